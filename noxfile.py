@@ -1,0 +1,128 @@
+"""What a person or a CI does with this project: `nox -l` lists it, `nox -s tests` does one thing.
+
+Nothing but Python 3.11 and a package index is needed. Versions of tools are written in pyproject.toml
+(`[dependency-groups]`), and only there. Environments are kept between runs on a person's machine, and made afresh where
+CI is set; `nox -Rs tests` also leaves out the installing.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+"""The versions of Python that the project supports; the types are checked for each."""
+
+EXTRAS = ".[aiohttp,local,pydantic]"
+
+nox.needs_version = ">=2025.2.9"
+nox.options.reuse_venv = "never" if os.environ.get("CI") else "yes"
+nox.options.sessions = ["lint", "types", "tests", "check_generated"]
+
+
+def groups(*names: str) -> tuple[str, ...]:
+    """The requirements in these dependency groups of pyproject.toml."""
+    return tuple(dict.fromkeys(nox.project.dependency_groups(PYPROJECT, *names)))
+
+
+# What is generated
+
+
+@nox.session
+def generate(session: nox.Session) -> None:
+    """Write generated/ from spec/openapi.yaml, and the sync half from the async half."""
+    session.install(*groups("generate"))
+    session.run("python", "scripts/generate.py")
+
+
+@nox.session
+def check_generated(session: nox.Session) -> None:
+    """Fail where generated/ or the sync half is not what its source says; write nothing."""
+    session.install(*groups("generate"))
+    session.run("python", "scripts/generate.py", "--check")
+
+
+# What is checked
+
+
+@nox.session
+def spec(session: nox.Session) -> None:
+    """Check the contract: a valid document, examples that fit their schemas, a strict linter (needs Node.js)."""
+    session.install(*groups("spec"))
+    session.run("python", "scripts/check_spec.py")
+    if shutil.which("npx") is None:
+        session.skip("Node.js is not installed, so the linter did not run; the other checks passed")
+    session.run("python", "scripts/check_spec.py", "--lint")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting, and that the layers keep to their walls."""
+    session.install("-e", ".", *groups("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("pytest", "tests/architecture")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types: mypy and pyright, both strict, and that no public name is without its type."""
+    session.install("-e", EXTRAS, *groups("dev"))
+    for version in PYTHONS:
+        session.run("mypy", "--python-version", version)
+    for version in (PYTHONS[0], PYTHONS[-1]):
+        session.run("pyright", "--pythonversion", version)
+    session.run("pyright", "--verifytypes", "runpod_typed", "--ignoreexternal")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; what follows `--` goes to pytest."""
+    session.install("-e", EXTRAS, *groups("tests"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests and say which lines they did not reach."""
+    session.install("-e", EXTRAS, *groups("tests"))
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "report")
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """Run the tests with the oldest version of each dependency that pyproject.toml allows."""
+    oldest = [requirement.split(",")[0].replace(">=", "==") for requirement in PYPROJECT["project"]["dependencies"]]
+    session.install("-e", EXTRAS, *oldest, *groups("tests"))
+    session.run("pytest", *session.posargs)
+
+
+# What is shown and shipped
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run typed jobs on a real worker, with no account: the local queue stands in for the platform."""
+    session.install("-e", ".[local]", *groups("worker"))
+    session.run("python", "examples/demo.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the sdist, the wheel from it, and run the tests of the one against the other."""
+    session.install(*groups("build"))
+    folder = Path(session.create_tmp())
+    shutil.rmtree(folder / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(folder / "dist"), str(ROOT))
+    (wheel,) = (folder / "dist").glob("*.whl")
+    (sdist,) = (folder / "dist").glob("*.tar.gz")
+    shutil.rmtree(folder / "sdist", ignore_errors=True)
+    shutil.unpack_archive(sdist, folder / "sdist", filter="data")
+    session.run("python", "-m", "pip", "uninstall", "--yes", "--quiet", "runpod-typed", silent=True)
+    session.install(EXTRAS.replace(".", str(wheel), 1), *groups("tests"))
+    with session.chdir(folder / "sdist" / sdist.name.removesuffix(".tar.gz")):
+        session.run("pytest", "--installed", *session.posargs)
