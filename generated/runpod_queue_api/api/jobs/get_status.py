@@ -1,0 +1,243 @@
+# Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.error_body import ErrorBody
+from ...models.job import Job
+from ...types import UNSET, Response, Unset
+
+
+def _get_kwargs(
+    endpoint_id: str,
+    job_id: str,
+    *,
+    ttl: int | Unset = UNSET,
+) -> dict[str, Any]:
+
+    params: dict[str, Any] = {}
+
+    params["ttl"] = ttl
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/{endpoint_id}/status/{job_id}".format(
+            endpoint_id=quote(str(endpoint_id), safe=""),
+            job_id=quote(str(job_id), safe=""),
+        ),
+        "params": params,
+    }
+
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> ErrorBody | Job | str | None:
+    if response.status_code == 200:
+        response_200 = Job.from_dict(response.json())
+
+        return response_200
+
+    if response.status_code == 400:
+        response_400 = ErrorBody.from_dict(response.json())
+
+        return response_400
+
+    if response.status_code == 401:
+        response_401 = ErrorBody.from_dict(response.json())
+
+        return response_401
+
+    if response.status_code == 404:
+        response_404 = ErrorBody.from_dict(response.json())
+
+        return response_404
+
+    if response.status_code == 429:
+        response_429 = ErrorBody.from_dict(response.json())
+
+        return response_429
+
+    if response.status_code == 500:
+        response_500 = ErrorBody.from_dict(response.json())
+
+        return response_500
+
+    if response.status_code == 502:
+        response_502 = response.text
+        return response_502
+
+    if 400 <= response.status_code <= 499:
+        response_4xx = ErrorBody.from_dict(response.json())
+
+        return response_4xx
+
+    if 500 <= response.status_code <= 599:
+        response_5xx = response.text
+        return response_5xx
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[ErrorBody | Job | str]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    endpoint_id: str,
+    job_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+    ttl: int | Unset = UNSET,
+) -> Response[ErrorBody | Job | str]:
+    """Read a job's state and result
+
+     Answers at once with the job as it stands. Reading changes nothing, unless `ttl` is given. A job
+    whose time to live or retention has passed is answered with 404.
+
+    Args:
+        endpoint_id (str):
+        job_id (str):
+        ttl (int | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[ErrorBody | Job | str]
+    """
+
+    kwargs = _get_kwargs(
+        endpoint_id=endpoint_id,
+        job_id=job_id,
+        ttl=ttl,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    endpoint_id: str,
+    job_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+    ttl: int | Unset = UNSET,
+) -> ErrorBody | Job | str | None:
+    """Read a job's state and result
+
+     Answers at once with the job as it stands. Reading changes nothing, unless `ttl` is given. A job
+    whose time to live or retention has passed is answered with 404.
+
+    Args:
+        endpoint_id (str):
+        job_id (str):
+        ttl (int | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        ErrorBody | Job | str
+    """
+
+    return sync_detailed(
+        endpoint_id=endpoint_id,
+        job_id=job_id,
+        client=client,
+        ttl=ttl,
+    ).parsed
+
+
+async def asyncio_detailed(
+    endpoint_id: str,
+    job_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+    ttl: int | Unset = UNSET,
+) -> Response[ErrorBody | Job | str]:
+    """Read a job's state and result
+
+     Answers at once with the job as it stands. Reading changes nothing, unless `ttl` is given. A job
+    whose time to live or retention has passed is answered with 404.
+
+    Args:
+        endpoint_id (str):
+        job_id (str):
+        ttl (int | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[ErrorBody | Job | str]
+    """
+
+    kwargs = _get_kwargs(
+        endpoint_id=endpoint_id,
+        job_id=job_id,
+        ttl=ttl,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    endpoint_id: str,
+    job_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+    ttl: int | Unset = UNSET,
+) -> ErrorBody | Job | str | None:
+    """Read a job's state and result
+
+     Answers at once with the job as it stands. Reading changes nothing, unless `ttl` is given. A job
+    whose time to live or retention has passed is answered with 404.
+
+    Args:
+        endpoint_id (str):
+        job_id (str):
+        ttl (int | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        ErrorBody | Job | str
+    """
+
+    return (
+        await asyncio_detailed(
+            endpoint_id=endpoint_id,
+            job_id=job_id,
+            client=client,
+            ttl=ttl,
+        )
+    ).parsed

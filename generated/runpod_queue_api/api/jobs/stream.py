@@ -1,0 +1,275 @@
+# Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.error_body import ErrorBody
+from ...models.stream_answer import StreamAnswer
+from ...models.stream_chunk import StreamChunk
+from ...types import UNSET, Response, Unset
+
+
+def _get_kwargs(
+    endpoint_id: str,
+    job_id: str,
+    *,
+    wait: int | Unset = UNSET,
+) -> dict[str, Any]:
+
+    params: dict[str, Any] = {}
+
+    params["wait"] = wait
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/{endpoint_id}/stream/{job_id}".format(
+            endpoint_id=quote(str(endpoint_id), safe=""),
+            job_id=quote(str(job_id), safe=""),
+        ),
+        "params": params,
+    }
+
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> ErrorBody | list[StreamChunk] | StreamAnswer | str | None:
+    if response.status_code == 200:
+
+        def _parse_response_200(data: object) -> list[StreamChunk] | StreamAnswer:
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                response_200_type_0 = StreamAnswer.from_dict(data)
+
+                return response_200_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            if not isinstance(data, list):
+                raise TypeError()
+            response_200_type_1 = []
+            _response_200_type_1 = data
+            for response_200_type_1_item_data in _response_200_type_1:
+                response_200_type_1_item = StreamChunk.from_dict(
+                    response_200_type_1_item_data
+                )
+
+                response_200_type_1.append(response_200_type_1_item)
+
+            return response_200_type_1
+
+        response_200 = _parse_response_200(response.json())
+
+        return response_200
+
+    if response.status_code == 400:
+        response_400 = ErrorBody.from_dict(response.json())
+
+        return response_400
+
+    if response.status_code == 401:
+        response_401 = ErrorBody.from_dict(response.json())
+
+        return response_401
+
+    if response.status_code == 404:
+        response_404 = ErrorBody.from_dict(response.json())
+
+        return response_404
+
+    if response.status_code == 429:
+        response_429 = ErrorBody.from_dict(response.json())
+
+        return response_429
+
+    if response.status_code == 500:
+        response_500 = ErrorBody.from_dict(response.json())
+
+        return response_500
+
+    if response.status_code == 502:
+        response_502 = response.text
+        return response_502
+
+    if 400 <= response.status_code <= 499:
+        response_4xx = ErrorBody.from_dict(response.json())
+
+        return response_4xx
+
+    if 500 <= response.status_code <= 599:
+        response_5xx = response.text
+        return response_5xx
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[ErrorBody | list[StreamChunk] | StreamAnswer | str]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    endpoint_id: str,
+    job_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+    wait: int | Unset = UNSET,
+) -> Response[ErrorBody | list[StreamChunk] | StreamAnswer | str]:
+    """Drain the chunks a job has yielded since the last call
+
+     Removes the buffered chunks from the job and answers with them: each chunk is handed out **once**,
+    so a job has one reader, and an answer lost on the way is lost for good. With nothing buffered the
+    request is held for up to `wait`. The last chunks come together with a final `status`. Only jobs of
+    generator handlers have chunks.
+
+    Args:
+        endpoint_id (str):
+        job_id (str):
+        wait (int | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[ErrorBody | list[StreamChunk] | StreamAnswer | str]
+    """
+
+    kwargs = _get_kwargs(
+        endpoint_id=endpoint_id,
+        job_id=job_id,
+        wait=wait,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    endpoint_id: str,
+    job_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+    wait: int | Unset = UNSET,
+) -> ErrorBody | list[StreamChunk] | StreamAnswer | str | None:
+    """Drain the chunks a job has yielded since the last call
+
+     Removes the buffered chunks from the job and answers with them: each chunk is handed out **once**,
+    so a job has one reader, and an answer lost on the way is lost for good. With nothing buffered the
+    request is held for up to `wait`. The last chunks come together with a final `status`. Only jobs of
+    generator handlers have chunks.
+
+    Args:
+        endpoint_id (str):
+        job_id (str):
+        wait (int | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        ErrorBody | list[StreamChunk] | StreamAnswer | str
+    """
+
+    return sync_detailed(
+        endpoint_id=endpoint_id,
+        job_id=job_id,
+        client=client,
+        wait=wait,
+    ).parsed
+
+
+async def asyncio_detailed(
+    endpoint_id: str,
+    job_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+    wait: int | Unset = UNSET,
+) -> Response[ErrorBody | list[StreamChunk] | StreamAnswer | str]:
+    """Drain the chunks a job has yielded since the last call
+
+     Removes the buffered chunks from the job and answers with them: each chunk is handed out **once**,
+    so a job has one reader, and an answer lost on the way is lost for good. With nothing buffered the
+    request is held for up to `wait`. The last chunks come together with a final `status`. Only jobs of
+    generator handlers have chunks.
+
+    Args:
+        endpoint_id (str):
+        job_id (str):
+        wait (int | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[ErrorBody | list[StreamChunk] | StreamAnswer | str]
+    """
+
+    kwargs = _get_kwargs(
+        endpoint_id=endpoint_id,
+        job_id=job_id,
+        wait=wait,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    endpoint_id: str,
+    job_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+    wait: int | Unset = UNSET,
+) -> ErrorBody | list[StreamChunk] | StreamAnswer | str | None:
+    """Drain the chunks a job has yielded since the last call
+
+     Removes the buffered chunks from the job and answers with them: each chunk is handed out **once**,
+    so a job has one reader, and an answer lost on the way is lost for good. With nothing buffered the
+    request is held for up to `wait`. The last chunks come together with a final `status`. Only jobs of
+    generator handlers have chunks.
+
+    Args:
+        endpoint_id (str):
+        job_id (str):
+        wait (int | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        ErrorBody | list[StreamChunk] | StreamAnswer | str
+    """
+
+    return (
+        await asyncio_detailed(
+            endpoint_id=endpoint_id,
+            job_id=job_id,
+            client=client,
+            wait=wait,
+        )
+    ).parsed

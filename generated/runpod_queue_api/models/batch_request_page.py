@@ -1,0 +1,116 @@
+# Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.batch_request import BatchRequest
+
+
+T = TypeVar("T", bound="BatchRequestPage")
+
+
+@_attrs_define
+class BatchRequestPage:
+    """A page of a batch's requests.
+
+    Attributes:
+        requests (list[BatchRequest]): The requests.
+        total (int | Unset): Requests in all.
+        offset (int | Unset): How many were skipped.
+        limit (int | Unset): How many this page holds at most.
+        has_more (bool | Unset): Whether another page follows.
+    """
+
+    requests: list[BatchRequest]
+    total: int | Unset = UNSET
+    offset: int | Unset = UNSET
+    limit: int | Unset = UNSET
+    has_more: bool | Unset = UNSET
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        requests = []
+        for requests_item_data in self.requests:
+            requests_item = requests_item_data.to_dict()
+            requests.append(requests_item)
+
+        total = self.total
+
+        offset = self.offset
+
+        limit = self.limit
+
+        has_more = self.has_more
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "requests": requests,
+            }
+        )
+        if total is not UNSET:
+            field_dict["total"] = total
+        if offset is not UNSET:
+            field_dict["offset"] = offset
+        if limit is not UNSET:
+            field_dict["limit"] = limit
+        if has_more is not UNSET:
+            field_dict["hasMore"] = has_more
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.batch_request import BatchRequest  # noqa: PLC0415
+
+        d = dict(src_dict)
+        requests = []
+        _requests = d.pop("requests")
+        for requests_item_data in _requests:
+            requests_item = BatchRequest.from_dict(requests_item_data)
+
+            requests.append(requests_item)
+
+        total = d.pop("total", UNSET)
+
+        offset = d.pop("offset", UNSET)
+
+        limit = d.pop("limit", UNSET)
+
+        has_more = d.pop("hasMore", UNSET)
+
+        batch_request_page = cls(
+            requests=requests,
+            total=total,
+            offset=offset,
+            limit=limit,
+            has_more=has_more,
+        )
+
+        batch_request_page.additional_properties = d
+        return batch_request_page
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

@@ -1,0 +1,88 @@
+# Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.worker_counts import WorkerCounts
+
+
+T = TypeVar("T", bound="EndpointMetrics")
+
+
+@_attrs_define
+class EndpointMetrics:
+    """The worker counters and the ready workers' ids.
+
+    Attributes:
+        workers (WorkerCounts | Unset): Workers of an endpoint, counted. Absent means 0.
+        ready_workers (list[str] | Unset): The ids of the workers that are ready.
+    """
+
+    workers: WorkerCounts | Unset = UNSET
+    ready_workers: list[str] | Unset = UNSET
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        workers: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.workers, Unset):
+            workers = self.workers.to_dict()
+
+        ready_workers: list[str] | Unset = UNSET
+        if not isinstance(self.ready_workers, Unset):
+            ready_workers = self.ready_workers
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update({})
+        if workers is not UNSET:
+            field_dict["workers"] = workers
+        if ready_workers is not UNSET:
+            field_dict["readyWorkers"] = ready_workers
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.worker_counts import WorkerCounts  # noqa: PLC0415
+
+        d = dict(src_dict)
+        _workers = d.pop("workers", UNSET)
+        workers: WorkerCounts | Unset
+        if isinstance(_workers, Unset):
+            workers = UNSET
+        else:
+            workers = WorkerCounts.from_dict(_workers)
+
+        ready_workers = cast(list[str], d.pop("readyWorkers", UNSET))
+
+        endpoint_metrics = cls(
+            workers=workers,
+            ready_workers=ready_workers,
+        )
+
+        endpoint_metrics.additional_properties = d
+        return endpoint_metrics
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

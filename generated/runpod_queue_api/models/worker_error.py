@@ -1,0 +1,111 @@
+# Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+T = TypeVar("T", bound="WorkerError")
+
+
+@_attrs_define
+class WorkerError:
+    """The worker's report of an exception in a handler.
+
+    Attributes:
+        error_message (str): The exception's text.
+        error_type (str | Unset): The exception's class, as Python prints it.
+        error_traceback (str | Unset): The traceback, as Python prints it.
+        hostname (str | Unset): The worker's host, or `unknown`.
+        worker_id (str | Unset): The worker's id, or `unknown`.
+        runpod_version (str | Unset): The version of the worker SDK.
+    """
+
+    error_message: str
+    error_type: str | Unset = UNSET
+    error_traceback: str | Unset = UNSET
+    hostname: str | Unset = UNSET
+    worker_id: str | Unset = UNSET
+    runpod_version: str | Unset = UNSET
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        error_message = self.error_message
+
+        error_type = self.error_type
+
+        error_traceback = self.error_traceback
+
+        hostname = self.hostname
+
+        worker_id = self.worker_id
+
+        runpod_version = self.runpod_version
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "error_message": error_message,
+            }
+        )
+        if error_type is not UNSET:
+            field_dict["error_type"] = error_type
+        if error_traceback is not UNSET:
+            field_dict["error_traceback"] = error_traceback
+        if hostname is not UNSET:
+            field_dict["hostname"] = hostname
+        if worker_id is not UNSET:
+            field_dict["worker_id"] = worker_id
+        if runpod_version is not UNSET:
+            field_dict["runpod_version"] = runpod_version
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        d = dict(src_dict)
+        error_message = d.pop("error_message")
+
+        error_type = d.pop("error_type", UNSET)
+
+        error_traceback = d.pop("error_traceback", UNSET)
+
+        hostname = d.pop("hostname", UNSET)
+
+        worker_id = d.pop("worker_id", UNSET)
+
+        runpod_version = d.pop("runpod_version", UNSET)
+
+        worker_error = cls(
+            error_message=error_message,
+            error_type=error_type,
+            error_traceback=error_traceback,
+            hostname=hostname,
+            worker_id=worker_id,
+            runpod_version=runpod_version,
+        )
+
+        worker_error.additional_properties = d
+        return worker_error
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

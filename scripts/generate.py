@@ -1,0 +1,196 @@
+"""Compiles the specification: `spec/openapi.yaml` becomes `generated/`, the async half becomes the sync half.
+
+The specification is checked first, the code is made in a temporary folder, and `generated/` is exchanged in one step at
+the end: whatever goes wrong before leaves it as it was. The output depends on the specification, the templates and the
+pinned tools alone, so it is the same, byte for byte, on every run and machine; nothing is fetched.
+
+    python scripts/generate.py              write
+    python scripts/generate.py --check      write nothing, fail when what is there is not what the sources say
+"""
+
+import argparse
+import difflib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, cast
+
+if __name__ == "__main__":  # run as a file, Python looks beside it and not in the repository
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts import unasync, wire_module
+from scripts.check_spec import SPEC, load_checked
+from scripts.spec_document import SpecError
+
+HERE: Final = Path(__file__).resolve().parent
+ROOT: Final = HERE.parent
+OUTPUT: Final = Path("generated")
+PACKAGE: Final = "runpod_queue_api"
+RECORD: Final = "GENERATED.json"
+TOOLS: Final = ("openapi-python-client", "ruff")
+HEADER: Final = f"# Written by `nox -s generate` from {SPEC.as_posix()}. Do not edit: edit the specification.\n\n"
+
+Tree = Mapping[Path, bytes]
+"""Files by their path within `generated/`."""
+
+
+class GenerationError(Exception):
+    """Nothing was generated; the text says why."""
+
+
+def build(root: Path) -> Tree:
+    """What `generated/` should hold, made in a temporary folder.
+
+    Raises:
+        SpecError: The specification has problems.
+        GenerationError: The tools are not the pinned ones, or failed.
+    """
+    spec = load_checked(root)
+    wire = wire_module.render(spec)
+    versions = _pinned_versions()
+    with tempfile.TemporaryDirectory(prefix="runpod-queue-api-") as folder:
+        package = Path(folder) / PACKAGE
+        _run_generator(root / SPEC, package)
+        (package / "wire.py").write_text(wire, encoding="utf-8")
+        _run(["ruff", "format", "--isolated", "--no-cache", "wire.py"], cwd=package)
+        (package / "py.typed").touch()
+        files = {Path(PACKAGE) / path.relative_to(package): path.read_bytes() for path in _files(package)}
+    header = HEADER.encode()
+    files = {path: header + content if path.suffix == ".py" else content for path, content in files.items()}
+    files[Path(RECORD)] = _record(root, versions)
+    return dict(sorted(files.items()))
+
+
+def differences(wanted: Tree, present: Tree) -> Iterator[str]:
+    """A unified diff that leads from what is there to what should be."""
+    for path in sorted(wanted.keys() | present.keys()):
+        old, new = present.get(path, b""), wanted.get(path, b"")
+        if old != new or (path in wanted) != (path in present):
+            name = (OUTPUT / path).as_posix()
+            yield from difflib.unified_diff(
+                old.decode("utf-8", "replace").splitlines(keepends=True),
+                new.decode("utf-8", "replace").splitlines(keepends=True),
+                fromfile=name if path in present else "/dev/null",
+                tofile=name if path in wanted else "/dev/null",
+            )
+
+
+def read(folder: Path) -> Tree:
+    """The files that are there."""
+    return {path.relative_to(folder): path.read_bytes() for path in _files(folder)}
+
+
+def exchange(wanted: Tree, target: Path) -> None:
+    """Puts a folder in the place of another: made in full beside it, then renamed."""
+    with tempfile.TemporaryDirectory(prefix=".generated-", dir=target.parent) as folder:
+        new, old = Path(folder) / "new", Path(folder) / "old"
+        for path, content in wanted.items():
+            (new / path).parent.mkdir(parents=True, exist_ok=True)
+            (new / path).write_bytes(content)
+        if target.exists():
+            target.rename(old)
+        try:
+            new.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="generate", description="Compiles spec/openapi.yaml into generated/.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when generated/ is not up to date")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: the one of this script)")
+    arguments = parser.parse_args(argv)
+    root: Path = arguments.root.resolve()
+    target = root / OUTPUT
+    try:
+        wanted = build(root)
+    except (SpecError, GenerationError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    present = read(target)
+    if wanted == present:
+        print(f"{OUTPUT}/ is up to date: {len(wanted)} files")
+    elif arguments.check:
+        sys.stderr.writelines(differences(wanted, present))
+        print(f"{OUTPUT}/ is not what {SPEC.as_posix()} says: run `nox -s generate`", file=sys.stderr)
+    else:
+        exchange(wanted, target)
+        print(f"{OUTPUT}/ is written: {len(wanted)} files")
+    halves = unasync.main(["--root", str(root), *(["--check"] if arguments.check else [])])
+    return 1 if halves or (arguments.check and wanted != present) else 0
+
+
+def _run_generator(spec: Path, package: Path) -> None:
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"]
+    options = {
+        "--path": spec,
+        "--config": HERE / "generator.yaml",
+        "--custom-template-path": HERE / "templates",
+        "--output-path": package,
+    }
+    _run([*command, *(str(part) for option in options.items() for part in option)], cwd=package.parent)
+
+
+def _run(command: Sequence[str], *, cwd: Path) -> None:
+    """Runs a tool of this interpreter's environment, whatever PATH and hash seed surround it."""
+    path = os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", "")))
+    environment = os.environ | {"PATH": path, "PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "NO_COLOR": "1"}
+    executable = shutil.which(command[0], path=path)
+    if executable is None:
+        raise GenerationError(f"generate: {command[0]} is not installed: run `nox -s generate`")
+    done = subprocess.run(
+        [executable, *command[1:]], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise GenerationError(f"generate: {' '.join(command[:3])} failed\n{done.stdout}{done.stderr}".rstrip())
+
+
+def _pinned_versions() -> dict[str, str]:
+    """The versions of the tools that decide on the output.
+
+    Raises:
+        GenerationError: One is installed in another version than pyproject.toml pins.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = cast("Mapping[str, Sequence[object]]", project["dependency-groups"])
+    pins = dict(
+        requirement.split("==")
+        for group in groups.values()
+        for requirement in group
+        if isinstance(requirement, str) and requirement.count("==") == 1
+    )
+    installed = {tool: version(tool) for tool in TOOLS}
+    for tool, found in installed.items():
+        if found != pins.get(tool):
+            wanted = pins.get(tool, "nothing")
+            raise GenerationError(f"generate: {tool} {found} is installed, pyproject.toml pins {wanted}: use nox")
+    return installed
+
+
+def _record(root: Path, versions: Mapping[str, str]) -> bytes:
+    """What the folder was made from, for whoever finds it."""
+    spec = hashlib.sha256((root / SPEC).read_bytes()).hexdigest()
+    record = {"command": "nox -s generate", "spec": SPEC.as_posix(), "spec_sha256": spec, "tools": dict(versions)}
+    return (json.dumps(record, indent=2) + "\n").encode()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

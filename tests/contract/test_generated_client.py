@@ -1,0 +1,229 @@
+"""What the rest of the project relies on in the code of the pinned generator.
+
+A newer generator that renames, moves or reinterprets any of this fails here, and not in somebody's program.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any, Final, Protocol, Self, cast
+
+import pytest
+from runpod_queue_api import models
+from runpod_queue_api.types import UNSET, Unset
+
+from scripts import check_spec
+from scripts.spec_document import Json, Operation, SpecDocument, mapping, sequence
+
+SPEC: Final = SpecDocument.load(check_spec.ROOT / check_spec.SPEC)
+OPERATIONS: Final = {found.name: found for found in SPEC.operations() if not found.is_webhook}
+SCHEMAS: Final = mapping(SPEC.find(("components", "schemas")))
+OBJECTS: Final = [name for name, schema in SCHEMAS.items() if mapping(schema)["type"] == "object"]
+ENUMS: Final = [name for name, schema in SCHEMAS.items() if "enum" in mapping(schema)]
+
+ANY_JSON: Final[list[Json]] = ["text", "", 0, 1.5, True, None, [], [1, [2]], {}, {"prompt": "Hello, World!"}]
+
+
+class Model(Protocol):
+    """What every generated model has."""
+
+    additional_properties: dict[str, Any]
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+def model(name: str) -> type[Model]:
+    """A generated model by the name of its schema."""
+    return cast("type[Model]", getattr(models, name))
+
+
+def builder(name: str) -> Callable[..., dict[str, Any]]:
+    """The function that builds the request of an operation."""
+    tag = sequence(mapping(SPEC.find(OPERATIONS[name].pointer))["tags"])[0]
+    module = import_module(f"runpod_queue_api.api.{tag}.{name}")
+    return cast("Callable[..., dict[str, Any]]", module._get_kwargs)
+
+
+def parameters(operation: Operation, kind: str) -> list[str]:
+    """The names of an operation's parameters of a kind."""
+    shared = sequence(mapping(SPEC.find(operation.pointer[:-1])).get("parameters"))
+    own = sequence(mapping(SPEC.find(operation.pointer)).get("parameters"))
+    found = [SPEC.find(tuple(str(mapping(each)["$ref"]).removeprefix("#/").split("/"))) for each in [*shared, *own]]
+    return [str(mapping(each)["name"]) for each in found if mapping(each)["in"] == kind]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_request_of_an_operation_is_built_from_its_ids_body_and_options(name: str) -> None:
+    operation = mapping(SPEC.find(OPERATIONS[name].pointer))
+    signature = inspect.signature(builder(name)).parameters
+    ids, options = parameters(OPERATIONS[name], "path"), parameters(OPERATIONS[name], "query")
+    body = ["body"] if "requestBody" in operation else []
+
+    assert [key for key, value in signature.items() if value.kind is value.POSITIONAL_OR_KEYWORD] == ids
+    assert {key for key, value in signature.items() if value.kind is value.KEYWORD_ONLY} == {*body, *options}
+    assert all(isinstance(signature[option].default, Unset) for option in options)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_ids_are_quoted_into_the_path(name: str) -> None:
+    found = OPERATIONS[name]
+    bodies: Mapping[str, object] = {
+        "run": models.RunRequest(input_=1),
+        "run_sync": models.RunRequest(input_=1),
+        "create_batch": [models.RunRequest(input_=1)],
+        "append_batch_requests": models.BatchAppend(requests=[]),
+        "update_batch": models.BatchUpdate(name="x"),
+    }
+    ids = parameters(found, "path")
+
+    request = builder(name)(*("a/b c" for _ in ids), **({"body": bodies[name]} if name in bodies else {}))
+
+    assert request.keys() <= {"method", "url", "params", "json", "headers"}
+    assert ("json" in request) == (name in bodies)
+    assert request["method"] == found.method
+    assert request["url"] == re.sub(r"\{\w+\}", "a%2Fb%20c", found.path)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("run_sync", "wait"), ("get_status_sync", "wait"), ("stream", "wait"), ("get_status", "ttl")]
+)
+def test_an_option_is_sent_only_when_it_is_given(name: str, option: str) -> None:
+    ids = ["e", "j"][: len(parameters(OPERATIONS[name], "path"))]
+    body = {"body": models.RunRequest(input_=1)} if name == "run_sync" else {}
+
+    assert builder(name)(*ids, **body)["params"] == {}
+    assert builder(name)(*ids, **body, **{option: 1500})["params"] == {option: 1500}
+
+
+@pytest.mark.parametrize("value", ANY_JSON, ids=repr)
+def test_any_json_passes_as_input_and_as_output(value: Json) -> None:
+    request = builder("run")("endpoint", body=models.RunRequest(input_=value))
+    assert request["json"] == {"input": value}
+    assert models.Job.from_dict({"id": "j", "status": "COMPLETED", "output": value}).output is value
+    assert models.StreamChunk.from_dict({"output": value}).output is value
+
+
+def test_the_envelope_is_sent_under_the_documented_names() -> None:
+    body = models.RunRequest(
+        input_={"prompt": "Hello"},
+        webhook="https://example.org/hook",
+        policy=models.ExecutionPolicy(execution_timeout=5000, ttl=10000, low_priority=True),
+        s_3_config=models.S3Config(
+            access_id="i", access_secret="s", bucket_name="b", endpoint_url="u", object_path="o"
+        ),
+    )
+
+    assert builder("run")("endpoint", body=body)["json"] == {
+        "input": {"prompt": "Hello"},
+        "webhook": "https://example.org/hook",
+        "policy": {"executionTimeout": 5000, "ttl": 10000, "lowPriority": True},
+        "s3Config": {
+            "accessId": "i",
+            "accessSecret": "s",
+            "bucketName": "b",
+            "endpointUrl": "u",
+            "objectPath": "o",
+        },
+    }
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_an_object_schema_has_a_model_that_keeps_unknown_fields(name: str) -> None:
+    lists: dict[str, object] = {"requests": []}
+    known = {field: lists.get(field, "x") for field in map(str, sequence(mapping(SCHEMAS[name]).get("required")))}
+
+    parsed = model(name).from_dict({**known, "fieldOfTomorrow": {"deep": 1}})
+
+    assert parsed.additional_properties == {"fieldOfTomorrow": {"deep": 1}}
+    assert parsed.to_dict() == {**known, "fieldOfTomorrow": {"deep": 1}}
+
+
+@pytest.mark.parametrize("name", [name for name in OBJECTS if "examples" in mapping(SCHEMAS[name])])
+def test_the_example_of_a_schema_survives_its_model(name: str) -> None:
+    for example in sequence(mapping(SCHEMAS[name])["examples"]):
+        told = model(name).from_dict(mapping(example)).to_dict()
+        assert {key: same_instant(value) for key, value in told.items()} == {
+            key: same_instant(value) for key, value in mapping(example).items()
+        }
+
+
+def same_instant(value: object) -> object:
+    """`Z` and `+00:00` say the same."""
+    return value.replace("Z", "+00:00") if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\dT", value) else value
+
+
+@pytest.mark.parametrize("name", ENUMS)
+def test_an_enum_has_a_member_for_each_value_it_names(name: str) -> None:
+    values = sequence(mapping(SCHEMAS[name])["enum"])
+    enum = cast("type[models.KnownJobStatus]", getattr(models, name))
+
+    assert {member.value for member in enum} == set(values)
+    assert all(member == member.name for member in enum)
+
+
+@pytest.mark.parametrize("status", ["PAUSED", "", "in_queue"])
+def test_a_status_of_tomorrow_is_kept_as_it_came(status: str) -> None:
+    job = models.Job.from_dict({"id": "j", "status": status})
+
+    assert job.status == status
+    assert not isinstance(job.status, models.KnownJobStatus)
+    assert job.to_dict()["status"] == status
+
+
+def test_a_known_status_is_a_member() -> None:
+    assert models.Job.from_dict({"id": "j", "status": "IN_QUEUE"}).status is models.KnownJobStatus.IN_QUEUE
+
+
+def test_figures_stay_integers_and_absent_ones_are_unset() -> None:
+    job = models.Job.from_dict({"id": "j", "status": "IN_PROGRESS", "delayTime": 0})
+
+    assert type(job.delay_time) is int
+    assert job.delay_time == 0
+    assert job.execution_time is UNSET
+    assert job.retries is UNSET
+    assert job.output is UNSET
+    assert job.to_dict() == {"id": "j", "status": "IN_PROGRESS", "delayTime": 0}
+
+
+def test_an_error_is_text_or_an_object() -> None:
+    text = models.Job.from_dict({"id": "j", "status": "FAILED", "error": "Invalid image URL"})
+    free = models.Job.from_dict({"id": "j", "status": "FAILED", "error": {"code": 17}})
+
+    assert text.error == "Invalid image URL"
+    assert isinstance(free.error, models.ErrorObject)
+    assert free.error.to_dict() == {"code": 17}
+
+
+def test_a_worker_s_report_needs_its_message_alone() -> None:
+    assert models.WorkerError.from_dict({"error_message": "no prompt"}).error_type is UNSET
+    with pytest.raises(KeyError):
+        models.WorkerError.from_dict({"error": "no prompt"})
+
+
+def test_a_stream_answer_holds_its_chunks() -> None:
+    answer = models.StreamAnswer.from_dict({"status": "COMPLETED", "stream": [{"output": "H"}, {"metrics": {"a": 1}}]})
+
+    assert isinstance(answer.stream, list)
+    assert [chunk.output for chunk in answer.stream] == ["H", UNSET]
+    assert models.StreamAnswer.from_dict({"status": "COMPLETED"}).stream is UNSET
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-07-09T10:30:00Z", datetime(2026, 7, 9, 10, 30, tzinfo=UTC)),
+        ("2026-07-09T10:30:00.123456789Z", datetime(2026, 7, 9, 10, 30, 0, 123456, tzinfo=UTC)),
+        ("20260709T103000+0200", datetime(2026, 7, 9, 8, 30, tzinfo=UTC)),
+        ("2026-07", datetime.fromisoformat("2026-07-01")),
+    ],
+)
+def test_a_date_time_is_read_by_dateutil(text: str, instant: datetime) -> None:
+    """The last one is what the standard library refuses."""
+    child = models.BatchRequest.from_dict({"id": "r", "status": "COMPLETED", "startedAt": text, "completedAt": text})
+
+    assert child.started_at == instant
+    assert child.completed_at == instant

@@ -1,0 +1,165 @@
+"""Edits that break the specification, one for each way in which it can be wrong."""
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from scripts import check_spec
+
+SPEC: Final = check_spec.ROOT / check_spec.SPEC
+
+
+class Edit(NamedTuple):
+    """A change to the specification that breaks it."""
+
+    old: str
+    new: str
+    reason: str
+    marker: str
+    """What begins on the line that the message must name, once the edit is made: of a thing that is not there, the
+    closest one around it."""
+
+
+EDITS: Final = {
+    "missing reference": Edit(
+        old="$ref: '#/components/schemas/S3Config'",
+        new="$ref: '#/components/schemas/S4Config'",
+        reason="$ref '#/components/schemas/S4Config' leads nowhere",
+        marker="S4Config",
+    ),
+    "reference to another file": Edit(
+        old="$ref: '#/components/schemas/S3Config'",
+        new="$ref: other.yaml#/S3Config",
+        reason="$ref 'other.yaml#/S3Config' leads out of the file",
+        marker="other.yaml",
+    ),
+    "duplicate operationId": Edit(
+        old="operationId: retry",
+        new="operationId: cancel",
+        reason="operationId 'cancel' is taken, see line ",
+        marker="operationId: cancel\n      tags: [jobs]\n      summary: Queue",
+    ),
+    "missing operationId": Edit(
+        old="      operationId: retry\n",
+        new="",
+        reason="post /{endpoint_id}/retry/{job_id} has no operationId",
+        marker="post:\n      tags: [jobs]\n      summary: Queue",
+    ),
+    "example of a wrong type": Edit(
+        old="value: { removed: 2, status: completed }",
+        new="value: { removed: two, status: completed }",
+        reason="the example breaks its schema: 'two' is not of type 'integer'",
+        marker="removed: two",
+    ),
+    "example out of range": Edit(
+        old="policy: { executionTimeout: 5000 }",
+        new="policy: { executionTimeout: 4999 }",
+        reason="the example breaks its schema: 4999 is less than the minimum of 5000",
+        marker="executionTimeout: 4999",
+    ),
+    "example of a date that is none": Edit(
+        old="startedAt: '2026-07-09T10:30:00Z'",
+        new="startedAt: '2026-07-09 noon'",
+        reason="the example breaks its schema: '2026-07-09 noon' is not a 'date-time'",
+        marker="2026-07-09 noon",
+    ),
+    "example of a parameter": Edit(
+        old="example: 120000",
+        new="example: 300001",
+        reason="the example breaks its schema: 300001 is greater than the maximum of 300000",
+        marker="300001",
+    ),
+    "not YAML": Edit(
+        old="  title: Runpod queue API",
+        new="  title: Runpod: queue API",
+        reason="not valid YAML: mapping values are not allowed here",
+        marker="title: Runpod: queue API",
+    ),
+    "a key twice": Edit(
+        old="  title: Runpod queue API",
+        new="  title: Runpod queue API\n  title: Runpod queue API",
+        reason='not valid YAML: found duplicate key "title"',
+        marker="  title: Runpod queue API\n  version",
+    ),
+    "a date without quotes": Edit(
+        old="startedAt: '2026-07-09T10:30:00Z'",
+        new="startedAt: 2026-07-09T10:30:00Z",
+        reason="is not JSON: put the value in quotes",
+        marker="startedAt: 2026",
+    ),
+    "a status code without quotes": Edit(
+        old="        '429': { $ref: '#/components/responses/TooManyRequests' }",
+        new="        429: { $ref: '#/components/responses/TooManyRequests' }",
+        reason="is not a string: put it in quotes",
+        marker="        429:",
+    ),
+    "not OpenAPI": Edit(
+        old="    description: Production.",
+        new="    description: [Production.]",
+        reason="['Production.'] is not of type 'string'",
+        marker="[Production.]",
+    ),
+    "a default that would be sent": Edit(
+        old="        x-runpod-default: 90000",
+        new="        default: 90000",
+        reason="a `default` would be sent with every request",
+        marker="        default: 90000",
+    ),
+    "a default response": Edit(
+        old="        '5XX': { $ref: '#/components/responses/OtherServerError' }",
+        new="        default: { $ref: '#/components/responses/OtherServerError' }",
+        reason="a `default` response makes any unknown status parse as an error",
+        marker="        default: {",
+    ),
+    "a constant": Edit(
+        old="          description: The word `completed`, in lower case.",
+        new="          const: completed\n          description: The word.",
+        reason="a `const` refuses every other value of the service",
+        marker="const: completed",
+    ),
+    "a closed object": Edit(
+        old="      required: [removed]\n      additionalProperties: true",
+        new="      required: [removed]",
+        reason="#/components/schemas/PurgeResult must tolerate unknown fields",
+        marker="    PurgeResult:",
+    ),
+    "a closed enum": Edit(
+        old="          type: string\n          description: The word `completed`, in lower case.",
+        new="          type: string\n          enum: [completed]\n          description: The word.",
+        reason="the service may extend an enum",
+        marker="          enum: [completed]",
+    ),
+    "an enum without a way out": Edit(
+        old="            - $ref: '#/components/schemas/KnownBatchRequestStatus'\n            - type: string",
+        new="            - $ref: '#/components/schemas/KnownBatchRequestStatus'\n            - type: integer",
+        reason="the service may extend #/components/schemas/KnownBatchRequestStatus",
+        marker="            - $ref: '#/components/schemas/KnownBatchRequestStatus'",
+    ),
+    "a response of any shape": Edit(
+        old="              schema:\n                $ref: '#/components/schemas/EndpointRequests'",
+        new="              schema: {}",
+        reason="an empty response schema parses as None",
+        marker="              schema: {}",
+    ),
+    "a rate limit that nobody published": Edit(
+        old="x-runpod-rate-limit: cancel",
+        new="x-runpod-rate-limit: cancelling",
+        reason="x-runpod-rate-limit must be one of none-published, run, ",
+        marker="x-runpod-rate-limit: cancelling",
+    ),
+    "an operation that says nothing of rate limits": Edit(
+        old="      x-runpod-rate-limit: cancel\n",
+        new="",
+        reason="x-runpod-rate-limit must be one of none-published, run, ",
+        marker="    post:\n      operationId: cancel\n",
+    ),
+}
+
+
+def project_with(edit: Edit, folder: Path) -> str:
+    """Writes the specification, edited, into a folder; returns its text."""
+    text = SPEC.read_text(encoding="utf-8")
+    assert edit.old in text, "the edit no longer fits the specification"
+    text = text.replace(edit.old, edit.new, 1)
+    (folder / check_spec.SPEC).parent.mkdir(exist_ok=True)
+    (folder / check_spec.SPEC).write_text(text, encoding="utf-8")
+    return text

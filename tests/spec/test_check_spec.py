@@ -1,0 +1,69 @@
+"""A specification with an error is refused, with the file, the line and the reason."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from scripts import check_spec
+from scripts.spec_document import Problem, SpecDocument, SpecError
+from tests.spec.broken import EDITS, Edit, project_with
+
+SPEC: Final = check_spec.ROOT / check_spec.SPEC
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
+def test_an_error_is_told_with_its_file_line_and_reason(
+    edit: Edit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = project_with(edit, tmp_path)
+    expected = text[: text.index(edit.marker)].count("\n") + 1
+
+    assert check_spec.main(["--root", str(tmp_path)]) == 1
+
+    told = [line for line in capsys.readouterr().err.splitlines() if edit.reason in line]
+    assert told, f"nothing says {edit.reason!r}"
+    file, line, _ = told[0].split(":", 2)
+    assert (file, int(line)) == ("spec/openapi.yaml", expected)
+
+
+def test_a_specification_that_is_not_there_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check_spec.main(["--root", str(tmp_path)]) == 1
+    assert "spec/openapi.yaml:1: cannot be read: " in capsys.readouterr().err
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project_with(EDITS["missing reference"], tmp_path)
+    path = tmp_path / check_spec.SPEC
+    path.write_text(path.read_text(encoding="utf-8").replace("operationId: retry", "operationId: cancel"), "utf-8")
+
+    assert check_spec.main(["--root", str(tmp_path)]) == 1
+
+    told = capsys.readouterr().err
+    assert "leads nowhere" in told
+    assert "is taken" in told
+
+
+def test_a_problem_reads_like_a_compiler_message() -> None:
+    assert str(Problem(Path("spec/openapi.yaml"), 12, "no such thing")) == "spec/openapi.yaml:12: no such thing"
+
+
+def test_a_place_that_is_not_there_is_told_by_the_closest_line_around_it() -> None:
+    spec = SpecDocument.load(SPEC)
+
+    with pytest.raises(
+        SpecError, match="#/components/schemas/Job/propertys/id is missing: no 'propertys' here"
+    ) as told:
+        spec.find(("components", "schemas", "Job", "propertys", "id"))
+
+    assert told.value.problems[0].line == spec.line(("components", "schemas", "Job"))
+
+
+def test_the_linter_says_so_where_there_is_no_node(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert check_spec.main(["--lint"]) == check_spec.NO_NODE
+
+    assert "not linted: Node.js (npx) is not installed" in capsys.readouterr().err

@@ -1,0 +1,135 @@
+"""What the specification promises to those who read it and to the code that is made from it."""
+
+from typing import Final
+
+import pytest
+
+from scripts import check_spec
+from scripts.spec_document import Json, Operation, Pointer, SpecDocument, mapping, sequence, show
+
+SPEC: Final = SpecDocument.load(check_spec.ROOT / check_spec.SPEC)
+OPERATIONS: Final = {found.name: found for found in SPEC.operations() if not found.is_webhook}
+SCHEMAS: Final = mapping(SPEC.find(("components", "schemas")))
+EXAMPLES: Final = dict(check_spec.example_places(SPEC))
+
+ROUTES: Final = {
+    "run": "POST /{endpoint_id}/run",
+    "run_sync": "POST /{endpoint_id}/runsync",
+    "get_status": "GET /{endpoint_id}/status/{job_id}",
+    "get_status_sync": "GET /{endpoint_id}/status-sync/{job_id}",
+    "stream": "GET /{endpoint_id}/stream/{job_id}",
+    "cancel": "POST /{endpoint_id}/cancel/{job_id}",
+    "retry": "POST /{endpoint_id}/retry/{job_id}",
+    "purge_queue": "POST /{endpoint_id}/purge-queue",
+    "get_health": "GET /{endpoint_id}/health",
+    "get_requests": "GET /{endpoint_id}/requests",
+    "get_metrics": "GET /{endpoint_id}/metrics",
+    "list_models": "GET /{endpoint_id}/openai/v1/models",
+    "create_batch": "POST /{endpoint_id}/batch",
+    "list_batches": "GET /{endpoint_id}/batch",
+    "get_batch": "GET /{endpoint_id}/batch/{batch_id}",
+    "update_batch": "PUT /{endpoint_id}/batch/{batch_id}",
+    "append_batch_requests": "POST /{endpoint_id}/batch/{batch_id}/requests",
+    "list_batch_requests": "GET /{endpoint_id}/batch/{batch_id}/requests",
+    "delete_batch_request": "DELETE /{endpoint_id}/batch/{batch_id}/requests/{request_id}",
+    "finalize_batch": "POST /{endpoint_id}/batch/{batch_id}/finalize",
+    "cancel_batch": "POST /{endpoint_id}/batch/{batch_id}/cancel",
+}
+"""The operations of the vendor's documents (operation reference, batch jobs) and of its official clients."""
+
+
+def responses(operation: Operation) -> dict[str, dict[str, Json]]:
+    """The responses of an operation, references followed."""
+    given = mapping(SPEC.find((*operation.pointer, "responses")))
+    return {status: resolved(mapping(response)) for status, response in given.items()}
+
+
+def resolved(value: dict[str, Json]) -> dict[str, Json]:
+    """What a reference stands for; the value itself, if it is none."""
+    reference = value.get("$ref")
+    if not isinstance(reference, str):
+        return value
+    return mapping(SPEC.find(tuple(reference.removeprefix("#/").split("/"))))
+
+
+def test_the_specification_has_no_problem() -> None:
+    assert check_spec.problems(SPEC) == []
+
+
+def test_every_documented_operation_is_described() -> None:
+    assert {name: f"{found.method.upper()} {found.path}" for name, found in OPERATIONS.items()} == ROUTES
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_names_its_rate_limit_or_says_that_none_is_published(name: str) -> None:
+    budget = mapping(SPEC.find(OPERATIONS[name].pointer)).get("x-runpod-rate-limit")
+    assert budget == "none-published" or budget in mapping(SPEC.content["x-runpod-rate-limits"])
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_describes_success_and_every_class_of_failure(name: str) -> None:
+    assert {"200", "400", "401", "404", "429", "4XX", "500", "502", "5XX"} <= responses(OPERATIONS[name]).keys()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_with_a_body_may_be_refused_for_its_size(name: str) -> None:
+    operation = mapping(SPEC.find(OPERATIONS[name].pointer))
+    takes_jobs = "requestBody" in operation and name != "update_batch"
+    assert ("413" in responses(OPERATIONS[name])) == takes_jobs
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_rate_limited_answer_may_say_when_to_come_back(name: str) -> None:
+    headers = mapping(responses(OPERATIONS[name])["429"].get("headers"))
+    assert list(headers) == ["Retry-After", "RateLimit", "RateLimit-Policy"]
+    assert not any(resolved(mapping(header)).get("required") for header in headers.values())
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_answer_of_success_has_an_example(name: str) -> None:
+    success = responses(OPERATIONS[name])["200"]
+    assert mapping(mapping(mapping(success["content"])["application/json"])["examples"])
+
+
+@pytest.mark.parametrize("place", EXAMPLES, ids=show)
+def test_an_example_is_what_its_schema_says(place: Pointer) -> None:
+    assert check_spec.misfits(SPEC, place, EXAMPLES[place]) == []
+
+
+@pytest.mark.parametrize("name", [name for name, schema in SCHEMAS.items() if "properties" in mapping(schema)])
+def test_an_object_tolerates_fields_that_nobody_knows_yet(name: str) -> None:
+    assert mapping(SCHEMAS[name])["additionalProperties"] is True
+
+
+@pytest.mark.parametrize("name", [name for name, schema in SCHEMAS.items() if "enum" in mapping(schema)])
+def test_an_enum_is_always_left_open(name: str) -> None:
+    reference = f"#/components/schemas/{name}"
+    uses = [pointer for pointer, value in SPEC.walk() if value == {"$ref": reference}]
+    assert uses
+    assert all({"type": "string"} in sequence(SPEC.find(pointer[:-1])) for pointer in uses)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_schema_and_every_field_is_described(name: str) -> None:
+    schema = mapping(SCHEMAS[name])
+    assert schema.get("description")
+    for field, value in mapping(schema.get("properties")).items():
+        assert resolved(mapping(value)).get("description"), field
+
+
+@pytest.mark.parametrize(
+    ("schema", "fields"),
+    [
+        ("Job", {"id", "status"}),
+        ("RunRequest", {"input"}),
+        ("WorkerError", {"error_message"}),
+        ("StreamAnswer", set[str]()),
+        ("StreamChunk", set[str]()),
+        ("EndpointHealth", set[str]()),
+        ("JobCounts", set[str]()),
+        ("WorkerCounts", set[str]()),
+        ("ErrorBody", set[str]()),
+    ],
+)
+def test_what_a_capture_lacks_is_optional(schema: str, fields: set[str]) -> None:
+    assert set(map(str, sequence(mapping(SCHEMAS[schema]).get("required")))) == fields
