@@ -1,0 +1,1 @@
+"""Decisions and data: nothing in here does I/O, sleeps, or reads a clock."""

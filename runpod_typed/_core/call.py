@@ -1,0 +1,126 @@
+"""One logical call of an operation: how long its next attempt may last, and what an attempt's outcome means."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from random import Random
+from typing import Generic
+
+from attrs import evolve, frozen
+from typing_extensions import TypeIs, TypeVar
+
+from runpod_typed._core.config import CallConfig, ConnectionConfig
+from runpod_typed._core.error_mapping import connection_error, read_answer
+from runpod_typed._core.http import HttpAnswer, TransportFailure
+from runpod_typed._core.operations import Request
+from runpod_typed._core.rate_budget import TooLate
+from runpod_typed._core.retry import GiveUp, Retry, next_step
+from runpod_typed._core.retry_after import parse_retry_after
+from runpod_typed.errors import APIError, APITimeoutError, RateLimitError, RunpodError, SubmissionUncertainError
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class TurnTooLateError(APITimeoutError):
+    """The caller's own limit ends before its turn under the rate limits."""
+
+
+@frozen(kw_only=True)
+class Call(Generic[T_co]):
+    """One logical call, as far as it has come.
+
+    All times are seconds on one monotonic clock.
+
+    Attributes:
+        request: What is asked.
+        connection: Where it goes.
+        config: How calls are made.
+        deadline: When the caller's own limit ends; None for never.
+        started_at: When its first attempt began; None before.
+    """
+
+    request: Request[T_co]
+    connection: ConnectionConfig
+    config: CallConfig
+    deadline: float | None
+    started_at: float | None = None
+
+    def begun(self, now: float) -> Call[T_co]:
+        """The call, as of its first attempt."""
+        return self if self.started_at is not None else evolve(self, started_at=now)
+
+    def _elapsed(self, now: float) -> float:
+        return 0.0 if self.started_at is None else now - self.started_at
+
+    def attempt_seconds(self, now: float) -> float:
+        """Seconds that an attempt may last that begins now; 0 or less where there is no time for one."""
+        budget_left = self.config.retry.budget - self._elapsed(now)
+        limits = [self.config.timeout, budget_left]
+        if self.deadline is not None:
+            limits.append(self.deadline - now)
+        return min(limits)
+
+    def result(
+        self, outcome: HttpAnswer | TransportFailure, *, seconds: float, wall_clock: datetime
+    ) -> T_co | APIError:
+        """What an attempt of `seconds` brought: the operation's result, or the error that it amounts to."""
+        url = self.connection.url(self.request.http.target)
+        if isinstance(outcome, TransportFailure):
+            return connection_error(self.request, outcome, url, seconds=seconds)
+        retry_after = None
+        if not 200 <= outcome.status < 300:
+            retry_after = parse_retry_after(outcome.headers, wall_clock=wall_clock)
+        return read_answer(self.request, outcome, url, retry_after=retry_after)
+
+    def no_turn(self, step: TooLate) -> TurnTooLateError:
+        """The error for a call whose own limit ends before its turn under the rate limits."""
+        return TurnTooLateError(
+            f"{self.request.operation.name} was not sent. {step.message}",
+            operation=self.request.operation.name,
+            method=self.request.http.method,
+            url=self.connection.url(self.request.http.target),
+            request_sent=False,
+        )
+
+    @staticmethod
+    def was_refused(result: object) -> TypeIs[RateLimitError]:
+        """Whether the server has answered that the rate limit is spent."""
+        return isinstance(result, RateLimitError)
+
+    def after_failure(
+        self, error: APIError, *, attempt: int, now: float, random: Random, previous: Retry | None
+    ) -> Retry | RunpodError:
+        """What follows on a failed attempt: another one, or the error to raise."""
+        if isinstance(error, TurnTooLateError):
+            return error
+        step = next_step(
+            self.config.retry,
+            self.request.operation.kind,
+            error,
+            attempt=attempt,
+            elapsed=self._elapsed(now),
+            remaining=None if self.deadline is None else self.deadline - now,
+            random=random,
+            previous=previous,
+        )
+        return step if isinstance(step, Retry) else self._final_error(error, step)
+
+    def _final_error(self, error: APIError, step: GiveUp) -> RunpodError:
+        if step.uncertain:
+            return self._uncertain(error)
+        if step.message:
+            error.add_note(step.message)
+        return error
+
+    def _uncertain(self, error: APIError) -> SubmissionUncertainError:
+        uncertain = SubmissionUncertainError(
+            f"A job for endpoint {self.request.endpoint_id} was sent and its fate is unknown: {error.message} It was "
+            "not sent again, "
+            "since a second job would be paid for too. Look at the endpoint's health and the worker's side effects, "
+            "or set "
+            "RetryPolicy(resubmit=True) where running it twice does no harm.",
+            endpoint_id=self.request.endpoint_id,
+            operation=self.request.operation.name,
+        )
+        uncertain.__cause__ = error
+        return uncertain

@@ -1,0 +1,252 @@
+"""What a client is set up with, checked before anything is sent."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import warnings
+from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from attrs import field, frozen
+from runpod_queue_api import wire
+
+from runpod_typed._core.durations import Duration, to_seconds
+from runpod_typed._core.http import HttpRequest
+from runpod_typed._core.polling import PollPolicy
+from runpod_typed._core.rate_limit import RateLimits
+from runpod_typed._core.redaction import Secret
+from runpod_typed._core.retry import RetryPolicy
+from runpod_typed._version import __version__
+from runpod_typed.errors import ConfigurationError
+
+API_KEY_VARIABLE = "RUNPOD_API_KEY"
+BASE_URL_VARIABLE = "RUNPOD_ENDPOINT_BASE_URL"
+CONNECT_TIMEOUT = 5.0
+KEEPALIVE_EXPIRY = 4.0  # common servers drop idle connections after 5 s; a request sent at that moment is lost
+DEFAULT_TIMEOUT = 30.0
+DEFAULT_MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # the platform's own cap on a result is 20 MB
+
+# As many connections as the platform allows requests at once: a pool that is smaller lets long-polls starve
+# submissions.
+POOL_SIZE = sum({limit.budget: limit.concurrent or 0 for limit in wire.OPERATION_LIMITS.values()}.values())
+
+_COMMON_HEADERS = (
+    (b"Accept", b"application/json"),
+    (b"Accept-Encoding", b"gzip"),
+    (b"User-Agent", f"runpod-typed/{__version__}".encode()),
+)
+
+_ENDPOINT_ID = re.compile(wire.ENDPOINT_ID_PATTERN)
+_JOB_ID = re.compile(wire.JOB_ID_PATTERN)
+_KEY = re.compile(r"[\x21-\x7e]+")  # visible ASCII: anything else could forge a header or break it
+
+
+@frozen(kw_only=True)
+class BaseUrl:
+    """Where the API lives, taken apart once."""
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as the Host header has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+
+@frozen(kw_only=True)
+class ConnectionConfig:
+    """What all that share a client's connections have in common.
+
+    Attributes:
+        api_key: The key.
+        base_url: Where the API lives.
+        max_response_bytes: Bytes that an answer's body may have.
+        idle_connections: How many connections are kept for later requests; 0 where nobody would close them.
+    """
+
+    api_key: Secret
+    base_url: BaseUrl
+    max_response_bytes: int
+    idle_connections: int = POOL_SIZE
+
+    def url(self, target: str) -> str:
+        """The whole address, for people and for transports that take texts."""
+        return f"{self.base_url}{target}"
+
+    def headers(self, request: HttpRequest) -> list[tuple[bytes, bytes]]:
+        """A request's headers, the key among them: never keep them in a local variable."""
+        return [
+            (b"Host", self.base_url.authority.encode()),
+            *_COMMON_HEADERS,
+            (b"Authorization", b"Bearer " + self.api_key.reveal().encode()),
+            *(_body_headers(request.body) if request.method != "GET" else ()),
+        ]
+
+
+def _body_headers(body: bytes | None) -> tuple[tuple[bytes, bytes], ...]:
+    return (b"Content-Type", b"application/json"), (b"Content-Length", str(len(body or b"")).encode())
+
+
+def _timeout(value: Duration) -> float:
+    seconds = to_seconds(value, "timeout")
+    if seconds == 0 or math.isinf(seconds):
+        raise ConfigurationError(f"The timeout of one HTTP attempt must be above 0 and finite, and was {seconds:g} s.")
+    return seconds
+
+
+@frozen(kw_only=True)
+class CallConfig:
+    """How calls are made; each client, endpoint and job may have its own."""
+
+    timeout: float = field(converter=_timeout)
+    retry: RetryPolicy
+    poll: PollPolicy
+    rate_limits: RateLimits
+
+    def but(
+        self,
+        *,
+        timeout: Duration | None = None,
+        retry: RetryPolicy | None = None,
+        poll: PollPolicy | None = None,
+        rate_limits: RateLimits | None = None,
+    ) -> CallConfig:
+        """A copy with other options; None keeps one as it is."""
+        return CallConfig(
+            timeout=self.timeout if timeout is None else timeout,
+            retry=self.retry if retry is None else retry,
+            poll=self.poll if poll is None else poll,
+            rate_limits=self.rate_limits if rate_limits is None else rate_limits,
+        )
+
+
+DEFAULT_CALL_CONFIG = CallConfig(
+    timeout=DEFAULT_TIMEOUT, retry=RetryPolicy(), poll=PollPolicy(), rate_limits=RateLimits()
+)
+
+
+def api_key_from_environment() -> str:
+    """The key that the environment holds.
+
+    Raises:
+        ConfigurationError: It holds none.
+    """
+    return resolve_api_key(None, os.environ).reveal()
+
+
+def resolve_api_key(given: str | None, environ: Mapping[str, str]) -> Secret:
+    """The key that the caller gave, or else the environment's.
+
+    Raises:
+        ConfigurationError: There is none, or it cannot be a key.
+    """
+    source = "api_key" if given is not None else API_KEY_VARIABLE
+    key = given if given is not None else environ.get(API_KEY_VARIABLE)
+    if key is None:
+        raise ConfigurationError(
+            f"There is no API key. Set {API_KEY_VARIABLE}, or pass api_key=. "
+            "Keys are made in the Runpod console under Settings."
+        )
+    key = key.strip()
+    if not key:
+        raise ConfigurationError(f"The API key from {source} is empty.")
+    if not _KEY.fullmatch(key):
+        # Not shown: it may be a good key with a bad character.
+        raise ConfigurationError(
+            f"The API key from {source} has a character that no key has (a space, a line break or the like)."
+        )
+    return Secret(key, api_key_from_environment)
+
+
+def resolve_base_url(given: str | None, environ: Mapping[str, str]) -> BaseUrl:
+    """The base URL that the caller gave, or the environment's, or else the platform's.
+
+    Raises:
+        ConfigurationError: It is no http or https URL of a host, or holds more than a path.
+    """
+    text = (given or environ.get(BASE_URL_VARIABLE) or wire.SERVER_URL).strip()
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"The base URL is not a URL: {error}.") from error
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("The base URL must not hold a user name or password; the API key goes into api_key=.")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(f"The base URL must begin with https:// and name a host, and was {text!r}.")
+    if parts.query or parts.fragment or not re.fullmatch(r"[\x21-\x7e]*", text):
+        raise ConfigurationError(f"The base URL must be a scheme, a host and a path, nothing more, and was {text!r}.")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        warnings.warn(
+            f"The base URL {text} is not encrypted: the API key and all inputs can be read on the way. Use https://.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return BaseUrl(scheme=parts.scheme, host=parts.hostname, port=port, path=parts.path.rstrip("/"))
+
+
+def openai_base_url(connection: ConnectionConfig, endpoint_id: str) -> str:
+    """Where an endpoint's workers speak OpenAI's API."""
+    return connection.url(wire.OPENAI_BASE_PATH.format(endpoint_id=endpoint_id))
+
+
+def proxy_applies(base_url: BaseUrl) -> bool:
+    """Whether the environment names a proxy for the API's host."""
+    proxies = getproxies()
+    return (base_url.scheme in proxies or "all" in proxies) and not proxy_bypass(base_url.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name or address alone."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_endpoint_id(endpoint_id: str | None) -> str:
+    """The id, fit to stand in a path.
+
+    Raises:
+        ConfigurationError: It is None, empty, or has a character that no id has.
+    """
+    if endpoint_id is None:
+        raise ConfigurationError(
+            "The endpoint id is None: the environment variable that should hold it may not be set."
+        )
+    return _check_id(endpoint_id, _ENDPOINT_ID, "endpoint")
+
+
+def check_job_id(job_id: str) -> str:
+    """The id, fit to stand in a path.
+
+    Raises:
+        ConfigurationError: It is empty, or has a character that no id has.
+    """
+    return _check_id(job_id, _JOB_ID, "job")
+
+
+def _check_id(value: str, pattern: re.Pattern[str], what: str) -> str:
+    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers without a checker
+        raise ConfigurationError(f"The {what} id must be a text, not {type(value).__name__}.")
+    if not value:
+        raise ConfigurationError(f"The {what} id is empty.")
+    if pattern.fullmatch(value) is None:
+        hint = " Pass the id alone, not a URL or path." if "/" in value else ""
+        raise ConfigurationError(
+            f"The {what} id {value!r} has a character that no id has (letters, digits, '-', '_' are fine).{hint}"
+        )
+    return value

@@ -1,0 +1,71 @@
+"""From what a caller passes to the body of a submission."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from runpod_queue_api import models, wire
+from runpod_queue_api.types import UNSET
+
+from runpod_typed._core.codecs import UNTYPED, Codec, codec_for, encode_input
+from runpod_typed._core.options import ExecutionPolicy, S3Config
+from runpod_typed._core.shapes import WrongShapeError, parse
+from runpod_typed.errors import InputError
+
+RunRequest = models.RunRequest
+
+
+def build_run_request(
+    value: object,
+    input_codec: Codec[Any],
+    *,
+    typed: bool,
+    webhook: str | None,
+    policy: ExecutionPolicy | None,
+    s3_config: S3Config | None,
+) -> models.RunRequest:
+    """The body that submits a job.
+
+    A dict that holds only fields of the body, the input among them, is the whole body, as Runpod's own client has it; a
+    typed input never is.
+
+    Raises:
+        InputError: The input does not fit its type, is no JSON, is empty, or an option stands in the envelope and in
+            the arguments.
+    """
+    envelope = None if typed else _as_envelope(value)
+    plain = encode_input(input_codec, value if envelope is None else envelope[wire.ENVELOPE_INPUT_KEY])
+    request = models.RunRequest(input_=plain) if envelope is None else _from_envelope(envelope)
+    given = {
+        "webhook=": (webhook, request.webhook),
+        "policy=": (policy, request.policy),
+        "s3_config=": (s3_config, request.s_3_config),
+    }
+    twice = [name for name, (argument, field) in given.items() if argument is not None and field is not UNSET]
+    if twice:
+        raise InputError(
+            f"The input is a whole request body, and {', '.join(twice)} is given besides. Say it in one place."
+        )
+    if webhook is not None:
+        request.webhook = webhook
+    if policy is not None:
+        request.policy = policy.to_model()
+    if s3_config is not None:
+        request.s_3_config = s3_config.to_model()
+    return request
+
+
+def _as_envelope(value: object) -> Mapping[str, Any] | None:
+    if not isinstance(value, Mapping):
+        return None
+    envelope = cast("Mapping[str, Any]", value)
+    keys = envelope.keys()
+    return envelope if wire.ENVELOPE_INPUT_KEY in keys and keys <= wire.ENVELOPE_KEYS else None
+
+
+def _from_envelope(envelope: Mapping[str, Any]) -> models.RunRequest:
+    try:
+        return parse(models.RunRequest, encode_input(codec_for(UNTYPED), envelope, what="request body"))
+    except WrongShapeError as error:
+        raise InputError(f"The request body cannot be used: {error}.") from None

@@ -1,0 +1,122 @@
+"""What goes over the wire and what comes back, without the wire."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from attrs import define, field, frozen
+
+
+@frozen
+class HttpRequest:
+    """One request, ready but for its address's host and the key."""
+
+    method: str
+    target: str
+    """The path below the base URL, with its query."""
+    body: bytes | None = field(default=None, repr=False)  # may hold storage credentials
+
+
+@define(slots=False)  # slots and cached_property do not go together
+class HttpAnswer:
+    """One complete answer.
+
+    Attributes:
+        status: The HTTP status; also one that Python has no name for.
+        raw_headers: The headers as they came.
+        body: The body, its content-encoding undone; empty where `problem` says why it could not be had.
+        problem: Why the body could not be taken in; None where it was.
+    """
+
+    status: int
+    raw_headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
+    body: bytes = field(repr=False)
+    problem: str | None = None
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, names in lower case; the last one holds where a name comes twice."""
+        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.raw_headers}
+
+
+@define
+class BodyBuffer:
+    """A body as it comes in, up to a cap."""
+
+    cap: int
+    _parts: list[bytes] = field(factory=list[bytes], repr=False)
+    _size: int = 0
+
+    def add(self, part: bytes) -> bool:
+        """Take a part in; False once the body is above the cap, and reading on is useless."""
+        self._size += len(part)
+        if self._size > self.cap:
+            return False
+        self._parts.append(part)
+        return True
+
+    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> HttpAnswer:
+        """The complete answer."""
+        encoding = next((value for name, value in headers if name.lower() == b"content-encoding"), b"")
+        problem = None
+        body = b""
+        try:
+            self._check_size()
+            body = decompress(b"".join(self._parts), encoding.decode("latin-1").strip().lower(), self.cap)
+        except _AboveCapError:
+            problem = f"a body above the cap of {self.cap} bytes (raise max_response_bytes= of the client)"
+        except UndecodableBodyError as error:
+            problem = f"a body that cannot be read: {error}"
+        return HttpAnswer(status, headers, body, problem)
+
+    def _check_size(self) -> None:
+        if self._size > self.cap:
+            raise _AboveCapError
+
+
+@frozen
+class TransportFailure:
+    """No complete answer came.
+
+    It is a value and not an exception: an exception would carry the transport's frames, and the key in their local
+    variables.
+    """
+
+    reason: str
+    """The cause's type and text."""
+    request_sent: bool
+    """Whether any part of the request may have reached the server; True when in doubt."""
+    timed_out: bool = False
+
+
+class _AboveCapError(ValueError):
+    """A body is above the cap."""
+
+
+class UndecodableBodyError(ValueError):
+    """A body is not what its content-encoding says."""
+
+
+def decompress(body: bytes, encoding: str, cap: int) -> bytes:
+    """The body without its content-encoding (gzip or deflate; identity passes through).
+
+    Raises:
+        _AboveCapError: It would be above `cap` bytes.
+        UndecodableBodyError: It is not what the encoding says, or the encoding is unknown.
+    """
+    if encoding in {"", "identity"}:
+        return body
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise UndecodableBodyError(f"content-encoding {encoding!r} was not asked for")
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: tells gzip and zlib apart by itself
+    try:
+        plain = unpacker.decompress(body, cap + 1)
+    except zlib.error as error:
+        raise UndecodableBodyError(f"content-encoding {encoding}: {error}") from error
+    if len(plain) > cap:
+        raise _AboveCapError
+    if not unpacker.eof:
+        raise UndecodableBodyError(f"content-encoding {encoding}: the body is cut short")
+    return plain

@@ -1,0 +1,74 @@
+"""JSON bodies: bytes to plain JSON and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+__all__ = ["MalformedJSON", "UnencodableJSON", "decode", "encode"]
+
+_decode_strictly = msgspec.json.Decoder[Any]().decode
+_encode = msgspec.json.Encoder().encode
+
+
+class MalformedJSON(ValueError):  # noqa: N818 -- callers turn it into an error of the public tree
+    """Bytes that are no JSON. The message is a short reason and holds nothing of the body."""
+
+
+class UnencodableJSON(ValueError):  # noqa: N818 -- the same
+    """A value that JSON text cannot hold."""
+
+
+def decode(body: bytes) -> Any:
+    """Read a JSON body.
+
+    What Python workers send beyond the standard is understood too, or else the result of a finished job would be lost:
+    ``NaN``, ``Infinity``, numbers above a float's range (they become infinite) and lone surrogates in text. Integers
+    keep all their digits.
+
+    Args:
+        body: The whole body: UTF-8, with or without a byte order mark.
+
+    Raises:
+        MalformedJSON: The body is empty, truncated, not UTF-8, nested deeper than Python can follow, or else no JSON.
+    """
+    try:
+        return _decode_strictly(body)
+    except RecursionError:
+        raise MalformedJSON("nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _decode_leniently(body)
+
+
+def _decode_leniently(body: bytes) -> Any:
+    if not body.strip():
+        raise MalformedJSON("empty")
+    # `from None` throughout: the causes hold the whole body.
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except RecursionError:
+        raise MalformedJSON("nested too deeply") from None
+    except UnicodeDecodeError as exc:
+        raise MalformedJSON(f"not UTF-8 (byte {exc.start})") from None
+    except json.JSONDecodeError as exc:
+        raise MalformedJSON(f"{exc.msg} (line {exc.lineno}, column {exc.colno})") from None
+    except ValueError:
+        raise MalformedJSON("an integer of more digits than Python reads") from None
+
+
+def encode(value: Any) -> bytes:
+    """Write plain JSON as a compact body in UTF-8.
+
+    Args:
+        value: Plain JSON that has been checked, as `codecs.encode_input` does: NaN would be written as ``null``.
+
+    Raises:
+        UnencodableJSON: An unknown class, a lone surrogate, an integer of more digits than Python writes, or a nesting
+            deeper than Python can follow.
+    """
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise UnencodableJSON(f"{type(exc).__name__}: {exc}") from None

@@ -1,0 +1,187 @@
+"""The seam to the generated client: each operation of the API that the facade uses, described once.
+
+Only this module imports ``runpod_queue_api.api``. Of a generated operation it uses the part that builds a request; the
+answer is read by the generated models, from JSON that the transport has decoded. A contract test holds the pinned
+generator to both.
+"""
+
+# _get_kwargs is the generator's builder of requests; the generator is pinned, and a contract test asserts the name.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from types import ModuleType
+from typing import Any, Generic
+from urllib.parse import urlencode
+
+from attrs import frozen
+from runpod_queue_api import models, wire
+from runpod_queue_api.api.endpoint import get_health, get_metrics, get_requests, purge_queue
+from runpod_queue_api.api.jobs import cancel, get_status, get_status_sync, retry, run, run_sync, stream
+from runpod_queue_api.types import UNSET
+from typing_extensions import TypeVar
+
+from runpod_typed._core import health, jobs, json
+from runpod_typed._core.http import HttpRequest
+from runpod_typed._core.retry import OperationKind
+from runpod_typed.errors import PayloadTooLargeError
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@frozen(kw_only=True)
+class Operation(Generic[T_co]):
+    """One operation of the API.
+
+    Attributes:
+        name: Its operationId in the specification.
+        kind: What repeating it means.
+        read: Decoded JSON to what people see; WrongShapeError where it does not fit.
+        model: The generated model of its 200 answer, which `read` goes through.
+        answers_with_job: Whether a body that describes a job is an answer, whatever the HTTP status.
+    """
+
+    name: str
+    kind: OperationKind
+    read: Callable[[object], T_co]
+    model: type
+    answers_with_job: bool = False
+
+    @property
+    def payload_cap(self) -> int | None:
+        """Bytes that a request's body may have; None where no cap is known."""
+        return wire.PAYLOAD_CAPS.get(self.name)
+
+
+@frozen(kw_only=True)
+class Request(Generic[T_co]):
+    """One call of an operation, ready to be sent."""
+
+    operation: Operation[T_co]
+    endpoint_id: str
+    http: HttpRequest
+
+
+def _operation(
+    module: ModuleType,
+    kind: OperationKind,
+    read: Callable[[object], T_co],
+    model: type,
+    *,
+    answers_with_job: bool = False,
+) -> Operation[T_co]:
+    # The generator names a module after its operationId.
+    name = module.__name__.rpartition(".")[2]
+    return Operation(name=name, kind=kind, read=read, model=model, answers_with_job=answers_with_job)
+
+
+RUN = _operation(run, OperationKind.SUBMIT, jobs.read_job, models.Job)
+RUN_SYNC = _operation(run_sync, OperationKind.SUBMIT, jobs.read_job, models.Job, answers_with_job=True)
+STATUS = _operation(get_status, OperationKind.READ, jobs.read_job, models.Job, answers_with_job=True)
+STATUS_SYNC = _operation(get_status_sync, OperationKind.READ, jobs.read_job, models.Job, answers_with_job=True)
+STREAM = _operation(stream, OperationKind.DRAIN, jobs.read_stream_page, models.StreamAnswer)
+CANCEL = _operation(cancel, OperationKind.CANCEL, jobs.read_job, models.Job)
+RETRY = _operation(retry, OperationKind.REQUEUE, jobs.read_job, models.Job)
+HEALTH = _operation(get_health, OperationKind.READ, health.read_health, models.EndpointHealth)
+METRICS = _operation(get_metrics, OperationKind.READ, health.read_metrics, models.EndpointMetrics)
+REQUESTS = _operation(get_requests, OperationKind.READ, health.read_requests, models.EndpointRequests)
+PURGE = _operation(purge_queue, OperationKind.PURGE, health.read_purge_result, models.PurgeResult)
+
+
+def submit(endpoint_id: str, body: models.RunRequest) -> Request[jobs.JobState[Any]]:
+    """Queue a job."""
+    return _request(RUN, endpoint_id, run._get_kwargs(endpoint_id, body=body))
+
+
+def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int | None) -> Request[jobs.JobState[Any]]:
+    """Queue a job and hold the answer until it has ended, `hold_ms` at most.
+
+    Where there is no time to hold, the job is queued plainly, unless it needs this operation's larger cap.
+    """
+    if hold_ms is None:
+        plain = submit(endpoint_id, body)
+        if oversize_error(plain) is None:
+            return plain
+    wait = wire.WAIT_MIN_MS if hold_ms is None else hold_ms
+    return _request(RUN_SYNC, endpoint_id, run_sync._get_kwargs(endpoint_id, body=body, wait=wait))
+
+
+def look(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request[jobs.JobState[Any]]:
+    """Ask where a job stands."""
+    ttl = UNSET if ttl_ms is None else ttl_ms
+    return _request(STATUS, endpoint_id, get_status._get_kwargs(endpoint_id, job_id, ttl=ttl))
+
+
+def hold(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[jobs.JobState[Any]]:
+    """Ask where a job stands, and hold the answer until it has ended, `wait_ms` at most."""
+    return _request(STATUS_SYNC, endpoint_id, get_status_sync._get_kwargs(endpoint_id, job_id, wait=wait_ms))
+
+
+def drain(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[jobs.StreamPage]:
+    """Take what a job has yielded since the last time; hold the answer until there is something, `wait_ms` at most."""
+    return _request(STREAM, endpoint_id, stream._get_kwargs(endpoint_id, job_id, wait=wait_ms))
+
+
+def cancel_job(endpoint_id: str, job_id: str) -> Request[jobs.JobState[Any]]:
+    """Cancel a job."""
+    return _request(CANCEL, endpoint_id, cancel._get_kwargs(endpoint_id, job_id))
+
+
+def retry_job(endpoint_id: str, job_id: str) -> Request[jobs.JobState[Any]]:
+    """Queue a failed job once more."""
+    return _request(RETRY, endpoint_id, retry._get_kwargs(endpoint_id, job_id))
+
+
+def ask_health(endpoint_id: str) -> Request[health.EndpointHealth]:
+    """Ask for the counts of jobs and workers."""
+    return _request(HEALTH, endpoint_id, get_health._get_kwargs(endpoint_id))
+
+
+def ask_metrics(endpoint_id: str) -> Request[health.EndpointMetrics]:
+    """Ask for the metrics."""
+    return _request(METRICS, endpoint_id, get_metrics._get_kwargs(endpoint_id))
+
+
+def ask_requests(endpoint_id: str) -> Request[Mapping[str, Any]]:
+    """Ask for the requests."""
+    return _request(REQUESTS, endpoint_id, get_requests._get_kwargs(endpoint_id))
+
+
+def purge(endpoint_id: str) -> Request[health.PurgeResult]:
+    """Remove the waiting jobs."""
+    return _request(PURGE, endpoint_id, purge_queue._get_kwargs(endpoint_id))
+
+
+def _request(operation: Operation[T_co], endpoint_id: str, kwargs: Mapping[str, Any]) -> Request[T_co]:
+    target: str = kwargs["url"]
+    query: Mapping[str, Any] = kwargs.get("params") or {}
+    if query:
+        target = f"{target}?{urlencode(query)}"
+    content = kwargs.get("json")
+    body = None if content is None else json.encode(content)
+    method: str = kwargs["method"].upper()
+    return Request(
+        operation=operation, endpoint_id=endpoint_id, http=HttpRequest(method=method, target=target, body=body)
+    )
+
+
+def oversize_error(request: Request[Any]) -> PayloadTooLargeError | None:
+    """The error for a body above the operation's cap; None where it is not.
+
+    It is returned and not raised: a traceback from here would show the body, and with it storage credentials.
+    """
+    name, cap = request.operation.name, request.operation.payload_cap
+    size = len(request.http.body or b"")
+    if cap is None or size <= cap:
+        return None
+    advice = "run_sync() takes larger ones; or put" if cap < max(wire.PAYLOAD_CAPS.values()) else "Put"
+    return PayloadTooLargeError(
+        f"The input for endpoint {request.endpoint_id} makes a request of {size / 2**20:.1f} MiB, and {name} takes "
+        f"{cap / 2**20:.0f} MiB. Nothing was sent. {advice} large data into storage and send its URL.",
+        operation=name,
+        method=request.http.method,
+        url=request.http.target,
+        status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    )

@@ -1,0 +1,107 @@
+"""What a caller may say about one job besides its input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import field, frozen
+from runpod_queue_api import models, wire
+from runpod_queue_api.types import UNSET
+
+from runpod_typed._core.durations import Duration, to_seconds
+from runpod_typed._core.redaction import Secret
+from runpod_typed.errors import ConfigurationError
+
+_MS = 1000
+
+
+def _optional_seconds(value: Duration | None) -> float | None:
+    return None if value is None else to_seconds(value, "a duration of an ExecutionPolicy")
+
+
+@frozen(kw_only=True)
+class ExecutionPolicy:
+    """How long a job may run and live, and how urgent it is.
+
+    Source: the vendor's documents, "Send requests", section on execution policies.
+
+    Args:
+        execution_timeout: Seconds (or a timedelta) that the job may run on a worker, 5 s to 7 days; the endpoint's
+            own setting (600 s by default) holds where it is None.
+        ttl: Seconds (or a timedelta) that the job may live in all, counted from its submission, queueing included,
+            10 s to 7 days; 24 hours where it is None. A job whose time is over is deleted, even while it runs.
+        low_priority: Whether the job waits for spare capacity and never makes the endpoint scale up.
+
+    Raises:
+        ConfigurationError: A duration is out of its range.
+    """
+
+    execution_timeout: float | None = field(default=None, converter=_optional_seconds)
+    ttl: float | None = field(default=None, converter=_optional_seconds)
+    low_priority: bool | None = None
+
+    def __attrs_post_init__(self) -> None:
+        _check_range(
+            "execution_timeout", self.execution_timeout, wire.EXECUTION_TIMEOUT_MIN_MS, wire.EXECUTION_TIMEOUT_MAX_MS
+        )
+        _check_range("ttl", self.ttl, wire.TTL_MIN_MS, wire.TTL_MAX_MS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The policy as the API takes it, in milliseconds."""
+        return self.to_model().to_dict()
+
+    def to_model(self) -> models.ExecutionPolicy:
+        """The policy as the generated client takes it."""
+        return models.ExecutionPolicy(
+            execution_timeout=UNSET if self.execution_timeout is None else round(self.execution_timeout * _MS),
+            ttl=UNSET if self.ttl is None else round(self.ttl * _MS),
+            low_priority=UNSET if self.low_priority is None else self.low_priority,
+        )
+
+
+def _check_range(name: str, seconds: float | None, minimum_ms: int, maximum_ms: int) -> None:
+    if seconds is not None and not minimum_ms <= seconds * _MS <= maximum_ms:
+        raise ConfigurationError(
+            f"ExecutionPolicy.{name} must be {minimum_ms / _MS:g} s to {maximum_ms / _MS:g} s "
+            f"(seconds, not milliseconds), and was {seconds:g} s."
+        )
+
+
+def _secret(value: str | Secret) -> Secret:
+    return value if isinstance(value, Secret) else Secret(value)
+
+
+@frozen(kw_only=True)
+class S3Config:
+    """Where a worker puts what is too large for an answer: an S3 bucket of the caller's own.
+
+    It goes to the worker with the job and nowhere else. The two credentials show in no repr, log or pickle; a copy from
+    a pickle cannot be sent.
+
+    Args:
+        access_id: The access key's id.
+        access_secret: The access key's secret.
+        bucket_name: The bucket.
+        endpoint_url: The storage service's address.
+        object_path: The folder or key prefix in the bucket.
+    """
+
+    access_id: Secret = field(converter=_secret)
+    access_secret: Secret = field(converter=_secret)
+    bucket_name: str
+    endpoint_url: str
+    object_path: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as the API takes it, credentials in the clear."""
+        return self.to_model().to_dict()
+
+    def to_model(self) -> models.S3Config:
+        """The configuration as the generated client takes it, credentials in the clear."""
+        return models.S3Config(
+            access_id=self.access_id.reveal(),
+            access_secret=self.access_secret.reveal(),
+            bucket_name=self.bucket_name,
+            endpoint_url=self.endpoint_url,
+            object_path=UNSET if self.object_path is None else self.object_path,
+        )

@@ -1,0 +1,53 @@
+"""Keeping secrets out of everything that people or machines read: reprs, logs, tracebacks, pickles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import final
+
+from runpod_typed.errors import ConfigurationError
+
+_MASK = "***"
+
+
+@final
+class Secret:
+    """A text that shows only where it is asked for by name.
+
+    It prints as ``***``. A pickle does not hold it: the copy asks `recover`, a module-level function, at its first use.
+    """
+
+    __slots__ = ("_recover", "_value")
+
+    def __init__(self, value: str | None, recover: Callable[[], str] | None = None) -> None:
+        self._value = value
+        self._recover = recover
+
+    def reveal(self) -> str:
+        """The text itself; keep it out of local variables, which tracebacks may show.
+
+        Raises:
+            ConfigurationError: This is a copy from a pickle, and the text cannot be had again.
+        """
+        if self._value is None:
+            if self._recover is None:
+                raise ConfigurationError(
+                    "A secret is left out when it is pickled. Build this object anew where it is used."
+                )
+            self._value = self._recover()
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({_MASK!r})"
+
+    def __str__(self) -> str:
+        return _MASK
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.reveal() == other.reveal()
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> tuple[type[Secret], tuple[None, Callable[[], str] | None]]:
+        return Secret, (None, self._recover)
