@@ -1,0 +1,109 @@
+"""A typed client for Runpod's queue-based serverless endpoints.
+
+from runpod_typed import Client
+
+with Client() as client:
+endpoint = client.endpoint("my-endpoint", output_type=str)
+print(endpoint.run_sync({"prompt": "Hello"}, timeout=60))
+"""
+
+from runpod_typed import errors
+from runpod_typed._async.client import AsyncClient
+from runpod_typed._async.endpoint import AsyncEndpoint
+from runpod_typed._async.job import AsyncJob
+from runpod_typed._core.codecs import Codec
+from runpod_typed._core.health import EndpointHealth, EndpointMetrics, JobCounts, PurgeResult, WorkerCounts
+from runpod_typed._core.jobs import JobEvent, JobState, JobStatus, StreamChunk
+from runpod_typed._core.options import ExecutionPolicy, S3Config
+from runpod_typed._core.polling import PollPolicy
+from runpod_typed._core.rate_limit import RateLimit, RateLimits
+from runpod_typed._core.retry import FailedAttempt, OperationKind, RetryPolicy
+from runpod_typed._sync.client import Client
+from runpod_typed._sync.endpoint import Endpoint
+from runpod_typed._sync.job import Job
+from runpod_typed._version import __version__
+from runpod_typed.errors import (
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ConflictError,
+    InputError,
+    JobCancelledError,
+    JobError,
+    JobExpiredError,
+    JobFailedError,
+    JobTimedOutError,
+    NotFoundError,
+    OutputError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    QueueTimeoutError,
+    RateLimitError,
+    RunpodError,
+    ServerError,
+    StreamInterruptedError,
+    SubmissionUncertainError,
+    UnprocessableEntityError,
+    WaitTimeoutError,
+)
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIResponseValidationError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AsyncClient",
+    "AsyncEndpoint",
+    "AsyncJob",
+    "AuthenticationError",
+    "BadRequestError",
+    "Client",
+    "Codec",
+    "ConfigurationError",
+    "ConflictError",
+    "Endpoint",
+    "EndpointHealth",
+    "EndpointMetrics",
+    "ExecutionPolicy",
+    "FailedAttempt",
+    "InputError",
+    "Job",
+    "JobCancelledError",
+    "JobCounts",
+    "JobError",
+    "JobEvent",
+    "JobExpiredError",
+    "JobFailedError",
+    "JobState",
+    "JobStatus",
+    "JobTimedOutError",
+    "NotFoundError",
+    "OperationKind",
+    "OutputError",
+    "PayloadTooLargeError",
+    "PermissionDeniedError",
+    "PollPolicy",
+    "PurgeResult",
+    "QueueTimeoutError",
+    "RateLimit",
+    "RateLimitError",
+    "RateLimits",
+    "RetryPolicy",
+    "RunpodError",
+    "S3Config",
+    "ServerError",
+    "StreamChunk",
+    "StreamInterruptedError",
+    "SubmissionUncertainError",
+    "UnprocessableEntityError",
+    "WaitTimeoutError",
+    "WorkerCounts",
+    "__version__",
+    "errors",
+]

@@ -1,0 +1,149 @@
+# Calls of operations: turns, attempts, pauses.
+"""Calls of operations: one attempt after the other, as the decisions of the core say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from random import SystemRandom
+from typing import Any, final
+
+import httpx
+from attrs import field, frozen
+from typing_extensions import TypeVar
+
+from runpod_typed._async.limiter import AsyncLimiter
+from runpod_typed._async.transport import AsyncTransport
+from runpod_typed._core.call import Call
+from runpod_typed._core.config import CallConfig, ConnectionConfig
+from runpod_typed._core.crowd import Crowd
+from runpod_typed._core.health import EndpointHealth
+from runpod_typed._core.http import HttpAnswer, TransportFailure
+from runpod_typed._core.operations import STATUS, Request
+from runpod_typed._core.rate_budget import TooLate
+from runpod_typed._core.retry import Retry
+from runpod_typed._core.waiting_room import WaitingRoom
+from runpod_typed._synchronization import async_sleep, monotonic
+from runpod_typed.errors import APIError
+
+T = TypeVar("T")
+
+
+@frozen
+class _Process:
+    """What belongs to one process: a fork makes new ones, since locks, sockets and places in line are its parent's."""
+
+    transport: AsyncTransport
+    pid: int = field(factory=os.getpid)
+    limiter: AsyncLimiter = field(factory=AsyncLimiter)
+    waiting_room: WaitingRoom = field(factory=WaitingRoom)
+
+
+@final
+class AsyncCaller:
+    """What all clients, endpoints and jobs share that share connections."""
+
+    def __init__(self, connection: ConnectionConfig, http_client: httpx.AsyncClient | None = None) -> None:
+        self.connection = connection
+        self.random = SystemRandom()
+        self._http_client = http_client
+        self._process = _Process(AsyncTransport(connection, http_client))
+
+    @property
+    def waiting_room(self) -> WaitingRoom:
+        """Who waits for jobs."""
+        return self._here().waiting_room
+
+    def crowd(self, config: CallConfig, endpoint_id: str) -> Crowd:
+        """How many wait for jobs of an endpoint, and how many may ask."""
+        here = self._here()
+        return Crowd(
+            waiting=here.waiting_room.waiting(endpoint_id),
+            limit=here.limiter.in_force(config.rate_limits, endpoint_id, STATUS.name),
+        )
+
+    def note_health(self, config: CallConfig, endpoint_id: str, health: EndpointHealth) -> None:
+        """Limits grow with an endpoint's running workers."""
+        self._here().limiter.on_workers(config.rate_limits, endpoint_id, health.workers.running)
+
+    async def call(
+        self,
+        request: Request[T],
+        config: CallConfig,
+        *,
+        deadline: float | None = None,
+        observe: Callable[[APIError], None] | None = None,
+    ) -> T:
+        """Call an operation until it answers, or the attempts, the budget or the deadline end.
+
+        The time that a call waits for its first turn under the rate limits counts to its deadline, not to its budget.
+
+        Args:
+            request: What is asked.
+            config: How calls are made.
+            deadline: When the caller's own limit ends, on the monotonic clock; None for never.
+            observe: Told of each failed attempt.
+
+        Raises:
+            APIError: It went wrong for good.
+            SubmissionUncertainError: A job was sent and its fate is unknown.
+            ConfigurationError: The client is closed, or there is no key.
+        """
+        call = Call(request=request, connection=self.connection, config=config, deadline=deadline)
+        attempt = 0
+        previous: Retry | None = None
+        while True:
+            attempt += 1
+            result, call = await self._attempt(call)
+            if not isinstance(result, APIError):
+                return result
+            if observe is not None:
+                observe(result)
+            step = call.after_failure(result, attempt=attempt, now=monotonic(), random=self.random, previous=previous)
+            if not isinstance(step, Retry):
+                raise step
+            previous = step
+            await async_sleep(step.delay)
+
+    async def _attempt(self, call: Call[T]) -> tuple[T | APIError, Call[T]]:
+        here = self._here()
+        request = call.request
+        turn = await here.limiter.enter(
+            call.config.rate_limits, request.endpoint_id, request.operation.name, call.deadline
+        )
+        if isinstance(turn, TooLate):
+            return call.no_turn(turn), call
+        call = call.begun(monotonic())
+        outcome: HttpAnswer | TransportFailure | None = None
+        try:
+            seconds = call.attempt_seconds(monotonic())
+            outcome = await self._send(here.transport, request, seconds)
+            result = call.result(outcome, seconds=seconds, wall_clock=datetime.now(UTC))
+            if turn is not None and call.was_refused(result):
+                turn.refused(result.retry_after)
+            return result, call
+        finally:
+            if turn is not None:
+                turn.leave(sent=not isinstance(outcome, TransportFailure) or outcome.request_sent)
+
+    async def _send(
+        self, transport: AsyncTransport, request: Request[Any], seconds: float
+    ) -> HttpAnswer | TransportFailure:
+        if seconds <= 0:
+            return TransportFailure("there was no time left to ask", request_sent=False, timed_out=True)
+        return await transport.send(request.http, seconds)
+
+    async def aclose(self) -> None:
+        """Close all connections; a second call does nothing."""
+        await self._here().transport.aclose()
+
+    def _here(self) -> _Process:
+        if self._process.pid != os.getpid():
+            self._process = _Process(AsyncTransport(self.connection, self._http_client))
+        return self._process
+
+    def __reduce__(self) -> tuple[type[AsyncCaller], tuple[ConnectionConfig]]:
+        if self._http_client is not None:
+            raise TypeError("A client with an http_client of its own cannot be pickled.")
+        return AsyncCaller, (self.connection,)

@@ -1,0 +1,169 @@
+# The client: connections, and how calls are made.
+"""The client: it owns the connections, and says how calls are made."""
+
+# The type variables of `endpoint` have defaults: one that no argument solves is Any.
+# pyright: reportInvalidTypeVarUse=false
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Any, Self, overload
+
+import httpx
+from typing_extensions import TypeForm, TypeVar
+
+from runpod_typed._async.caller import AsyncCaller
+from runpod_typed._async.endpoint import AsyncEndpoint
+from runpod_typed._core.codecs import UNTYPED, Codec
+from runpod_typed._core.config import (
+    DEFAULT_MAX_RESPONSE_BYTES,
+    DEFAULT_TIMEOUT,
+    CallConfig,
+    ConnectionConfig,
+    resolve_api_key,
+    resolve_base_url,
+)
+from runpod_typed._core.durations import Duration
+from runpod_typed._core.polling import PollPolicy
+from runpod_typed._core.rate_limit import RateLimits
+from runpod_typed._core.retry import RetryPolicy
+
+InT = TypeVar("InT", default=Any)
+OutT = TypeVar("OutT", default=Any)
+ChunkT = TypeVar("ChunkT", default=Any)
+
+
+class AsyncClient:
+    """Calls Runpod's queue-based serverless endpoints. One client serves a whole program.
+
+    It is safe to share between tasks and between threads, and survives a fork. Close it, or use it as a context
+    manager.
+
+    Source: the vendor's documents, "Operation reference" and "Send requests".
+
+    Args:
+        api_key: The API key; the environment's ``RUNPOD_API_KEY`` where it is None. It shows in no repr, log, error or
+            pickle.
+        base_url: Where the API lives; the environment's ``RUNPOD_ENDPOINT_BASE_URL`` where it is None, and else
+            ``https://api.runpod.ai/v2``.
+        timeout: Seconds (or a timedelta) that one HTTP attempt may last, above 0. Connecting may take 5 s of it.
+        retry: How often, how long and when a call that failed is made again.
+        poll: How to look for a job's end.
+        rate_limits: How many requests may be sent; the platform's published limits by default.
+        http_client: An ``httpx.AsyncClient`` of the caller's own (a proxy, certificates, another transport); it is used
+            through its ``send()`` and not closed.
+        max_response_bytes: Bytes that an answer's body may have, 64 MiB by default.
+
+    Raises:
+        ConfigurationError: There is no key, or a value cannot be used.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: Duration = DEFAULT_TIMEOUT,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 -- frozen
+        poll: PollPolicy = PollPolicy(),  # noqa: B008 -- frozen
+        rate_limits: RateLimits = RateLimits(),  # noqa: B008 -- frozen
+        http_client: httpx.AsyncClient | None = None,
+        max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
+    ) -> None:
+        connection = ConnectionConfig(
+            api_key=resolve_api_key(api_key, os.environ),
+            base_url=resolve_base_url(base_url, os.environ),
+            max_response_bytes=max_response_bytes,
+        )
+        self._config = CallConfig(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
+        self._caller = AsyncCaller(connection, http_client)
+        self._owns_connections = True
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={str(self._caller.connection.base_url)!r})"
+
+    @property
+    def base_url(self) -> str:
+        """Where the API lives."""
+        return str(self._caller.connection.base_url)
+
+    def with_options(
+        self,
+        *,
+        timeout: Duration | None = None,
+        retry: RetryPolicy | None = None,
+        poll: PollPolicy | None = None,
+        rate_limits: RateLimits | None = None,
+    ) -> Self:
+        """A copy with other options; it shares the connections, and closing it does nothing.
+
+        Args:
+            timeout: Seconds (or a timedelta) that one HTTP attempt may last; None keeps it, as with the others.
+            retry: How often, how long and when a call that failed is made again.
+            poll: How to look for a job's end.
+            rate_limits: How many requests may be sent.
+
+        Raises:
+            ConfigurationError: A value is out of its range.
+        """
+        copy = object.__new__(type(self))
+        copy._config = self._config.but(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
+        copy._caller = self._caller
+        copy._owns_connections = False
+        return copy
+
+    @overload
+    def endpoint(
+        self,
+        endpoint_id: str | None,
+        *,
+        input_type: TypeForm[InT] = ...,
+        output_type: TypeForm[OutT] = ...,
+        chunk_type: TypeForm[ChunkT] = ...,
+    ) -> AsyncEndpoint[InT, OutT, ChunkT]: ...
+    @overload
+    def endpoint(
+        self,
+        endpoint_id: str | None,
+        *,
+        input_type: TypeForm[InT] | Codec[InT] = ...,
+        output_type: TypeForm[OutT] | Codec[OutT] = ...,
+        chunk_type: TypeForm[ChunkT] | Codec[ChunkT] = ...,
+    ) -> AsyncEndpoint[InT, OutT, ChunkT]: ...
+    def endpoint(
+        self,
+        endpoint_id: str | None,
+        *,
+        input_type: Any = UNTYPED,
+        output_type: Any = UNTYPED,
+        chunk_type: Any = UNTYPED,
+    ) -> AsyncEndpoint[Any, Any, Any]:
+        """An endpoint, and the types of what goes in and comes out.
+
+        Args:
+            endpoint_id: The endpoint's id, or a public endpoint's name.
+            input_type: The type of inputs: a dataclass, attrs class, TypedDict, Struct, pydantic model, a container of
+                these, or a `Codec`; any JSON where it is left out.
+            output_type: The type of outputs, likewise.
+            chunk_type: The type of what a streaming handler yields, likewise.
+
+        Raises:
+            ConfigurationError: The id cannot be one, or nothing here can handle a type.
+        """
+        return AsyncEndpoint(
+            endpoint_id, client=self, input_type=input_type, output_type=output_type, chunk_type=chunk_type
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections; a second call does nothing."""
+        if self._owns_connections:
+            await self._caller.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()

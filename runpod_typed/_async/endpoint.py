@@ -1,0 +1,349 @@
+# An endpoint: submitting jobs, and what can be asked of the whole.
+"""An endpoint: jobs go in here, and the queue and its workers can be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, overload
+
+from typing_extensions import TypeForm, TypeVar
+
+from runpod_typed._async.job import AsyncJob
+from runpod_typed._core import operations
+from runpod_typed._core.codecs import UNTYPED, Codec, codec_for
+from runpod_typed._core.config import check_endpoint_id, check_job_id, openai_base_url
+from runpod_typed._core.durations import Duration
+from runpod_typed._core.envelope import RunRequest, build_run_request
+from runpod_typed._core.health import EndpointHealth, EndpointMetrics, PurgeResult
+from runpod_typed._core.jobs import JobAddress, JobCodecs, JobState, result_of
+from runpod_typed._core.operations import Request, oversize_error
+from runpod_typed._core.options import ExecutionPolicy, S3Config
+from runpod_typed._core.polling import PollPolicy
+from runpod_typed._core.rate_limit import RateLimits
+from runpod_typed._core.retry import RetryPolicy
+from runpod_typed._core.waiting import run_sync_hold_ms
+from runpod_typed._synchronization import deadline_after, monotonic
+
+if TYPE_CHECKING:
+    from runpod_typed._async.client import AsyncClient
+
+In = TypeVar("In", default=Any, contravariant=True)
+Out = TypeVar("Out", default=Any, covariant=True)
+Chunk = TypeVar("Chunk", default=Any, covariant=True)
+T = TypeVar("T")
+
+
+class AsyncEndpoint(Generic[In, Out, Chunk]):
+    """A queue-based serverless endpoint, and the types of what goes in and comes out.
+
+    ``client.endpoint(...)`` makes one. Built on its own, it makes itself a client from the environment; then close it,
+    or use it as a context manager.
+
+    Source: the vendor's documents, "Operation reference".
+
+    Args:
+        endpoint_id: The endpoint's id, or a public endpoint's name. None, as from ``os.getenv``, is refused in words.
+        client: The client whose connections it uses.
+        api_key: The API key, where there is no `client`; the environment's ``RUNPOD_API_KEY`` where it is None.
+        base_url: Where the API lives, where there is no `client`.
+        input_type: The type of inputs: a dataclass, attrs class, TypedDict, Struct, pydantic model, a container of
+            these, or a `Codec`; any JSON where it is left out.
+        output_type: The type of outputs, likewise.
+        chunk_type: The type of what a streaming handler yields, likewise.
+
+    Raises:
+        ConfigurationError: The id or key cannot be one, or nothing here can handle a type.
+    """
+
+    @overload
+    def __init__(
+        self,
+        endpoint_id: str | None,
+        *,
+        client: AsyncClient | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        input_type: TypeForm[In] = ...,
+        output_type: TypeForm[Out] = ...,
+        chunk_type: TypeForm[Chunk] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        endpoint_id: str | None,
+        *,
+        client: AsyncClient | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        input_type: TypeForm[In] | Codec[In] = ...,
+        output_type: TypeForm[Out] | Codec[Out] = ...,
+        chunk_type: TypeForm[Chunk] | Codec[Chunk] = ...,
+    ) -> None: ...
+    def __init__(
+        self,
+        endpoint_id: str | None,
+        *,
+        client: AsyncClient | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        input_type: Any = UNTYPED,
+        output_type: Any = UNTYPED,
+        chunk_type: Any = UNTYPED,
+    ) -> None:
+        self._id = check_endpoint_id(endpoint_id)
+        self._typed_input = input_type is not UNTYPED
+        self._input_codec: Codec[Any] = codec_for(input_type)
+        self._codecs = JobCodecs(output=codec_for(output_type), chunk=codec_for(chunk_type))
+        owner = _make_client(api_key, base_url) if client is None else client
+        self._own_client = owner if client is None else None
+        # A client shows its connections to its endpoints and to nobody else.
+        self._caller = owner._caller  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
+        self._config = owner._config  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._id!r})"
+
+    @property
+    def id(self) -> str:
+        """The endpoint's id."""
+        return self._id
+
+    @property
+    def openai_base_url(self) -> str:
+        """The ``base_url`` for the official ``openai`` client, for workers that speak OpenAI's API (vLLM does)."""
+        return openai_base_url(self._caller.connection, self._id)
+
+    def with_options(
+        self,
+        *,
+        timeout: Duration | None = None,
+        retry: RetryPolicy | None = None,
+        poll: PollPolicy | None = None,
+        rate_limits: RateLimits | None = None,
+    ) -> Self:
+        """A copy with other options; it shares the connections, and closing it does nothing.
+
+        Args:
+            timeout: Seconds (or a timedelta) that one HTTP attempt may last; None keeps it, as with the others.
+            retry: How often, how long and when a call that failed is made again.
+            poll: How to look for a job's end.
+            rate_limits: How many requests may be sent.
+
+        Raises:
+            ConfigurationError: A value is out of its range.
+        """
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        copy._config = self._config.but(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
+        copy._own_client = None
+        return copy
+
+    async def run(
+        self,
+        input: In,
+        *,
+        webhook: str | None = None,
+        policy: ExecutionPolicy | None = None,
+        s3_config: S3Config | None = None,
+        timeout: Duration | None = None,
+    ) -> AsyncJob[Out, Chunk]:
+        """Queue a job, and get a handle for it at once. Its result is kept for 30 minutes after its end.
+
+        Source: the vendor's documents, "Operation reference", /run.
+
+        Args:
+            input: What the handler gets as ``job["input"]``. A plain dict that holds only fields of the request body,
+                ``input`` among them, is taken as the whole body. At most 10 MB.
+            webhook: The URL that the platform posts the job to when it has ended.
+            policy: How long the job may run and live, and how urgent it is.
+            s3_config: Where the worker puts large files.
+            timeout: Seconds (or a timedelta) that submitting may take in all, retries included; None for the retry
+                policy's budget alone.
+
+        Raises:
+            InputError: The input is empty, no JSON, or does not fit its type. Nothing was sent.
+            PayloadTooLargeError: The input is too large. Nothing was sent, or it was refused.
+            SubmissionUncertainError: It was sent and its fate is unknown.
+            APIError: It could not be sent, or was refused.
+        """
+        deadline = deadline_after(timeout)
+        request = operations.submit(self._id, self._body(input, webhook, policy, s3_config))
+        return self._job(await self._call(request, deadline))
+
+    async def run_sync(
+        self,
+        input: In,
+        *,
+        webhook: str | None = None,
+        policy: ExecutionPolicy | None = None,
+        s3_config: S3Config | None = None,
+        timeout: Duration | None = None,
+    ) -> Out:
+        """Queue a job, wait for its end, and get its output.
+
+        The platform holds its answer until the job has ended, for a while; after that the wait goes on here. A result
+        is kept for 1 minute.
+
+        Source: the vendor's documents, "Operation reference", /runsync.
+
+        Args:
+            input: What the handler gets, as with `run`; at most 20 MB.
+            webhook: The URL that the platform posts the job to when it has ended.
+            policy: How long the job may run and live, and how urgent it is.
+            s3_config: Where the worker puts large files.
+            timeout: Seconds (or a timedelta) until a result must be there; None for no limit.
+
+        Raises:
+            InputError: The input is empty, no JSON, or does not fit its type. Nothing was sent.
+            PayloadTooLargeError: The input is too large. Nothing was sent, or it was refused.
+            SubmissionUncertainError: It was sent and its fate is unknown.
+            WaitTimeoutError: `timeout` ended first; the job goes on, and ``error.job`` is its handle.
+            JobError: The job failed, was cancelled, timed out or has expired.
+            OutputError: The output does not fit its type.
+            APIError: A call failed for good.
+        """
+        return result_of(
+            await self.run_sync_state(input, webhook=webhook, policy=policy, s3_config=s3_config, timeout=timeout)
+        )
+
+    async def run_sync_state(
+        self,
+        input: In,
+        *,
+        webhook: str | None = None,
+        policy: ExecutionPolicy | None = None,
+        s3_config: S3Config | None = None,
+        timeout: Duration | None = None,
+    ) -> JobState[Out]:
+        """Like `run_sync`, and get the whole state: times, ids, and the error of a failed job, which does not raise.
+
+        Source: the vendor's documents, "Operation reference", /runsync.
+
+        Args:
+            input: What the handler gets, as with `run`; at most 20 MB.
+            webhook: The URL that the platform posts the job to when it has ended.
+            policy: How long the job may run and live, and how urgent it is.
+            s3_config: Where the worker puts large files.
+            timeout: Seconds (or a timedelta) until the job must have ended; None for no limit.
+
+        Raises:
+            InputError: The input is empty, no JSON, or does not fit its type. Nothing was sent.
+            PayloadTooLargeError: The input is too large. Nothing was sent, or it was refused.
+            SubmissionUncertainError: It was sent and its fate is unknown.
+            WaitTimeoutError: `timeout` ended first; the job goes on, and ``error.job`` is its handle.
+            JobExpiredError: The job is gone: its result's retention has ended.
+            OutputError: The output does not fit its type.
+            APIError: A call failed for good.
+        """
+        deadline = deadline_after(timeout)
+        request = self._sync_request(self._body(input, webhook, policy, s3_config), deadline)
+        job = self._job(await self._call(request, deadline))
+        return await job.wait(None if deadline is None else max(0.0, deadline - monotonic()))
+
+    def job(self, job_id: str) -> AsyncJob[Out, Chunk]:
+        """Take up a job again by its id, in another process or tomorrow. Nothing is sent.
+
+        Args:
+            job_id: The id, as ``job.id`` gave it.
+
+        Raises:
+            ConfigurationError: The id cannot be one.
+        """
+        return self._handle(check_job_id(job_id), None)
+
+    async def health(self, timeout: Duration | None = None) -> EndpointHealth:
+        """How many jobs and workers the endpoint has, by state. No worker is needed to answer.
+
+        Source: the vendor's documents, "Operation reference", /health.
+
+        Args:
+            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+
+        Raises:
+            APIError: The call failed for good.
+        """
+        health = await self._call(operations.ask_health(self._id), deadline_after(timeout))
+        self._caller.note_health(self._config, self._id, health)
+        return health
+
+    async def metrics(self, timeout: Duration | None = None) -> EndpointMetrics:
+        """What the platform's undocumented metrics operation says: the workers by state, and which are ready.
+
+        Args:
+            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+
+        Raises:
+            APIError: The call failed for good.
+        """
+        return await self._call(operations.ask_metrics(self._id), deadline_after(timeout))
+
+    async def requests(self, timeout: Duration | None = None) -> Mapping[str, Any]:
+        """What the platform's requests operation says, a JSON object of a shape that is documented nowhere.
+
+        Source: the vendor's documents name its rate limit ("Send requests") and nothing else.
+
+        Args:
+            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+
+        Raises:
+            APIError: The call failed for good.
+        """
+        return await self._call(operations.ask_requests(self._id), deadline_after(timeout))
+
+    async def purge_queue(self, timeout: Duration | None = None) -> PurgeResult:
+        """Remove all jobs that wait for a worker; those that run go on.
+
+        Source: the vendor's documents, "Operation reference", /purge-queue.
+
+        Args:
+            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+
+        Raises:
+            APIError: The call failed for good.
+        """
+        return await self._call(operations.purge(self._id), deadline_after(timeout))
+
+    async def aclose(self) -> None:
+        """Close the connections, where the endpoint made its own client; a second call does nothing."""
+        if self._own_client is not None:
+            await self._own_client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _body(
+        self, value: object, webhook: str | None, policy: ExecutionPolicy | None, s3_config: S3Config | None
+    ) -> RunRequest:
+        return build_run_request(
+            value, self._input_codec, typed=self._typed_input, webhook=webhook, policy=policy, s3_config=s3_config
+        )
+
+    def _sync_request(self, body: RunRequest, deadline: float | None) -> Request[JobState[Any]]:
+        remaining = None if deadline is None else deadline - monotonic()
+        return operations.submit_and_hold(
+            self._id, body, hold_ms=run_sync_hold_ms(remaining=remaining, attempt_timeout=self._config.timeout)
+        )
+
+    async def _call(self, request: Request[T], deadline: float | None) -> T:
+        error = oversize_error(request)
+        if error is not None:
+            raise error
+        return await self._caller.call(request, self._config, deadline=deadline)
+
+    def _handle(self, job_id: str, seen: JobState[Any] | None) -> AsyncJob[Out, Chunk]:
+        return AsyncJob(JobAddress(self._id, job_id), self._caller, self._config, self._codecs, seen)
+
+    def _job(self, state: JobState[Any]) -> AsyncJob[Out, Chunk]:
+        return self._handle(state.id, state)
+
+
+def _make_client(api_key: str | None, base_url: str | None) -> AsyncClient:
+    from runpod_typed._async.client import AsyncClient  # noqa: PLC0415 -- the client makes endpoints too
+
+    return AsyncClient(api_key, base_url=base_url)

@@ -1,0 +1,101 @@
+# Waiting for one's turn under the rate limits.
+"""Waiting for one's turn under the rate limits. The decisions are the budgets'; here is the waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import final
+
+from attrs import frozen
+
+from runpod_typed._core.rate_budget import Budget, Budgets, Ticket, TooLate, Wait
+from runpod_typed._core.rate_limit import RateLimit, RateLimits
+from runpod_typed._synchronization import AsyncEvent, monotonic
+
+
+@final
+class AsyncLimiter:
+    """The budgets of one client, by the limits that its callers go by."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()  # of threads, in both halves: nothing is awaited while it is held
+        self._budgets: dict[RateLimits, Budgets] = {}
+
+    async def enter(
+        self, limits: RateLimits, endpoint_id: str, operation: str, latest: float | None
+    ) -> Turn | TooLate | None:
+        """Wait for a turn to send, until `latest`; None where there is no limit."""
+        with self._lock:
+            budget = self._find(limits, endpoint_id, operation)
+            if budget is None:
+                return None
+            now = monotonic()
+            ticket = budget.join(now, latest=latest)
+            step = budget.poll(ticket, now, wake=_nobody)
+        turn = Turn(self._lock, budget, ticket)
+        if isinstance(step, Wait):
+            return await self._wait(turn)
+        if isinstance(step, TooLate):
+            turn.leave(sent=False)
+            return step
+        return turn
+
+    async def _wait(self, turn: Turn) -> Turn | TooLate:
+        admitted = False
+        try:
+            while True:
+                event = AsyncEvent()
+                step = turn.poll(event.set)
+                if not isinstance(step, Wait):
+                    break
+                await event.wait(step.seconds)
+            if isinstance(step, TooLate):
+                return step
+            admitted = True
+            return turn
+        finally:
+            if not admitted:
+                turn.leave(sent=False)
+
+    def in_force(self, limits: RateLimits, endpoint_id: str, operation: str) -> RateLimit | None:
+        """The limit that holds now for an operation; None where there is none."""
+        with self._lock:
+            budget = self._find(limits, endpoint_id, operation)
+            return None if budget is None else budget.in_force
+
+    def on_workers(self, limits: RateLimits, endpoint_id: str, running: int) -> None:
+        """Follow the number of an endpoint's running workers."""
+        with self._lock:
+            self._budgets.setdefault(limits, Budgets(limits)).on_workers(endpoint_id, monotonic(), running)
+
+    def _find(self, limits: RateLimits, endpoint_id: str, operation: str) -> Budget | None:
+        return self._budgets.setdefault(limits, Budgets(limits)).find(endpoint_id, operation)
+
+
+@frozen
+class Turn:
+    """A place under a limit: it must be left, whatever happens."""
+
+    _lock: Lock
+    _budget: Budget
+    _ticket: Ticket
+
+    def poll(self, wake: Callable[[], None]) -> object:
+        """Ask whether the turn has come."""
+        with self._lock:
+            return self._budget.poll(self._ticket, monotonic(), wake=wake)
+
+    def refused(self, retry_after: float | None) -> None:
+        """The server has answered 429."""
+        with self._lock:
+            self._budget.on_rate_limited(self._ticket, monotonic(), retry_after)
+
+    def leave(self, *, sent: bool) -> None:
+        """Make room for the next."""
+        with self._lock:
+            self._budget.leave(self._ticket, monotonic(), sent=sent)
+
+
+def _nobody() -> None:
+    """Nobody waits yet."""

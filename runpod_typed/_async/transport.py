@@ -1,0 +1,69 @@
+# The connections of a client, and who they belong to.
+"""The connections of a client: made at the first request, and made anew where the old ones cannot be used."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import final
+
+import httpx
+
+from runpod_typed._async.senders import AsyncClientSender, AsyncPoolSender, AsyncSender
+from runpod_typed._core.config import ConnectionConfig, proxy_applies
+from runpod_typed._core.http import HttpAnswer, HttpRequest, TransportFailure
+from runpod_typed._fast_sender import async_fast_sender
+from runpod_typed._synchronization import async_runtime
+from runpod_typed.errors import ConfigurationError
+
+
+@final
+class AsyncTransport:
+    """Makes HTTP attempts, over connections that belong to the event loop and process that use them.
+
+    A client is often built before there is a loop, used under two loops one after the other, or carried over a fork.
+    """
+
+    def __init__(self, config: ConnectionConfig, http_client: httpx.AsyncClient | None = None) -> None:
+        self._config = config
+        self._http_client = http_client
+        self._lock = Lock()  # of threads, in both halves: nothing is awaited while it is held
+        self._sender: AsyncSender | None = None
+        self._owner: tuple[int, object] | None = None
+        self._closed = False
+
+    async def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
+        """Send a request and take the whole answer in, within `seconds`.
+
+        Raises:
+            ConfigurationError: The client is closed.
+        """
+        sender = self._sender
+        if sender is None or self._owner != async_runtime():
+            sender = self._open()
+        return await sender.send(request, seconds)
+
+    async def aclose(self) -> None:
+        """Close all connections; a second call does nothing."""
+        self._closed = True
+        sender, self._sender = self._sender, None
+        if sender is not None and self._owner == async_runtime():
+            await sender.aclose()
+
+    def _open(self) -> AsyncSender:
+        with self._lock:
+            if self._closed:
+                raise ConfigurationError(
+                    "The client is closed. Make a new one, or keep it open while its jobs are used."
+                )
+            owner = async_runtime()
+            if self._sender is None or self._owner != owner:
+                # What belonged to another loop or process cannot be closed from here.
+                self._sender, self._owner = self._make_sender(), owner
+            return self._sender
+
+    def _make_sender(self) -> AsyncSender:
+        if self._http_client is not None:
+            return AsyncClientSender(self._config, self._http_client)
+        if proxy_applies(self._config.base_url):
+            return AsyncClientSender.through_proxy(self._config)
+        return async_fast_sender(self._config) or AsyncPoolSender(self._config)

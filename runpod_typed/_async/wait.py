@@ -1,0 +1,138 @@
+# Looks at a job, one or many.
+"""Looking at a job: once, or until it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, final
+
+from attrs import define
+from typing_extensions import TypeVar
+
+from runpod_typed._async.caller import AsyncCaller
+from runpod_typed._core import operations
+from runpod_typed._core.call import TurnTooLateError
+from runpod_typed._core.config import CallConfig
+from runpod_typed._core.health import EndpointHealth
+from runpod_typed._core.jobs import JobAddress, JobState
+from runpod_typed._core.operations import Request
+from runpod_typed._core.wait_errors import PASSING_ERRORS, expired_error, wait_error
+from runpod_typed._core.waiting import Ended, Wait
+from runpod_typed._synchronization import async_sleep, monotonic
+from runpod_typed.errors import APIError, APIStatusError, NotFoundError
+
+T = TypeVar("T")
+
+_HEALTH_SECONDS = 5.0
+_NO_LONG_POLL = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+
+
+@final
+@define
+class AsyncWaiter:
+    """Looks at one job, and remembers what was last seen of it.
+
+    Attributes:
+        address: Where the job is found.
+        caller: What makes the calls.
+        seen: What was last seen, the output as it came; None before the first look.
+    """
+
+    address: JobAddress
+    caller: AsyncCaller
+    seen: JobState[Any] | None = None
+
+    async def ask(self, request: Request[JobState[Any]], config: CallConfig, deadline: float | None) -> JobState[Any]:
+        """Call an operation that answers with this job, and remember the answer."""
+        self.seen = await self.call(request, config, deadline)
+        return self.seen
+
+    async def call(
+        self,
+        request: Request[T],
+        config: CallConfig,
+        deadline: float | None,
+        *,
+        observe: Callable[[APIError], None] | None = None,
+    ) -> T:
+        """Call an operation on this job. A 404 is an expired job where it was seen before."""
+        try:
+            return await self.caller.call(request, config, deadline=deadline, observe=observe)
+        except NotFoundError as error:
+            if self.seen is None:
+                raise
+            raise expired_error(self.address, self.seen) from error
+
+    async def look(
+        self, config: CallConfig, deadline: float | None, *, hold_ms: int | None = None, ttl_ms: int | None = None
+    ) -> JobState[Any]:
+        """Ask where the job stands; the server may hold its answer for `hold_ms`."""
+        endpoint_id, job_id = self.address.endpoint_id, self.address.job_id
+        plain = operations.look(endpoint_id, job_id, ttl_ms=ttl_ms)
+        if hold_ms is None:
+            return await self.ask(plain, config, deadline)
+        try:
+            self.seen = await self.caller.call(
+                operations.hold(endpoint_id, job_id, wait_ms=hold_ms), config, deadline=deadline
+            )
+        except APIStatusError as error:
+            if error.status_code not in _NO_LONG_POLL:
+                raise
+            # Either the job is gone, or this server does not offer to hold answers: the plain look tells.
+            state = await self.ask(plain, config, deadline)
+            self.caller.waiting_room.does_not_hold_answers(endpoint_id)
+            return state
+        return self.seen
+
+    async def wait(
+        self, job: object, config: CallConfig, *, timeout: float | None, queue_timeout: float | None
+    ) -> JobState[Any]:
+        """Look until the job has ended.
+
+        Args:
+            job: The handle that an error shall carry.
+            config: How calls are made.
+            timeout: Seconds until it must have ended.
+            queue_timeout: Seconds until a worker must have it.
+        """
+        if self.seen is not None and self.seen.completed:
+            return self.seen
+        wait = Wait.beginning(config, monotonic(), timeout=timeout, queue_timeout=queue_timeout)
+        with self.caller.waiting_room.seat(self.address.endpoint_id):
+            while True:
+                wait, state = await self.step(job, wait)
+                if state.completed:
+                    return state
+
+    async def step(self, job: object, wait: Wait) -> tuple[Wait, JobState[Any]]:
+        """One look of a wait, when it is due."""
+        crowd = self.caller.crowd(wait.config, self.address.endpoint_id)
+        look = wait.next(
+            monotonic(),
+            self.caller.random,
+            long_poll=crowd.fits and self.caller.waiting_room.holds_answers(self.address.endpoint_id),
+            crowd_interval=crowd.interval,
+        )
+        if isinstance(look, Ended):
+            raise wait_error(look, job, self.address, self.seen, wait, health=await self._health_for(look, wait.config))
+        if look.delay > 0:
+            await async_sleep(look.delay)
+        asked_at = monotonic()
+        try:
+            state = await self.look(wait.config, wait.look_deadline, hold_ms=look.hold_ms)
+        except PASSING_ERRORS as error:
+            if not (wait.is_over(monotonic()) or isinstance(error, TurnTooLateError)):
+                raise
+            raise wait_error(Ended.TIMEOUT, job, self.address, self.seen, wait) from error
+        return wait.looked(look, took=monotonic() - asked_at, started=state.started), state
+
+    async def _health_for(self, ended: Ended, config: CallConfig) -> EndpointHealth | None:
+        if ended is not Ended.QUEUE_TIMEOUT:
+            return None
+        with suppress(APIError):  # the wait has ended anyway; the error says that the health is unknown
+            return await self.caller.call(
+                operations.ask_health(self.address.endpoint_id), config, deadline=monotonic() + _HEALTH_SECONDS
+            )
+        return None

@@ -1,0 +1,172 @@
+"""Network backends for httpcore's pools: they keep an attempt's deadline, and note whether its request has left.
+
+httpcore's own timeouts are per step: a server that drips a byte a second is never late. Here each step gets what is
+left of the whole attempt. Name resolution alone is exempt: the operating system offers no way to end it.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, cast
+
+import httpcore
+import httpx
+from typing_extensions import override
+
+from runpod_typed._synchronization import Attempt, current_attempt
+
+_WRITE_SIZE = 64 * 1024
+
+_SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """The one TLS context of this process; making it reads hundreds of certificates."""
+    return httpx.create_ssl_context()
+
+
+def _left(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
+    attempt = current_attempt.get()
+    if attempt is None:
+        return timeout
+    left = attempt.left()
+    if left <= 0:
+        raise late("the attempt's time is over")
+    return left if timeout is None else min(timeout, left)
+
+
+def _mark_sent() -> None:
+    attempt: Attempt | None = current_attempt.get()
+    if attempt is not None:
+        attempt.request_sent = True
+
+
+class Backend(httpcore.NetworkBackend):
+    """Opens connections whose every step ends with the attempt that it belongs to."""
+
+    def __init__(self) -> None:
+        self._inner = httpcore.SyncBackend()
+
+    @override
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[_SocketOption] | None = None,
+    ) -> httpcore.NetworkStream:
+        options = tuple(socket_options or ())
+        failure: Exception = httpcore.ConnectError(f"no address for {host}")
+        # One address after the other, each with the time that is left; left to itself, a socket takes the whole timeout
+        # for each.
+        for address in _resolve(host, port):
+            try:
+                stream = self._inner.connect_tcp(
+                    address, port, _left(timeout, httpcore.ConnectTimeout), local_address, options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return Stream(stream)
+        raise failure
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
+    return list(dict.fromkeys(str(address[4][0]) for address in found))
+
+
+class Stream(httpcore.NetworkStream):
+    """A connection whose every step ends with the attempt that it belongs to."""
+
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    @override
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+
+    @override
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        _mark_sent()
+        sock: socket.socket = self._inner.get_extra_info("socket")
+        rest = memoryview(buffer)
+        try:
+            while rest:
+                sock.settimeout(_left(timeout, httpcore.WriteTimeout))
+                rest = rest[sock.send(rest[:_WRITE_SIZE]) :]
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
+
+    @override
+    def close(self) -> None:
+        self._inner.close()
+
+    @override
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
+
+    @override
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class AsyncBackend(httpcore.AsyncNetworkBackend):
+    """Opens connections that note when a request leaves; the deadline itself is a cancel scope around the attempt."""
+
+    def __init__(self) -> None:
+        # It works under asyncio and trio. httpcore names a stand-in too, for where anyio is missing; it never is.
+        self._inner = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+
+    @override
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[_SocketOption] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        return AsyncStream(await self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
+
+
+class AsyncStream(httpcore.AsyncNetworkStream):
+    """A connection that notes when a request leaves."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+
+    @override
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._inner.read(max_bytes, timeout)
+
+    @override
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        _mark_sent()
+        await self._inner.write(buffer, timeout)
+
+    @override
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    @override
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        return AsyncStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    @override
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)

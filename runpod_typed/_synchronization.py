@@ -1,0 +1,166 @@
+"""The hand-written twins: what an async and a sync program do in different ways.
+
+``scripts/unasync.py`` turns ``async_sleep`` into ``sleep``, ``AsyncLock`` into ``Lock`` and so on; everything else in
+the shell has one text. anyio is imported at first use: the sync half never needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, final
+
+from attrs import define
+
+from runpod_typed._core.durations import Duration, to_optional_seconds
+
+if TYPE_CHECKING:
+    import anyio
+
+monotonic = time.monotonic
+
+_SHIELDED_SECONDS = 5.0
+
+
+def deadline_after(timeout: Duration | None) -> float | None:
+    """When a caller's `timeout` that begins now will end; None for never.
+
+    Raises:
+        ConfigurationError: It is no duration.
+    """
+    seconds = to_optional_seconds(timeout, "timeout")
+    return None if seconds is None else monotonic() + seconds
+
+
+@define
+class Attempt:
+    """What is shared between one HTTP attempt and the network streams below it.
+
+    Attributes:
+        deadline: When it must be over, on the monotonic clock.
+        request_sent: Whether any byte of the request was handed to the network.
+    """
+
+    deadline: float
+    request_sent: bool = False
+
+    def left(self) -> float:
+        """Seconds until the deadline; negative after it."""
+        return self.deadline - monotonic()
+
+
+current_attempt: ContextVar[Attempt | None] = ContextVar("runpod_typed_attempt", default=None)
+
+
+@contextmanager
+def deadline(seconds: float) -> Generator[Attempt]:
+    """End the attempt inside after `seconds`: the network backend clips each of its steps to what is left."""
+    attempt = Attempt(monotonic() + seconds)
+    token = current_attempt.set(attempt)
+    try:
+        yield attempt
+    finally:
+        current_attempt.reset(token)
+
+
+@contextmanager
+def async_deadline(seconds: float) -> Generator[Attempt]:
+    """End the attempt inside after `seconds`: it is cancelled, and TimeoutError raised."""
+    import anyio  # noqa: PLC0415 -- the sync half never needs it
+
+    attempt = Attempt(monotonic() + seconds)
+    token = current_attempt.set(attempt)
+    try:
+        with anyio.fail_after(seconds):
+            yield attempt
+    finally:
+        current_attempt.reset(token)
+
+
+def sleep(seconds: float) -> None:
+    """Do nothing for `seconds`."""
+    time.sleep(seconds)
+
+
+async def async_sleep(seconds: float) -> None:
+    """Do nothing for `seconds`, under asyncio or trio."""
+    import anyio  # noqa: PLC0415 -- the sync half never needs it
+
+    await anyio.sleep(seconds)
+
+
+@contextmanager
+def shielded() -> Generator[None]:
+    """Run the block; there is no cancellation to shield it from."""
+    yield
+
+
+def async_shielded() -> AbstractContextManager[object]:
+    """Run the block though the task is being cancelled, for a few seconds at most."""
+    import anyio  # noqa: PLC0415 -- the sync half never needs it
+
+    return anyio.move_on_after(_SHIELDED_SECONDS, shield=True)
+
+
+@final
+class Event:
+    """One caller waits, another one sets."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Let those who wait go on."""
+        self._event.set()
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait until it is set, `seconds` at most; None for as long as it takes."""
+        self._event.wait(seconds)
+
+
+@final
+class AsyncEvent:
+    """One task waits, another one sets."""
+
+    def __init__(self) -> None:
+        import anyio  # noqa: PLC0415 -- the sync half never needs it
+
+        self._event: anyio.Event = anyio.Event()
+
+    def set(self) -> None:
+        """Let those who wait go on."""
+        self._event.set()
+
+    async def wait(self, seconds: float | None) -> None:
+        """Wait until it is set, `seconds` at most; None for as long as it takes."""
+        import anyio  # noqa: PLC0415 -- the sync half never needs it
+
+        with anyio.move_on_after(seconds):
+            await self._event.wait()
+
+
+def runtime() -> tuple[int, object]:
+    """What the connections of the sync half belong to: this process."""
+    return os.getpid(), None
+
+
+def async_runtime() -> tuple[int, object]:
+    """What the connections of the async half belong to: this process and the event loop that runs."""
+    return os.getpid(), running_asyncio_loop() or "trio"
+
+
+def running_asyncio_loop() -> object | None:
+    """The asyncio loop that runs this code; None under trio."""
+    if "asyncio" not in sys.modules:
+        return None
+    import asyncio  # noqa: PLC0415 -- costs nothing once it is there, and much where it never is
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

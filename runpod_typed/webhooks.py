@@ -1,0 +1,51 @@
+"""Reading what Runpod posts to a webhook."""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+from typing_extensions import TypeForm, TypeVar
+
+from runpod_typed._core import json
+from runpod_typed._core.codecs import UNTYPED, Codec, codec_for
+from runpod_typed._core.jobs import JobState, read_job, with_typed_output
+from runpod_typed._core.shapes import WrongShapeError
+from runpod_typed.errors import InputError
+
+__all__ = ["parse_webhook"]
+
+OutT = TypeVar("OutT")
+
+
+@overload
+def parse_webhook(body: bytes | str) -> JobState[Any]: ...
+@overload
+def parse_webhook(body: bytes | str, *, output_type: TypeForm[OutT]) -> JobState[OutT]: ...
+@overload
+def parse_webhook(body: bytes | str, *, output_type: Codec[OutT]) -> JobState[OutT]: ...
+def parse_webhook(body: bytes | str, *, output_type: Any = UNTYPED) -> JobState[Any]:
+    """The job that a webhook's body tells of.
+
+    Runpod signs nothing: anybody who knows the URL can post to it. Put a secret into the URL, or ask for the job's
+    status, before you act on it. The same job may be posted up to three times; tell repeats by its id, and answer 200
+    at once.
+
+    Source: the vendor's documents, "Send requests", webhooks.
+
+    Args:
+        body: The request's body, as it came.
+        output_type: The type of the output, as for ``client.endpoint``.
+
+    Raises:
+        InputError: The body is no JSON, or tells of no job.
+        OutputError: The job is COMPLETED and its output does not fit its type.
+        ConfigurationError: Nothing here can handle the type.
+    """
+    codec = codec_for(output_type)
+    try:
+        state = read_job(json.decode(body.encode() if isinstance(body, str) else body))
+    except json.MalformedJSON as error:
+        raise InputError(f"The webhook's body is no JSON: {error}.") from None
+    except (WrongShapeError, UnicodeEncodeError) as error:
+        raise InputError(f"The webhook's body tells of no job: {error}.") from None
+    return with_typed_output(state, codec)

@@ -1,0 +1,73 @@
+"""What holds for every test: whose code it tests, whom it may talk to, and what it inherits."""
+
+import importlib.util
+import ipaddress
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Tests import each other's helpers as `tests.*`, and the programs under test as `scripts.*`. The repository comes last
+# in the search, so that the package is the installed one, wherever the tests lie.
+sys.path.append(str(ROOT))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--installed", action="store_true", help="fail unless the installed package is what is tested")
+
+
+def _package() -> Path | None:
+    spec = importlib.util.find_spec("runpod_typed")
+    return Path(spec.origin).resolve().parent if spec and spec.origin else None
+
+
+def pytest_report_header() -> str:
+    return f"runpod_typed: {_package()}"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    package = _package()
+    site = Path(sysconfig.get_path("purelib")).resolve()
+    if session.config.getoption("--installed") and (package is None or not package.is_relative_to(site)):
+        raise pytest.UsageError(f"runpod_typed comes from {package}, not from {site}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host in {"", "localhost"}
+
+
+def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:
+    """An audit hook: no test reaches for another machine, whatever library it goes through."""
+    if event == "socket.connect":
+        address = arguments[1]
+        host = cast("tuple[object, ...]", address)[0] if isinstance(address, tuple) else None  # a path: this machine
+    elif event == "socket.getaddrinfo":
+        host = arguments[0]
+    else:
+        return
+    if isinstance(host, bytes):
+        host = host.decode("ascii", "replace")
+    if isinstance(host, str) and not _is_loopback(host):
+        raise RuntimeError(f"a test reached for {host!r}; tests talk to this machine alone")
+
+
+sys.addaudithook(_loopback_only)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    """Takes away what a person's shell would say about keys, endpoints and proxies."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.upper().startswith("RUNPOD_") or name.upper().endswith("_PROXY"):
+                patch.delenv(name)
+        yield

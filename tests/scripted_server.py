@@ -1,0 +1,151 @@
+"""A server that answers as a script says: for what no well-behaved server does."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from attrs import define, field
+
+Step = bytes | float | None
+"""Bytes to send, seconds to wait, or None: reset the connection."""
+
+Script = Sequence[Step]
+
+CLOSE: Final = b""
+
+
+def answer(status: int, body: bytes | str = b"", *headers: str) -> bytes:
+    """A complete HTTP answer."""
+    content = body.encode() if isinstance(body, str) else body
+    lines = [f"HTTP/1.1 {status} Something", f"Content-Length: {len(content)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + content
+
+
+@define
+class ScriptedServer:
+    """Answers each request with the next script; the last one holds from then on.
+
+    Attributes:
+        scripts: What to do at each request.
+        requests: The heads of the requests that came, as text.
+        bodies: Their bodies.
+    """
+
+    scripts: list[Script]
+    requests: list[str] = field(factory=list[str])
+    bodies: list[bytes] = field(factory=list[bytes])
+    _listener: socket.socket = field(init=False)
+    _stopped: threading.Event = field(init=False, factory=threading.Event)
+    _threads: list[threading.Thread] = field(init=False, factory=list[threading.Thread])
+    _connections: list[socket.socket] = field(init=False, factory=list[socket.socket])
+    _lock: threading.Lock = field(init=False, factory=threading.Lock)
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+        port: int = self._listener.getsockname()[1]
+        return f"http://127.0.0.1:{port}/v2"
+
+    def start(self) -> None:
+        """Listen."""
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._spawn(self._accept)
+
+    def stop(self) -> None:
+        """Close everything and end all threads."""
+        self._stopped.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        for thread in self._threads:
+            thread.join(10)
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections clients hold open."""
+        return sum(1 for connection in self._connections if connection.fileno() != -1)
+
+    def _spawn(self, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._connections.append(connection)
+            self._spawn(lambda connection=connection: self._serve(connection))
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError, ValueError), connection:
+            reader = connection.makefile("rb")
+            while True:
+                head = b""
+                while (line := reader.readline()) not in {b"\r\n", b""}:
+                    head += line
+                if not head:
+                    return
+                text = head.decode("latin-1")
+                length = next(
+                    (int(line.split(":")[1]) for line in text.splitlines() if line.lower().startswith("content-length")), 0
+                )
+                body = reader.read(length)
+                with self._lock:
+                    self.requests.append(text)
+                    self.bodies.append(body)
+                    script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+                if not self._play(connection, script):
+                    return
+
+    def _play(self, connection: socket.socket, script: Script) -> bool:
+        for step in script:
+            if step is None:
+                # Linger 0 makes the close a reset.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+                return False
+            if step == CLOSE:
+                return False
+            if isinstance(step, bytes):
+                connection.sendall(step)
+            elif self._stopped.wait(step):
+                return False
+        return True
+
+
+@contextmanager
+def scripted(*scripts: Script) -> Iterator[ScriptedServer]:
+    """A server that plays these scripts, one a request."""
+    server = ScriptedServer(list(scripts))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def dripping(data: bytes, seconds: float) -> Script:
+    """A byte at a time."""
+    steps: list[Step] = []
+    for byte in data:
+        steps += [bytes([byte]), seconds]
+    return steps
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for something that another thread does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.005)
