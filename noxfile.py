@@ -74,7 +74,7 @@ def types(session: nox.Session) -> None:
     for version in PYTHONS:
         session.run("mypy", "--python-version", version)
     for version in (PYTHONS[0], PYTHONS[-1]):
-        session.run("pyright", "--pythonversion", version)
+        session.run("pyright", "--project", "pyproject.toml", "--pythonversion", version)
     session.run("pyright", "--verifytypes", "runpod_typed", "--ignoreexternal")
 
 

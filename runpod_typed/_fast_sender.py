@@ -59,7 +59,9 @@ class AsyncAiohttpSender:
             with async_deadline(seconds):
                 return await self._exchange(request, seconds)
         except Exception as error:  # noqa: BLE001 -- whatever a transport raises is this attempt's failure
-            return transport_failure(error, request_sent=not _never_connected(error))
+            # httpx-aiohttp calls an answer that was lost a connection that failed; what it stands for tells.
+            cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+            return transport_failure(cause, request_sent=not _never_connected(cause))
         except BaseException as error:  # noqa: BLE001 -- cancelled; it goes on, without the frames that hold the key
             raise error.with_traceback(None)  # noqa: B904 -- it is the same error
 
@@ -95,14 +97,14 @@ def _session(config: ConnectionConfig) -> aiohttp.ClientSession:
         ssl=tls_context() if config.base_url.scheme == "https" else True,
         keepalive_timeout=KEEPALIVE_EXPIRY,
     )
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+    # Left to itself, aiohttp repeats a GET whose answer was lost, without a word; a stream's chunks would be lost with it.
+    # Its own test client turns that off in the same way; a test of ours sees whether it still works.
+    session._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- there is no public switch
+    return session
 
 
-def _never_connected(error: Exception) -> bool:
-    """Whether the connection was never made.
-
-    The exception's own class does not tell: httpx-aiohttp calls an answer that was lost a connection that failed.
-    """
+def _never_connected(cause: Exception) -> bool:
     import aiohttp  # noqa: PLC0415 -- an extra, and slow to import
 
-    return isinstance(error.__cause__, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)

@@ -64,6 +64,8 @@ class Codec(Protocol[T]):
 class PlainCodec:
     """Any JSON, as it is."""
 
+    type_form: Any = UNTYPED
+
     def encode(self, value: Any, /) -> Any:
         """The value; what it may be is checked by `encode_input`."""
         return value
@@ -131,7 +133,7 @@ def _make_codec(type_form: object) -> Codec[Any]:
         ) from exc
 
 
-def encode_input(codec: Codec[T], value: T, *, what: str = "input") -> Any:
+def encode_input(codec: Codec[T], value: T, *, what: str | None = None) -> Any:
     """Plain JSON to send, checked.
 
     A typed value is checked against its type. It need not be an instance: a dict that fits a dataclass is accepted, and
@@ -141,20 +143,21 @@ def encode_input(codec: Codec[T], value: T, *, what: str = "input") -> Any:
     Args:
         codec: The codec of the declared type.
         value: What the caller passed.
-        what: What to call it in messages.
+        what: What to call it in messages; the input where it is None.
 
     Raises:
         InputError: The value does not fit its type, is no JSON, or is empty, which no worker would ever see.
     """
+    subject = f"The {what}" if what else "The input"
     try:
         plain = to_plain(codec.encode(value), _encode_object)
     except Mismatch as exc:
-        raise InputError(f"{_misfit(codec, what, exc)}. Nothing was sent.", path=exc.path) from exc.__cause__
+        raise InputError(f"{_misfit(codec, subject, exc)}. Nothing was sent.", path=exc.path) from exc.__cause__
     except Exception as exc:
-        raise InputError(f"The {what} cannot be encoded: {_raised(codec, exc)}. Nothing was sent.") from exc
+        raise InputError(f"{subject} cannot be encoded: {_raised(codec, exc)}. Nothing was sent.") from exc
     if _is_empty(plain):
         raise InputError(
-            f"The {what} is empty ({plain!r}). The platform drops an empty input before a worker sees it, and the job "
+            f"{subject} is empty ({plain!r}). The platform drops an empty input before a worker sees it, and the job "
             'ends as a timeout minutes later. Send at least one key, such as {"ping": true}. Nothing was sent.'
         )
     return plain
@@ -176,14 +179,14 @@ def _encode_object(value: object) -> Any:
         raise
 
 
-def decode_output(codec: Codec[T], data: Any, *, job_id: str | None = None, what: str = "output") -> T:
+def decode_output(codec: Codec[T], data: Any, *, job_id: str | None = None, what: str | None = None) -> T:
     """A value of the declared type, from plain JSON. Strict: a number is no text, and a text no number.
 
     Args:
         codec: The codec of the declared type.
         data: What the worker sent, decoded.
         job_id: The job, where it is known.
-        what: What to call the data in messages.
+        what: What to call the data in messages; the output where it is None.
 
     Raises:
         OutputError: The data do not fit the type; it holds them.
@@ -191,13 +194,15 @@ def decode_output(codec: Codec[T], data: Any, *, job_id: str | None = None, what
     try:
         return codec.decode(data)
     except Exception as exc:  # noqa: BLE001 -- whatever the caller's classes raise
-        subject = what if job_id is None else f"{what} of job {job_id}"
+        subject = f"The {what}" if what else "The output"
+        if job_id is not None:
+            subject += f" of job {job_id}"
         path = "$"
         cause: BaseException | None = exc
         if isinstance(exc, Mismatch):
             says, path, cause = _misfit(codec, subject, exc), exc.path, exc.__cause__
         else:
-            says = f"The {subject} cannot be decoded: {_raised(codec, exc)}"
+            says = f"{subject} cannot be decoded: {_raised(codec, exc)}"
         if data is None:
             says = f"The worker returned nothing (null, or an empty object, which the platform leaves out). {says}"
         raise OutputError(
@@ -208,11 +213,11 @@ def decode_output(codec: Codec[T], data: Any, *, job_id: str | None = None, what
         ) from cause
 
 
-def _misfit(codec: Codec[Any], what: str, mismatch: Mismatch) -> str:
+def _misfit(codec: Codec[Any], subject: str, mismatch: Mismatch) -> str:
     place = "" if mismatch.path == "$" else f" at `{mismatch.path}`"
     if isinstance(mismatch, NotPlainJSON):
-        return f"The {what} is not plain JSON{place}: {mismatch.reason}"
-    return f"The {what} does not fit `{mismatch.type_name or _codec_name(codec)}`{place}: {mismatch.reason}"
+        return f"{subject} is not plain JSON{place}: {mismatch.reason}"
+    return f"{subject} does not fit `{mismatch.type_name or _codec_name(codec)}`{place}: {mismatch.reason}"
 
 
 def _raised(codec: Codec[Any], exc: Exception) -> str:

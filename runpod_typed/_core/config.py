@@ -7,11 +7,13 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
+from inspect import currentframe
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 from runpod_queue_api import wire
 
 from runpod_typed._core.durations import Duration, to_seconds
@@ -64,6 +66,11 @@ class BaseUrl:
         return f"{self.scheme}://{self.authority}{self.path}"
 
 
+def _check_cap(_connection: ConnectionConfig, attribute: Attribute[Any], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{attribute.name} must be a whole number of 1 or more, and was {value!r}.")
+
+
 @frozen(kw_only=True)
 class ConnectionConfig:
     """What all that share a client's connections have in common.
@@ -77,7 +84,7 @@ class ConnectionConfig:
 
     api_key: Secret
     base_url: BaseUrl
-    max_response_bytes: int
+    max_response_bytes: int = field(validator=_check_cap)
     idle_connections: int = POOL_SIZE
 
     def url(self, target: str) -> str:
@@ -151,22 +158,29 @@ def resolve_api_key(given: str | None, environ: Mapping[str, str]) -> Secret:
     Raises:
         ConfigurationError: There is none, or it cannot be a key.
     """
-    source = "api_key" if given is not None else API_KEY_VARIABLE
-    key = given if given is not None else environ.get(API_KEY_VARIABLE)
+    key = environ.get(API_KEY_VARIABLE) if given is None else given
+    problem = _key_problem(key, API_KEY_VARIABLE if given is None else "api_key")
+    secret = Secret(None if problem else str(key).strip(), api_key_from_environment)
+    del given, environ, key  # a traceback may show local variables
+    if problem is not None:
+        raise ConfigurationError(problem)
+    return secret
+
+
+def _key_problem(key: object, source: str) -> str | None:
     if key is None:
-        raise ConfigurationError(
+        return (
             f"There is no API key. Set {API_KEY_VARIABLE}, or pass api_key=. "
             "Keys are made in the Runpod console under Settings."
         )
-    key = key.strip()
-    if not key:
-        raise ConfigurationError(f"The API key from {source} is empty.")
-    if not _KEY.fullmatch(key):
+    if not isinstance(key, str):
+        return f"The API key from {source} must be a text, not {type(key).__name__}."
+    if not key.strip():
+        return f"The API key from {source} is empty."
+    if not _KEY.fullmatch(key.strip()):
         # Not shown: it may be a good key with a bad character.
-        raise ConfigurationError(
-            f"The API key from {source} has a character that no key has (a space, a line break or the like)."
-        )
-    return Secret(key, api_key_from_environment)
+        return f"The API key from {source} has a character that no key has (a space, a line break or the like)."
+    return None
 
 
 def resolve_base_url(given: str | None, environ: Mapping[str, str]) -> BaseUrl:
@@ -175,25 +189,37 @@ def resolve_base_url(given: str | None, environ: Mapping[str, str]) -> BaseUrl:
     Raises:
         ConfigurationError: It is no http or https URL of a host, or holds more than a path.
     """
-    text = (given or environ.get(BASE_URL_VARIABLE) or wire.SERVER_URL).strip()
+    text = str(given or environ.get(BASE_URL_VARIABLE) or wire.SERVER_URL).strip()
+    del given, environ  # a traceback may show local variables, and the environment holds the key
+    _, userinfo, rest = text.rpartition("@")
+    shown = repr(("***@" if userinfo else "") + re.split(r"[?#]", rest)[0])  # without what may be a password or a key
     try:
         parts = urlsplit(text)
         port = parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"The base URL is not a URL: {error}.") from error
+    except ValueError:
+        raise ConfigurationError(f"The base URL is not a URL, its host or port cannot be read: {shown}.") from None
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("The base URL must not hold a user name or password; the API key goes into api_key=.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigurationError(f"The base URL must begin with https:// and name a host, and was {text!r}.")
+        raise ConfigurationError(f"The base URL must begin with https:// and name a host, and was {shown}.")
     if parts.query or parts.fragment or not re.fullmatch(r"[\x21-\x7e]*", text):
-        raise ConfigurationError(f"The base URL must be a scheme, a host and a path, nothing more, and was {text!r}.")
+        raise ConfigurationError(f"The base URL must be a scheme, a host and a path, nothing more, and was {shown}.")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         warnings.warn(
             f"The base URL {text} is not encrypted: the API key and all inputs can be read on the way. Use https://.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=_caller_level(),
         )
     return BaseUrl(scheme=parts.scheme, host=parts.hostname, port=port, path=parts.path.rstrip("/"))
+
+
+def _caller_level() -> int:
+    """How many frames above the one that calls this the first is that is not this package's: whom a warning is for."""
+    own = __name__.partition(".")[0]
+    level, frame = 0, currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == own:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def openai_base_url(connection: ConnectionConfig, endpoint_id: str) -> str:

@@ -20,10 +20,13 @@ def to_seconds(value: Duration, name: str) -> float:
     given: object = value  # what callers without a type checker pass; and a bool is an int to Python: timeout=True
     if isinstance(given, bool) or not isinstance(given, int | float | timedelta):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
         raise ConfigurationError(f"{name} must be a number of seconds or a timedelta, not {type(value).__name__}.")
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    try:
+        seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    except OverflowError:  # an int of more than 308 digits
+        raise ConfigurationError(f"{name} is more seconds than a float can hold.") from None
     if math.isnan(seconds) or seconds < 0:
         raise ConfigurationError(f"{name} must not be negative, and was {seconds!r} s.")
-    return float(seconds)
+    return seconds
 
 
 def to_optional_seconds(value: Duration | None, name: str) -> float | None:

@@ -9,6 +9,9 @@ from functools import cached_property
 from attrs import define, field, frozen
 
 
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
 @frozen
 class HttpRequest:
     """One request, ready but for its address's host and the key."""
@@ -26,7 +29,8 @@ class HttpAnswer:
     Attributes:
         status: The HTTP status; also one that Python has no name for.
         raw_headers: The headers as they came.
-        body: The body, its content-encoding undone; empty where `problem` says why it could not be had.
+        body: The body, its content-encoding undone. Where `problem` says why that could not be done, it is as it came;
+            empty where it is above the cap.
         problem: Why the body could not be taken in; None where it was.
     """
 
@@ -59,21 +63,17 @@ class BodyBuffer:
 
     def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> HttpAnswer:
         """The complete answer."""
-        encoding = next((value for name, value in headers if name.lower() == b"content-encoding"), b"")
-        problem = None
-        body = b""
+        encoding = b", ".join(value for name, value in headers if name.lower() == b"content-encoding")
+        body, problem = b"".join(self._parts), None
         try:
-            self._check_size()
-            body = decompress(b"".join(self._parts), encoding.decode("latin-1").strip().lower(), self.cap)
-        except _AboveCapError:
-            problem = f"a body above the cap of {self.cap} bytes (raise max_response_bytes= of the client)"
+            if self._size > self.cap:
+                raise AboveCapError  # noqa: TRY301 -- `decompress` raises it too
+            body = decompress(body, encoding.decode("latin-1").strip().lower(), self.cap)
+        except AboveCapError:
+            body, problem = b"", f"a body above the cap of {self.cap} bytes (raise max_response_bytes= of the client)"
         except UndecodableBodyError as error:
-            problem = f"a body that cannot be read: {error}"
+            problem = f"a body that cannot be read ({error})"
         return HttpAnswer(status, headers, body, problem)
-
-    def _check_size(self) -> None:
-        if self._size > self.cap:
-            raise _AboveCapError
 
 
 @frozen
@@ -91,7 +91,7 @@ class TransportFailure:
     timed_out: bool = False
 
 
-class _AboveCapError(ValueError):
+class AboveCapError(ValueError):
     """A body is above the cap."""
 
 
@@ -103,20 +103,24 @@ def decompress(body: bytes, encoding: str, cap: int) -> bytes:
     """The body without its content-encoding (gzip or deflate; identity passes through).
 
     Raises:
-        _AboveCapError: It would be above `cap` bytes.
+        AboveCapError: It would be above `cap` bytes.
         UndecodableBodyError: It is not what the encoding says, or the encoding is unknown.
     """
     if encoding in {"", "identity"}:
         return body
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise UndecodableBodyError(f"content-encoding {encoding!r} was not asked for")
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: tells gzip and zlib apart by itself
-    try:
-        plain = unpacker.decompress(body, cap + 1)
-    except zlib.error as error:
-        raise UndecodableBodyError(f"content-encoding {encoding}: {error}") from error
-    if len(plain) > cap:
-        raise _AboveCapError
-    if not unpacker.eof:
-        raise UndecodableBodyError(f"content-encoding {encoding}: the body is cut short")
-    return plain
+    plain = b""
+    while True:
+        unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: tells gzip and zlib apart by itself
+        try:
+            plain += unpacker.decompress(body, cap + 1 - len(plain))
+        except zlib.error as error:
+            raise UndecodableBodyError(f"content-encoding {encoding}: {error}") from error
+        if len(plain) > cap:
+            raise AboveCapError
+        if not unpacker.eof:
+            raise UndecodableBodyError(f"content-encoding {encoding}: the body is cut short")
+        body = unpacker.unused_data
+        if not body.startswith(_GZIP_MAGIC):  # gzip may come in several members; what else follows is padding
+            return plain

@@ -14,7 +14,8 @@ _MASK = "***"
 class Secret:
     """A text that shows only where it is asked for by name.
 
-    It prints as ``***``. A pickle does not hold it: the copy asks `recover`, a module-level function, at its first use.
+    It prints as ``***``. A pickle does not hold it: the copy asks `recover`, a module-level function, whenever it is
+    used. Two copies are equal if they ask the same function: comparing them asks nobody.
     """
 
     __slots__ = ("_recover", "_value")
@@ -29,13 +30,13 @@ class Secret:
         Raises:
             ConfigurationError: This is a copy from a pickle, and the text cannot be had again.
         """
-        if self._value is None:
-            if self._recover is None:
-                raise ConfigurationError(
-                    "A secret is left out when it is pickled. Build this object anew where it is used."
-                )
-            self._value = self._recover()
-        return self._value
+        if self._value is not None:
+            return self._value
+        if self._recover is None:
+            raise ConfigurationError(
+                "A secret is left out when it is pickled. Build this object anew where it is used."
+            )
+        return self._recover()
 
     def __repr__(self) -> str:
         return f"Secret({_MASK!r})"
@@ -44,10 +45,18 @@ class Secret:
         return _MASK
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self.reveal() == other.reveal()
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return (self._value, self._recover) == (other._value, other._recover)
 
     def __hash__(self) -> int:
-        return hash(self._value)
+        return hash((self._value, self._recover))
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Secret:
+        return self
 
     def __reduce__(self) -> tuple[type[Secret], tuple[None, Callable[[], str] | None]]:
         return Secret, (None, self._recover)

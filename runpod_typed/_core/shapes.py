@@ -110,7 +110,7 @@ def kind_of(value: object) -> str:
             return "an array"
 
 
-@frozen(repr=False)
+@frozen(repr=False, eq=False)  # a Mapping compares by its content
 class ReadOnlyJSON(Mapping[str, Any]):
     """A JSON object that can be read, compared and pickled, and not changed."""
 

@@ -57,6 +57,10 @@ class StreamBuffer:
         self.confirming = ended
         self.finished = ended and not page.chunks
 
+    def looked(self, status: JobStatus) -> None:
+        """Another operation has told where the job stands."""
+        self.status, self.confirming = status, status.is_terminal
+
     def reopen(self) -> None:
         """The job has not ended after all: it was queued once more."""
         self.confirming = self.finished = False

@@ -104,7 +104,9 @@ class ClientSender:
     def through_proxy(cls, config: ConnectionConfig) -> Self:
         """Attempts through the proxy that the environment names."""
         limits = httpx.Limits(
-            max_connections=POOL_SIZE, max_keepalive_connections=config.idle_connections, keepalive_expiry=KEEPALIVE_EXPIRY
+            max_connections=POOL_SIZE,
+            max_keepalive_connections=config.idle_connections,
+            keepalive_expiry=KEEPALIVE_EXPIRY,
         )
         return cls(config, httpx.Client(limits=limits), owned=True)
 

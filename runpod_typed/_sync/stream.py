@@ -110,12 +110,12 @@ class Chunks(Generic[T]):
             if look.hold_ms is None:
                 # Too little time is left for an answer that may be held; chunks of one that is cut off would be lost.
                 state = waiter.look(self._wait.config, deadline)
-                buffer.confirming = state.completed
+                buffer.looked(state.status)
                 self._wait = self._wait.looked(look, took=monotonic() - asked_at, started=state.started)
                 return
             page = self._drain(look.hold_ms, deadline)
             if page.tells_nothing:
-                buffer.confirming = (waiter.look(self._wait.config, deadline)).completed
+                buffer.looked((waiter.look(self._wait.config, deadline)).status)
         except PASSING_ERRORS as error:
             if not self._wait.is_over(monotonic()):
                 raise

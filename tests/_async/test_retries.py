@@ -1,0 +1,121 @@
+# What is sent again, and what is not.
+"""What is sent again after a failure, and what never is."""
+
+from __future__ import annotations
+
+import pytest
+
+from runpod_typed import (
+    APIConnectionError,
+    APITimeoutError,
+    AsyncClient,
+    BadRequestError,
+    RateLimitError,
+    RetryPolicy,
+    ServerError,
+    SubmissionUncertainError,
+)
+from tests.scripted_server import Script, answer, scripted
+
+pytestmark = pytest.mark.anyio
+
+QUEUED = answer(200, '{"id": "job-1", "status": "IN_QUEUE"}')
+HEALTH = answer(200, '{"jobs": {"inQueue": 1}, "workers": {}}')
+FAST = RetryPolicy(initial_backoff=0.01, max_backoff=0.02)
+
+LOST: dict[str, Script] = {
+    "reset after sending": [None],
+    "closed after sending": [b""],
+    "500": [answer(500, "worker crashed")],
+    "524 of the edge": [answer(524, "<html>a timeout occurred</html>")],
+    "truncated": [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b""],
+    "no JSON": [answer(200, "<html>hello</html>")],
+}
+
+
+@pytest.mark.parametrize("script", LOST.values(), ids=list(LOST))
+async def test_a_submission_of_unknown_fate_is_not_sent_again_and_says_so(script: Script) -> None:
+    with scripted(script, [QUEUED]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
+            with pytest.raises(SubmissionUncertainError, match="resubmit=True") as caught:
+                await client.endpoint("ep").run({"n": 1})
+        assert caught.value.endpoint_id == "ep"
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("script", LOST.values(), ids=list(LOST))
+async def test_a_submission_is_sent_again_with_the_callers_consent(script: Script) -> None:
+    policy = RetryPolicy(initial_backoff=0.01, max_backoff=0.02, resubmit=True)
+    with scripted(script, [QUEUED]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=policy) as client:
+            job = await client.endpoint("ep").run({"n": 1})
+        assert job.id == "job-1"
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("script", [*LOST.values(), [answer(429)], [answer(408)], [answer(503)]])
+async def test_a_read_is_sent_again(script: Script) -> None:
+    with scripted(script, [HEALTH]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
+            health = await client.endpoint("ep").health()
+        assert health.jobs.in_queue == 1
+        assert len(server.requests) == 2
+
+
+async def test_a_submission_that_was_refused_for_its_rate_is_sent_again() -> None:
+    with scripted([answer(429, "slow down", "Retry-After: 0.01")], [QUEUED]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
+            assert (await client.endpoint("ep").run({"n": 1})).id == "job-1"
+        assert len(server.requests) == 2
+
+
+async def test_a_submission_that_was_refused_is_an_error_of_its_own() -> None:
+    with scripted([answer(400, '{"error": "bad policy"}')]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
+            with pytest.raises(BadRequestError, match="bad policy"):
+                await client.endpoint("ep").run({"n": 1})
+        assert len(server.requests) == 1
+
+
+async def test_a_connection_that_is_never_made_is_no_uncertain_submission() -> None:
+    with scripted([QUEUED]) as server:
+        base_url = server.base_url
+    async with AsyncClient("key", base_url=base_url, retry=FAST) as client:
+        with pytest.raises(APIConnectionError, match="could not connect") as caught:
+            await client.endpoint("ep").run({"n": 1})
+    assert not caught.value.request_sent
+
+
+async def test_a_server_that_asks_for_too_long_is_not_waited_for() -> None:
+    with scripted([answer(429, "later", "Retry-After: 3600")], [HEALTH]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
+            with pytest.raises(RateLimitError, match="3600") as caught:
+                await client.endpoint("ep").health()
+        assert caught.value.retry_after == 3600
+        assert len(server.requests) == 1
+
+
+async def test_attempts_end_and_the_last_error_is_raised() -> None:
+    with scripted([answer(503, "busy")]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
+            with pytest.raises(ServerError, match="busy") as caught:
+                await client.endpoint("ep").health()
+        assert caught.value.status_code == 503
+        assert len(server.requests) == FAST.attempts
+
+
+async def test_a_call_that_is_not_answered_times_out() -> None:
+    with scripted([60.0]) as server:
+        async with AsyncClient("key", base_url=server.base_url) as client:
+            with pytest.raises(APITimeoutError) as caught:
+                await client.endpoint("ep").health(timeout=0.2)
+        assert isinstance(caught.value, TimeoutError)
+        assert caught.value.request_sent
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    with scripted([answer(302, "", "Location: http://127.0.0.1:1/elsewhere")]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
+            with pytest.raises(Exception, match="Redirects are not followed"):
+                await client.endpoint("ep").health()
+        assert len(server.requests) == 1

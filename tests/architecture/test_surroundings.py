@@ -1,0 +1,25 @@
+"""What tests may reach and inherit (see tests/conftest.py)."""
+
+import os
+import socket
+
+import pytest
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "runpod.example"])
+def test_no_test_reaches_another_machine(host: str) -> None:
+    with pytest.raises(RuntimeError, match="tests talk to this machine alone"):
+        socket.create_connection((host, 443), timeout=1)
+
+
+def test_tests_reach_this_machine() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(("localhost", server.getsockname()[1]), timeout=5) as connection,
+    ):
+        assert connection.getpeername()[0] == "127.0.0.1"
+
+
+def test_no_key_endpoint_or_proxy_of_the_shell_is_seen() -> None:
+    seen = {name.upper() for name in os.environ}
+    assert not [name for name in seen if name.startswith("RUNPOD_") or name.endswith("_PROXY")]

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import math
+import pickle
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from runpod_queue_api.wire import OPERATION_LIMITS
+
+from runpod_typed._core.rate_limit import RateLimit, RateLimits
+from runpod_typed.errors import ConfigurationError
+
+
+@pytest.mark.parametrize("operation", OPERATION_LIMITS)
+def test_the_published_limits_hold_by_default_with_some_of_the_concurrency_left_free(operation: str) -> None:
+    published = OPERATION_LIMITS[operation]
+    found = RateLimits().find(operation)
+    assert found is not None
+    budget, limit = found
+    assert budget == published.budget
+    assert (limit.requests, limit.window) == (published.requests, published.window_seconds)
+    if published.concurrent is None:
+        assert limit.concurrent is None
+    else:
+        assert limit.concurrent is not None
+        assert 1 <= limit.concurrent < published.concurrent
+        assert limit.concurrent >= published.concurrent // 2
+
+
+def test_looking_waiting_and_streaming_share_one_budget() -> None:
+    limits = RateLimits()
+    assert limits.find("get_status") == limits.find("get_status_sync") == limits.find("stream")
+
+
+def test_an_operation_without_a_published_limit_has_none() -> None:
+    assert RateLimits().find("get_health") is None
+
+
+def test_limits_can_be_switched_off() -> None:
+    assert all(RateLimits.off().find(operation) is None for operation in OPERATION_LIMITS)
+
+
+def test_a_limit_of_the_callers_own_is_taken_as_it_is() -> None:
+    own = RateLimit(requests=100, window=timedelta(seconds=5), concurrent=10)
+    limits = RateLimits(overrides={"run": own, "status": None})
+    assert limits.find("run") == ("run", own)
+    assert own.window == 5
+    assert limits.find("stream") is None
+    assert limits.find("cancel") == RateLimits().find("cancel")
+
+
+def test_overrides_are_copied() -> None:
+    overrides: dict[str, RateLimit | None] = {}
+    limits = RateLimits(overrides=overrides)
+    overrides["run"] = None
+    assert limits.find("run") is not None
+
+
+def test_a_budget_of_an_unknown_name_is_refused_with_the_names_that_there_are() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"no budget 'runs'.*cancel, openai, purge_queue, requests, run, run_sync"
+    ):
+        RateLimits(overrides={"runs": None})
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"requests": 0}, "RateLimit.requests"),
+        ({"requests": 1.5}, "RateLimit.requests"),
+        ({"requests": True}, "RateLimit.requests"),
+        ({"requests": None}, "RateLimit.requests"),
+        ({"requests": 1, "window": 0}, "RateLimit.window"),
+        ({"requests": 1, "window": math.inf}, "RateLimit.window"),
+        ({"requests": 1, "window": "10"}, "RateLimit.window"),
+        ({"requests": 1, "concurrent": 0}, "RateLimit.concurrent"),
+    ],
+)
+def test_a_limit_that_cannot_work_is_refused_by_name(options: dict[str, Any], field: str) -> None:
+    with pytest.raises(ConfigurationError, match=field):
+        RateLimit(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"overrides": {"run": 100}}, "RateLimits.overrides: 'run'"),
+        ({"requests_per_worker": -1}, "RateLimits.requests_per_worker"),
+        ({"requests_per_worker": 1.5}, "RateLimits.requests_per_worker"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_by_name(options: dict[str, Any], field: str) -> None:
+    with pytest.raises(ConfigurationError, match=field):
+        RateLimits(**options)
+
+
+def test_limits_are_values() -> None:
+    limits = RateLimits(overrides={"run": RateLimit(requests=5)})
+    assert limits == RateLimits(overrides={"run": RateLimit(requests=5)})
+    assert limits != RateLimits()
+    assert len({limits, limits}) == 1
+    assert pickle.loads(pickle.dumps(limits)) == limits
