@@ -98,7 +98,7 @@ def _session(config: ConnectionConfig) -> aiohttp.ClientSession:
         keepalive_timeout=KEEPALIVE_EXPIRY,
     )
     session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
-    # Left to itself, aiohttp repeats a GET whose answer was lost, without a word; a stream's chunks would be lost with it.
+    # Left to itself, aiohttp repeats a GET whose answer was lost, without a word; a stream's chunks are lost with it.
     # Its own test client turns that off in the same way; a test of ours sees whether it still works.
     session._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- there is no public switch
     return session

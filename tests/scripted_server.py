@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Final
 
 from attrs import define, field
@@ -86,7 +87,7 @@ class ScriptedServer:
             except OSError:
                 return
             self._connections.append(connection)
-            self._spawn(lambda connection=connection: self._serve(connection))
+            self._spawn(partial(self._serve, connection))
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError, ValueError), connection:
@@ -98,10 +99,8 @@ class ScriptedServer:
                 if not head:
                     return
                 text = head.decode("latin-1")
-                length = next(
-                    (int(line.split(":")[1]) for line in text.splitlines() if line.lower().startswith("content-length")), 0
-                )
-                body = reader.read(length)
+                lengths = [line for line in text.splitlines() if line.lower().startswith("content-length:")]
+                body = reader.read(int(lengths[0].split(":")[1])) if lengths else b""
                 with self._lock:
                     self.requests.append(text)
                     self.bodies.append(body)
@@ -125,7 +124,7 @@ class ScriptedServer:
 
 
 @contextmanager
-def scripted(*scripts: Script) -> Iterator[ScriptedServer]:
+def scripted(*scripts: Script) -> Generator[ScriptedServer]:
     """A server that plays these scripts, one a request."""
     server = ScriptedServer(list(scripts))
     server.start()

@@ -18,10 +18,11 @@ from runpod_typed._core.config import CallConfig
 from runpod_typed._core.health import EndpointHealth
 from runpod_typed._core.jobs import JobAddress, JobState
 from runpod_typed._core.operations import Request
+from runpod_typed._core.retry import Failure, may_have_taken_effect
 from runpod_typed._core.wait_errors import PASSING_ERRORS, expired_error, wait_error
 from runpod_typed._core.waiting import Ended, Wait
 from runpod_typed._synchronization import async_sleep, monotonic
-from runpod_typed.errors import APIError, APIStatusError, NotFoundError
+from runpod_typed.errors import APIError, APIStatusError, JobExpiredError, NotFoundError
 
 T = TypeVar("T")
 
@@ -48,6 +49,27 @@ class AsyncWaiter:
         """Call an operation that answers with this job, and remember the answer."""
         self.seen = await self.call(request, config, deadline)
         return self.seen
+
+    async def change(
+        self,
+        request: Request[JobState[Any]],
+        config: CallConfig,
+        deadline: float | None,
+        *,
+        has_happened: Callable[[JobState[Any]], bool],
+    ) -> JobState[Any]:
+        """Call an operation that changes this job. Where an answer was lost, the job tells whether it has happened."""
+        failures: list[APIError] = []
+        try:
+            state = await self.call(request, config, deadline, observe=failures.append)
+        except (APIError, JobExpiredError):
+            if not any(may_have_taken_effect(Failure.of(failure)) for failure in failures):
+                raise
+            state = await self.look(config, deadline)
+            if not has_happened(state):
+                raise
+        self.seen = state
+        return state
 
     async def call(
         self,

@@ -113,12 +113,15 @@ class Call(Generic[T_co]):
         return error
 
     def _uncertain(self, error: APIError) -> SubmissionUncertainError:
+        advice = (
+            "All attempts were made, and each may have been accepted. Look at the endpoint's health and the worker's "
+            "side effects."
+            if self.config.retry.resubmit
+            else "It was not sent again, since a second job would be paid for too. Look at the endpoint's health and "
+            "the worker's side effects, or set RetryPolicy(resubmit=True) where running it twice does no harm."
+        )
         uncertain = SubmissionUncertainError(
-            f"A job for endpoint {self.request.endpoint_id} was sent and its fate is unknown: {error.message} It was "
-            "not sent again, "
-            "since a second job would be paid for too. Look at the endpoint's health and the worker's side effects, "
-            "or set "
-            "RetryPolicy(resubmit=True) where running it twice does no harm.",
+            f"A job for endpoint {self.request.endpoint_id} was sent and its fate is unknown: {error.message} {advice}",
             endpoint_id=self.request.endpoint_id,
             operation=self.request.operation.name,
         )

@@ -48,12 +48,19 @@ def build_run_request(
             f"The input is a whole request body, and {', '.join(twice)} is given besides. Say it in one place."
         )
     if webhook is not None:
-        request.webhook = webhook
+        request.webhook = _checked_webhook(webhook)
     if policy is not None:
         request.policy = policy.to_model()
     if s3_config is not None:
         request.s_3_config = s3_config.to_model()
     return request
+
+
+def _checked_webhook(webhook: str) -> str:
+    given: object = webhook  # what callers without a type checker pass: bytes would be sent, in base64
+    if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+        raise InputError(f"webhook= must be a URL, not {type(webhook).__name__}. Nothing was sent.")
+    return webhook
 
 
 def _as_envelope(value: object) -> Mapping[str, Any] | None:
@@ -65,7 +72,12 @@ def _as_envelope(value: object) -> Mapping[str, Any] | None:
 
 
 def _from_envelope(envelope: Mapping[str, Any]) -> models.RunRequest:
+    # Our own options have another form on the wire, in other units.
+    fields = {
+        name: item.to_dict() if isinstance(item, ExecutionPolicy | S3Config) else item
+        for name, item in envelope.items()
+    }
     try:
-        return parse(models.RunRequest, encode_input(codec_for(UNTYPED), envelope, what="request body"))
+        return parse(models.RunRequest, encode_input(codec_for(UNTYPED), fields, what="request body"))
     except WrongShapeError as error:
         raise InputError(f"The request body cannot be used: {error}.") from None

@@ -212,7 +212,7 @@ def _words(body: object) -> str:
             if isinstance(found, Mapping):
                 nested = cast("Mapping[str, Any]", found)
                 return _words(nested) or _shorten(str(nested))
-    return _shorten(str(body).strip()) if body not in (None, "") else ""
+    return "" if body is None else _shorten(f"{body}".strip())
 
 
 def _means_too_large(said: str) -> bool:

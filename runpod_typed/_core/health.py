@@ -10,11 +10,11 @@ from runpod_queue_api import models
 from runpod_queue_api.types import Unset
 
 from runpod_typed._core.shapes import (
-    ReadOnlyJSON,
     WrongShapeError,
     as_any,
     as_count,
     as_object,
+    as_optional_text,
     as_text,
     kind_of,
     parse,
@@ -106,12 +106,12 @@ class PurgeResult:
 
     Attributes:
         removed: How many waiting jobs were removed.
-        status: The platform's word for it, ``completed``.
+        status: The platform's word for it, ``completed``; None where it does not say.
         raw: The answer as it came.
     """
 
     removed: int
-    status: str
+    status: str | None
     raw: Mapping[str, Any] = field(repr=False, eq=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,7 +143,9 @@ def read_metrics(data: object) -> EndpointMetrics:
 
 def read_requests(data: object) -> Mapping[str, Any]:
     """What the requests operation says, whose shape nobody documents: any JSON object."""
-    return ReadOnlyJSON(parse(models.EndpointRequests, data).to_dict())
+    raw = as_object(data, "the answer")
+    parse(models.EndpointRequests, raw)
+    return read_only(raw)
 
 
 def read_purge_result(data: object) -> PurgeResult:
@@ -152,7 +154,7 @@ def read_purge_result(data: object) -> PurgeResult:
     model = parse(models.PurgeResult, raw)
     return PurgeResult(
         removed=as_count(model.removed, "the number of removed jobs"),
-        status=as_text(as_any(model.status), "the purge's status"),
+        status=as_optional_text(model.status, "the purge's status"),
         raw=read_only(raw),
     )
 
@@ -188,6 +190,10 @@ def explain_waiting(health: EndpointHealth | None) -> str:
         return "The endpoint's health could not be had."
     workers, ahead = health.workers, health.jobs.in_queue
     queue = f"{ahead} {'job waits' if ahead == 1 else 'jobs wait'} in the queue"
+
+    def workers_are(number: int) -> str:
+        return "1 worker is" if number == 1 else f"{number} workers are"
+
     if workers.running + workers.idle + workers.ready > 0:
         return (
             f"All workers are busy or about to be ({workers.running} running, {workers.idle} idle) and {queue}. "
@@ -195,11 +201,11 @@ def explain_waiting(health: EndpointHealth | None) -> str:
         )
     if workers.throttled > 0:
         return (
-            f"{workers.throttled} workers are throttled: no machine of the wanted kind is free; {queue}. "
+            f"{workers_are(workers.throttled)} throttled: no machine of the wanted kind is free; {queue}. "
             "Allow more GPU types or regions, or wait longer."
         )
     if workers.initializing > 0:
-        return f"{workers.initializing} workers are initializing (a cold start) and {queue}. Wait longer."
+        return f"{workers_are(workers.initializing)} initializing (a cold start) and {queue}. Wait longer."
     if workers.unhealthy > 0:
-        return f"{workers.unhealthy} workers are unhealthy and none is running; {queue}. Look at the workers' logs."
+        return f"{workers_are(workers.unhealthy)} unhealthy and none is running; {queue}. Look at the workers' logs."
     return f"The endpoint has no workers and {queue}. Check its maximum of workers and the account's balance."

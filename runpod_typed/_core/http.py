@@ -5,11 +5,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from gzip import GzipFile
+from io import BytesIO
 
 from attrs import define, field, frozen
-
-
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 @frozen
@@ -110,17 +109,23 @@ def decompress(body: bytes, encoding: str, cap: int) -> bytes:
         return body
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise UndecodableBodyError(f"content-encoding {encoding!r} was not asked for")
-    plain = b""
-    while True:
-        unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: tells gzip and zlib apart by itself
-        try:
-            plain += unpacker.decompress(body, cap + 1 - len(plain))
-        except zlib.error as error:
-            raise UndecodableBodyError(f"content-encoding {encoding}: {error}") from error
-        if len(plain) > cap:
-            raise AboveCapError
-        if not unpacker.eof:
-            raise UndecodableBodyError(f"content-encoding {encoding}: the body is cut short")
-        body = unpacker.unused_data
-        if not body.startswith(_GZIP_MAGIC):  # gzip may come in several members; what else follows is padding
-            return plain
+    try:
+        plain = _inflate(body, cap + 1) if encoding == "deflate" else _gunzip(body, cap + 1)
+    except (EOFError, OSError, zlib.error) as error:
+        raise UndecodableBodyError(f"content-encoding {encoding}: {error}") from error
+    if len(plain) > cap:
+        raise AboveCapError
+    return plain
+
+
+def _gunzip(body: bytes, size: int) -> bytes:
+    with GzipFile(fileobj=BytesIO(body)) as file:  # not `zlib`: it reads one member, and there may be several
+        return file.read(size)
+
+
+def _inflate(body: bytes, size: int) -> bytes:
+    unpacker = zlib.decompressobj()
+    plain = unpacker.decompress(body, size)
+    if len(plain) < size and not unpacker.eof:
+        raise EOFError("the body is cut short")
+    return plain

@@ -13,6 +13,7 @@ from runpod_queue_api.types import Unset
 from typing_extensions import TypeVar
 
 from runpod_typed._core.codecs import Codec, decode_output
+from runpod_typed._core.plain_json import printable
 from runpod_typed._core.shapes import (
     WrongShapeError,
     as_any,
@@ -27,6 +28,9 @@ from runpod_typed._core.shapes import (
 )
 from runpod_typed._core.worker_errors import is_platform_timeout, parse_worker_failure
 from runpod_typed.errors import JobCancelledError, JobError, JobFailedError, JobTimedOutError
+
+# Of what a worker says, so much stands in an error's message; all of it in the error's attributes.
+_SHOWN_CHARACTERS = 1000
 
 Out = TypeVar("Out", default=Any, covariant=True)
 OutT = TypeVar("OutT")
@@ -249,6 +253,16 @@ def with_typed_output(state: JobState[Any], codec: Codec[OutT]) -> JobState[OutT
     return attrs.evolve(state, output=decode_output(codec, state.output, job_id=state.id))
 
 
+def was_cancelled(state: JobState[Any]) -> bool:
+    """Whether a cancellation whose answer was lost has happened."""
+    return state.status is JobStatus.CANCELLED
+
+
+def was_requeued(state: JobState[Any]) -> bool:
+    """Whether queueing a failed job once more, whose answer was lost, has happened."""
+    return state.status not in {JobStatus.FAILED, JobStatus.TIMED_OUT}
+
+
 def job_error(state: JobState[Any]) -> JobError | None:
     """The error that a job's end amounts to; None where it has a result, or has not ended."""
     where = f"Job {state.id}"
@@ -267,8 +281,7 @@ def job_error(state: JobState[Any]) -> JobError | None:
         case JobStatus.TIMED_OUT:
             return JobTimedOutError(
                 f"{where} timed out on the platform: no worker took it, or none reported back, within its ttl or "
-                "execution "
-                "timeout. Retry it with job.retry(), or raise the limits with ExecutionPolicy.",
+                "execution timeout. Retry it with job.retry(), or raise the limits with ExecutionPolicy.",
                 job_id=state.id,
                 state=state,
             )
@@ -292,13 +305,13 @@ def _failed(state: JobState[Any], where: str) -> JobFailedError:
     failure = parse_worker_failure(state.error)
     said = ": ".join(part for part in (failure.error_type, failure.message) if part) or "the worker gave no reason"
     return JobFailedError(
-        f"{where} failed: {said}",
+        f"{where} failed: {printable(said, _SHOWN_CHARACTERS)}",
         job_id=state.id,
         state=state,
         error_type=failure.error_type,
         error_message=failure.message,
         remote_traceback=failure.traceback,
-        worker_id=failure.worker_id or state.worker_id,
+        worker_id=state.worker_id or failure.worker_id,
     )
 
 
@@ -332,13 +345,18 @@ class StreamPage:
         return self.status is None and not self.chunks
 
 
+(_CHUNKS,) = models.StreamAnswer(stream=[]).to_dict()
+
+
 def read_stream_page(data: object) -> StreamPage:
     """One stream answer from decoded JSON, in either of its known forms; WrongShapeError where it is neither."""
     if isinstance(data, list):  # the documents' example; the platform answers with an object
         return StreamPage(status=None, chunks=_chunks(cast("list[object]", data)))
-    page = parse(models.StreamAnswer, data)
+    raw = as_object(data, "the answer")
+    # One by one: the model as a whole would refuse them all for a null in one of them, and they would be gone.
+    page = parse(models.StreamAnswer, {name: item for name, item in raw.items() if name != _CHUNKS})
     status = None if isinstance(page.status, Unset) else read_status(page.status)
-    return StreamPage(status=status, chunks=_chunks(as_any(page.stream)))
+    return StreamPage(status=status, chunks=_chunks(raw.get(_CHUNKS)))
 
 
 def _chunks(items: object) -> tuple[StreamChunk[Any], ...]:
@@ -346,7 +364,4 @@ def _chunks(items: object) -> tuple[StreamChunk[Any], ...]:
         return ()
     if not isinstance(items, list):
         raise WrongShapeError(f"the chunks must be an array, and are {kind_of(items)}")
-    return tuple(
-        read_chunk(item.to_dict() if isinstance(item, models.StreamChunk) else item)
-        for item in cast("list[object]", items)
-    )
+    return tuple(read_chunk(item) for item in cast("list[object]", items))

@@ -19,7 +19,7 @@ __all__ = ["MsgspecCodec", "why_not"]
 
 _STRANGER: Final = "\0an object that msgspec does not know"
 _PLACE: Final = re.compile(r"(?P<reason>.*) - at (?P<key>`key` in )?`(?P<path>\$[^`]*)`", re.DOTALL)
-_STEP: Final = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|(?P<some_key>\[\.\.\.\])")
+_STEP: Final = re.compile(r"\.(?P<field>[^.\[\]]+)|\[(?P<index>\d+)\]|(?P<some_key>\[\.\.\.\])")
 
 _Class = inspect.DataclassType | inspect.NamedTupleType | inspect.StructType | inspect.TypedDictType
 _PYDANTIC_MARKS: Final = ("__pydantic_validator__", "__pydantic_config__")
@@ -74,6 +74,8 @@ class MsgspecCodec:
             self._convert(data)
         except msgspec.ValidationError as exc:
             return str(exc)
+        except Exception:  # noqa: BLE001 -- the caller's classes may mind to see a part of the data
+            return None
         return None
 
 
@@ -106,7 +108,7 @@ def _resolve(path: str, data: Any, is_culprit: Callable[[Any], bool]) -> list[st
             key, data = _find_key(data, steps, is_culprit)
             steps.append(key)
         else:
-            steps.append(step["name"] or int(step["index"]))
+            steps.append(step["field"] or int(step["index"]))
     return steps
 
 
@@ -177,13 +179,14 @@ def _parts(described: inspect.Type) -> Iterator[inspect.Type]:
 
 
 def _objections_to_class(cls: type) -> Iterator[str]:
+    cls = get_origin(cls) or cls
     if any(hasattr(cls, mark) for mark in _PYDANTIC_MARKS):
         yield f"`{_name(cls)}` follows pydantic's rules"
     if attrs.has(cls):
         for attribute in attrs.fields(cls):
             if attribute.init and attribute.name.startswith("_"):
                 yield f"it does not write private attributes, such as `{_name(cls)}.{attribute.name}`"
-    for hint in get_type_hints(get_origin(cls) or cls, include_extras=True).values():
+    for hint in get_type_hints(cls, include_extras=True).values():
         yield from _objections_to_metadata(hint)
 
 

@@ -42,9 +42,12 @@ class ExecutionPolicy:
 
     def __attrs_post_init__(self) -> None:
         _check_range(
-            "execution_timeout", self.execution_timeout, wire.EXECUTION_TIMEOUT_MIN_MS, wire.EXECUTION_TIMEOUT_MAX_MS
+            "ExecutionPolicy.execution_timeout",
+            self.execution_timeout,
+            wire.EXECUTION_TIMEOUT_MIN_MS,
+            wire.EXECUTION_TIMEOUT_MAX_MS,
         )
-        _check_range("ttl", self.ttl, wire.TTL_MIN_MS, wire.TTL_MAX_MS)
+        _check_range("ExecutionPolicy.ttl", self.ttl, wire.TTL_MIN_MS, wire.TTL_MAX_MS)
 
     def to_dict(self) -> dict[str, Any]:
         """The policy as the API takes it, in milliseconds."""
@@ -62,13 +65,25 @@ class ExecutionPolicy:
 def _check_range(name: str, seconds: float | None, minimum_ms: int, maximum_ms: int) -> None:
     if seconds is not None and not minimum_ms <= seconds * _MS <= maximum_ms:
         raise ConfigurationError(
-            f"ExecutionPolicy.{name} must be {minimum_ms / _MS:g} s to {maximum_ms / _MS:g} s "
+            f"{name} must be {minimum_ms / _MS:g} s to {maximum_ms / _MS:g} s "
             f"(seconds, not milliseconds), and was {seconds:g} s."
         )
 
 
 def _secret(value: str | Secret) -> Secret:
-    return value if isinstance(value, Secret) else Secret(value)
+    return value if isinstance(value, Secret) else Secret(_text(value))
+
+
+def _optional_text(value: str | None) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _text(value: str) -> str:
+    given: object = value  # what callers without a type checker pass, os.getenv's None among it
+    if not isinstance(given, str) or not given:  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+        # Not shown: it may be a secret that came in the wrong type.
+        raise ConfigurationError(f"What S3Config holds must be texts that are not empty, not {type(value).__name__}.")
+    return value
 
 
 @frozen(kw_only=True)
@@ -84,13 +99,16 @@ class S3Config:
         bucket_name: The bucket.
         endpoint_url: The storage service's address.
         object_path: The folder or key prefix in the bucket.
+
+    Raises:
+        ConfigurationError: One of them is no text, or is empty.
     """
 
     access_id: Secret = field(converter=_secret)
     access_secret: Secret = field(converter=_secret)
-    bucket_name: str
-    endpoint_url: str
-    object_path: str | None = None
+    bucket_name: str = field(converter=_text)
+    endpoint_url: str = field(converter=_text)
+    object_path: str | None = field(default=None, converter=_optional_text)
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as the API takes it, credentials in the clear."""

@@ -51,6 +51,8 @@ class PydanticCodec:
 
     Pydantic's strict mode has two sets of rules, one for Python objects and one for JSON text (where a datetime is a
     text). Data that has been decoded fits neither, so it is written as text once more: pydantic's own advice.
+
+    Values are written by pydantic's rules: a SecretStr as asterisks, NaN in a field of type ``Any`` as null.
     """
 
     type_form: Any
@@ -151,5 +153,5 @@ def _steps(entry: ErrorDetails, data: object) -> list[str | int]:
             continue
         steps.append(step)
     if entry["type"] == "missing":
-        steps.append(entry["loc"][-1])
+        steps += entry["loc"][-1:]
     return steps

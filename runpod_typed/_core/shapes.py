@@ -55,6 +55,10 @@ def as_text(value: object, what: str) -> str:
     """The value, which must be a text that is not empty."""
     if not isinstance(value, str) or not value:
         raise WrongShapeError(f"{what} must be a text that is not empty, and is {kind_of(value)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise WrongShapeError(f"{what} has a character that no text can be sent with (a lone surrogate)") from None
     return value
 
 

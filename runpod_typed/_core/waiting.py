@@ -37,8 +37,8 @@ _STREAM_LONGEST_PAUSE = 1.0
 # The last look comes this many seconds before the caller's limit, so that its answer is in time.
 _LAST_LOOK = 0.1
 
-# Events want progress seen soon, which an answer that is held does not show: they look often at first, and then hold for
-# a short while only.
+# Events want progress seen soon, which an answer that is held does not show: they look often at first, and then hold
+# for a short while only.
 _EVENT_INTERVAL = 0.25
 _EVENT_SHARE = 0.1
 _EVENT_SHORT_LOOKS = 10.0
@@ -191,7 +191,7 @@ def ttl_ms(ttl: Duration | None) -> int | None:
     """
     if ttl is None:
         return None
-    seconds = to_seconds(ttl, "ttl")
+    seconds = to_seconds(ttl, "ttl=")
     if seconds == 0 or math.isinf(seconds):
         raise ConfigurationError(f"ttl must be above 0 and finite, and was {seconds:g} s.")
     return max(1, round(seconds * MS))

@@ -15,8 +15,9 @@ from attrs import frozen
 from runpod_queue_api import models, wire
 
 from runpod_typed._core import json
+from runpod_typed._core.shapes import kind_of
 
-_CLASS_REPR = re.compile(r"<class '(?P<name>[^']+)'>")
+_CLASS_REPR = re.compile(r"<class '([^']+)'>")
 _PLATFORM_TIMEOUT = re.compile(wire.PLATFORM_TIMEOUT_PATTERN)
 
 
@@ -62,12 +63,11 @@ def _from_report(report: Mapping[str, Any]) -> WorkerFailure | None:
         known = models.WorkerError.from_dict(report)
     except (KeyError, TypeError, ValueError):
         return None  # an object of the handler's own making
-    message = _text(known.error_message)
-    if message is None:
+    if not isinstance(known.error_message, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- models check nothing
         return None
     return WorkerFailure(
         error_type=_class_name(_text(known.error_type)),
-        message=message,
+        message=known.error_message,  # empty for an exception without words, such as a bare `assert`
         traceback=_text(known.error_traceback),
         worker_id=_text(known.worker_id),
     )
@@ -81,21 +81,24 @@ def _from_generator(text: str) -> WorkerFailure | None:
     )
     if not separator:
         return None
-    return WorkerFailure(error_type=_raised_type(traceback), message=message.rstrip(), traceback=traceback.strip("\n"))
+    message = message.rstrip()
+    return WorkerFailure(
+        error_type=_raised_type(traceback, message), message=message, traceback=traceback.strip("\n")
+    )
 
 
-def _raised_type(traceback: str) -> str | None:
-    """The exception's type from a traceback's last line, ``package.Error: text``."""
-    last_line = traceback.rstrip().rpartition("\n")[2]
-    name = last_line.partition(":")[0].strip()
-    return name if re.fullmatch(r"[A-Za-z_][\w.]*", name) else None
+def _raised_type(traceback: str, message: str) -> str | None:
+    """The exception's type from what a traceback ends with, ``package.Error: message``."""
+    ending = f": {re.escape(message)}" if message else "$"
+    names: list[str] = re.findall(rf"^([A-Za-z_][\w.]*){ending}", traceback, re.MULTILINE)
+    return names[-1] if names else None
 
 
 def _class_name(text: str | None) -> str | None:
     if text is None:
         return None
     match = _CLASS_REPR.fullmatch(text.strip())
-    return match["name"] if match else text
+    return match[1] if match else text
 
 
 def _text(value: object) -> str | None:
@@ -105,5 +108,5 @@ def _text(value: object) -> str | None:
 def _as_text(value: object) -> str:
     try:
         return json.encode(value).decode()
-    except (TypeError, ValueError, RecursionError):
-        return repr(value)
+    except json.UnencodableJSON:
+        return kind_of(value)  # nested too deeply to be written, or with text that nothing can print

@@ -27,6 +27,8 @@ from runpod_typed._core.jobs import (
     JobStatus,
     StreamChunk,
     result_of,
+    was_cancelled,
+    was_requeued,
     with_typed_output,
 )
 from runpod_typed._core.polling import PollPolicy
@@ -271,7 +273,7 @@ class Job(Generic[Out, Chunk]):
         """
         address = self._waiter.address
         request = operations.cancel_job(address.endpoint_id, address.job_id)
-        state = self._waiter.ask(request, self._config, deadline_after(timeout))
+        state = self._waiter.change(request, self._config, deadline_after(timeout), has_happened=was_cancelled)
         return with_typed_output(state, self._codecs.output)
 
     def retry(self, timeout: Duration | None = None) -> JobState[Out]:
@@ -288,11 +290,11 @@ class Job(Generic[Out, Chunk]):
             BadRequestError: The job is in no state to be retried.
             JobExpiredError: The job was known to this handle and is gone.
             NotFoundError: There is no such job, or it is gone.
-            APIError: The call failed for good; where its answer was lost, the job may be queued again.
+            APIError: The call failed for good.
         """
         address = self._waiter.address
         request = operations.retry_job(address.endpoint_id, address.job_id)
-        state = self._waiter.ask(request, self._config, deadline_after(timeout))
+        state = self._waiter.change(request, self._config, deadline_after(timeout), has_happened=was_requeued)
         self._buffer = None
         return with_typed_output(state, self._codecs.output)
 

@@ -119,3 +119,33 @@ async def test_a_redirect_is_not_followed() -> None:
             with pytest.raises(Exception, match="Redirects are not followed"):
                 await client.endpoint("ep").health()
         assert len(server.requests) == 1
+
+
+async def test_a_cancellation_whose_answer_was_lost_is_found_to_have_happened() -> None:
+    cancelled = answer(200, '{"id": "job-1", "status": "CANCELLED"}')
+    with scripted([None], [answer(400, "not running")], [cancelled]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
+            state = await client.endpoint("ep").job("job-1").cancel()
+    assert state.status == "CANCELLED"
+
+
+async def test_a_refused_cancellation_raises() -> None:
+    with scripted([answer(400, "not running")]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
+            with pytest.raises(BadRequestError, match="not running"):
+                await client.endpoint("ep").job("job-1").cancel()
+
+
+async def test_a_requeueing_whose_answer_was_lost_is_looked_up_and_not_repeated() -> None:
+    with scripted([None], [QUEUED]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
+            state = await client.endpoint("ep").job("job-1").retry()
+        assert state.status == "IN_QUEUE"
+        assert len([head for head in server.requests if head.startswith("POST")]) == 1
+
+
+async def test_a_requeueing_that_did_not_happen_raises() -> None:
+    with scripted([None], [answer(200, '{"id": "job-1", "status": "FAILED"}')]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
+            with pytest.raises(APIConnectionError):
+                await client.endpoint("ep").job("job-1").retry()

@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -215,7 +216,7 @@ def test_events_tell_each_status_and_progress_and_the_end(queue: LocalQueue) -> 
         assert {"step": 2} in [event.progress for event in events]
         assert all(
             (one.status, one.progress) != (other.status, other.progress)
-            for one, other in zip(events, events[1:], strict=False)
+            for one, other in pairwise(events)
         )
 
 
@@ -241,8 +242,9 @@ def test_leaving_the_block_by_an_exception_cancels_the_job() -> None:
     with LocalQueue() as queue:
         with client_of(queue) as client:
             endpoint = client.endpoint(queue.endpoint_id)
+            job = endpoint.run({"n": 1})
             with pytest.raises(KeyError):
-                with endpoint.run({"n": 1}) as job:
+                with job:
                     raise KeyError
             assert job.status() == "CANCELLED"
             with endpoint.run({"n": 1}) as other:

@@ -65,7 +65,7 @@ def test_a_chunk_that_does_not_fit_its_type_says_so(queue: LocalQueue) -> None:
 def test_a_job_that_fails_midway_yields_its_chunks_and_then_raises(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 5, "boom_at": 3, "pause": 0.05})
-        seen = []
+        seen: list[int] = []
         with pytest.raises(JobFailedError, match="the stream broke") as caught:
             for chunk in job.stream(timeout=20):
                 seen.append(chunk["number"])
@@ -77,7 +77,7 @@ def test_a_job_that_fails_midway_yields_its_chunks_and_then_raises(queue: LocalQ
 def test_a_consumer_that_stops_early_goes_on_where_it_stopped(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 8, "pause": 0})
-        seen = []
+        seen: list[int] = []
         for chunk in job.stream(timeout=20):
             seen.append(chunk["number"])
             if len(seen) == 3:
@@ -106,7 +106,7 @@ def test_the_stream_of_a_cancelled_job_ends() -> None:
 def test_a_stream_that_times_out_loses_nothing(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 8, "pause": 0.3})
-        seen = []
+        seen: list[int] = []
         with pytest.raises(WaitTimeoutError) as caught:
             for chunk in job.stream(timeout=1.5):
                 seen.append(chunk["number"])
@@ -149,7 +149,7 @@ def test_a_lost_answer_that_cannot_be_healed_is_reported_with_all_that_came() ->
     with scripted(*scripts) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
-            seen = []
+            seen: list[object] = []
             with pytest.raises(StreamInterruptedError, match="job-1") as caught:
                 for chunk in job.stream(timeout=5):
                     seen.append(chunk)

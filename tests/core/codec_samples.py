@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, NamedTuple, NotRequired, TypeVar
 import attrs
 import msgspec
 import pydantic
+import pydantic.dataclasses
 from hypothesis import strategies as st
 from typing_extensions import TypedDict
 
@@ -113,6 +114,22 @@ class Tidied(pydantic.BaseModel):
     @classmethod
     def _tidy(cls, data: Any) -> Any:
         return data
+
+
+class Holder(pydantic.BaseModel):
+    content: Any
+
+
+@pydantic.dataclasses.dataclass
+class Checked:
+    number: int
+
+    @pydantic.field_validator("number")
+    @classmethod
+    def _be_even(cls, number: int) -> int:
+        if number % 2:
+            raise ValueError("odd")
+        return number
 
 
 @dataclass

@@ -61,6 +61,10 @@ class MyText(str):
         return "something else"
 
 
+class MyInteger(int):
+    pass
+
+
 class MyFloat(float):
     pass
 
@@ -142,6 +146,7 @@ RELATIVES: list[tuple[object, object]] = [
     ({Mode.FAST: Level.HIGH}, {"fast": 3}),
     (Shape.SQUARE, [1, 1]),
     (MyText("text"), "text"),
+    (MyInteger(5), 5),
     (MyFloat(1.5), 1.5),
     (True, True),
 ]
