@@ -152,7 +152,7 @@ def api_key_from_environment() -> str:
     return resolve_api_key(None, os.environ).reveal()
 
 
-def resolve_api_key(given: str | None, environ: Mapping[str, str]) -> Secret:
+def resolve_api_key(given: str | None, environ: Mapping[str, str], *, pickled: bool = False) -> Secret:
     """The key that the caller gave, or else the environment's.
 
     Raises:
@@ -160,7 +160,7 @@ def resolve_api_key(given: str | None, environ: Mapping[str, str]) -> Secret:
     """
     key = environ.get(API_KEY_VARIABLE) if given is None else given
     problem = _key_problem(key, API_KEY_VARIABLE if given is None else "api_key")
-    secret = Secret(None if problem else str(key).strip(), api_key_from_environment)
+    secret = Secret(None if problem else str(key).strip(), api_key_from_environment, pickled=pickled)
     del given, environ, key  # a traceback may show local variables
     if problem is not None:
         raise ConfigurationError(problem)

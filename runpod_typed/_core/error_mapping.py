@@ -12,7 +12,8 @@ from runpod_queue_api import wire
 from runpod_typed._core import json
 from runpod_typed._core.http import HttpAnswer, TransportFailure
 from runpod_typed._core.operations import Request
-from runpod_typed._core.shapes import WrongShapeError
+from runpod_typed._core.plain_json import printable
+from runpod_typed._core.shapes import WrongShapeError, kind_of
 from runpod_typed.errors import (
     APIConnectionError,
     APIResponseValidationError,
@@ -64,7 +65,11 @@ _NEVER_SENT: tuple[type[Exception], ...] = (
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
 )
-_TIMED_OUT: tuple[type[Exception], ...] = (httpx.TimeoutException, httpcore.TimeoutException, TimeoutError)
+_TIMED_OUT: tuple[type[BaseException], ...] = (httpx.TimeoutException, httpcore.TimeoutException, TimeoutError)
+
+# httpx-aiohttp raises `httpx.ConnectTimeout` for answers that were lost too; under it, these causes alone mean that no
+# connection was made.
+_AIOHTTP_NEVER_SENT = frozenset({"ClientConnectorError", "ConnectionTimeoutError"})
 
 
 def transport_failure(error: Exception, *, request_sent: bool | None = None) -> TransportFailure:
@@ -75,12 +80,23 @@ def transport_failure(error: Exception, *, request_sent: bool | None = None) -> 
         request_sent: Whether any part of the request left this machine, where that is known; else the exception's class
             tells.
     """
-    sent = not isinstance(error, _NEVER_SENT) if request_sent is None else request_sent
-    text = str(error)
-    name = type(error).__name__
+    cause = _aiohttp_cause(error)
+    if request_sent is None:
+        request_sent = not (isinstance(error, _NEVER_SENT) if cause is None else _is_never_sent(cause))
+    meant = error if cause is None else cause
+    name, text = type(meant).__name__, _shorten(str(meant))  # it may quote what the server sent
     return TransportFailure(
-        reason=f"{name}: {text}" if text else name, request_sent=sent, timed_out=isinstance(error, _TIMED_OUT)
+        reason=f"{name}: {text}" if text else name, request_sent=request_sent, timed_out=isinstance(meant, _TIMED_OUT)
     )
+
+
+def _aiohttp_cause(error: Exception) -> BaseException | None:
+    cause = error.__cause__
+    return cause if type(cause).__module__.partition(".")[0] == "aiohttp" else None
+
+
+def _is_never_sent(aiohttp_error: BaseException) -> bool:
+    return any(base.__name__ in _AIOHTTP_NEVER_SENT for base in type(aiohttp_error).__mro__)
 
 
 def connection_error(
@@ -112,14 +128,13 @@ def read_answer(
 ) -> Any | APIStatusError | APIResponseValidationError:
     """What an answer says: the operation's result, or the error that it is. Raises nothing."""
     status = answer.status
-    if answer.problem is not None and _is_success(status):
-        return _validation_error(request, answer, url, None, answer.problem)
     try:
         body: Any = json.decode(answer.body)
     except json.MalformedJSON as error:
+        body = _as_text(answer.body) if answer.problem is None or answer.body else None
         if _is_success(status):
-            return _validation_error(request, answer, url, _as_text(answer.body), f"no JSON ({error})")
-        return status_error(request, answer, url, _as_text(answer.body), retry_after=retry_after)
+            return _validation_error(request, answer, url, body, answer.problem or f"no JSON ({error})")
+        return status_error(request, answer, url, body, retry_after=retry_after)
     # A failed job may come with an error status: what the body says goes first.
     if _is_success(status) or (request.operation.answers_with_job and _looks_like_a_job(request, body)):
         try:
@@ -135,15 +150,15 @@ def status_error(
     """The error for an answer with an error status."""
     status = answer.status
     error_class = _BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
-    said = _words(body)
+    said = _words(body) or answer.problem or "no text"
     if error_class is BadRequestError and _means_too_large(said):
         error_class = PayloadTooLargeError
     request_id = _request_id(answer)
     advice = _advice(error_class, request, status)
     asked = "" if retry_after is None else f" The server asks to wait {retry_after:g} s."
     message = (
-        f"{_where(request, url)} was answered with {status}{f': {said}' if said else ' and no text'}."
-        f"{asked}{f' {advice}' if advice else ''}{f' [request id {request_id}]' if request_id else ''}"
+        f"{_where(request, url)} was answered with {status}: {said}.{asked}{f' {advice}' if advice else ''}"
+        f"{_shown_id(request_id)}"
     )
     return error_class(
         message,
@@ -175,8 +190,7 @@ def _validation_error(
     request_id = _request_id(answer)
     return APIResponseValidationError(
         f"{_where(request, url)} was answered with {answer.status} and {reason}, which is not what the API is known "
-        "to say. "
-        f"The body begins: {_shorten(_as_text(answer.body))!r}{f' [request id {request_id}]' if request_id else ''}",
+        f"to say. The body begins: {_beginning(answer.body)!r}{_shown_id(request_id)}",
         operation=request.operation.name,
         method=request.http.method,
         url=url,
@@ -203,25 +217,37 @@ def _looks_like_a_job(request: Request[Any], body: object) -> bool:
 
 def _words(body: object) -> str:
     """The words of an error body, in whichever of the known places they stand, shortened."""
-    if isinstance(body, Mapping):
-        fields = cast("Mapping[str, Any]", body)
-        for key in wire.ERROR_MESSAGE_KEYS:
-            found = fields.get(key)
-            if isinstance(found, str) and found:
-                return _shorten(found)
-            if isinstance(found, Mapping):
-                nested = cast("Mapping[str, Any]", found)
-                return _words(nested) or _shorten(str(nested))
-    return "" if body is None else _shorten(f"{body}".strip())
+    found = body
+    while isinstance(found, Mapping):
+        fields = cast("Mapping[str, Any]", found)
+        places = (fields.get(key) for key in wire.ERROR_MESSAGE_KEYS)
+        inner = next((place for place in places if place and isinstance(place, str | Mapping)), None)
+        if inner is None:
+            break
+        found = cast("object", inner)
+    if isinstance(found, str):
+        return _shorten(found.strip())
+    try:
+        return "" if found is None else _shorten(str(found))
+    except RecursionError:  # JSON may be nested more deeply than Python can print
+        return kind_of(found)
 
 
 def _means_too_large(said: str) -> bool:
     words = said.lower()
-    return "max size" in words or "too large" in words or "exceeds" in words
+    return "max size" in words or "too large" in words or ("exceed" in words and "size" in words)
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+    return printable(text, _SHOWN_CHARACTERS)
+
+
+def _beginning(body: bytes) -> str:
+    return _shorten(_as_text(body[: 4 * _SHOWN_CHARACTERS + 4]))  # a character has 4 bytes at most
+
+
+def _shown_id(request_id: str | None) -> str:
+    return f" [request id {_shorten(request_id)}]" if request_id else ""
 
 
 def _as_text(body: bytes) -> str:

@@ -14,15 +14,16 @@ _MASK = "***"
 class Secret:
     """A text that shows only where it is asked for by name.
 
-    It prints as ``***``. A pickle does not hold it: the copy asks `recover`, a module-level function, whenever it is
-    used. Two copies are equal if they ask the same function: comparing them asks nobody.
+    It prints as ``***``. A pickle does not hold it, unless it is `pickled` by request: the copy asks `recover`, a
+    module-level function, whenever it is used. Two copies are equal if they ask the same function: comparing them asks nobody.
     """
 
-    __slots__ = ("_recover", "_value")
+    __slots__ = ("_pickled", "_recover", "_value")
 
-    def __init__(self, value: str | None, recover: Callable[[], str] | None = None) -> None:
+    def __init__(self, value: str | None, recover: Callable[[], str] | None = None, *, pickled: bool = False) -> None:
         self._value = value
         self._recover = recover
+        self._pickled = pickled
 
     def reveal(self) -> str:
         """The text itself; keep it out of local variables, which tracebacks may show.
@@ -58,5 +59,5 @@ class Secret:
     def __deepcopy__(self, memo: dict[int, object]) -> Secret:
         return self
 
-    def __reduce__(self) -> tuple[type[Secret], tuple[None, Callable[[], str] | None]]:
-        return Secret, (None, self._recover)
+    def __reduce__(self) -> tuple[type[Secret], tuple[str | None, Callable[[], str] | None]]:
+        return Secret, (self._value if self._pickled else None, self._recover)

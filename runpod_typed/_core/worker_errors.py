@@ -82,9 +82,7 @@ def _from_generator(text: str) -> WorkerFailure | None:
     if not separator:
         return None
     message = message.rstrip()
-    return WorkerFailure(
-        error_type=_raised_type(traceback, message), message=message, traceback=traceback.strip("\n")
-    )
+    return WorkerFailure(error_type=_raised_type(traceback, message), message=message, traceback=traceback.strip("\n"))
 
 
 def _raised_type(traceback: str, message: str) -> str | None:

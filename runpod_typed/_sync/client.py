@@ -54,6 +54,8 @@ class Client:
         http_client: An ``httpx.Client`` of the caller's own (a proxy, certificates, another transport); it is used
             through its ``send()`` and not closed.
         max_response_bytes: Bytes that an answer's body may have, 64 MiB by default.
+        pickle_api_key: Whether pickles of the client and of its jobs hold the key, and are as secret as it is. By
+            default they do not, and their copies ask the environment at their next request.
 
     Raises:
         ConfigurationError: There is no key, or a value cannot be used.
@@ -70,9 +72,10 @@ class Client:
         rate_limits: RateLimits = RateLimits(),  # noqa: B008 -- frozen
         http_client: httpx.Client | None = None,
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
+        pickle_api_key: bool = False,
     ) -> None:
         connection = ConnectionConfig(
-            api_key=resolve_api_key(api_key, os.environ),
+            api_key=resolve_api_key(api_key, os.environ, pickled=pickle_api_key),
             base_url=resolve_base_url(base_url, os.environ),
             max_response_bytes=max_response_bytes,
         )

@@ -343,3 +343,13 @@ async def test_many_jobs_at_once_all_come_back(queue: LocalQueue) -> None:
         jobs = [await endpoint.run({"n": n}) for n in range(1, 30)]
         await async_sleep(0)
         assert [await job.output(timeout=20) for job in jobs] == [{"squared": n * n} for n in range(1, 30)]
+
+
+async def test_a_pickle_holds_the_key_only_by_request(queue: LocalQueue) -> None:
+    async with AsyncClient(queue.api_key, base_url=queue.base_url, pickle_api_key=True) as client:
+        data = pickle.dumps(client)
+        assert queue.api_key.encode() in data
+        async with pickle.loads(data) as copy:
+            assert await copy.endpoint(queue.endpoint_id).run_sync({"n": 3}, timeout=10) == {"squared": 9}
+    async with client_of(queue) as client:
+        assert queue.api_key.encode() not in pickle.dumps(client)
