@@ -112,6 +112,19 @@ def test_the_place_names_the_key_of_a_dict(type_form: object, data: Any, path: s
     assert caught.value.path == path
 
 
+def test_the_key_is_found_although_the_class_minds_to_see_a_part_of_the_data() -> None:
+    @dataclass
+    class Sums:
+        values: dict[str, int]
+
+        def __post_init__(self) -> None:
+            self.values["total"]
+
+    with pytest.raises(OutputError) as caught:
+        as_output(Sums, {"values": {"a": 1, "b": "2", "c": 3, "total": 6}})
+    assert caught.value.path == "$.values.b"
+
+
 def test_a_field_that_looks_like_a_path_does_not_break_the_message() -> None:
     class Odd(msgspec.Struct, rename={"a": "a[...]b", "c": "c.d"}):
         a: int = 0

@@ -1,0 +1,184 @@
+# One job of a soak, in one of the ways that people use them.
+"""One job of a soak, in one of the ways that people use them, checked to its end."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from attrs import frozen
+
+from runpod_typed import (
+    APIError,
+    AsyncEndpoint,
+    AsyncJob,
+    JobCancelledError,
+    JobExpiredError,
+    JobFailedError,
+    JobTimedOutError,
+    RunpodError,
+    StreamInterruptedError,
+    SubmissionUncertainError,
+    WaitTimeoutError,
+)
+from tests.soak.tally import Tally
+
+LONG = 60.0
+CHUNKS = 6
+PATIENCE = 12
+
+
+@frozen
+class AsyncEndpoints:
+    """The queues of a soak: plain jobs, streams with an aggregate output, and streams without."""
+
+    plain: AsyncEndpoint[Any, Any, Any]
+    kept: AsyncEndpoint[Any, Any, Any]
+    gone: AsyncEndpoint[Any, Any, Any]
+
+
+async def async_one_job(endpoints: AsyncEndpoints, token: str, tally: Tally, random: Random) -> None:
+    """Submit a job, bring it to its end, and count what came of it."""
+    tally.count("submitted")
+    ways = [async_plain, async_at_once, async_streamed, async_hurried, async_cancelled, async_failed, async_looked_at]
+    way = random.choices(ways, weights=[50, 15, 12, 8, 5, 5, 5])[0]
+    try:
+        await way(endpoints, token, tally, random)
+    except SubmissionUncertainError:
+        tally.count("uncertain")
+    except JobTimedOutError:
+        tally.count("given_up")
+    except RunpodError as error:
+        tally.count("lost", f"{way.__name__} {token}: {type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 -- that there are none is what is counted
+        tally.count("outside", f"{way.__name__} {token}: {error!r}")
+
+
+async def async_plain(endpoints: AsyncEndpoints, token: str, tally: Tally, random: Random) -> None:
+    """Run, and wait for the output."""
+    check(await async_result(await async_submit(endpoints.plain, {"token": token}), tally), token, tally)
+
+
+async def async_at_once(endpoints: AsyncEndpoints, token: str, tally: Tally, random: Random) -> None:
+    """Run and wait in one call."""
+    try:
+        with tally.limit(LONG):
+            output = await endpoints.plain.run_sync({"token": token}, timeout=LONG)
+    except WaitTimeoutError as error:
+        output = await async_result(error.job, tally)
+    except APIError:
+        # Given up before anything was accepted, or while waiting: the call does not say which, as it promised to.
+        tally.count("uncertain")
+        return
+    check(output, token, tally)
+
+
+async def async_streamed(endpoints: AsyncEndpoints, token: str, tally: Tally, random: Random) -> None:
+    """Run, and take the chunks as they come."""
+    endpoint = random.choice([endpoints.kept, endpoints.gone])
+    job = await async_submit(endpoint, {"token": token, "n": CHUNKS})
+    seen: list[Any] = []
+    for _ in range(PATIENCE):
+        try:
+            async for chunk in job.stream(timeout=LONG):
+                seen.append(chunk["number"])
+            break
+        except StreamInterruptedError as error:
+            received = [chunk["number"] for chunk in error.received]
+            ordered = received == sorted(set(received)) and set(received) <= set(range(CHUNKS))
+            tally.count("interrupted" if ordered else "lost", None if ordered else f"stream {token}: {received}")
+            return
+        except APIError:
+            tally.count("went_on")
+    right = seen == list(range(CHUNKS))
+    tally.count("delivered" if right else "lost", None if right else f"stream {token}: {seen}")
+
+
+async def async_hurried(endpoints: AsyncEndpoints, token: str, tally: Tally, random: Random) -> None:
+    """Wait with less time than the job takes, and go on from the error."""
+    job = await async_submit(endpoints.plain, {"token": token, "sleep": 0.2})
+    timeout = random.choice([0.02, 0.1, 0.15])
+    try:
+        with tally.limit(timeout):
+            output = await job.output(timeout=timeout)
+    except WaitTimeoutError as error:
+        output = await async_result(error.job, tally)
+    except APIError:
+        tally.count("went_on")
+        output = await async_result(job, tally)
+    check(output, token, tally)
+
+
+async def async_cancelled(endpoints: AsyncEndpoints, token: str, tally: Tally, random: Random) -> None:
+    """Cancel, and find the job cancelled, or done before."""
+    job = await async_submit(endpoints.plain, {"token": token, "sleep": 0.3})
+    for _ in range(PATIENCE):
+        try:
+            await job.cancel()
+            break
+        except APIError:
+            tally.count("went_on")
+    try:
+        check(await async_result(job, tally), token, tally)
+    except JobCancelledError:
+        tally.count("delivered")
+
+
+async def async_failed(endpoints: AsyncEndpoints, token: str, tally: Tally, random: Random) -> None:
+    """See it fail, queue it again, and get its output."""
+    job = await async_submit(endpoints.plain, {"token": token, "fail_once": True})
+    try:
+        await async_result(job, tally)
+        tally.count("lost", f"{token} did not fail")
+        return
+    except JobFailedError as error:
+        if token not in str(error.error_message):
+            tally.count("lost", f"{token} failed with {error}")
+            return
+    for _ in range(PATIENCE):
+        try:
+            await job.retry()
+            break
+        except APIError:
+            tally.count("went_on")
+    check(await async_result(job, tally), token, tally)
+
+
+async def async_looked_at(endpoints: AsyncEndpoints, token: str, tally: Tally, random: Random) -> None:
+    """Take the job up by its id, and look at the endpoint meanwhile."""
+    job_id = (await async_submit(endpoints.plain, {"token": token})).id
+    try:
+        with tally.limit(0.5):
+            await endpoints.plain.health(timeout=0.5)
+    except APIError:
+        tally.count("went_on")
+    check(await async_result(endpoints.plain.job(job_id), tally), token, tally)
+
+
+async def async_submit(endpoint: AsyncEndpoint[Any, Any, Any], order: dict[str, Any]) -> AsyncJob[Any, Any]:
+    """Submit; a submission that was surely not accepted is made again, as a careful caller would."""
+    for _ in range(PATIENCE):
+        try:
+            return await endpoint.run(order)
+        except APIError:
+            continue
+    return await endpoint.run(order)
+
+
+async def async_result(job: AsyncJob[Any, Any], tally: Tally) -> Any:
+    """The output, going on where a wait ended by an error of the API."""
+    for _ in range(PATIENCE):
+        try:
+            with tally.limit(LONG):
+                return await job.output(timeout=LONG)
+        except JobExpiredError:
+            raise
+        except (APIError, WaitTimeoutError):
+            tally.count("went_on")
+    return await job.output(timeout=LONG)
+
+
+def check(output: Any, token: str, tally: Tally) -> None:
+    """Whether the result is the one that belongs to the job."""
+    right = output == {"token": token}
+    tally.count("delivered" if right else "lost", None if right else f"{token} gave {output!r}")

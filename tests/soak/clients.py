@@ -1,0 +1,84 @@
+"""A client process of a soak: many jobs at once, through one half of the library, under one runtime."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack
+from itertools import count
+from random import Random
+from typing import Any
+
+import anyio
+
+from runpod_typed import AsyncClient, Client, RateLimits, RetryPolicy
+from tests._async.soak_jobs import AsyncEndpoints, async_one_job
+from tests._sync.soak_jobs import Endpoints, one_job
+from tests.soak.tally import Tally
+
+RETRY = RetryPolicy(initial_backoff=0.02, max_backoff=0.2)
+
+
+def run_threads(where: dict[str, dict[str, str]], options: dict[str, Any]) -> Tally:
+    """All jobs over the sync half, on a number of threads."""
+    tally = Tally()
+    with ExitStack() as stack:
+        endpoints = Endpoints(
+            **{
+                name: stack.enter_context(
+                    Client(queue["key"], base_url=queue["base_url"], retry=RETRY, rate_limits=RateLimits.off())
+                ).endpoint(name)
+                for name, queue in where.items()
+            }
+        )
+
+        def one(number: int) -> None:
+            one_job(endpoints, f"{options['name']}-{number}", tally, Random(f"{options['seed']}/{number}"))
+
+        with ThreadPoolExecutor(options["at_once"]) as pool:
+            list(pool.map(one, range(options["jobs"])))
+    return tally
+
+
+async def run_tasks(where: dict[str, dict[str, str]], options: dict[str, Any]) -> Tally:
+    """All jobs over the async half, by a number of tasks."""
+    tally = Tally()
+    numbers = count()
+    async with AsyncExitStack() as stack:
+        endpoints = AsyncEndpoints(
+            **{
+                name: (
+                    await stack.enter_async_context(
+                        AsyncClient(queue["key"], base_url=queue["base_url"], retry=RETRY, rate_limits=RateLimits.off())
+                    )
+                ).endpoint(name)
+                for name, queue in where.items()
+            }
+        )
+
+        async def work() -> None:
+            while (number := next(numbers)) < options["jobs"]:
+                random = Random(f"{options['seed']}/{number}")
+                await async_one_job(endpoints, f"{options['name']}-{number}", tally, random)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(options["at_once"]):
+                tasks.start_soon(work)
+    return tally
+
+
+def main() -> None:
+    """Run the jobs that the arguments say, and print what came of them."""
+    where, options = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+    warnings.simplefilter("error")
+    if options["runtime"] == "threads":
+        tally = run_threads(where, options)
+    else:
+        tally = anyio.run(run_tasks, where, options, backend=options["runtime"])
+    print(json.dumps(tally.to_dict()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What a soak counts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import asdict, define, field
+
+ALLOWED_OVERRUN = 0.25
+"""Seconds that a call may last beyond its timeout."""
+
+
+@define
+class Tally:
+    """What happened to the jobs of one client; shared by its threads or tasks.
+
+    Attributes:
+        submitted: Jobs that the client set out to submit.
+        delivered: Jobs that came to the end that they should, with the right result.
+        uncertain: Submissions of unknown fate that were reported as such.
+        interrupted: Streams that may have a gap and were reported as such.
+        given_up: Jobs that the platform itself gave up (their worker died more than once), reported as such.
+        lost: Jobs that ended in any other way: a wrong result, a stream with a gap that nobody reported, no end at all.
+        overrun: Calls that lasted longer than their timeout allowed.
+        outside: Errors outside the library's own tree.
+        went_on: Waits that ended by an error of the API after all attempts, and went on with the same handle.
+        samples: A few words on each thing that should not have happened.
+    """
+
+    submitted: int = 0
+    delivered: int = 0
+    uncertain: int = 0
+    interrupted: int = 0
+    given_up: int = 0
+    lost: int = 0
+    overrun: int = 0
+    outside: int = 0
+    went_on: int = 0
+    worst_overrun: float = 0.0
+    samples: list[str] = field(factory=list[str])
+    _lock: threading.Lock = field(factory=threading.Lock, repr=False)
+
+    def count(self, name: str, sample: str | None = None) -> None:
+        """One more of these."""
+        with self._lock:
+            setattr(self, name, getattr(self, name) + 1)
+            if sample is not None and len(self.samples) < 20:
+                self.samples.append(f"{name}: {sample}")
+
+    @contextmanager
+    def limit(self, timeout: float) -> Generator[None]:
+        """Watch that what is inside keeps its timeout."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            over = time.monotonic() - began - timeout
+            self.worst_overrun = max(self.worst_overrun, over)
+            if over > ALLOWED_OVERRUN:
+                self.count("overrun", f"{over:.3f} s beyond a timeout of {timeout:g} s")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For another process."""
+        return asdict(self, filter=lambda attribute, _: attribute.name != "_lock")
+
+
+def add(tallies: list[dict[str, Any]]) -> Tally:
+    """The sum of several."""
+    total = Tally()
+    counts: Counter[str] = Counter()
+    for tally in tallies:
+        total.samples += tally.pop("samples")
+        total.worst_overrun = max(total.worst_overrun, tally.pop("worst_overrun"))
+        counts.update(tally)
+    for name, count in counts.items():
+        setattr(total, name, count)
+    return total
