@@ -1,0 +1,55 @@
+"""Many jobs at once, with asyncio. `AsyncClient` runs under trio too.
+
+    python examples/async_client.py
+
+The handler runs in this process; on a local queue with `worker=` it would run in a worker of Runpod's own.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from runpod_typed import AsyncClient, AsyncEndpoint
+from runpod_typed.local import LocalQueue
+
+
+@dataclass(frozen=True)
+class Question:
+    """The input."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The output."""
+
+    number: int
+    divisors: list[int]
+
+
+async def find_divisors(job: dict[str, Any]) -> dict[str, Any]:
+    """A handler, as it would stand in a worker's file."""
+    number = job["input"]["number"]
+    await asyncio.sleep(0.2)
+    return {"number": number, "divisors": [n for n in range(1, number + 1) if number % n == 0]}
+
+
+async def ask_all(endpoint: AsyncEndpoint[Question, Answer], numbers: range) -> list[Answer]:
+    """Run a job for each number, all at the same time. Where one fails, the group ends and raises."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(endpoint.run_sync(Question(number), timeout=30)) for number in numbers]
+    return [task.result() for task in tasks]
+
+
+async def main() -> None:
+    """Start a queue with four workers, and put twelve questions into it."""
+    with LocalQueue(find_divisors, workers=4) as queue:
+        async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+            endpoint = client.endpoint(queue.endpoint_id, input_type=Question, output_type=Answer)
+            for answer in await ask_all(endpoint, range(1, 13)):
+                print(f"{answer.number:2}  {answer.divisors}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
