@@ -1,10 +1,12 @@
 """A typed client for Runpod's queue-based serverless endpoints.
 
-from runpod_typed import Client
+Example::
 
-with Client() as client:
-endpoint = client.endpoint("my-endpoint", output_type=str)
-print(endpoint.run_sync({"prompt": "Hello"}, timeout=60))
+    from runpod_typed import Client
+
+    with Client() as client:
+        endpoint = client.endpoint("my-endpoint", output_type=str)
+        print(endpoint.run_sync({"prompt": "Hello"}, timeout=60))
 """
 
 from runpod_typed import errors

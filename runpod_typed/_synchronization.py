@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 monotonic = time.monotonic
 
 _SHIELDED_SECONDS = 5.0
+_NEXT_TO_NOTHING = 1e-6
 
 
 def deadline_after(timeout: Duration | None) -> float | None:
@@ -35,6 +36,11 @@ def deadline_after(timeout: Duration | None) -> float | None:
     """
     seconds = to_optional_seconds(timeout, "timeout")
     return None if seconds is None else monotonic() + seconds
+
+
+def time_left(end: float | None) -> float | None:
+    """Seconds until a deadline; None for no deadline. Never 0, which would stand for one look without a limit."""
+    return None if end is None else max(_NEXT_TO_NOTHING, end - monotonic())
 
 
 @define

@@ -13,7 +13,7 @@ from runpod_typed._async.job import AsyncJob
 from runpod_typed._core import operations
 from runpod_typed._core.codecs import UNTYPED, Codec, codec_for
 from runpod_typed._core.config import check_endpoint_id, check_job_id, openai_base_url
-from runpod_typed._core.durations import Duration
+from runpod_typed._core.durations import Duration, is_zero
 from runpod_typed._core.envelope import RunRequest, build_run_request
 from runpod_typed._core.health import EndpointHealth, EndpointMetrics, PurgeResult
 from runpod_typed._core.jobs import JobAddress, JobCodecs, JobState, result_of
@@ -23,7 +23,7 @@ from runpod_typed._core.polling import PollPolicy
 from runpod_typed._core.rate_limit import RateLimits
 from runpod_typed._core.retry import RetryPolicy
 from runpod_typed._core.waiting import run_sync_hold_ms
-from runpod_typed._synchronization import deadline_after, monotonic
+from runpod_typed._synchronization import deadline_after, time_left
 
 if TYPE_CHECKING:
     from runpod_typed._async.client import AsyncClient
@@ -192,7 +192,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             webhook: The URL that the platform posts the job to when it has ended.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
-            timeout: Seconds (or a timedelta) until a result must be there; None for no limit.
+            timeout: Seconds (or a timedelta) until a result must be there; None for no limit, 0 to submit and ask once.
 
         Raises:
             InputError: The input is empty, no JSON, or does not fit its type. Nothing was sent.
@@ -225,7 +225,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             webhook: The URL that the platform posts the job to when it has ended.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
-            timeout: Seconds (or a timedelta) until the job must have ended; None for no limit.
+            timeout: Seconds (or a timedelta) until the job must have ended; None for no limit, 0 to ask once.
 
         Raises:
             InputError: The input is empty, no JSON, or does not fit its type. Nothing was sent.
@@ -236,10 +236,11 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             OutputError: The output does not fit its type.
             APIError: A call failed for good.
         """
-        deadline = deadline_after(timeout)
-        request = self._sync_request(self._body(input, webhook, policy, s3_config), deadline)
+        once = is_zero(timeout)  # submitted plainly, and looked at once
+        deadline = None if once else deadline_after(timeout)
+        request = self._sync_request(self._body(input, webhook, policy, s3_config), deadline, hold=not once)
         job = self._job(await self._call(request, deadline))
-        return await job.wait(None if deadline is None else max(0.0, deadline - monotonic()))
+        return await job.wait(0 if once else time_left(deadline))
 
     def job(self, job_id: str) -> AsyncJob[Out, Chunk]:
         """Take up a job again by its id, in another process or tomorrow. Nothing is sent.
@@ -324,8 +325,8 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             value, self._input_codec, typed=self._typed_input, webhook=webhook, policy=policy, s3_config=s3_config
         )
 
-    def _sync_request(self, body: RunRequest, deadline: float | None) -> Request[JobState[Any]]:
-        remaining = None if deadline is None else deadline - monotonic()
+    def _sync_request(self, body: RunRequest, deadline: float | None, *, hold: bool) -> Request[JobState[Any]]:
+        remaining = time_left(deadline) if hold else 0.0
         return operations.submit_and_hold(
             self._id, body, hold_ms=run_sync_hold_ms(remaining=remaining, attempt_timeout=self._config.timeout)
         )

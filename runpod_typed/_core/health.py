@@ -194,9 +194,14 @@ def explain_waiting(health: EndpointHealth | None) -> str:
     def workers_are(number: int) -> str:
         return "1 worker is" if number == 1 else f"{number} workers are"
 
-    if workers.running + workers.idle + workers.ready > 0:
+    if workers.idle + workers.ready > 0:
         return (
-            f"All workers are busy or about to be ({workers.running} running, {workers.idle} idle) and {queue}. "
+            f"{workers_are(max(workers.idle, workers.ready))} idle, and {queue}: a worker should take the job any "
+            "moment. Wait longer; if that does not help, look at the workers' logs."
+        )
+    if workers.running > 0:
+        return (
+            f"All workers are busy ({workers.running} running) and {queue}. "
             "Raise the endpoint's maximum of workers, or wait longer."
         )
     if workers.throttled > 0:

@@ -41,15 +41,14 @@ class PollPolicy:
         if not 0 < self.min_interval <= self.max_interval or math.isinf(self.max_interval):
             raise ConfigurationError(
                 "PollPolicy.min_interval must be above 0 and not above max_interval, and they were "
-                f"{self.min_interval:g} s and "
-                f"{self.max_interval:g} s."
+                f"{self.min_interval:g} s and {self.max_interval:g} s."
             )
         if not 0 <= self.jitter <= 1:
             raise ConfigurationError(f"PollPolicy.jitter must be 0 to 1, and was {self.jitter!r}.")
 
     def interval(self, elapsed: float, random: Random) -> float:
         """Seconds until the next look, in a wait that has lasted `elapsed` seconds."""
-        # Looks at 0.4, 1.7, 3.8, 6.7 ... 60 s: 12 of them in the first minute, and a job's end is seen late by a
-        # twelfth of its run time.
+        # Looks at 0.25, 0.9, 2.1, 4, 6.6, 10 ... 55 s: 13 of them in the first minute. A job's end after a minute is
+        # seen 5 s late on average, a twelfth of its run time.
         steady = min(self.max_interval, max(self.min_interval, 1.3 * math.sqrt(elapsed)))
         return steady * (1 + random.uniform(-self.jitter, self.jitter))

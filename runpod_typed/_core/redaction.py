@@ -15,7 +15,8 @@ class Secret:
     """A text that shows only where it is asked for by name.
 
     It prints as ``***``. A pickle does not hold it, unless it is `pickled` by request: the copy asks `recover`, a
-    module-level function, whenever it is used. Two copies are equal if they ask the same function: comparing them asks nobody.
+    module-level function, whenever it is used. Two copies are equal if they ask the same function: comparing them asks
+    nobody.
     """
 
     __slots__ = ("_pickled", "_recover", "_value")

@@ -79,15 +79,21 @@ class StreamBuffer:
         """Fill the gap from the job's output; False where that is not the list of all chunks."""
         if self.gap is None:
             return True
-        if not isinstance(output, list):
+        # A worker that does not put its chunks together has an empty list for an output.
+        if not isinstance(output, list) or not output:
             return False
         whole = list(cast("Iterable[Any]", output))
-        before, after = self.received[: self.gap], self.received[self.gap :]
-        if len(whole) < len(self.received) or whole[: self.gap] != before or (after and whole[-len(after) :] != after):
+        if whole[: self.gap] != self.received[: self.gap]:
             return False
-        self._pending = deque(StreamChunk(output=item, raw={}) for item in whole[self._handed_out :])
-        self.received = whole
-        self.gap = None
+        # What came after the gap must stand there too, in its order; more answers than one may have been lost.
+        arrived = deque(self._pending)
+        healed = deque[StreamChunk[Any]]()
+        for item in whole[self._handed_out :]:
+            known = arrived and arrived[0].output == item
+            healed.append(arrived.popleft() if known else StreamChunk(output=item, raw={}))
+        if arrived:
+            return False
+        self.received, self._pending, self.gap = whole, healed, None
         return True
 
 

@@ -24,10 +24,8 @@ def expired_error(address: JobAddress, seen: JobState[Any]) -> JobExpiredError:
     """The error for a job that was seen before and is gone."""
     return JobExpiredError(
         f"Job {address.job_id} of endpoint {address.endpoint_id} is gone: it was last seen {seen.status}. Results are "
-        "kept for 30 minutes "
-        "after /run and 1 minute after /runsync, and a job's ttl deletes it even while it runs. Fetch results "
-        "sooner, or raise "
-        "ExecutionPolicy.ttl.",
+        "kept for 30 minutes after /run and 1 minute after /runsync, a job's ttl deletes it even while it runs, and a "
+        "purge removes what waits. Fetch results sooner, or raise ExecutionPolicy.ttl.",
         job_id=address.job_id,
         state=seen,
     )

@@ -22,7 +22,7 @@ from runpod_typed.errors import ConfigurationError
 MS = 1000
 
 # The official clients hold up to 90 s and the platform's edge gives up at about 100 s; an answer must also come within
-# the client's timeout for one attempt, with some time left for the way.
+# the client's timeout for one attempt, with some time left for the way: so many seconds, or half of a short timeout.
 _LONGEST_HOLD = 80.0
 _ATTEMPT_MARGIN = 5.0
 _SHORTEST_HOLD = wire.WAIT_MIN_MS / MS
@@ -101,7 +101,7 @@ class Wait:
     ) -> Wait:
         """A wait that begins now. With a `timeout` of 0 it is one look, which is not repeated."""
         return cls(
-            config=config.but(retry=RetryPolicy.none()) if timeout == 0 else config,
+            config=config.but(retry=RetryPolicy.none()) if timeout == 0 else _with_time_to_hold(config),
             started_at=now,
             timeout=timeout,
             queue_timeout=queue_timeout,
@@ -149,7 +149,7 @@ class Wait:
         return Look(delay=pause, hold_ms=int(hold * MS))
 
     def _longest_hold(self, elapsed: float) -> float:
-        longest = min(_LONGEST_HOLD, max(_SHORTEST_HOLD, self.config.timeout - _ATTEMPT_MARGIN))
+        longest = _longest_hold(self.config)
         if not self.watch_progress:
             return longest
         return min(longest, _EVENT_LONGEST_HOLD, max(_SHORTEST_HOLD, _EVENT_SHARE * elapsed))
@@ -166,6 +166,19 @@ class Wait:
     def drained(self, look: Look, *, took: float, chunks: int) -> Wait:
         """What is known after a look at a stream: how long its answer took, and how many chunks it brought."""
         return attrs.evolve(self, looks=self.looks + 1, held=chunks > 0 or _was_held(look, took))
+
+
+def _longest_hold(config: CallConfig) -> float:
+    return min(_LONGEST_HOLD, config.timeout - min(_ATTEMPT_MARGIN, config.timeout / 2))
+
+
+def _with_time_to_hold(config: CallConfig) -> CallConfig:
+    """The options for looks: while the server holds an answer as asked, the budget stands still."""
+    if not config.poll.long_poll:
+        return config
+    retry = config.retry
+    budget = retry.budget + retry.attempts * _longest_hold(config)
+    return config.but(retry=attrs.evolve(retry, budget=budget))
 
 
 def _was_held(look: Look, took: float) -> bool:

@@ -63,11 +63,12 @@ def _from_report(report: Mapping[str, Any]) -> WorkerFailure | None:
         known = models.WorkerError.from_dict(report)
     except (KeyError, TypeError, ValueError):
         return None  # an object of the handler's own making
-    if not isinstance(known.error_message, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- models check nothing
+    message: object = known.error_message  # models check nothing
+    if not isinstance(message, str):
         return None
     return WorkerFailure(
         error_type=_class_name(_text(known.error_type)),
-        message=known.error_message,  # empty for an exception without words, such as a bare `assert`
+        message=message,  # empty for an exception without words, such as a bare `assert`
         traceback=_text(known.error_traceback),
         worker_id=_text(known.worker_id),
     )

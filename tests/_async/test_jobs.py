@@ -353,3 +353,11 @@ async def test_a_pickle_holds_the_key_only_by_request(queue: LocalQueue) -> None
             assert await copy.endpoint(queue.endpoint_id).run_sync({"n": 3}, timeout=10) == {"squared": 9}
     async with client_of(queue) as client:
         assert queue.api_key.encode() not in pickle.dumps(client)
+
+
+async def test_run_sync_with_a_timeout_of_zero_submits_and_asks_once() -> None:
+    with LocalQueue() as queue:
+        async with client_of(queue) as client:
+            with pytest.raises(WaitTimeoutError) as caught:
+                await client.endpoint(queue.endpoint_id).run_sync({"n": 1}, timeout=0)
+            assert caught.value.job.state.status == "IN_QUEUE"

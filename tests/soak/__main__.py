@@ -2,7 +2,8 @@
 
     python -m tests.soak [--jobs 20000] [--seed 1] [--rate 0.1]
 
-It ends with 1 where a job was lost or doubled, a deadline was overrun, or an error came from outside the library's tree.
+It ends with 1 where a job was lost or doubled, a deadline was overrun, or an error came from outside the library's
+tree.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from tests.soak.tally import Tally, add
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-# Everything but the death of workers, which takes the platform three quarters of a minute to notice: it has a round of its own.
+# Everything but the death of workers, which takes the platform three quarters of a minute to notice: it has a round of
+# its own.
 REQUEST_FAULTS = [
     "latency",
     "reset_before",

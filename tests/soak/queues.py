@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from runpod_typed.local import Faults, LocalQueue
+from runpod_typed.local._handlers import HandlerConfig
 
 Job = dict[str, Any]
 
@@ -65,7 +66,7 @@ def main() -> None:
 
     workers = options["workers"]
     with ExitStack() as stack:
-        kept = {"handler": chunks, "return_aggregate_stream": True}
+        kept: HandlerConfig = {"handler": chunks, "return_aggregate_stream": True}
         queues = {
             "plain": LocalQueue(plain, workers=workers, endpoint_id="plain", faults=faults(1)),
             "kept": LocalQueue(kept, workers=workers // 2, endpoint_id="kept", faults=faults(2)),

@@ -1,0 +1,94 @@
+"""Calls and answers to try the core with, and a key that must show nowhere."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from runpod_queue_api.models import RunRequest
+
+from runpod_typed._core import json, operations
+from runpod_typed._core.call import Call
+from runpod_typed._core.config import DEFAULT_CALL_CONFIG, BaseUrl, CallConfig, ConnectionConfig
+from runpod_typed._core.http import HttpAnswer, TransportFailure
+from runpod_typed._core.operations import Request
+from runpod_typed._core.redaction import Secret
+from runpod_typed.errors import APIError
+
+KEY: Final = "rpa_CANARY7f3a9"
+NOW: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+CONNECTION: Final = ConnectionConfig(
+    api_key=Secret(KEY),
+    base_url=BaseUrl(scheme="http", host="127.0.0.1", port=8000, path="/v2"),
+    max_response_bytes=1_000_000,
+)
+
+_BODY: Final = RunRequest(input_={"prompt": "Hello"})
+
+REQUESTS: Final[Mapping[str, Request[Any]]] = {
+    request.operation.name: request
+    for request in (
+        operations.submit("ep", _BODY),
+        operations.submit_and_hold("ep", _BODY, hold_ms=5000),
+        operations.look("ep", "job-1"),
+        operations.hold("ep", "job-1", wait_ms=5000),
+        operations.drain("ep", "job-1", wait_ms=5000),
+        operations.cancel_job("ep", "job-1"),
+        operations.retry_job("ep", "job-1"),
+        operations.ask_health("ep"),
+        operations.ask_metrics("ep"),
+        operations.ask_requests("ep"),
+        operations.purge("ep"),
+    )
+}
+"""One request of each operation, by the operation's name."""
+
+GOOD: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(["run", "retry"], {"id": "job-1", "status": "IN_QUEUE"}),
+    **dict.fromkeys(["run_sync", "get_status", "get_status_sync"], {"id": "job-1", "status": "COMPLETED", "output": 1}),
+    "cancel": {"id": "job-1", "status": "CANCELLED"},
+    "stream": {"status": "IN_PROGRESS", "stream": [{"output": 1}]},
+    "get_health": {"jobs": {"inQueue": 2}, "workers": {"idle": 1}},
+    "get_metrics": {"workers": {"idle": 1}, "readyWorkers": ["w"]},
+    "get_requests": {"requests": []},
+    "purge_queue": {"removed": 2, "status": "completed"},
+}
+"""An answer to each operation that fits the specification."""
+
+
+def call_of(
+    request: Request[Any], config: CallConfig = DEFAULT_CALL_CONFIG, *, deadline: float | None = None
+) -> Call[Any]:
+    """A call that begins at 0."""
+    return Call(request=request, connection=CONNECTION, config=config, deadline=deadline).begun(0.0)
+
+
+def answer(body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+    """An answer; a body that is no bytes is written as JSON."""
+    content = body if isinstance(body, bytes) else json.encode(body)
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+    return HttpAnswer(status, raw, content)
+
+
+def result(operation: str, outcome: HttpAnswer | TransportFailure) -> Any:
+    """What an attempt at an operation amounts to."""
+    return call_of(REQUESTS[operation]).result(outcome, seconds=5.0, wall_clock=NOW)
+
+
+def error(operation: str, outcome: HttpAnswer | TransportFailure) -> Any:
+    """The same, which must be an error."""
+    found = result(operation, outcome)
+    assert isinstance(found, APIError)
+    return found
+
+
+def traceback_with_locals(function: Callable[[], object]) -> str:
+    """The traceback of what a function raises, as error reporters show it: with every frame's local variables."""
+    try:
+        function()
+    except Exception as raised:  # noqa: BLE001 -- whatever it is, it is shown
+        return "".join(traceback.TracebackException.from_exception(raised, capture_locals=True).format())
+    raise AssertionError("nothing was raised")

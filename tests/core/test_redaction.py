@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+
+import attrs
+import pytest
+
+from runpod_typed._core.redaction import Secret
+from runpod_typed.errors import ConfigurationError
+
+from tests.core.calls import KEY, traceback_with_locals
+
+
+def from_the_vault() -> str:
+    return "from the vault"
+
+
+def from_another_vault() -> str:
+    return "from another vault"
+
+
+def from_an_empty_vault() -> str:
+    raise ConfigurationError("the vault is empty")
+
+
+def pickled(secret: Secret) -> Secret:
+    copied = pickle.loads(pickle.dumps(secret))
+    assert isinstance(copied, Secret)
+    return copied
+
+
+@attrs.frozen
+class Holder:
+    secret: Secret
+
+
+def test_a_secret_shows_where_it_is_asked_for_by_name_and_nowhere_else() -> None:
+    secret = Secret(KEY)
+    assert secret.reveal() == KEY
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r}", "%s %r" % (secret, secret)]  # noqa: UP031 -- one way more
+    shown += [repr(Holder(secret)), repr(attrs.asdict(Holder(secret))), repr(attrs.astuple(Holder(secret)))]
+    shown += [repr({"key": [secret]}), repr(hash(secret)), repr(dir(secret))]
+    assert not [text for text in shown if KEY in text]
+    assert str(secret) == "***"
+
+
+def test_a_secret_has_no_attributes_to_dump_and_is_no_json() -> None:
+    secret = Secret(KEY)
+    assert not hasattr(secret, "__dict__")
+    with pytest.raises(TypeError):
+        json.dumps({"key": secret})
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_holds_no_secret(protocol: int) -> None:
+    assert KEY.encode() not in pickle.dumps(Holder(Secret(KEY, from_the_vault)), protocol)
+
+
+def test_a_pickle_holds_the_secret_where_that_was_asked_for() -> None:
+    assert pickled(Secret(KEY, pickled=True)).reveal() == KEY
+
+
+def test_a_copy_from_a_pickle_asks_for_the_secret_when_it_is_used() -> None:
+    assert pickled(Secret(KEY, from_the_vault)).reveal() == "from the vault"
+    with pytest.raises(ConfigurationError, match="vault is empty"):
+        pickled(Secret(KEY, from_an_empty_vault)).reveal()
+
+
+def test_a_copy_that_has_nobody_to_ask_says_so() -> None:
+    with pytest.raises(ConfigurationError, match="left out when it is pickled"):
+        pickled(Secret(KEY)).reveal()
+
+
+@pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy])
+def test_a_copy_within_the_process_keeps_the_secret(copier: type[object]) -> None:
+    secret = Secret(KEY)
+    assert copier(secret) is secret
+
+
+def test_secrets_are_equal_by_what_they_hold() -> None:
+    assert Secret("a") == Secret("a")
+    assert hash(Secret("a")) == hash(Secret("a"))
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+
+
+def test_comparing_copies_asks_nobody_for_the_secret() -> None:
+    copies = {pickled(Secret(KEY, from_an_empty_vault)) for _ in range(3)}
+    assert len(copies) == 1
+    assert pickled(Secret(KEY, from_the_vault)) != pickled(Secret(KEY, from_another_vault))
+
+
+def test_a_used_copy_can_still_be_found_in_a_dictionary() -> None:
+    secret = pickled(Secret(KEY, from_the_vault))
+    found = {secret: "here"}
+    secret.reveal()
+    assert found[secret] == "here"
+
+
+def test_a_traceback_shows_no_secret_that_is_a_local_variable() -> None:
+    def fail() -> None:
+        secret = Secret(KEY)
+        raise ValueError(secret)
+
+    assert KEY not in traceback_with_locals(fail)
