@@ -1,0 +1,153 @@
+"""uvicorn in a thread of its own."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from typing_extensions import override
+
+from runpod_typed.local._protocol import http_protocol
+
+KEEP_ALIVE_SECONDS: Final = 75  # longer than any client's, so that no connection dies under a request
+SHUTDOWN_SECONDS: Final = 2
+BACKLOG: Final = 2048
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it listens, and stops when told instead of looking every 100 ms."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+        self._stopping = asyncio.Event()
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        await self.on_tick(0)
+        self._listening()
+
+    @override
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):  # writes the Date header of the next second
+            try:
+                await asyncio.wait_for(self._stopping.wait(), timeout=1)
+            except TimeoutError:
+                continue
+
+    def stop(self) -> None:
+        self.should_exit = True
+        self._stopping.set()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Its protocol is named, which `socket.create_server` leaves out: asyncio turns Nagle's algorithm off only for sockets
+    that say TCP, and with it on every answer after the first on a connection comes 40 ms late.
+
+    Raises:
+        OSError: The address is not free, or none of ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # elsewhere it would share the port
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+class _Quiet(logging.Filter):
+    """Keeps this thread's remarks on starting and stopping out of the user's log, warnings excepted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING or record.thread != self._thread
+
+
+class ServerThread:
+    """Serves an application from a socket that already listens.
+
+    Args:
+        listener: A bound socket.
+        build: Makes the application, within the server's event loop.
+    """
+
+    def __init__(self, listener: socket.socket, build: Callable[[], ASGIApp]) -> None:
+        self._listener = listener
+        self._build = build
+        self._listening = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="runpod-typed local queue", daemon=True)
+        self._server: _Server | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> asyncio.AbstractEventLoop:
+        """Start, and return the event loop once the server listens."""
+        self._thread.start()
+        self._listening.wait()
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+        assert self.loop is not None  # noqa: S101 -- set before `_listening`
+        return self.loop
+
+    def stop(self) -> None:
+        """Stop, and return when the thread has ended."""
+        if self._thread.is_alive() and self.loop is not None and self._server is not None:
+            self.loop.call_soon_threadsafe(self._server.stop)
+            self._thread.join()
+
+    def _run(self) -> None:
+        quiet = _Quiet()
+        logging.getLogger("uvicorn.error").addFilter(quiet)
+        try:
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                runner.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 -- `start` raises it in the caller's thread
+            self._error = error
+        finally:
+            logging.getLogger("uvicorn.error").removeFilter(quiet)
+            self._listening.set()
+
+    async def _serve(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        config = uvicorn.Config(
+            self._build(),
+            http=http_protocol(),
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            backlog=BACKLOG,
+        )
+        self._server = _Server(config, self._listening.set)
+        await self._server.serve(sockets=[self._listener])
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop where it is installed."""
+    try:
+        import uvloop  # noqa: PLC0415 -- optional
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

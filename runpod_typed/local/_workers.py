@@ -1,0 +1,228 @@
+"""Real workers: subprocesses that run the worker SDK, kept alive and ended for good."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import site
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final, TypeVarTuple, Unpack
+
+from runpod_typed.local._service import QueueService
+
+Ts = TypeVarTuple("Ts")
+
+KEPT_LINES: Final = 500
+REPORTED_LINES: Final = 20
+TERMINATE_SECONDS: Final = 3.0
+REPLACE_SECONDS: Final = 30.0
+FIRST_RESTART_PAUSE: Final = 0.1
+LONGEST_RESTART_PAUSE: Final = 5.0
+HEALTHY_SECONDS: Final = 5.0
+CRASH_SECONDS: Final = 0.05
+
+logger = logging.getLogger("runpod_typed.local")
+
+
+def worker_variables(endpoint_url: str, worker_id: str, token: str) -> dict[str, str]:
+    """The environment variables by which the worker SDK finds a queue and its own identity.
+
+    Args:
+        endpoint_url: The endpoint's URL, base path and endpoint id included.
+        worker_id: The worker's id.
+        token: What it presents.
+    """
+    reports = "$RUNPOD_POD_ID/$ID?gpu=local"
+    return {
+        "RUNPOD_WEBHOOK_GET_JOB": f"{endpoint_url}/job-take/$ID?gpu=local",
+        "RUNPOD_WEBHOOK_POST_OUTPUT": f"{endpoint_url}/job-done/{reports}",
+        "RUNPOD_WEBHOOK_POST_STREAM": f"{endpoint_url}/job-stream/{reports}",
+        "RUNPOD_WEBHOOK_PING": f"{endpoint_url}/ping/$RUNPOD_POD_ID",
+        "RUNPOD_POD_ID": worker_id,
+        "RUNPOD_AI_API_KEY": token,
+        "RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true",
+        "RUNPOD_SKIP_GPU_CHECK": "true",
+    }
+
+
+def process_environment(variables: Mapping[str, str], home: str, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of a worker process.
+
+    A key in `~/.runpod/config.toml` would win over the token, so the worker gets a home directory without one; caches
+    and packages of the real home are still found.
+
+    Args:
+        variables: From `worker_variables`.
+        home: An empty directory.
+        inherited: The environment of this process.
+    """
+    kept = {name: value for name, value in inherited.items() if name not in {"RUNPOD_REALTIME_PORT", "RUNPOD_API_KEY"}}
+    own = Path.home()
+    caches = {"XDG_CACHE_HOME": str(own / ".cache"), "PYTHONUSERBASE": site.getuserbase(), "PYTHONUNBUFFERED": "1"}
+    return caches | kept | dict(variables) | {"HOME": home, "USERPROFILE": home}
+
+
+class WorkerProcess:
+    """One place for a worker: starts a process, and another when that one ends.
+
+    Args:
+        command: The program and its arguments.
+        endpoint_url: Where the queue is.
+        token: What workers present.
+        service: The queue.
+        loop: The event loop in which the queue lives.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        endpoint_url: str,
+        token: str,
+        service: QueueService,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._command = list(command)
+        self._endpoint_url = endpoint_url
+        self._token = token
+        self._service = service
+        self._loop = loop
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[str] | None = None
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.worker_id = ""
+        self._thread = threading.Thread(target=self._supervise, name="runpod-typed worker supervisor", daemon=True)
+
+    # From other threads.
+
+    def start(self) -> None:
+        """Start the first process."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the process to end, and start no other. `join` sees to it."""
+        self._stopping.set()
+        self._terminate()
+
+    def join(self) -> None:
+        """Return when nothing is left of the process, which is killed if it does not end by itself."""
+        self._thread.join(TERMINATE_SECONDS)
+        if self._thread.is_alive():
+            self.kill()
+            self._thread.join()
+
+    @property
+    def output(self) -> str:
+        """The last lines that its processes wrote."""
+        return "".join(list(self._lines))
+
+    @property
+    def pid(self) -> int | None:
+        """The present process, if one runs."""
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
+
+    def kill(self) -> None:
+        """End the present process without warning; another one follows."""
+        process = self._process
+        if process is not None:
+            self._kill_group(process)
+
+    def stop_job(self, job_id: str) -> None:
+        """Nothing to do: the worker is told when it asks."""
+
+    def replace(self) -> None:
+        """The worker wants to end (`stopPod`): let it finish what it has, and end it."""
+        self._service.release_worker(self.worker_id)
+        self._terminate()
+        process = self._process
+        self._loop.call_later(REPLACE_SECONDS, self._kill_if_present, process)
+
+    def crash(self, job_id: str) -> None:
+        """Die in the middle of this job."""
+        del job_id
+        self._loop.call_later(CRASH_SECONDS, self._kill_if_present, self._process)
+
+    def _kill_if_present(self, process: "subprocess.Popen[str] | None") -> None:
+        if process is self._process:
+            self.kill()
+
+    def _terminate(self) -> None:
+        process = self._process
+        if process is not None:
+            with suppress(OSError):
+                process.terminate()
+
+    @staticmethod
+    def _kill_group(process: "subprocess.Popen[str]") -> None:
+        """Kill the process and everything it started (the SDK pings from a process of its own)."""
+        with suppress(OSError):
+            if sys.platform == "win32":
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
+
+    # In the supervisor's thread.
+
+    def _supervise(self) -> None:
+        pause = FIRST_RESTART_PAUSE
+        with tempfile.TemporaryDirectory(prefix="runpod-typed-home-", ignore_cleanup_errors=True) as home:
+            while not self._stopping.is_set():
+                started = time.monotonic()
+                self._run_one(home)
+                if time.monotonic() - started > HEALTHY_SECONDS:
+                    pause = FIRST_RESTART_PAUSE
+                self._stopping.wait(pause)
+                pause = min(pause * 2, LONGEST_RESTART_PAUSE)
+
+    def _run_one(self, home: str) -> None:
+        self.worker_id = f"worker{secrets.token_hex(4)}"
+        variables = worker_variables(self._endpoint_url, self.worker_id, self._token)
+        self._in_loop(self._service.adopt_worker, self.worker_id, self)
+        try:
+            process = subprocess.Popen(
+                self._command,
+                env=process_environment(variables, home, os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            logger.error("The worker could not be started: %s", error)  # noqa: TRY400 -- the path says it all
+            self._in_loop(self._service.forget_worker, self.worker_id)
+            return
+        self._process = process
+        assert process.stdout is not None  # noqa: S101 -- a pipe was asked for
+        reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        reader.start()
+        if self._stopping.is_set():
+            self._terminate()  # `stop` came before there was a process
+        code = process.wait()
+        self._kill_group(process)
+        reader.join()
+        self._process = None
+        self._in_loop(self._service.forget_worker, self.worker_id)
+        if code != 0 and not self._stopping.is_set():
+            last = "".join(list(self._lines)[-REPORTED_LINES:])
+            logger.warning(
+                "Worker %s ended with code %d and is replaced. Its last words:\n%s", self.worker_id, code, last
+            )
+
+    def _read(self, stream: IO[str]) -> None:
+        with stream:
+            self._lines.extend(stream)
+
+    def _in_loop(self, action: Callable[[Unpack[Ts]], None], *arguments: *Ts) -> None:
+        with suppress(RuntimeError):  # the queue has ended
+            self._loop.call_soon_threadsafe(action, *arguments)
