@@ -362,5 +362,5 @@ class StreamInterruptedError(RunpodError):
     def __init__(self, message: str, *, job_id: str, received: Sequence[Any], gap: int) -> None:
         super().__init__(message)
         self.job_id = job_id
-        self.received = list(received)
+        self.received: list[Any] = list(received)
         self.gap = gap

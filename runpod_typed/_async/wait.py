@@ -138,7 +138,7 @@ class AsyncWaiter:
             crowd_interval=crowd.interval,
         )
         if isinstance(look, Ended):
-            raise wait_error(look, job, self.address, self.seen, wait, health=await self._health_for(look, wait.config))
+            raise wait_error(look, job, self.address, self.seen, wait, health=await self._health_for(look, wait))
         if look.delay > 0:
             await async_sleep(look.delay)
         asked_at = monotonic()
@@ -150,11 +150,13 @@ class AsyncWaiter:
             raise wait_error(Ended.TIMEOUT, job, self.address, self.seen, wait) from error
         return wait.looked(look, took=monotonic() - asked_at, started=state.started), state
 
-    async def _health_for(self, ended: Ended, config: CallConfig) -> EndpointHealth | None:
+    async def _health_for(self, ended: Ended, wait: Wait) -> EndpointHealth | None:
         if ended is not Ended.QUEUE_TIMEOUT:
             return None
         with suppress(APIError):  # the wait has ended anyway; the error says that the health is unknown
             return await self.caller.call(
-                operations.ask_health(self.address.endpoint_id), config, deadline=monotonic() + _HEALTH_SECONDS
+                operations.ask_health(self.address.endpoint_id),
+                wait.config,
+                deadline=wait.no_later_than(monotonic() + _HEALTH_SECONDS),
             )
         return None

@@ -113,6 +113,10 @@ class Wait:
         """When an answer must be here; None for never. A `timeout` of 0 leaves its one look the time of one attempt."""
         return None if not self.timeout else self.started_at + self.timeout
 
+    def no_later_than(self, moment: float) -> float:
+        """The moment, or the end of the caller's limit for the whole wait where that is sooner."""
+        return moment if self.look_deadline is None else min(moment, self.look_deadline)
+
     def is_over(self, now: float) -> bool:
         """Whether the caller's limit for the whole wait has ended."""
         return self.timeout is not None and now - self.started_at >= self.timeout

@@ -15,7 +15,7 @@ from attrs import frozen
 from runpod_queue_api import models, wire
 
 from runpod_typed._core import json
-from runpod_typed._core.shapes import kind_of
+from runpod_typed._core.shapes import as_any, kind_of
 
 _CLASS_REPR = re.compile(r"<class '([^']+)'>")
 _PLATFORM_TIMEOUT = re.compile(wire.PLATFORM_TIMEOUT_PATTERN)
@@ -63,7 +63,7 @@ def _from_report(report: Mapping[str, Any]) -> WorkerFailure | None:
         known = models.WorkerError.from_dict(report)
     except (KeyError, TypeError, ValueError):
         return None  # an object of the handler's own making
-    message: object = known.error_message  # models check nothing
+    message = as_any(known.error_message)  # models check nothing
     if not isinstance(message, str):
         return None
     return WorkerFailure(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from random import SystemRandom
+from random import Random, SystemRandom
 from typing import Any, final
 
 import httpx
@@ -46,7 +46,7 @@ class Caller:
 
     def __init__(self, connection: ConnectionConfig, http_client: httpx.Client | None = None) -> None:
         self.connection = connection
-        self.random = SystemRandom()
+        self.random: Random = SystemRandom()
         self._http_client = http_client
         self._process = _Process(Transport(connection, http_client))
 

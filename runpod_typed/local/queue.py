@@ -26,7 +26,6 @@ from runpod_typed.local._workers import WorkerProcess, worker_variables
 T = TypeVar("T")
 
 
-
 class LocalQueue:
     """A queue endpoint on this machine, for people without an account and for tests.
 

@@ -19,14 +19,7 @@ from runpod_queue_api import wire
 from runpod_typed.local._engine.deadlines import Due
 from runpod_typed.local._engine.errors import NotAllowedError, NotFoundError
 from runpod_typed.local._engine.events import Event, JobChanged, JobStopped, JobsWaiting, WorkerReplaced
-from runpod_typed.local._engine.jobs import (
-    RETRYABLE,
-    JobRecord,
-    JobStatus,
-    Result,
-    Submission,
-    new_job_id,
-)
+from runpod_typed.local._engine.jobs import RETRYABLE, JobRecord, JobStatus, Result, Submission, new_job_id
 from runpod_typed.local._engine.ledger import Ledger, gone_at
 from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._engine.statistics import QueueStats
