@@ -1,0 +1,49 @@
+"""The samples of five documents of the vendor's, ported: every one of them runs here against the local queue.
+
+The documents are called seeds and numbered, as `samples.csv` lists them:
+
+- seed 000, "Endpoints": the JavaScript SDK's page, as its source;
+- seed 001, "Endpoints": the Python SDK's page, as its source;
+- seed 002, "Endpoints": the JavaScript SDK's page, as a reader's browser had it (all indentation lost);
+- seed 003: the reference of all operations, in four languages, as a browser had it (all indentation lost);
+- seed 004, "Operations": the overview.
+
+A test makes the calls of its sample, with the same arguments and in the same order. Lines in between that move the
+queue (`queue.pause()`) stand for what happens elsewhere: workers that come, people who press Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Protocol
+
+import pytest
+
+from runpod_typed.local import Handler, HandlerConfig, LocalQueue
+from tests.samples.support import ENDPOINT_ID
+
+
+class Serve(Protocol):
+    """Starts a local queue with a handler, and makes the environment name it."""
+
+    def __call__(self, handler: Handler | HandlerConfig, *, endpoint_id: str = ENDPOINT_ID) -> LocalQueue: ...
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    with ExitStack() as stack:
+
+        def start(handler: Handler | HandlerConfig, *, endpoint_id: str = ENDPOINT_ID) -> LocalQueue:
+            queue = stack.enter_context(LocalQueue(handler, endpoint_id=endpoint_id))
+            monkeypatch.setenv("RUNPOD_API_KEY", queue.api_key)
+            monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", queue.base_url)
+            monkeypatch.setenv("ENDPOINT_ID", queue.endpoint_id)
+            return queue
+
+        yield start

@@ -1,0 +1,106 @@
+"""The page for people who come from the official clients: its Python runs, and its names exist."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+import runpod_typed
+from runpod_typed import Endpoint, Job, JobState, RetryPolicy
+from runpod_typed.local import Handler, HandlerConfig, progress_update
+from tests.docs.snippets import ROOT, Snippet, is_as_promised, run, snippets_in
+from tests.samples.conftest import Serve
+from tests.samples.support import echo, say
+
+PAGE = ROOT / "docs" / "coming-from-runpod.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+SNIPPETS = snippets_in(PAGE, "python")
+TABLE = [line for line in TEXT.splitlines() if line.startswith("| ")]
+
+
+# The workers, by the heading under which they are called.
+
+
+def run_out_of_memory(job: dict[str, Any]) -> None:
+    raise RuntimeError("CUDA out of memory")
+
+
+def report(job: dict[str, Any]) -> None:
+    progress_update(job, {"step": 1})
+    time.sleep(2)  # its progress is looked at once a second
+
+
+async def say_slowly(job: dict[str, Any]) -> str:
+    await asyncio.sleep(1)  # the page waits for half a second
+    return say(job)
+
+
+async def spell_slowly(job: dict[str, Any]) -> AsyncIterator[str]:
+    yield "H"
+    yield "e"
+    await asyncio.sleep(60)  # until it is cancelled
+    yield "l"
+
+
+def chat(job: dict[str, Any]) -> dict[str, Any]:
+    return {"output_tokens": 16, "text": ["Hello! How may I help you today?"]}
+
+
+HANDLERS: dict[str, Handler | HandlerConfig] = {
+    "A failure raises": run_out_of_memory,
+    "None is a result": report,
+    "Waiting waits": say_slowly,
+    "A stream ends": spell_slowly,
+    "Calls are retried where that does no harm": say,
+    "Types are yours": chat,
+    "The whole request body, or the input alone": echo,
+    "asyncio and trio": say,
+    "Ctrl-C": say,
+}
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=str)
+def test_a_snippet_runs_and_prints_what_stands_below_it(snippet: Snippet, serve: Serve) -> None:
+    serve(HANDLERS.get(snippet.heading, say))
+    assert snippet.output is not None, f"{snippet} promises nothing"
+    printed = run(snippet)
+    assert is_as_promised(snippet, printed), f"{snippet} printed:\n{printed}"
+
+
+def test_every_handler_here_serves_a_part_of_the_page() -> None:
+    assert {snippet.heading for snippet in SNIPPETS if "ENDPOINT_ID" in snippet.code} == HANDLERS.keys()
+
+
+def test_rows_of_the_tables_have_as_many_cells_as_their_heads() -> None:
+    width = 0
+    for before, line in zip(["", *TEXT.splitlines()], TEXT.splitlines(), strict=False):
+        if line.startswith("| "):
+            width = width if before.startswith("| ") else line.count("|")
+            assert line.count("|") == width, line
+
+
+def test_methods_and_attributes_of_the_first_table_exist() -> None:
+    owners: dict[str, type] = {"endpoint": Endpoint, "job": Job, "state": JobState}
+    ours = " ".join(line.split(" | ")[4] for line in TABLE if line.count(" | ") == 4)
+    named = set(re.findall(r"\b(endpoint|job|state)\.(\w+)", ours))
+    assert len(named) > 15
+    assert [name for name in named if not hasattr(owners[name[0]], name[1]) and name not in fields_of_state()] == []
+
+
+def fields_of_state() -> set[tuple[str, str]]:
+    return {("state", name) for name in JobState.__annotations__}
+
+
+def test_the_names_of_errors_are_those_of_the_package() -> None:
+    theirs = {"HTTPError", "KeyError", "RuntimeError", "TimeoutError", "TypeError"}
+    assert set(re.findall(r"\b[A-Z]\w+Error\b", TEXT)) - theirs <= set(runpod_typed.__all__)
+
+
+def test_the_figures_on_retries_are_the_defaults() -> None:
+    policy = RetryPolicy()
+    assert f"up to {policy.attempts} attempts within {policy.budget:g} seconds" in " ".join(TEXT.split())

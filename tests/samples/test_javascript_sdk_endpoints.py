@@ -1,0 +1,250 @@
+"""Seed 000, "Endpoints", the JavaScript SDK's page as its source: here by the blocking half."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import pytest
+
+from runpod_typed import Client, ConfigurationError, Endpoint, ExecutionPolicy, JobTimedOutError
+from tests.samples.conftest import Serve
+from tests.samples.support import SECOND, Gate, choose, echo, refuse
+
+HELLO = {"input": {"prompt": "Hello, World!"}}
+ANSWER = choose(HELLO)
+
+
+def test_an_endpoint_is_made_of_two_variables_of_the_environment(serve: Serve) -> None:
+    # Seed 000, "Set your Endpoint Id": the page's one block that is marked as Python. What stands in it is JavaScript.
+    serve(choose)
+    with Client(os.getenv("RUNPOD_API_KEY")) as client:
+        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        assert endpoint.id == os.environ["ENDPOINT_ID"]
+        assert endpoint.health().jobs.completed == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"), [("RUNPOD_API_KEY", "There is no API key"), ("ENDPOINT_ID", "The endpoint id is None")]
+)
+def test_a_variable_that_is_not_set_is_named_before_anything_is_sent(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, variable: str, words: str
+) -> None:
+    # Seed 000, "Set your Endpoint Id". There a missing key or id is printed, and something later fails on null.
+    serve(choose)
+    monkeypatch.delenv(variable)
+    with (
+        pytest.raises(ConfigurationError, match=words),
+        Client(os.getenv("RUNPOD_API_KEY")) as client,
+    ):
+        client.endpoint(os.getenv("ENDPOINT_ID"))
+
+
+def test_run_sync_state_is_the_whole_answer(serve: Serve) -> None:
+    # Seed 000, "Run synchronously" (JavaScript). Whole as it stands.
+    serve(choose)
+    with Client(os.getenv("RUNPOD_API_KEY")) as client:
+        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        result = endpoint.run_sync_state(
+            {
+                "input": {
+                    "prompt": "Hello, World!",
+                },
+            }
+        )
+    assert result.id.startswith("sync-")
+    assert result.status == "COMPLETED"
+    assert result.output == ANSWER
+    assert result.delay_time_ms is not None
+    assert result.execution_time_ms is not None
+    assert (result.started, result.completed, result.succeeded) == (True, True, True)
+
+
+def test_run_gives_an_id_and_a_first_status_without_another_call(serve: Serve) -> None:
+    # Seed 000, "Run asynchronously" (JavaScript). Whole as it stands.
+    queue = serve(choose)
+    queue.pause()
+    with Client(os.getenv("RUNPOD_API_KEY")) as client:
+        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        job = endpoint.run(
+            {
+                "input": {
+                    "prompt": "Hello, World!",
+                },
+            }
+        )
+    assert job.state is not None
+    assert job.state.to_dict() == {"id": job.id, "status": "IN_QUEUE"}
+
+
+@pytest.mark.parametrize(("handler", "last"), [(choose, "COMPLETED"), (refuse, "FAILED")])
+def test_results_are_looked_for_in_a_loop_by_the_jobs_id(serve: Serve, handler: Any, last: str) -> None:
+    # Seed 000, "Get results from an asynchronous run" (JavaScript). There CANCELLED and TIMED_OUT do not end the loop,
+    # and after 20 looks the result is forgotten without a word.
+    queue = serve(handler)
+    queue.pause()
+    with Client(os.getenv("RUNPOD_API_KEY")) as client:
+        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        result = endpoint.run(
+            {
+                "input": {
+                    "prompt": "Hello, World!",
+                },
+            }
+        )
+        job = endpoint.job(result.id)
+        for _ in range(20):
+            status = job.status()
+            if status in {"COMPLETED", "FAILED"}:
+                break
+            queue.resume()
+            time.sleep(5 * SECOND)
+        assert job.state is not None
+        assert job.state.status == last
+        assert job.state.completed
+        assert job.state.succeeded == (last == "COMPLETED")
+        assert job.state.output == (ANSWER if job.state.succeeded else None)
+
+
+def test_health_has_the_counters_as_attributes(serve: Serve) -> None:
+    # Seed 000, "Health check" (JavaScript). Whole as it stands.
+    queue = serve(refuse)
+    with Client(os.getenv("RUNPOD_API_KEY")) as client:
+        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint.run({"prompt": "fails"}).wait(timeout=60)
+        queue.pause()
+        endpoint.run({"prompt": "waits"})
+
+        health = endpoint.health()
+
+    jobs, workers = health.jobs, health.workers
+    assert (jobs.completed, jobs.failed, jobs.in_progress, jobs.in_queue, jobs.retried) == (0, 1, 0, 1, 0)
+    assert (workers.idle, workers.initializing, workers.running, workers.throttled) == (1, 0, 0, 0)
+    assert workers.ready == workers.idle
+
+
+def test_status_of_a_job_that_runs(serve: Serve) -> None:
+    # Seed 000, "Status" (JavaScript). Whole as it stands; but `started` is true there for a job that waits, too.
+    gate = Gate()
+    queue = serve(gate)
+    queue.pause()
+    with Client(os.getenv("RUNPOD_API_KEY")) as client:
+        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        result = endpoint.run(
+            {
+                "input": {
+                    "prompt": "Hello, World!",
+                },
+            }
+        )
+        assert result.state is not None
+        assert (result.state.started, result.state.completed, result.state.succeeded) == (False, False, False)
+        queue.resume()
+        gate.started.wait(30)
+
+        job = endpoint.job(result.id)
+        status = job.status()
+
+        assert status == "IN_PROGRESS"
+        assert job.state is not None
+        assert job.state.delay_time_ms is not None
+        assert (job.state.started, job.state.completed, job.state.succeeded) == (True, False, False)
+        gate.open.set()
+
+
+def test_cancel_by_the_jobs_id_gives_its_state(serve: Serve) -> None:
+    # Seed 000, "Cancel" (JavaScript). Whole as it stands.
+    queue = serve(choose)
+    queue.pause()
+    with Client(os.getenv("RUNPOD_API_KEY")) as client:
+        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        result = endpoint.run(
+            {
+                "input": {
+                    "prompt": "Hello, World!",
+                },
+            }
+        )
+
+        cancelled = endpoint.job(result.id).cancel()
+
+    assert cancelled.to_dict() == {"id": result.id, "status": "CANCELLED"}
+    assert (cancelled.started, cancelled.completed, cancelled.succeeded) == (False, True, False)
+
+
+def test_run_takes_a_limit_in_seconds(serve: Serve) -> None:
+    # Seed 000, "Timeout" (JavaScript): 5000 milliseconds there are 5 seconds here.
+    serve(echo)
+    with Client(os.getenv("RUNPOD_API_KEY")) as client:
+        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        job = endpoint.run(
+            {
+                "input": {
+                    "prompt": "Hello, World!",
+                },
+            },
+            timeout=5,
+        )
+        assert job.state is not None
+        assert job.state.status == "IN_QUEUE"
+        assert job.output(timeout=60) == {"prompt": "Hello, World!"}
+
+
+def test_an_execution_policy_may_stand_in_a_whole_request_body_in_milliseconds(serve: Serve) -> None:
+    # Seed 000, "Execution policy" (JavaScript). There the text calls it the time to wait for a response; it is how long
+    # the job may run.
+    gate = Gate()
+    queue = serve(gate)
+    with Client(os.getenv("RUNPOD_API_KEY")) as client:
+        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        job = endpoint.run(
+            {
+                "input": {
+                    "prompt": "Hello, World!",
+                },
+                "policy": {
+                    "executionTimeout": 5000,
+                },
+            }
+        )
+        gate.started.wait(30)
+        queue.advance(4)
+        assert job.status() == "IN_PROGRESS"
+        queue.advance(2)
+        with pytest.raises(JobTimedOutError):
+            job.output(timeout=60)
+        gate.open.set()
+
+
+def test_an_execution_policy_is_typed_and_in_seconds(serve: Serve) -> None:
+    # Seed 000, "Execution policy" (JavaScript), its typed equivalent.
+    gate = Gate()
+    queue = serve(gate)
+    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+        policy = ExecutionPolicy(execution_timeout=5)
+        assert policy.to_dict() == {"executionTimeout": 5000}
+        job = endpoint.run({"prompt": "Hello, World!"}, policy=policy)
+        gate.started.wait(30)
+        queue.advance(6)
+        assert job.wait(timeout=60).status == "TIMED_OUT"
+        gate.open.set()
+
+
+def test_purge_queue_counts_what_it_removed(serve: Serve) -> None:
+    # Seed 000, "Purge queue" (JavaScript). Whole as it stands.
+    queue = serve(choose)
+    queue.pause()
+    with Client(os.getenv("RUNPOD_API_KEY")) as client:
+        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint.run(
+            {
+                "input": {
+                    "prompt": "Hello, World!",
+                },
+            }
+        )
+
+        purged = endpoint.purge_queue()
+
+    assert (purged.removed, purged.status) == (1, "completed")
