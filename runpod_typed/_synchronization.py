@@ -10,10 +10,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager
+import weakref
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Protocol, final
 
 from attrs import define
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 monotonic = time.monotonic
 
 _SHIELDED_SECONDS = 5.0
-_NEXT_TO_NOTHING = 1e-6
 
 
 def deadline_after(timeout: Duration | None) -> float | None:
@@ -36,11 +36,6 @@ def deadline_after(timeout: Duration | None) -> float | None:
     """
     seconds = to_optional_seconds(timeout, "timeout")
     return None if seconds is None else monotonic() + seconds
-
-
-def time_left(end: float | None) -> float | None:
-    """Seconds until a deadline; None for no deadline. Never 0, which would stand for one look without a limit."""
-    return None if end is None else max(_NEXT_TO_NOTHING, end - monotonic())
 
 
 @define
@@ -100,6 +95,18 @@ async def async_sleep(seconds: float) -> None:
     await anyio.sleep(seconds)
 
 
+def run_out(parts: Iterator[bytes]) -> None:
+    """Nothing: a generator that is left in the middle ends at once."""
+    del parts
+
+
+async def async_run_out(parts: AsyncIterator[bytes]) -> None:
+    """Let the generators behind an answer that is closed come to their end; trio warns of each that does not."""
+    with suppress(Exception):  # where it was closed in the middle, reading on fails
+        async for _ in parts:
+            pass
+
+
 @contextmanager
 def shielded() -> Generator[None]:
     """Run the block; there is no cancellation to shield it from."""
@@ -148,6 +155,19 @@ class AsyncEvent:
 
         with anyio.move_on_after(seconds):
             await self._event.wait()
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+def close_with(owner: object, connections: _Closable) -> None:
+    """Close the connections when their owner is collected: people forget to close what they made."""
+    weakref.finalize(owner, connections.close).atexit = False
+
+
+def async_close_with(owner: object, connections: object) -> None:
+    """Nothing: what belongs to an event loop cannot be closed from a finalizer."""
 
 
 def runtime() -> tuple[int, object]:

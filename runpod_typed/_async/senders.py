@@ -15,7 +15,7 @@ from runpod_typed._core.config import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SI
 from runpod_typed._core.error_mapping import transport_failure
 from runpod_typed._core.http import BodyBuffer, HttpAnswer, HttpRequest, TransportFailure
 from runpod_typed._network import AsyncBackend, tls_context
-from runpod_typed._synchronization import async_deadline
+from runpod_typed._synchronization import async_deadline, async_run_out
 
 
 class AsyncSender(Protocol):
@@ -74,13 +74,15 @@ class AsyncPoolSender:
                 extensions={"timeout": {"connect": min(CONNECT_TIMEOUT, seconds), "pool": seconds}},
             )
         )
+        parts = response.aiter_stream()
         try:
             buffer = BodyBuffer(self._config.max_response_bytes)
-            async for part in response.aiter_stream():
+            async for part in parts:
                 if not buffer.add(part):
                     break
         finally:
             await response.aclose()
+        await async_run_out(parts)
         return buffer.answer(response.status, response.headers)
 
     async def aclose(self) -> None:
@@ -108,7 +110,7 @@ class AsyncClientSender:
             max_keepalive_connections=config.idle_connections,
             keepalive_expiry=KEEPALIVE_EXPIRY,
         )
-        return cls(config, httpx.AsyncClient(limits=limits), owned=True)
+        return cls(config, httpx.AsyncClient(limits=limits, verify=tls_context()), owned=True)
 
     async def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
         """Send a request and take the whole answer in, within `seconds`."""
@@ -132,13 +134,15 @@ class AsyncClientSender:
             stream=True,
             follow_redirects=False,
         )
+        parts = response.aiter_raw()
         try:
             buffer = BodyBuffer(self._config.max_response_bytes)
-            async for part in response.aiter_raw():
+            async for part in parts:
                 if not buffer.add(part):
                     break
         finally:
             await response.aclose()
+        await async_run_out(parts)
         return buffer.answer(response.status_code, response.headers.raw)
 
     async def aclose(self) -> None:

@@ -35,8 +35,3 @@ def to_optional_seconds(value: Duration | None, name: str) -> float | None:
         return None
     seconds = to_seconds(value, name)
     return None if math.isinf(seconds) else seconds
-
-
-def is_zero(value: Duration | None) -> bool:
-    """Whether a `timeout` is 0: ask once."""
-    return value is not None and to_seconds(value, "timeout") == 0

@@ -77,7 +77,10 @@ def _from_envelope(envelope: Mapping[str, Any]) -> models.RunRequest:
         name: item.to_dict() if isinstance(item, ExecutionPolicy | S3Config) else item
         for name, item in envelope.items()
     }
-    try:
-        return parse(models.RunRequest, encode_input(codec_for(UNTYPED), fields, what="request body"))
-    except WrongShapeError as error:
-        raise InputError(f"The request body cannot be used: {error}.") from None
+    plain = encode_input(codec_for(UNTYPED), fields, what="request body")
+    for name, item in plain.items():
+        try:
+            parse(models.RunRequest, {wire.ENVELOPE_INPUT_KEY: True, name: item})
+        except WrongShapeError as error:
+            raise InputError(f"The request body's {name!r} cannot be used: {error}.", path=f"$.{name}") from None
+    return parse(models.RunRequest, plain)

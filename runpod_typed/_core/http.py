@@ -10,6 +10,8 @@ from io import BytesIO
 
 from attrs import define, field, frozen
 
+from runpod_typed._core.plain_json import printable
+
 
 @frozen
 class HttpRequest:
@@ -108,7 +110,7 @@ def decompress(body: bytes, encoding: str, cap: int) -> bytes:
     if encoding in {"", "identity"}:
         return body
     if encoding not in {"gzip", "x-gzip", "deflate"}:
-        raise UndecodableBodyError(f"content-encoding {encoding!r} was not asked for")
+        raise UndecodableBodyError(f"content-encoding {printable(encoding, 60)!r} was not asked for")
     try:
         plain = _inflate(body, cap + 1) if encoding == "deflate" else _gunzip(body, cap + 1)
     except (EOFError, OSError, zlib.error) as error:

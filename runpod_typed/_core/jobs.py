@@ -154,6 +154,11 @@ class JobState(Generic[Out]):
         """Whether the job has ended with a result."""
         return self.status is JobStatus.COMPLETED
 
+    @property
+    def error_message(self) -> str | None:
+        """What went wrong, in the worker's own words, without its traceback; None where nothing did."""
+        return parse_worker_failure(self.error).message
+
     def to_dict(self) -> dict[str, Any]:
         """The API's JSON, as it came."""
         return dict(self.raw)

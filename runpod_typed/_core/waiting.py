@@ -109,6 +109,11 @@ class Wait:
         )
 
     @property
+    def asks_once(self) -> bool:
+        """Whether it is a single look."""
+        return self.timeout == 0
+
+    @property
     def look_deadline(self) -> float | None:
         """When an answer must be here; None for never. A `timeout` of 0 leaves its one look the time of one attempt."""
         return None if not self.timeout else self.started_at + self.timeout

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any, Generic, Self, overload
 from typing_extensions import TypeForm, TypeVar
 
 from runpod_typed._sync.job import Job
+from runpod_typed._sync.wait import Waiter
 from runpod_typed._core import operations
 from runpod_typed._core.codecs import UNTYPED, Codec, codec_for
 from runpod_typed._core.config import check_endpoint_id, check_job_id, openai_base_url
-from runpod_typed._core.durations import Duration, is_zero
+from runpod_typed._core.durations import Duration, to_optional_seconds
 from runpod_typed._core.envelope import RunRequest, build_run_request
 from runpod_typed._core.health import EndpointHealth, EndpointMetrics, PurgeResult
-from runpod_typed._core.jobs import JobAddress, JobCodecs, JobState, result_of
+from runpod_typed._core.jobs import JobAddress, JobCodecs, JobState, result_of, with_typed_output
 from runpod_typed._core.operations import Request, oversize_error
 from runpod_typed._core.options import ExecutionPolicy, S3Config
 from runpod_typed._core.polling import PollPolicy
 from runpod_typed._core.rate_limit import RateLimits
 from runpod_typed._core.retry import RetryPolicy
 from runpod_typed._core.waiting import run_sync_hold_ms
-from runpod_typed._synchronization import deadline_after, time_left
+from runpod_typed._synchronization import deadline_after, monotonic
 
 if TYPE_CHECKING:
     from runpod_typed._sync.client import Client
@@ -169,7 +170,7 @@ class Endpoint(Generic[In, Out, Chunk]):
         """
         deadline = deadline_after(timeout)
         request = operations.submit(self._id, self._body(input, webhook, policy, s3_config))
-        return self._job(self._call(request, deadline))
+        return self._job(self._waiter(self._call(request, deadline)))
 
     def run_sync(
         self,
@@ -236,11 +237,13 @@ class Endpoint(Generic[In, Out, Chunk]):
             OutputError: The output does not fit its type.
             APIError: A call failed for good.
         """
-        once = is_zero(timeout)  # submitted plainly, and looked at once
-        deadline = None if once else deadline_after(timeout)
-        request = self._sync_request(self._body(input, webhook, policy, s3_config), deadline, hold=not once)
-        job = self._job(self._call(request, deadline))
-        return job.wait(0 if once else time_left(deadline))
+        began = monotonic()
+        seconds = to_optional_seconds(timeout, "timeout")
+        deadline = began + seconds if seconds else None  # with a timeout of 0 the job is submitted, and looked at once
+        request = self._sync_request(self._body(input, webhook, policy, s3_config), began, seconds)
+        waiter = self._waiter(self._call(request, deadline))
+        state = waiter.wait(self._job(waiter), self._config, timeout=seconds, since=began)
+        return with_typed_output(state, self._codecs.output)
 
     def job(self, job_id: str) -> Job[Out, Chunk]:
         """Take up a job again by its id, in another process or tomorrow. Nothing is sent.
@@ -251,7 +254,7 @@ class Endpoint(Generic[In, Out, Chunk]):
         Raises:
             ConfigurationError: The id cannot be one.
         """
-        return self._handle(check_job_id(job_id), None)
+        return self._job(Waiter(JobAddress(self._id, check_job_id(job_id)), self._caller))
 
     def health(self, timeout: Duration | None = None) -> EndpointHealth:
         """How many jobs and workers the endpoint has, by state. No worker is needed to answer.
@@ -325,8 +328,8 @@ class Endpoint(Generic[In, Out, Chunk]):
             value, self._input_codec, typed=self._typed_input, webhook=webhook, policy=policy, s3_config=s3_config
         )
 
-    def _sync_request(self, body: RunRequest, deadline: float | None, *, hold: bool) -> Request[JobState[Any]]:
-        remaining = time_left(deadline) if hold else 0.0
+    def _sync_request(self, body: RunRequest, began: float, seconds: float | None) -> Request[JobState[Any]]:
+        remaining = None if seconds is None else seconds - (monotonic() - began)
         return operations.submit_and_hold(
             self._id, body, hold_ms=run_sync_hold_ms(remaining=remaining, attempt_timeout=self._config.timeout)
         )
@@ -337,11 +340,11 @@ class Endpoint(Generic[In, Out, Chunk]):
             raise error
         return self._caller.call(request, self._config, deadline=deadline)
 
-    def _handle(self, job_id: str, seen: JobState[Any] | None) -> Job[Out, Chunk]:
-        return Job(JobAddress(self._id, job_id), self._caller, self._config, self._codecs, seen)
+    def _waiter(self, state: JobState[Any]) -> Waiter:
+        return Waiter(JobAddress(self._id, state.id), self._caller, state)
 
-    def _job(self, state: JobState[Any]) -> Job[Out, Chunk]:
-        return self._handle(state.id, state)
+    def _job(self, waiter: Waiter) -> Job[Out, Chunk]:
+        return Job(waiter, self._config, self._codecs)
 
 
 def _make_client(api_key: str | None, base_url: str | None) -> Client:

@@ -52,20 +52,12 @@ class Job(Generic[Out, Chunk]):
     a cancelled task, but for one thing: left by an exception before the job has ended, ``with job:`` cancels it.
     """
 
-    __slots__ = ("_buffer", "_caller", "_codecs", "_config", "_waiter")
+    __slots__ = ("_buffer", "_codecs", "_config", "_waiter")
 
-    def __init__(
-        self,
-        address: JobAddress,
-        caller: Caller,
-        config: CallConfig,
-        codecs: JobCodecs,
-        seen: JobState[Any] | None = None,
-    ) -> None:
-        self._caller = caller
+    def __init__(self, waiter: Waiter, config: CallConfig, codecs: JobCodecs) -> None:
+        self._waiter = waiter
         self._config = config
         self._codecs = codecs
-        self._waiter = Waiter(address, caller, seen)
         self._buffer: StreamBuffer | None = None
 
     def __repr__(self) -> str:
@@ -82,7 +74,7 @@ class Job(Generic[Out, Chunk]):
 
     def __reduce__(self) -> tuple[Callable[..., Job[Any, Any]], tuple[ConnectionConfig, JobAddress]]:
         # Types and options may be of any kind; the address is what takes a job up again.
-        return _take_up, (self._caller.connection, self._waiter.address)
+        return _take_up, (self._waiter.caller.connection, self._waiter.address)
 
     @property
     def id(self) -> str:
@@ -304,8 +296,9 @@ class Job(Generic[Out, Chunk]):
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        seen = self._waiter.seen
-        if exc is None or (seen is not None and seen.completed):
+        seen, buffer = self._waiter.seen, self._buffer
+        ended = (seen is not None and seen.completed) or (buffer is not None and buffer.finished)
+        if exc is None or ended:
             return
         with shielded():
             try:
@@ -327,4 +320,4 @@ def _take_up(connection: ConnectionConfig, address: JobAddress) -> Job[Any, Any]
     """
     untyped = JobCodecs(output=codec_for(UNTYPED), chunk=codec_for(UNTYPED))
     caller = _caller_for(evolve(connection, idle_connections=0))
-    return Job(address, caller, DEFAULT_CALL_CONFIG, untyped)
+    return Job(Waiter(address, caller), DEFAULT_CALL_CONFIG, untyped)

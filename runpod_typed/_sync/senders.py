@@ -15,7 +15,7 @@ from runpod_typed._core.config import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SI
 from runpod_typed._core.error_mapping import transport_failure
 from runpod_typed._core.http import BodyBuffer, HttpAnswer, HttpRequest, TransportFailure
 from runpod_typed._network import Backend, tls_context
-from runpod_typed._synchronization import deadline
+from runpod_typed._synchronization import deadline, run_out
 
 
 class Sender(Protocol):
@@ -74,13 +74,15 @@ class PoolSender:
                 extensions={"timeout": {"connect": min(CONNECT_TIMEOUT, seconds), "pool": seconds}},
             )
         )
+        parts = response.iter_stream()
         try:
             buffer = BodyBuffer(self._config.max_response_bytes)
-            for part in response.iter_stream():
+            for part in parts:
                 if not buffer.add(part):
                     break
         finally:
             response.close()
+        run_out(parts)
         return buffer.answer(response.status, response.headers)
 
     def close(self) -> None:
@@ -108,7 +110,7 @@ class ClientSender:
             max_keepalive_connections=config.idle_connections,
             keepalive_expiry=KEEPALIVE_EXPIRY,
         )
-        return cls(config, httpx.Client(limits=limits), owned=True)
+        return cls(config, httpx.Client(limits=limits, verify=tls_context()), owned=True)
 
     def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
         """Send a request and take the whole answer in, within `seconds`."""
@@ -132,13 +134,15 @@ class ClientSender:
             stream=True,
             follow_redirects=False,
         )
+        parts = response.iter_raw()
         try:
             buffer = BodyBuffer(self._config.max_response_bytes)
-            for part in response.iter_raw():
+            for part in parts:
                 if not buffer.add(part):
                     break
         finally:
             response.close()
+        run_out(parts)
         return buffer.answer(response.status_code, response.headers.raw)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ They are classes and not generators: one that is left early holds nothing open, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Generic, Self
 
 import attrs
@@ -14,14 +15,16 @@ from typing_extensions import TypeVar
 
 from runpod_typed._sync.wait import Waiter
 from runpod_typed._core import operations
+from runpod_typed._core.call import TurnTooLateError
 from runpod_typed._core.codecs import Codec, decode_output
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.jobs import JobEvent, JobStatus, StreamChunk, StreamPage, job_error, with_typed_output
+from runpod_typed._core.retry import RetryPolicy
 from runpod_typed._core.streaming import StreamBuffer, interrupted_error
 from runpod_typed._core.wait_errors import PASSING_ERRORS, wait_error
 from runpod_typed._core.waiting import SHORTEST_HOLD_MS, Ended, Wait, for_streaming
 from runpod_typed._synchronization import sleep, monotonic
-from runpod_typed.errors import JobExpiredError, NotFoundError, RunpodError
+from runpod_typed.errors import APIError, JobExpiredError, NotFoundError, RunpodError, WaitTimeoutError
 
 T = TypeVar("T")
 
@@ -69,7 +72,6 @@ class Chunks(Generic[T]):
     ) -> None:
         self._job = job
         self._waiter = waiter
-        self._config = config
         self._codec = codec
         self._buffer = buffer
         self._wait = Wait.beginning(for_streaming(config), monotonic(), timeout=timeout)
@@ -83,51 +85,58 @@ class Chunks(Generic[T]):
             chunk = self._buffer.take()
             if chunk is not None:
                 return self._typed(chunk)
-            if self._buffer.finished:
-                self._finish()
-            else:
-                self._read_on()
+            self._go_on()
         raise StopIteration
 
     def _typed(self, chunk: StreamChunk[Any]) -> StreamChunk[T]:
         output = decode_output(self._codec, chunk.output, job_id=self._waiter.address.job_id, what="chunk")
         return attrs.evolve(chunk, output=output)
 
+    def _go_on(self) -> None:
+        try:
+            if self._buffer.finished:
+                self._finish()
+            elif self._buffer.confirming:
+                self._buffer.absorb(self._drain_rest())
+            else:
+                self._read_on()
+        except PASSING_ERRORS as error:
+            if not (self._wait.is_over(monotonic()) or isinstance(error, TurnTooLateError)):
+                raise
+            raise self._timed_out(Ended.TIMEOUT) from error
+
+    def _timed_out(self, ended: Ended) -> WaitTimeoutError:
+        return wait_error(ended, self._job, self._waiter.address, self._waiter.seen, self._wait)
+
     def _read_on(self) -> None:
         """Take in what is new, when it is due."""
         waiter, buffer = self._waiter, self._buffer
-        if buffer.confirming:
-            buffer.absorb(self._drain_rest())
-            return
         look = self._wait.next(monotonic(), waiter.caller.random, long_poll=True)
         if isinstance(look, Ended):
-            raise wait_error(look, self._job, waiter.address, waiter.seen, self._wait)
+            raise self._timed_out(look)
         if look.delay > 0:
             sleep(look.delay)
         asked_at = monotonic()
-        deadline = self._wait.look_deadline
-        try:
-            if look.hold_ms is None:
-                # Too little time is left for an answer that may be held; chunks of one that is cut off would be lost.
-                state = waiter.look(self._wait.config, deadline)
-                buffer.looked(state.status)
-                self._wait = self._wait.looked(look, took=monotonic() - asked_at, started=state.started)
-                return
-            page = self._drain(look.hold_ms, deadline)
-            if page.tells_nothing:
-                buffer.looked((waiter.look(self._wait.config, deadline)).status)
-        except PASSING_ERRORS as error:
-            if not self._wait.is_over(monotonic()):
-                raise
-            raise wait_error(Ended.TIMEOUT, self._job, waiter.address, waiter.seen, self._wait) from error
+        hold_ms = SHORTEST_HOLD_MS if self._wait.asks_once else look.hold_ms
+        if hold_ms is None:
+            # Too little time is left for an answer that may be held; chunks of one that is cut off would be lost.
+            state = waiter.look(self._wait.config, self._wait.look_deadline)
+            buffer.looked(state.status)
+            self._wait = self._wait.looked(look, took=monotonic() - asked_at, started=state.started)
+            return
+        page = self._drain(hold_ms)
+        if page.tells_nothing:
+            buffer.looked((waiter.look(self._wait.config, self._wait.look_deadline)).status)
         buffer.absorb(page)
+        if page.status is not None:
+            waiter.note(page.status)
         self._wait = self._wait.drained(look, took=monotonic() - asked_at, chunks=len(page.chunks))
 
-    def _drain(self, hold_ms: int, deadline: float | None) -> StreamPage:
+    def _drain(self, hold_ms: int) -> StreamPage:
         address, buffer = self._waiter.address, self._buffer
         request = operations.drain(address.endpoint_id, address.job_id, wait_ms=hold_ms)
         try:
-            return self._waiter.call(request, self._wait.config, deadline, observe=buffer.note)
+            return self._waiter.call(request, self._wait.config, self._wait.look_deadline, observe=buffer.note)
         except RunpodError:
             raise
         except BaseException:  # cancelled, or Ctrl-C: what the server has sent by then, nobody reads
@@ -137,7 +146,7 @@ class Chunks(Generic[T]):
     def _drain_rest(self) -> StreamPage:
         """Ask once more after the end: an empty answer confirms that all chunks are here."""
         try:
-            return self._drain(SHORTEST_HOLD_MS, None)
+            return self._drain(SHORTEST_HOLD_MS)
         except (NotFoundError, JobExpiredError):
             return StreamPage(status=self._buffer.status, chunks=())
 
@@ -146,8 +155,10 @@ class Chunks(Generic[T]):
         buffer, waiter = self._buffer, self._waiter
         if buffer.gap is None and buffer.status is JobStatus.COMPLETED:
             self._over = True
+            with suppress(APIError, JobExpiredError):  # all chunks are here; this only brings job.state up to date
+                waiter.look(self._wait.config.but(retry=RetryPolicy.none()), self._wait.look_deadline)
             return
-        state = waiter.look(self._config, None)
+        state = waiter.look(self._wait.config, self._wait.look_deadline)
         if not state.completed:  # it was queued once more meanwhile
             buffer.reopen()
             return

@@ -12,7 +12,7 @@ from runpod_typed._sync.senders import ClientSender, PoolSender, Sender
 from runpod_typed._core.config import ConnectionConfig, proxy_applies
 from runpod_typed._core.http import HttpAnswer, HttpRequest, TransportFailure
 from runpod_typed._fast_sender import fast_sender
-from runpod_typed._synchronization import runtime
+from runpod_typed._synchronization import close_with, runtime
 from runpod_typed.errors import ConfigurationError
 
 
@@ -59,6 +59,7 @@ class Transport:
             if self._sender is None or self._owner != owner:
                 # What belonged to another loop or process cannot be closed from here.
                 self._sender, self._owner = self._make_sender(), owner
+                close_with(self, self._sender)
             return self._sender
 
     def _make_sender(self) -> Sender:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, final
 
-from attrs import define
+from attrs import define, evolve
 from typing_extensions import TypeVar
 
 from runpod_typed._sync.caller import Caller
@@ -16,7 +16,7 @@ from runpod_typed._core import operations
 from runpod_typed._core.call import TurnTooLateError
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.health import EndpointHealth
-from runpod_typed._core.jobs import JobAddress, JobState
+from runpod_typed._core.jobs import JobAddress, JobState, JobStatus
 from runpod_typed._core.operations import Request
 from runpod_typed._core.retry import Failure, may_have_taken_effect
 from runpod_typed._core.wait_errors import PASSING_ERRORS, expired_error, wait_error
@@ -58,7 +58,11 @@ class Waiter:
         *,
         has_happened: Callable[[JobState[Any]], bool],
     ) -> JobState[Any]:
-        """Call an operation that changes this job. Where an answer was lost, the job tells whether it has happened."""
+        """Call an operation that changes this job. Where an answer was lost, the job tells whether it has happened.
+
+        Where nothing was changed (a job that has ended is not cancelled), the answer lacks what is known of the
+        job, and the job is looked at.
+        """
         failures: list[APIError] = []
         try:
             state = self.call(request, config, deadline, observe=failures.append)
@@ -68,6 +72,8 @@ class Waiter:
             state = self.look(config, deadline)
             if not has_happened(state):
                 raise
+        if not has_happened(state):
+            return self.look(config, deadline)
         self.seen = state
         return state
 
@@ -86,6 +92,11 @@ class Waiter:
             if self.seen is None:
                 raise
             raise expired_error(self.address, self.seen) from error
+
+    def note(self, status: JobStatus) -> None:
+        """Another operation has told that the job, which has not ended, stands there."""
+        if self.seen is not None and not (self.seen.completed or status.is_terminal):
+            self.seen = evolve(self.seen, status=status)
 
     def look(
         self, config: CallConfig, deadline: float | None, *, hold_ms: int | None = None, ttl_ms: int | None = None
@@ -109,7 +120,13 @@ class Waiter:
         return self.seen
 
     def wait(
-        self, job: object, config: CallConfig, *, timeout: float | None, queue_timeout: float | None
+        self,
+        job: object,
+        config: CallConfig,
+        *,
+        timeout: float | None,
+        queue_timeout: float | None = None,
+        since: float | None = None,
     ) -> JobState[Any]:
         """Look until the job has ended.
 
@@ -118,10 +135,12 @@ class Waiter:
             config: How calls are made.
             timeout: Seconds until it must have ended.
             queue_timeout: Seconds until a worker must have it.
+            since: When the caller's limits began; None for now.
         """
         if self.seen is not None and self.seen.completed:
             return self.seen
-        wait = Wait.beginning(config, monotonic(), timeout=timeout, queue_timeout=queue_timeout)
+        began = monotonic() if since is None else since
+        wait = Wait.beginning(config, began, timeout=timeout, queue_timeout=queue_timeout)
         with self.caller.waiting_room.seat(self.address.endpoint_id):
             while True:
                 wait, state = self.step(job, wait)

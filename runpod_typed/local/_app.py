@@ -124,10 +124,9 @@ def presented_key(authorization: str | None) -> str | None:
     """The key in an Authorization header, with or without the scheme `Bearer` (in any case)."""
     if authorization is None:
         return None
-    scheme, separator, key = authorization.strip().partition(" ")
-    if separator and scheme.lower() == "bearer":
-        return key.strip() or None
-    return authorization.strip() or None
+    scheme, _, key = authorization.strip().partition(" ")
+    presented = key.strip() if scheme.lower() == "bearer" else authorization.strip()
+    return presented or None
 
 
 def same_key(presented: str, expected: str) -> bool:

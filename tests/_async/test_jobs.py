@@ -361,3 +361,26 @@ async def test_run_sync_with_a_timeout_of_zero_submits_and_asks_once() -> None:
             with pytest.raises(WaitTimeoutError) as caught:
                 await client.endpoint(queue.endpoint_id).run_sync({"n": 1}, timeout=0)
             assert caught.value.job.state.status == "IN_QUEUE"
+
+
+async def test_cancelling_a_finished_job_keeps_its_output(queue: LocalQueue) -> None:
+    async with client_of(queue) as client:
+        job = await client.endpoint(queue.endpoint_id).run({"n": 2})
+        assert await job.output(timeout=10) == {"squared": 4}
+        state = await job.cancel()
+        assert state.status == "COMPLETED"
+        assert state.output == {"squared": 4}
+        assert await job.output() == {"squared": 4}
+
+
+async def test_the_error_of_run_sync_names_the_callers_own_timeout() -> None:
+    with LocalQueue() as queue:
+        async with client_of(queue) as client:
+            with pytest.raises(WaitTimeoutError, match=r"within 1\.5 s"):
+                await client.endpoint(queue.endpoint_id).run_sync({"n": 1}, timeout=1.5)
+
+
+async def test_an_envelope_with_a_field_of_the_wrong_kind_names_it(queue: LocalQueue) -> None:
+    async with client_of(queue) as client:
+        with pytest.raises(InputError, match="'policy'"):
+            await client.endpoint(queue.endpoint_id).run({"input": {"n": 1}, "policy": 5})

@@ -171,3 +171,19 @@ def test_a_job_that_does_not_stream_gives_no_chunks() -> None:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
             assert [chunk for chunk in job.stream(timeout=5)] == []
+
+
+def test_after_its_stream_the_jobs_state_is_known(queue: LocalQueue) -> None:
+    with client_of(queue) as client:
+        job = client.endpoint(queue.endpoint_id).run({"n": 2})
+        assert len([chunk for chunk in job.stream(timeout=20)]) == 2
+        assert job.state is not None
+        assert job.state.status == "COMPLETED"
+        assert job.state.output == [{"number": 0}, {"number": 1}]
+
+
+def test_a_stream_with_a_timeout_of_zero_takes_what_is_there(queue: LocalQueue) -> None:
+    with client_of(queue) as client:
+        job = client.endpoint(queue.endpoint_id).run({"n": 3, "pause": 0})
+        client.endpoint(queue.endpoint_id).job(job.id).wait(timeout=10)
+        assert [chunk["number"] for chunk in job.stream(timeout=0)] == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""The figures of `wire.py` are those of the vendor's documents, written down here a second time on purpose."""
+"""The figures of `wire.py` are those of the specification, looked up there by the operation or field they are about."""
 
 import re
 from typing import Final
@@ -7,27 +7,59 @@ import pytest
 from runpod_queue_api import wire
 from runpod_queue_api.wire import OperationLimit
 
-MIB: Final = 1024 * 1024
-DAY_MS: Final = 24 * 60 * 60 * 1000
+from scripts import check_spec
+from scripts.spec_document import Json, SpecDocument, mapping
+
+SPEC: Final = SpecDocument.load(check_spec.ROOT / check_spec.SPEC)
+OPERATIONS: Final = {
+    found.name: mapping(SPEC.find(found.pointer)) for found in SPEC.operations() if not found.is_webhook
+}
+PARAMETERS: Final = mapping(SPEC.find(("components", "parameters")))
+SCHEMAS: Final = mapping(SPEC.find(("components", "schemas")))
+
+
+def of_parameter(name: str, key: str) -> Json:
+    """A figure of a shared parameter."""
+    return mapping(mapping(PARAMETERS[name])["schema"])[key]
+
+
+def of_field(schema: str, field: str, key: str) -> Json:
+    """A figure of a schema's field."""
+    return mapping(mapping(mapping(SCHEMAS[schema])["properties"])[field])[key]
+
+
+def budget_of(operation: dict[str, Json]) -> OperationLimit | None:
+    """The published budget that an operation counts to."""
+    name = operation["x-runpod-rate-limit"]
+    budget = mapping(mapping(SPEC.content["x-runpod-rate-limits"]).get(str(name)))
+    if not budget:
+        return None
+    requests, seconds, concurrent = (budget.get(key) for key in ("requests", "windowSeconds", "concurrent"))
+    assert isinstance(requests, int)
+    assert isinstance(seconds, int)
+    assert concurrent is None or isinstance(concurrent, int)
+    return OperationLimit(str(name), requests, float(seconds), concurrent)
 
 
 def test_the_rate_limits_are_the_published_ones() -> None:
-    assert dict(wire.OPERATION_LIMITS) == {
-        "run": OperationLimit("run", 1000, 10.0, 200),
-        "run_sync": OperationLimit("run_sync", 2000, 10.0, 400),
-        "get_status": OperationLimit("status", 2000, 10.0, 400),
-        "get_status_sync": OperationLimit("status", 2000, 10.0, 400),
-        "stream": OperationLimit("status", 2000, 10.0, 400),
-        "cancel": OperationLimit("cancel", 100, 10.0, 20),
-        "purge_queue": OperationLimit("purge_queue", 2, 10.0, None),
-        "get_requests": OperationLimit("requests", 10, 10.0, 2),
-        "list_models": OperationLimit("openai", 2000, 10.0, 400),
-    }
+    published = {name: budget_of(operation) for name, operation in OPERATIONS.items()}
+
+    assert dict(wire.OPERATION_LIMITS) == {name: budget for name, budget in published.items() if budget is not None}
+    assert {"run", "get_status"} <= wire.OPERATION_LIMITS.keys()
+
+
+def test_operations_that_share_a_budget_say_so() -> None:
+    assert wire.OPERATION_LIMITS["get_status"] == wire.OPERATION_LIMITS["stream"]
+    assert wire.OPERATION_LIMITS["run"].budget != wire.OPERATION_LIMITS["run_sync"].budget
 
 
 def test_the_payload_caps_are_the_published_ones() -> None:
-    assert dict(wire.PAYLOAD_CAPS) == {"run": 10 * MIB, "run_sync": 20 * MIB, "append_batch_requests": 10 * MIB}
-    assert wire.STREAM_CHUNK_CAP == MIB
+    bodies = {name: mapping(operation.get("requestBody")) for name, operation in OPERATIONS.items()}
+
+    assert dict(wire.PAYLOAD_CAPS) == {
+        name: body["x-runpod-max-bytes"] for name, body in bodies.items() if "x-runpod-max-bytes" in body
+    }
+    assert mapping(SCHEMAS["StreamChunk"])["x-runpod-max-bytes"] == wire.STREAM_CHUNK_CAP
 
 
 def test_figures_cannot_be_changed_by_accident() -> None:
@@ -36,35 +68,46 @@ def test_figures_cannot_be_changed_by_accident() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figure", "documented"),
+    ("figure", "described"),
     [
-        (wire.SERVER_URL, "https://api.runpod.ai/v2"),
-        (wire.OPENAI_BASE_PATH, "/{endpoint_id}/openai/v1"),
-        (wire.WAIT_MIN_MS, 1_000),
-        (wire.WAIT_MAX_MS, 300_000),
-        (wire.WAIT_DEFAULT_MS, 90_000),
-        (wire.STREAM_WAIT_DEFAULT_MS, 10_000),
-        (wire.RUN_RETENTION_SECONDS, 30 * 60),
-        (wire.RUN_SYNC_RETENTION_SECONDS, 60),
-        (wire.EXECUTION_TIMEOUT_MIN_MS, 5_000),
-        (wire.EXECUTION_TIMEOUT_MAX_MS, 7 * DAY_MS),
-        (wire.EXECUTION_TIMEOUT_DEFAULT_MS, 10 * 60 * 1000),
-        (wire.TTL_MIN_MS, 10_000),
-        (wire.TTL_MAX_MS, 7 * DAY_MS),
-        (wire.TTL_DEFAULT_MS, DAY_MS),
-        (wire.BATCH_MAX_REQUESTS, 5_000),
-        (wire.BATCH_MAX_ACTIVE, 10),
-        (wire.BATCH_MAX_QUEUED, 50_000),
-        (wire.SYNC_JOB_ID_PREFIX, "sync-"),
-        (wire.GENERATOR_ERROR_PREFIX, "handler: "),
-        (wire.GENERATOR_TRACEBACK_SEPARATOR, "\ntraceback: "),
-        (wire.ENVELOPE_INPUT_KEY, "input"),
-        (wire.ENVELOPE_KEYS, {"input", "webhook", "webhookV2", "policy", "s3Config"}),
-        (wire.ERROR_MESSAGE_KEYS, ("error", "message", "detail", "title")),
+        (wire.SERVER_URL, SPEC.find(("servers", 0, "url"))),
+        (wire.WAIT_MIN_MS, of_parameter("Wait", "minimum")),
+        (wire.WAIT_MAX_MS, of_parameter("Wait", "maximum")),
+        (wire.WAIT_DEFAULT_MS, of_parameter("Wait", "x-runpod-default")),
+        (wire.STREAM_WAIT_DEFAULT_MS, of_parameter("StreamWait", "x-runpod-default")),
+        (wire.RUN_RETENTION_SECONDS, OPERATIONS["run"]["x-runpod-retention-seconds"]),
+        (wire.RUN_SYNC_RETENTION_SECONDS, OPERATIONS["run_sync"]["x-runpod-retention-seconds"]),
+        (wire.SYNC_JOB_ID_PREFIX, OPERATIONS["run_sync"]["x-runpod-job-id-prefix"]),
+        (wire.EXECUTION_TIMEOUT_MIN_MS, of_field("ExecutionPolicy", "executionTimeout", "minimum")),
+        (wire.EXECUTION_TIMEOUT_MAX_MS, of_field("ExecutionPolicy", "executionTimeout", "maximum")),
+        (wire.EXECUTION_TIMEOUT_DEFAULT_MS, of_field("ExecutionPolicy", "executionTimeout", "x-runpod-default")),
+        (wire.TTL_MIN_MS, of_field("ExecutionPolicy", "ttl", "minimum")),
+        (wire.TTL_MAX_MS, of_field("ExecutionPolicy", "ttl", "maximum")),
+        (wire.TTL_DEFAULT_MS, of_field("ExecutionPolicy", "ttl", "x-runpod-default")),
+        (wire.BATCH_MAX_REQUESTS, of_field("BatchAppend", "requests", "maxItems")),
+        (wire.BATCH_MAX_ACTIVE, OPERATIONS["create_batch"]["x-runpod-max-active-batches"]),
+        (wire.BATCH_MAX_QUEUED, OPERATIONS["create_batch"]["x-runpod-max-queued-requests"]),
+        (wire.GENERATOR_ERROR_PREFIX, of_field("Job", "error", "x-runpod-generator-error-prefix")),
+        (wire.GENERATOR_TRACEBACK_SEPARATOR, of_field("Job", "error", "x-runpod-generator-traceback-separator")),
+        (wire.ENVELOPE_KEYS, set(mapping(mapping(SCHEMAS["RunRequest"])["properties"]))),
+        (wire.ERROR_MESSAGE_KEYS, tuple(mapping(mapping(SCHEMAS["ErrorBody"])["properties"]))),
     ],
 )
-def test_a_figure_is_the_documented_one(figure: object, documented: object) -> None:
-    assert figure == documented
+def test_a_figure_is_the_one_that_is_described(figure: object, described: object) -> None:
+    assert figure == described
+
+
+def test_every_kind_of_figure_has_the_size_that_its_unit_gives_it() -> None:
+    """Seconds that were written as milliseconds, or the other way round, would be off by a thousand."""
+    assert 500 <= wire.WAIT_MIN_MS < wire.WAIT_DEFAULT_MS < wire.WAIT_MAX_MS <= 3_600_000
+    assert 1_000 <= wire.EXECUTION_TIMEOUT_MIN_MS < wire.EXECUTION_TIMEOUT_DEFAULT_MS < wire.EXECUTION_TIMEOUT_MAX_MS
+    assert 1_000 <= wire.TTL_MIN_MS < wire.TTL_DEFAULT_MS < wire.TTL_MAX_MS
+    assert 10 <= wire.RUN_SYNC_RETENTION_SECONDS < wire.RUN_RETENTION_SECONDS <= 86_400
+
+
+def test_openai_clients_are_pointed_at_an_endpoint_s_own_address() -> None:
+    assert wire.OPENAI_BASE_PATH.format(endpoint_id="e").startswith("/e/openai")
+    assert not wire.OPENAI_BASE_PATH.endswith("/")
 
 
 @pytest.mark.parametrize(

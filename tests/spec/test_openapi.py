@@ -12,31 +12,6 @@ OPERATIONS: Final = {found.name: found for found in SPEC.operations() if not fou
 SCHEMAS: Final = mapping(SPEC.find(("components", "schemas")))
 EXAMPLES: Final = dict(check_spec.example_places(SPEC))
 
-ROUTES: Final = {
-    "run": "POST /{endpoint_id}/run",
-    "run_sync": "POST /{endpoint_id}/runsync",
-    "get_status": "GET /{endpoint_id}/status/{job_id}",
-    "get_status_sync": "GET /{endpoint_id}/status-sync/{job_id}",
-    "stream": "GET /{endpoint_id}/stream/{job_id}",
-    "cancel": "POST /{endpoint_id}/cancel/{job_id}",
-    "retry": "POST /{endpoint_id}/retry/{job_id}",
-    "purge_queue": "POST /{endpoint_id}/purge-queue",
-    "get_health": "GET /{endpoint_id}/health",
-    "get_requests": "GET /{endpoint_id}/requests",
-    "get_metrics": "GET /{endpoint_id}/metrics",
-    "list_models": "GET /{endpoint_id}/openai/v1/models",
-    "create_batch": "POST /{endpoint_id}/batch",
-    "list_batches": "GET /{endpoint_id}/batch",
-    "get_batch": "GET /{endpoint_id}/batch/{batch_id}",
-    "update_batch": "PUT /{endpoint_id}/batch/{batch_id}",
-    "append_batch_requests": "POST /{endpoint_id}/batch/{batch_id}/requests",
-    "list_batch_requests": "GET /{endpoint_id}/batch/{batch_id}/requests",
-    "delete_batch_request": "DELETE /{endpoint_id}/batch/{batch_id}/requests/{request_id}",
-    "finalize_batch": "POST /{endpoint_id}/batch/{batch_id}/finalize",
-    "cancel_batch": "POST /{endpoint_id}/batch/{batch_id}/cancel",
-}
-"""The operations of the vendor's documents (operation reference, batch jobs) and of its official clients."""
-
 
 def responses(operation: Operation) -> dict[str, dict[str, Json]]:
     """The responses of an operation, references followed."""
@@ -54,10 +29,6 @@ def resolved(value: dict[str, Json]) -> dict[str, Json]:
 
 def test_the_specification_has_no_problem() -> None:
     assert check_spec.problems(SPEC) == []
-
-
-def test_every_documented_operation_is_described() -> None:
-    assert {name: f"{found.method.upper()} {found.path}" for name, found in OPERATIONS.items()} == ROUTES
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -364,6 +364,8 @@ class Engine:
         if record is None or record.status is not JobStatus.IN_PROGRESS or record.worker_id != worker_id:
             return None
         record.signed_at = now
+        if worker_id in self.workers:
+            self.workers[worker_id].seen_at = now
         return record
 
     def _interrupt(self, record: JobRecord) -> None:

@@ -1,0 +1,363 @@
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import re
+import warnings
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runpod_typed import Client, Endpoint
+from runpod_typed._core import config
+from runpod_typed._core.config import (
+    DEFAULT_CALL_CONFIG,
+    BaseUrl,
+    CallConfig,
+    ConnectionConfig,
+    check_endpoint_id,
+    check_job_id,
+    is_loopback,
+    openai_base_url,
+    proxy_applies,
+    resolve_api_key,
+    resolve_base_url,
+)
+from runpod_typed._core.http import HttpRequest
+from runpod_typed._core.polling import PollPolicy
+from runpod_typed._core.rate_limit import RateLimits
+from runpod_typed._core.redaction import Secret
+from runpod_typed._core.retry import RetryPolicy
+from runpod_typed.errors import ConfigurationError
+from tests.core.calls import CONNECTION, KEY, REQUESTS, traceback_with_locals
+
+PASSWORD = "p4ssw0rd"
+
+
+# The API key
+
+
+def test_the_key_that_is_given_goes_before_the_environment_s() -> None:
+    environ = {"RUNPOD_API_KEY": "from-the-environment"}
+    assert resolve_api_key(KEY, environ).reveal() == KEY
+    assert resolve_api_key(None, environ).reveal() == "from-the-environment"
+
+
+def test_blanks_around_a_key_are_no_part_of_it() -> None:
+    assert resolve_api_key(f" {KEY}\r\n", {}).reveal() == KEY
+
+
+def test_without_a_key_the_error_says_where_to_put_one() -> None:
+    with pytest.raises(ConfigurationError, match=r"RUNPOD_API_KEY.*api_key="):
+        resolve_api_key(None, {})
+
+
+@pytest.mark.parametrize("key", ["", "  ", "\n"])
+def test_an_empty_key_is_refused_and_its_source_named(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="from api_key is empty"):
+        resolve_api_key(key, {})
+    with pytest.raises(ConfigurationError, match="from RUNPOD_API_KEY is empty"):
+        resolve_api_key(None, {"RUNPOD_API_KEY": key})
+
+
+@pytest.mark.parametrize("middle", [" ", "\r\n", "\r\nX-Evil: 1", "\n", "\t", "\0", "\x7f", "ä", "\u2028", "\udc80"])
+def test_a_key_that_could_forge_a_header_is_refused_and_not_shown(middle: str) -> None:
+    key = f"{KEY}{middle}{KEY}"
+    with pytest.raises(ConfigurationError, match="a character that no key has") as caught:
+        resolve_api_key(key, {})
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [KEY.encode(), 5, [KEY]])
+def test_a_key_that_is_no_text_is_refused_and_not_shown(key: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"must be a text, not {type(key).__name__}") as caught:
+        resolve_api_key(key, {})
+    assert KEY not in str(caught.value)
+
+
+def failing_with_a_bad_key_in_the_environment() -> object:
+    return resolve_api_key(None, {"RUNPOD_API_KEY": f"{KEY}\n{KEY}"})
+
+
+def failing_with_a_bad_key() -> object:
+    return resolve_api_key(f"{KEY}\n{KEY}", {})
+
+
+def failing_with_a_bad_url() -> object:
+    return resolve_base_url("ftp://host", {"RUNPOD_API_KEY": KEY})
+
+
+@pytest.mark.parametrize(
+    "failing", [failing_with_a_bad_key_in_the_environment, failing_with_a_bad_key, failing_with_a_bad_url]
+)
+def test_the_traceback_of_a_refusal_shows_no_key(failing: Callable[[], object]) -> None:
+    shown = traceback_with_locals(failing)
+    without_source = re.sub(r"^    .*\n", "", shown, flags=re.MULTILINE)  # the calls above are spelled in this file
+    assert "ConfigurationError" in without_source
+    assert KEY not in without_source
+
+
+def test_a_copy_of_a_key_from_a_pickle_is_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = pickle.loads(pickle.dumps(resolve_api_key(KEY, {})))
+    with pytest.raises(ConfigurationError, match="no API key"):
+        copy.reveal()
+    monkeypatch.setenv("RUNPOD_API_KEY", "of-that-process")
+    assert copy.reveal() == "of-that-process"
+    assert pickle.loads(pickle.dumps(resolve_api_key(KEY, {}, pickled=True))).reveal() == KEY
+
+
+# The base URL
+
+
+def test_the_base_url_is_given_or_the_environment_s_or_the_platform_s() -> None:
+    environ = {"RUNPOD_ENDPOINT_BASE_URL": "https://environment.example/v2"}
+    assert str(resolve_base_url("https://given.example/v2", environ)) == "https://given.example/v2"
+    assert str(resolve_base_url(None, environ)) == "https://environment.example/v2"
+    assert str(resolve_base_url("", {"RUNPOD_ENDPOINT_BASE_URL": ""})) == "https://api.runpod.ai/v2"
+
+
+@pytest.mark.parametrize(
+    ("text", "authority", "whole"),
+    [
+        ("https://api.example/v2/", "api.example", "https://api.example/v2"),
+        ("https://api.example", "api.example", "https://api.example"),
+        (" HTTPS://API.example:8443/a/b// ", "api.example:8443", "https://api.example:8443/a/b"),
+        ("http://127.0.0.1:8000/v2", "127.0.0.1:8000", "http://127.0.0.1:8000/v2"),
+        ("http://[::1]:8000/v2", "[::1]:8000", "http://[::1]:8000/v2"),
+        ("http://[::1]", "[::1]", "http://[::1]"),
+        ("https://api.example/v2?#", "api.example", "https://api.example/v2"),
+    ],
+)
+def test_a_base_url_is_taken_apart_and_put_together_again(text: str, authority: str, whole: str) -> None:
+    url = resolve_base_url(text, {})
+    assert (url.authority, str(url)) == (authority, whole)
+    assert resolve_base_url(str(url), {}) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "api.runpod.ai/v2",
+        "ftp://api.example",
+        "file:///etc/passwd",
+        "//api.example/v2",
+        "https://",
+        "https://:443/v2",
+        "https:api.example",
+        "https://api.example/v2?x=1",
+        "https://api.example/v2#x",
+        "https://api.example/a b",
+        "https://api.exam\r\nple/v2",
+        "https://api.example/v2\r\nX-Evil: 1",
+        "https://api.exämple/v2",
+        "https://api.example/v2/\udc80",
+        "https://api.example:port/v2",
+        "https://api.example:99999/v2",
+        "https://[::1/v2",
+        "https://\uff0f.example/v2",
+        "5",
+    ],
+)
+def test_what_is_no_base_url_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="base URL"):
+        resolve_base_url(text, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://user:{PASSWORD}@api.example/v2",
+        f"https://{PASSWORD}@api.example/v2",
+        f"https://user:{PASSWORD}#1@api.example/v2",
+        f"https://user:1#{PASSWORD}@api.example/v2",
+        f"https://user:1?{PASSWORD}@api.example/v2",
+        f"https://user:{PASSWORD}/1@api.example/v2",
+        f"https//user:{PASSWORD}@api.example/v2",
+        f"ftp://user:{PASSWORD}@api.example/v2",
+        f"https://user:{PASSWORD}@api.example:port/v2",
+        f"https://user:{PASSWORD}@api.example\uff0f/v2",
+        f"https://user:{PASSWORD}@[::1",
+        f"https://api.example/v2?api_key={PASSWORD}",
+        f"https://api.example/v2#{PASSWORD}",
+    ],
+)
+def test_credentials_in_a_base_url_are_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="base URL") as caught:
+        resolve_base_url(text, {})
+    assert PASSWORD not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("host", ["api.example", "10.0.0.5", "0.0.0.0", "localhost.example", "[fe80::1]"])
+def test_plain_http_to_another_machine_warns(host: str) -> None:
+    with pytest.warns(UserWarning, match="not encrypted"):
+        resolve_base_url(f"http://{host}/v2", {})
+
+
+@pytest.mark.parametrize("url", ["http://localhost/v2", "http://a.localhost", "http://127.8.9.1", "https://api.example"])
+def test_plain_http_to_this_machine_and_https_do_not_warn(url: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        resolve_base_url(url, {})
+
+
+@pytest.mark.parametrize(
+    "build", [lambda url: Client(KEY, base_url=url), lambda url: Endpoint("ep", api_key=KEY, base_url=url)]
+)
+def test_the_warning_points_at_the_line_that_made_the_client(build: Callable[[str], Client]) -> None:
+    with pytest.warns(UserWarning, match="not encrypted") as caught:
+        build("http://api.example/v2").close()
+    assert Path(caught[0].filename) == Path(__file__)
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("10.0.0.1", False), ("example", False), ("", False)],
+)
+def test_loopback_is_told_by_name_or_address(host: str, *, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
+@given(st.text())
+def test_whatever_is_given_as_base_url_makes_a_clean_address_or_is_refused(text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            url = resolve_base_url(f"https://{text}", {})
+        except ConfigurationError:
+            return
+    assert re.fullmatch(r"[\x21-\x7e]+", str(url))
+    assert not set("@?#") & set(url.authority)
+
+
+# What is sent
+
+
+def test_the_headers_say_who_asks_and_hold_the_key_once() -> None:
+    headers = CONNECTION.headers(REQUESTS["get_status"].http)
+    assert dict(headers)[b"Authorization"] == f"Bearer {KEY}".encode()
+    assert dict(headers)[b"Host"] == b"127.0.0.1:8000"
+    assert dict(headers)[b"Accept-Encoding"] == b"gzip"
+    assert dict(headers)[b"User-Agent"].startswith(b"runpod-typed/")
+    assert {b"Content-Type", b"Content-Length"}.isdisjoint(dict(headers))
+    assert sum(KEY.encode() in value for _, value in headers) == 1
+
+
+@pytest.mark.parametrize(("body", "length"), [(None, b"0"), (b"", b"0"), (b"12345", b"5")])
+def test_a_post_says_how_long_its_json_is(body: bytes | None, length: bytes) -> None:
+    headers = dict(CONNECTION.headers(HttpRequest("POST", "/ep/run", body)))
+    assert headers[b"Content-Type"] == b"application/json"
+    assert headers[b"Content-Length"] == length
+
+
+def test_a_connection_s_settings_show_no_key() -> None:
+    for shown in (repr(CONNECTION), str(CONNECTION), repr(attrs.asdict(CONNECTION)), repr(attrs.astuple(CONNECTION))):
+        assert KEY not in shown
+    assert KEY.encode() not in pickle.dumps(CONNECTION)
+
+
+def test_addresses_are_the_base_url_and_what_follows() -> None:
+    assert CONNECTION.url("/ep/run") == "http://127.0.0.1:8000/v2/ep/run"
+    assert openai_base_url(CONNECTION, "ep") == "http://127.0.0.1:8000/v2/ep/openai/v1"
+
+
+@pytest.mark.parametrize("cap", [0, -1, True, 1.5, "5", None])
+def test_a_cap_that_is_no_whole_number_above_0_is_refused(cap: Any) -> None:
+    with pytest.raises(ConfigurationError, match="max_response_bytes"):
+        ConnectionConfig(api_key=Secret(KEY), base_url=CONNECTION.base_url, max_response_bytes=cap)
+
+
+def test_the_pool_has_room_for_all_requests_that_may_be_open_at_once() -> None:
+    assert config.POOL_SIZE == 200 + 400 + 400 + 20 + 2 + 400
+
+
+# How calls are made
+
+
+@pytest.mark.parametrize("timeout", [0, 0.0, timedelta(0), -1, math.inf, math.nan, True, "5"])
+def test_the_timeout_of_an_attempt_is_a_finite_length_of_time(timeout: Any) -> None:
+    with pytest.raises(ConfigurationError, match="timeout"):
+        DEFAULT_CALL_CONFIG.but(timeout=timeout)
+
+
+def test_options_that_are_not_given_stay_as_they_are() -> None:
+    retry, poll, limits = RetryPolicy(attempts=2), PollPolicy(long_poll=False), RateLimits.off()
+    changed = DEFAULT_CALL_CONFIG.but(timeout=timedelta(seconds=7), retry=retry, poll=poll, rate_limits=limits)
+    assert changed == CallConfig(timeout=7.0, retry=retry, poll=poll, rate_limits=limits)
+    assert changed.but() == changed
+    assert changed.but(retry=RetryPolicy()) == attrs.evolve(changed, retry=RetryPolicy())
+
+
+# Ids
+
+
+@pytest.mark.parametrize("check", [check_endpoint_id, check_job_id])
+@given(value=st.from_regex(r"\A[A-Za-z0-9_-]+\Z"))
+def test_ids_of_the_documented_form_pass(check: Callable[[str], str], value: str) -> None:
+    assert check(value) == value
+
+
+@pytest.mark.parametrize("check", [check_endpoint_id, check_job_id])
+@pytest.mark.parametrize(
+    "value",
+    ["", ".", "..", "a/b", "../b", "a b", "a\n", "\na", "a\r\nX-Evil: 1", "a?b", "a#b", "a%2Fb", "a\0", "ä", "\udc80"],
+)
+def test_what_would_change_a_path_or_forge_a_header_is_no_id(check: Callable[[str], str], value: str) -> None:
+    with pytest.raises(ConfigurationError, match="id"):
+        check(value)
+
+
+def test_a_whole_address_in_the_place_of_an_id_is_understood_as_a_mistake() -> None:
+    with pytest.raises(ConfigurationError, match="Pass the id alone, not a URL or path"):
+        check_endpoint_id("https://api.runpod.ai/v2/ep/run")
+
+
+def test_an_endpoint_id_that_is_none_points_at_the_environment() -> None:
+    with pytest.raises(ConfigurationError, match="environment variable"):
+        check_endpoint_id(None)
+
+
+@pytest.mark.parametrize("value", [5, b"ep", ["ep"]])
+def test_an_id_that_is_no_text_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"must be a text, not {type(value).__name__}"):
+        check_job_id(value)
+
+
+# Proxies
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    return monkeypatch
+
+
+API = BaseUrl(scheme="https", host="api.example", port=None, path="/v2")
+
+
+@pytest.mark.parametrize(
+    ("variables", "applies"),
+    [
+        ({}, False),
+        ({"HTTPS_PROXY": "http://proxy:1"}, True),
+        ({"all_proxy": "http://proxy:1"}, True),
+        ({"HTTP_PROXY": "http://proxy:1"}, False),
+        ({"https_proxy": "http://proxy:1", "no_proxy": "api.example"}, False),
+        ({"https_proxy": "http://proxy:1", "no_proxy": "other.example"}, True),
+    ],
+)
+def test_a_proxy_applies_where_the_environment_names_one_for_the_host(
+    environment: pytest.MonkeyPatch, variables: dict[str, str], *, applies: bool
+) -> None:
+    for name, value in variables.items():
+        environment.setenv(name, value)
+    assert proxy_applies(API) is applies

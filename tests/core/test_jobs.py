@@ -1,0 +1,419 @@
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from runpod_queue_api import models
+
+from runpod_typed import JobEvent, JobState, JobStatus, OutputError, StreamChunk
+from runpod_typed._core.codecs import UNTYPED, codec_for
+from runpod_typed._core.jobs import (
+    job_error,
+    read_chunk,
+    read_job,
+    read_status,
+    read_stream_page,
+    result_of,
+    was_cancelled,
+    was_requeued,
+    with_typed_output,
+)
+from runpod_typed._core.shapes import WrongShapeError
+from runpod_typed.errors import JobCancelledError, JobFailedError, JobTimedOutError
+
+UNKNOWN = ["PAUSED", "in_review", "ERROR", "IN QUEUE", "ä", "0", "name", "_missing_", "mro"]
+
+# As they were captured, and as the documents print them.
+QUEUED = {"id": "c165626f-u1", "status": "IN_QUEUE"}
+RUNNING = {"delayTime": 61372, "id": "bd9227e3-u1", "status": "IN_PROGRESS", "workerId": "z3jr9rv2k3tt2y"}
+PROGRESS = {
+    "delayTime": 18378,
+    "executionTime": 40213,
+    "id": "j",
+    "output": {"progress": "4/10"},
+    "status": "IN_PROGRESS",
+}
+COMPLETED = {
+    "delayTime": 15088,
+    "executionTime": 60,
+    "id": "04f01223-u1",
+    "output": "Hello World",
+    "status": "COMPLETED",
+    "workerId": "uhbbfre73gqjwh",
+}
+GIVEN_UP = {
+    "delayTime": 101050,
+    "error": "job timed out after 1 retries",
+    "executionTime": 42078,
+    "id": "bd9227e3-u1",
+    "retries": 1,
+    "status": "FAILED",
+    "workerId": "z3jr9rv2k3tt2y",
+}
+
+
+def job(status: str, **fields: Any) -> JobState[Any]:
+    return read_job({"id": "job-1", "status": status, **fields})
+
+
+# JobStatus
+
+
+@pytest.mark.parametrize("status", [*JobStatus, *map(JobStatus, UNKNOWN)])
+def test_a_status_equals_and_behaves_like_its_text(status: JobStatus) -> None:
+    text = status.value
+    assert status == text
+    assert text == status
+    assert status in {text}
+    assert {text: 1}[status] == 1
+    assert hash(status) == hash(text)
+    assert (str(status), f"{status}", f"{status:>20}", "{}".format(status)) == (text, text, f"{text:>20}", text)  # noqa: UP032 -- one way more
+    assert json.loads(json.dumps({"status": status})) == {"status": text}
+    assert msgspec.json.decode(msgspec.json.encode(status)) == text
+    assert text in repr(status)
+
+
+@pytest.mark.parametrize("text", UNKNOWN)
+def test_an_unknown_status_is_kept_as_it_came_and_equals_itself(text: str) -> None:
+    status = JobStatus(text)
+    assert isinstance(status, JobStatus)
+    assert (status.value, status.name) == (text, text)
+    assert status == JobStatus(text)
+    assert len({status, JobStatus(text)}) == 1
+    assert status not in set(JobStatus)
+    assert not status.is_terminal
+    assert not status.is_running
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        copy.copy,
+        copy.deepcopy,
+        *(lambda status, n=n: pickle.loads(pickle.dumps(status, n)) for n in range(pickle.HIGHEST_PROTOCOL + 1)),
+    ],
+)
+@pytest.mark.parametrize("text", ["COMPLETED", "PAUSED"])
+def test_a_status_survives_copies_and_pickles(copied: Callable[[JobStatus], JobStatus], text: str) -> None:
+    found = copied(JobStatus(text))
+    assert isinstance(found, JobStatus)
+    assert found == text
+
+
+def test_an_unknown_status_does_not_join_the_known_ones() -> None:
+    before = list(JobStatus)
+    JobStatus("PAUSED")
+    assert list(JobStatus) == before
+    with pytest.raises(AttributeError):
+        JobStatus.PAUSED  # type: ignore[attr-defined]  # noqa: B018 # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnusedExpression] -- that is the test
+
+
+@pytest.mark.parametrize("text", ["completed", "Completed", "COMPLETED"])
+def test_known_statuses_are_known_in_any_case(text: str) -> None:
+    assert JobStatus(text) is JobStatus.COMPLETED
+
+
+@pytest.mark.parametrize("value", ["", 5, None, b"COMPLETED"])
+def test_what_is_no_text_is_no_status(value: Any) -> None:
+    with pytest.raises(ValueError, match="is not a valid JobStatus"):
+        JobStatus(value)
+
+
+def test_which_statuses_have_ended_and_which_are_with_a_worker() -> None:
+    assert {status for status in JobStatus if status.is_terminal} == {"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"}
+    assert {status for status in JobStatus if status.is_running} == {"IN_PROGRESS", "RUNNING"}
+
+
+def test_the_statuses_are_those_of_the_specification() -> None:
+    assert {read_status(known) for known in models.KnownJobStatus} == set(JobStatus)
+    assert all(read_status(known) == known.value for known in models.KnownJobStatus)
+
+
+@given(st.text(min_size=1))
+def test_any_text_is_a_status(text: str) -> None:
+    status = JobStatus(text)
+    assert status == text or text.upper() in JobStatus.__members__
+    assert pickle.loads(pickle.dumps(status)) == status
+
+
+# JobState
+
+
+@pytest.mark.parametrize(
+    ("status", "worker", "started", "completed", "succeeded"),
+    [
+        ("IN_QUEUE", None, False, False, False),
+        ("IN_QUEUE", "w", True, False, False),
+        ("IN_PROGRESS", None, True, False, False),
+        ("RUNNING", None, True, False, False),
+        ("COMPLETED", None, True, True, True),
+        ("FAILED", None, True, True, False),
+        ("CANCELLED", None, False, True, False),
+        ("CANCELLED", "w", True, True, False),
+        ("TIMED_OUT", None, False, True, False),
+        ("TIMED_OUT", "w", True, True, False),
+        ("PAUSED", None, False, False, False),
+        ("PAUSED", "w", True, False, False),
+    ],
+)
+def test_whether_a_job_has_started_ended_and_succeeded(
+    status: str, worker: str | None, *, started: bool, completed: bool, succeeded: bool
+) -> None:
+    state = job(status, workerId=worker)
+    assert (state.started, state.completed, state.succeeded) == (started, completed, succeeded)
+
+
+def test_a_queued_job_has_an_id_and_nothing_else() -> None:
+    state = read_job(QUEUED)
+    assert (state.id, state.status) == ("c165626f-u1", "IN_QUEUE")
+    assert (state.output, state.progress, state.error, state.worker_id) == (None, None, None, None)
+    assert (state.delay_time_ms, state.execution_time_ms, state.retries) == (None, None, 0)
+
+
+def test_every_field_of_a_captured_answer_arrives() -> None:
+    state = read_job(COMPLETED)
+    assert (state.output, state.progress) == ("Hello World", None)
+    assert (state.delay_time_ms, state.execution_time_ms, state.worker_id) == (15088, 60, "uhbbfre73gqjwh")
+    assert (read_job(GIVEN_UP).retries, read_job(GIVEN_UP).error) == (1, "job timed out after 1 retries")
+    assert read_job(RUNNING).delay_time_ms == 61372
+
+
+@pytest.mark.parametrize("status", ["IN_PROGRESS", "RUNNING", "IN_QUEUE", "PAUSED"])
+def test_until_the_end_an_output_is_progress(status: str) -> None:
+    state = read_job({**PROGRESS, "status": status})
+    assert (state.progress, state.output) == ({"progress": "4/10"}, None)
+
+
+@pytest.mark.parametrize("status", ["FAILED", "CANCELLED", "TIMED_OUT"])
+def test_what_stands_beside_an_error_is_neither_output_nor_progress_but_not_lost(status: str) -> None:
+    state = job(status, output={"partial": 1})
+    assert (state.output, state.progress) == (None, None)
+    assert state.raw["output"] == {"partial": 1}
+
+
+@pytest.mark.parametrize("answer", [QUEUED, RUNNING, PROGRESS, COMPLETED, GIVEN_UP, {**QUEUED, "more": [None]}])
+def test_the_answer_is_there_as_it_came_and_cannot_be_changed(answer: dict[str, Any]) -> None:
+    state = read_job(answer)
+    assert state.raw == answer
+    assert state.to_dict() == answer
+    raw: Any = state.raw
+    with pytest.raises(TypeError):
+        raw["id"] = "other"
+
+
+def test_nulls_are_absent() -> None:
+    nulls = dict.fromkeys(["output", "error", "delayTime", "executionTime", "retries", "workerId", "input", "gpu"])
+    assert job("IN_QUEUE", **nulls) == job("IN_QUEUE")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        "COMPLETED",
+        {},
+        {"id": "j"},
+        {"status": "FAILED"},
+        {"id": 5, "status": "FAILED"},
+        {"id": "", "status": "FAILED"},
+        {"id": "\ud83d", "status": "FAILED"},
+        {"id": "j", "status": 5},
+        {"id": "j", "status": ""},
+        {"id": "j", "status": ["FAILED"]},
+        {"id": "j", "status": "FAILED", "delayTime": "5"},
+        {"id": "j", "status": "FAILED", "delayTime": float("nan")},
+        {"id": "j", "status": "FAILED", "executionTime": True},
+        {"id": "j", "status": "FAILED", "retries": []},
+        {"id": "j", "status": "FAILED", "workerId": 5},
+    ],
+)
+def test_what_is_no_job_is_refused(answer: object) -> None:
+    with pytest.raises(WrongShapeError):
+        read_job(answer)
+
+
+@pytest.mark.parametrize("error", ["text", {"code": 5}, ["a"], 5, False])
+def test_an_error_of_any_kind_is_plain_json(error: Any) -> None:
+    assert job("FAILED", error=error).error == error
+
+
+def test_states_compare_and_hash_by_what_they_tell() -> None:
+    assert job("COMPLETED", output=[1]) == job("COMPLETED", output=[1], gpu="24")
+    assert job("COMPLETED", output=[1]) != job("COMPLETED", output=[2])
+    assert hash(job("COMPLETED", output=[1])) == hash(job("COMPLETED", output=[1], more=1))
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "IN_PROGRESS", "PAUSED"])
+def test_states_events_and_chunks_survive_pickles_and_copies(status: str) -> None:
+    state = job(status, output={"a": [1]})
+    event = JobEvent(status=state.status, progress=state.progress, state=state)
+    chunk = read_chunk({"output": 1, "metrics": {"a": 1}})
+    for thing in (state, event, chunk):
+        assert pickle.loads(pickle.dumps(thing)) == thing
+        assert copy.deepcopy(thing) == thing
+        assert isinstance(hash(thing), int)
+
+
+# Typed outputs
+
+
+def test_an_output_is_given_its_type_once_the_job_is_completed() -> None:
+    numbers = codec_for(list[int])
+    assert with_typed_output(job("COMPLETED", output=[1, 2]), numbers).output == [1, 2]
+    with pytest.raises(OutputError, match="output of job job-1 does not fit") as caught:
+        with_typed_output(job("COMPLETED", output=["a"]), numbers)
+    assert (caught.value.path, caught.value.output, caught.value.job_id) == ("$[0]", ["a"], "job-1")
+
+
+@pytest.mark.parametrize("status", ["IN_QUEUE", "IN_PROGRESS", "FAILED", "CANCELLED", "TIMED_OUT", "PAUSED"])
+def test_nothing_else_is_held_against_the_type(status: str) -> None:
+    state = job(status, output="progress")
+    assert with_typed_output(state, codec_for(list[int])) is state
+
+
+def test_a_missing_output_is_none_where_the_type_allows_it() -> None:
+    assert with_typed_output(job("COMPLETED"), codec_for(UNTYPED)).output is None
+    assert with_typed_output(job("COMPLETED"), codec_for(int | None)).output is None
+    with pytest.raises(OutputError, match="The worker returned nothing"):
+        with_typed_output(job("COMPLETED"), codec_for(int))
+
+
+# What an end means
+
+
+@pytest.mark.parametrize("status", ["IN_QUEUE", "IN_PROGRESS", "RUNNING", "COMPLETED", "PAUSED"])
+def test_a_job_that_goes_on_or_has_a_result_is_no_error(status: str) -> None:
+    assert job_error(job(status)) is None
+
+
+def test_the_result_of_a_completed_job_is_its_output() -> None:
+    assert result_of(read_job(COMPLETED)) == "Hello World"
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "words"),
+    [
+        (job("FAILED", error="Invalid image URL"), JobFailedError, "Job job-1 failed: Invalid image URL"),
+        (job("FAILED"), JobFailedError, "the worker gave no reason"),
+        (job("CANCELLED"), JobCancelledError, "Job job-1 was cancelled"),
+        (job("TIMED_OUT"), JobTimedOutError, "job.retry"),
+        (read_job(GIVEN_UP), JobTimedOutError, "job timed out after 1 retries"),
+    ],
+)
+def test_a_bad_end_is_raised_with_the_job_and_its_state(
+    state: JobState[Any], error: type[JobFailedError], words: str
+) -> None:
+    with pytest.raises(error, match=words) as caught:
+        result_of(state)
+    assert type(caught.value) is error
+    assert (caught.value.job_id, caught.value.state) == (state.id, state)
+
+
+def test_the_platform_s_words_under_another_status_are_just_words() -> None:
+    error = job_error(job("FAILED", error="my job timed out after 1 retries"))
+    assert type(error) is JobFailedError
+
+
+def test_what_the_worker_said_stands_in_the_error() -> None:
+    report = {"error_type": "<class 'ValueError'>", "error_message": "no prompt", "error_traceback": "Traceback ..."}
+    error = job_error(job("FAILED", error=json.dumps({**report, "worker_id": "unknown"}), workerId="w-1"))
+    assert isinstance(error, JobFailedError)
+    assert error.message == "Job job-1 failed: ValueError: no prompt"
+    assert (error.error_type, error.error_message, error.remote_traceback) == (
+        "ValueError",
+        "no prompt",
+        "Traceback ...",
+    )
+    assert error.worker_id == "w-1"
+
+
+def test_the_worker_s_own_name_for_itself_serves_where_the_platform_has_none() -> None:
+    error = job_error(job("FAILED", error={"error_message": "x", "worker_id": "w-2"}))
+    assert isinstance(error, JobFailedError)
+    assert error.worker_id == "w-2"
+
+
+def test_a_long_error_is_cut_in_the_message_alone_and_can_be_printed() -> None:
+    error = job_error(job("FAILED", error="\ud83d" + "x" * 100_000))
+    assert isinstance(error, JobFailedError)
+    assert len(error.message) < 1_100
+    error.message.encode()
+    assert error.error_message is not None
+    assert len(error.error_message) == 100_001
+
+
+def test_what_a_lost_answer_has_done_is_told_by_the_job() -> None:
+    assert [status for status in JobStatus if was_cancelled(job(status))] == ["CANCELLED"]
+    assert [status for status in JobStatus if not was_requeued(job(status))] == ["FAILED", "TIMED_OUT"]
+
+
+# Streams
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "outputs"),
+    [
+        ({"status": "IN_QUEUE", "stream": []}, "IN_QUEUE", []),
+        ({"status": "IN_PROGRESS", "stream": [{"output": {"i": 2}}, {"output": None}]}, "IN_PROGRESS", [{"i": 2}, None]),
+        ({"status": "COMPLETED"}, "COMPLETED", []),
+        ({"status": "COMPLETED", "stream": None, "id": None}, "COMPLETED", []),
+        ({"status": None, "stream": [{}]}, None, [None]),
+        ({"status": "PAUSED", "stream": [], "delayTime": 5, "more": 1}, "PAUSED", []),
+        ({}, None, []),
+        ([], None, []),
+        ([{"output": "a", "metrics": {"x": 1}}, {"output": "b", "metrics": None}], None, ["a", "b"]),
+    ],
+)
+def test_a_stream_s_answer_is_read_in_each_of_its_forms(answer: object, status: str | None, outputs: list[Any]) -> None:
+    page = read_stream_page(answer)
+    assert page.status == status
+    assert [chunk.output for chunk in page.chunks] == outputs
+    assert page.tells_nothing == (status is None and not outputs)
+
+
+@pytest.mark.parametrize("wrap", [lambda chunk: [chunk], lambda chunk: {"status": "IN_PROGRESS", "stream": [chunk]}])
+def test_a_null_in_a_chunk_loses_no_chunk(wrap: Callable[[object], object]) -> None:
+    (chunk,) = read_stream_page(wrap({"output": None, "metrics": None})).chunks
+    assert chunk == StreamChunk(output=None, metrics=None, raw={})
+    assert chunk.raw == {"output": None, "metrics": None}
+
+
+def test_a_chunk_has_what_came_beside_its_output() -> None:
+    chunk = read_chunk({"output": {"text": ["How"]}, "metrics": {"tokens": 1}, "more": 2})
+    assert (chunk.output, chunk.metrics, chunk.raw["more"]) == ({"text": ["How"]}, {"tokens": 1}, 2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        5,
+        "text",
+        [5],
+        [[]],
+        [None],
+        [""],
+        [["output", 1]],
+        {"stream": 5},
+        {"stream": {}},
+        {"stream": ""},
+        {"stream": "chunk"},
+        {"stream": [""]},
+        {"stream": [["ab"]]},
+        {"stream": [None]},
+        {"stream": [{"output": 1, "metrics": 5}]},
+        {"stream": [], "status": 5},
+        {"stream": [], "status": ""},
+    ],
+)
+def test_what_is_no_stream_s_answer_is_refused(answer: object) -> None:
+    with pytest.raises(WrongShapeError):
+        read_stream_page(answer)

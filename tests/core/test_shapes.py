@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from runpod_queue_api import models
+from runpod_queue_api.types import UNSET
+
+from runpod_typed._core.shapes import (
+    ReadOnlyJSON,
+    WrongShapeError,
+    as_any,
+    as_count,
+    as_object,
+    as_optional_int,
+    as_optional_text,
+    as_text,
+    kind_of,
+    parse,
+    read_only,
+)
+
+JSON_VALUES = [None, True, 5, 1.5, "text", "", [1], {"a": 1}]
+
+
+def refused(read: Callable[[Any, str], object], value: object) -> bool:
+    try:
+        read(value, "the thing")
+    except WrongShapeError as error:
+        assert str(error).startswith("the thing ")
+        return True
+    return False
+
+
+def accepted_by(read: Callable[[Any, str], object]) -> list[object]:
+    return [value for value in JSON_VALUES if not refused(read, value)]
+
+
+def test_each_reader_takes_its_own_kind_and_names_what_it_refuses() -> None:
+    assert accepted_by(as_object) == [{"a": 1}]
+    assert accepted_by(as_text) == ["text"]
+    assert accepted_by(as_optional_text) == [None, "text", ""]
+    assert accepted_by(as_optional_int) == [None, 5, 1.5]
+    assert accepted_by(as_count) == [None, 5, 1.5]
+
+
+@pytest.mark.parametrize("value", [None, UNSET])
+def test_null_and_absent_are_the_same(value: object) -> None:
+    assert as_optional_text(value, "x") is None
+    assert as_optional_int(value, "x") is None
+    assert as_count(value, "x") == 0
+    assert as_any(value) is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_counts_nothing(value: float) -> None:
+    with pytest.raises(WrongShapeError, match="the delay must be a finite number"):
+        as_optional_int(value, "the delay")
+
+
+def test_a_fraction_of_a_millisecond_is_dropped_and_a_huge_number_kept() -> None:
+    assert as_optional_int(1.9, "x") == 1
+    assert as_optional_int(10**4000, "x") == 10**4000
+
+
+def test_a_text_that_cannot_be_sent_back_is_no_text() -> None:
+    with pytest.raises(WrongShapeError, match="lone surrogate"):
+        as_text("job-\ud83d", "the job's id")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (None, "null"),
+        (UNSET, "absent"),
+        (True, "a boolean"),
+        (5, "a number"),
+        (1.5, "a number"),
+        ("", "an empty text"),
+        ("text", "a text"),
+        ({}, "an object"),
+        ([], "an array"),
+    ],
+)
+def test_kinds_are_named_in_json_s_own_words(value: object, kind: str) -> None:
+    assert kind_of(value) == kind
+
+
+def test_a_null_is_parsed_like_an_absent_field() -> None:
+    job = parse(models.Job, {"id": "j", "status": "FAILED", "delayTime": None, "more": None})
+    assert job.delay_time is UNSET
+    assert job.additional_properties == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"id": "j"}, "the field 'status' is missing"),
+        ({"id": None, "status": "FAILED"}, "the field 'id' is missing"),
+        ([], "must be an object, and is an array"),
+        (None, "must be an object, and is null"),
+    ],
+)
+def test_what_does_not_fit_a_model_is_said_in_words(value: object, words: str) -> None:
+    with pytest.raises(WrongShapeError, match=words):
+        parse(models.Job, value)
+
+
+@pytest.mark.parametrize("value", [5, "text", True, [5], ["abc"], [[1]]])
+def test_a_part_of_the_wrong_kind_is_said_in_words(value: object) -> None:
+    with pytest.raises(WrongShapeError, match="a field has the wrong kind of value"):
+        parse(models.EndpointHealth, {"workers": value})
+
+
+# ReadOnlyJSON
+
+
+def test_read_only_json_is_a_mapping_that_cannot_be_changed() -> None:
+    view: Any = read_only({"a": 1, "b": [2]})
+    assert (view["a"], list(view), len(view), "b" in view, view.get("c")) == (1, ["a", "b"], 2, True, None)
+    assert repr(view) == "{'a': 1, 'b': [2]}"
+    with pytest.raises(TypeError):
+        view["a"] = 2
+    with pytest.raises(TypeError):
+        del view["a"]
+    with pytest.raises(AttributeError):
+        view._data = {}
+
+
+def test_read_only_json_equals_every_mapping_with_the_same_content() -> None:
+    view = read_only({"a": 1})
+    assert view == {"a": 1}
+    assert {"a": 1} == view
+    assert view == read_only({"a": 1})
+    assert view != {"a": 2}
+    assert view != [("a", 1)]
+
+
+def test_read_only_json_does_not_follow_changes_of_what_it_was_made_of() -> None:
+    source = {"a": 1}
+    view = read_only(source)
+    source["a"] = 2
+    assert view == {"a": 1}
+    assert read_only(view) is view
+
+
+def test_a_copy_of_read_only_json_is_a_plain_dict_of_its_own() -> None:
+    view = read_only({"a": 1})
+    plain = view.copy()
+    plain["a"] = 2
+    assert type(plain) is dict
+    assert view == {"a": 1}
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda view: pickle.loads(pickle.dumps(view))])
+def test_read_only_json_survives_copies_and_pickles(copied: Callable[[ReadOnlyJSON], object]) -> None:
+    assert copied(read_only({"a": [1]})) == {"a": [1]}
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=10,
+    )
+)
+def test_no_json_makes_a_reader_raise_anything_but_its_own_error(value: object) -> None:
+    readers: list[Callable[[Any, str], object]] = [as_object, as_text, as_optional_text, as_optional_int, as_count]
+    for read in readers:
+        refused(read, value)
+    for model in (models.Job, models.StreamAnswer, models.EndpointHealth, models.PurgeResult, models.RunRequest):
+        try:
+            parse(model, {"id": value, "stream": value, "jobs": value, "policy": value, "input": value})
+        except WrongShapeError:
+            continue

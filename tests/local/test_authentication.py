@@ -1,0 +1,68 @@
+"""Who may call: the endpoint is looked up first, then the key is compared."""
+
+import pytest
+
+from runpod_typed.local import LocalQueue
+from tests.local.caller import Answer, Caller
+
+
+def call(queue: LocalQueue, authorization: str | None, path: str = "/health") -> Answer:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    return Caller(queue).call("GET", path, headers=headers)
+
+
+@pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER   {}", "{}", " {} "])
+def test_the_key_is_taken_with_and_without_its_scheme(queue: LocalQueue, form: str) -> None:
+    assert call(queue, form.format(queue.api_key)).status == 200
+
+
+@pytest.mark.parametrize("authorization", ["Bearer nope", "nope", "Basic {}", "Bearer {}x", "Bearer \xe9"])
+def test_a_wrong_key_is_401(queue: LocalQueue, authorization: str) -> None:
+    answer = call(queue, authorization.format(queue.api_key))
+    assert (answer.status, answer.json) == (401, {"error": "unauthorized"})
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer "])
+def test_a_missing_key_is_401_as_plain_text(queue: LocalQueue, authorization: str | None) -> None:
+    answer = call(queue, authorization)
+    assert (answer.status, answer.text) == (401, "no token provided")
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer nope"])
+def test_an_unknown_endpoint_is_404_with_any_key(queue: LocalQueue, authorization: str | None) -> None:
+    connection = Caller(queue).connect()
+    headers = {} if authorization is None else {"Authorization": authorization}
+    connection.request("GET", "/v2/another/health", headers=headers)
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (404, b'{"error":"endpoint not found"}')
+    connection.close()
+
+
+def test_a_worker_may_not_call_what_clients_call(queue: LocalQueue) -> None:
+    token = queue.worker_environment()["RUNPOD_AI_API_KEY"]
+    assert token != queue.api_key
+    assert call(queue, token).status == 401
+
+
+@pytest.mark.parametrize("path", ["/job-take/w?gpu=x", "/job-stop/w?gpu=x", "/ping/w"])
+def test_a_worker_without_the_token_is_401(queue: LocalQueue, path: str) -> None:
+    assert call(queue, "nope", path).status == 401
+
+
+def test_a_worker_may_present_the_api_key_as_on_the_platform(queue: LocalQueue) -> None:
+    assert call(queue, queue.api_key, "/ping/w").status == 200
+
+
+def test_a_random_key_differs_each_time_and_is_not_shown(queue: LocalQueue) -> None:
+    other = LocalQueue()
+    assert other.api_key != queue.api_key
+    assert len(other.api_key) > 20
+    assert queue.api_key not in repr(queue)
+    assert queue.worker_environment()["RUNPOD_AI_API_KEY"] not in repr(queue)
+
+
+def test_a_given_key_is_the_key() -> None:
+    with LocalQueue(api_key="secret") as queue:
+        assert queue.api_key == "secret"
+        assert call(queue, "Bearer secret").status == 200

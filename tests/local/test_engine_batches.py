@@ -1,0 +1,222 @@
+"""Batches: drafts, what may be done with them when, and counts that add up."""
+
+import pytest
+
+from runpod_typed.local._engine.batches import BatchBook, BatchRecord
+from runpod_typed.local._engine.engine import Engine
+from runpod_typed.local._engine.errors import NotAllowedError, NotFoundError
+from runpod_typed.local._engine.jobs import JobStatus, Result, Submission
+from runpod_typed.local._engine.settings import EngineSettings
+
+
+def some(count: int) -> list[Submission]:
+    return [Submission(input={"n": number}) for number in range(count)]
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine(EngineSettings(epoch=1_752_057_000.0, active_batches=2, batch_requests=5, queued_jobs=6))
+
+
+@pytest.fixture
+def book(engine: Engine) -> BatchBook:
+    return BatchBook(engine, "demo")
+
+
+def counts(book: BatchBook, batch: BatchRecord) -> tuple[object, ...]:
+    shown = book.show(batch)
+    names = ("requestTotal", "requestInProgress", "requestCompleted", "requestFailed")
+    return (shown["status"], *(shown[name] for name in names))
+
+
+def test_a_draft_runs_nothing_until_it_is_finalized(engine: Engine, book: BatchBook) -> None:
+    batch = book.create(some(2), 0.0)
+    book.append(batch.id, some(1), 1.0)
+    assert engine.take("w", 2.0) == []
+    assert counts(book, batch) == ("DRAFT", 3, 0, 0, 0)
+
+    book.finalize(batch.id, 3.0)
+    assert counts(book, batch) == ("FINALIZED", 3, 0, 0, 0)
+    jobs = engine.take("w", 4.0, limit=3)
+    assert [job.submission.input for job in jobs] == [{"n": 0}, {"n": 1}, {"n": 0}]
+    assert {job.batch_id for job in jobs} == {batch.id}
+    assert counts(book, batch) == ("FINALIZED", 3, 3, 0, 0)
+
+    engine.finish("w", jobs[0].id, Result(output=1), 5.0)
+    engine.finish("w", jobs[1].id, Result(error="no"), 5.0)
+    assert counts(book, batch) == ("FINALIZED", 3, 1, 1, 1)
+
+
+def test_a_batch_is_shown_as_documented(book: BatchBook) -> None:
+    batch = book.create([], 1.5)
+    assert book.show(batch) == {
+        "createdAt": 1_752_057_001_500,
+        "endpointId": "demo",
+        "id": batch.id,
+        "requestCompleted": 0,
+        "requestFailed": 0,
+        "requestInProgress": 0,
+        "requestTotal": 0,
+        "status": "DRAFT",
+    }
+    book.rename(batch.id, "nightly", 2.0)
+    shown = book.show(batch)
+    assert shown["name"] == "nightly"
+    assert list(shown) == sorted(shown)
+
+
+def test_batches_are_listed_newest_first(book: BatchBook) -> None:
+    ids = [book.create([], float(now)).id for now in range(3)]
+    assert [shown["id"] for shown in book.show_all()] == ids[::-1]
+
+
+def test_a_request_can_be_taken_out_of_a_draft(book: BatchBook) -> None:
+    batch = book.create(some(2), 0.0)
+    first, second = batch.requests
+    book.delete_request(batch.id, first, 1.0)
+    assert list(batch.requests) == [second]
+    with pytest.raises(NotFoundError, match="request"):
+        book.delete_request(batch.id, first, 1.0)
+
+
+def test_only_a_draft_can_be_changed(book: BatchBook) -> None:
+    batch = book.create(some(1), 0.0)
+    (request_id,) = batch.requests
+    book.finalize(batch.id, 1.0)
+    for change in (
+        lambda: book.append(batch.id, some(1), 2.0),
+        lambda: book.delete_request(batch.id, request_id, 2.0),
+        lambda: book.finalize(batch.id, 2.0),
+    ):
+        with pytest.raises(NotAllowedError, match="FINALIZED"):
+            change()
+    assert book.rename(batch.id, "late", 2.0).name == "late"
+
+
+def test_an_unknown_batch_is_not_found(book: BatchBook) -> None:
+    with pytest.raises(NotFoundError, match="batch"):
+        book.get("batch_0", 0.0)
+
+
+def test_cancelling_a_draft_cancels_it_at_once(engine: Engine, book: BatchBook) -> None:
+    batch = book.create(some(2), 0.0)
+    book.cancel(batch.id, 1.0)
+    assert counts(book, batch)[0] == "CANCELLED"
+    assert engine.waiting == 0
+
+
+def test_a_cancelled_batch_waits_for_what_runs(engine: Engine, book: BatchBook) -> None:
+    batch = book.create(some(3), 0.0)
+    book.finalize(batch.id, 1.0)
+    (running,) = engine.take("w", 2.0)
+    book.cancel(batch.id, 3.0)
+    assert counts(book, batch) == ("FINALIZED", 3, 1, 0, 2)
+    assert engine.take("w", 4.0) == []
+    engine.finish("w", running.id, Result(output=1), 5.0)
+    assert counts(book, batch) == ("CANCELLED", 3, 0, 1, 2)
+
+
+def test_cancelling_a_batch_that_is_done_changes_nothing(engine: Engine, book: BatchBook) -> None:
+    batch = book.create(some(1), 0.0)
+    book.finalize(batch.id, 1.0)
+    (job,) = engine.take("w", 2.0)
+    engine.finish("w", job.id, Result(output=1), 3.0)
+    book.cancel(batch.id, 4.0)
+    assert counts(book, batch) == ("FINALIZED", 1, 0, 1, 0)
+
+
+@pytest.mark.parametrize("end", ["ttl", "purge", "execution timeout"])
+def test_however_a_request_ends_the_counts_add_up(engine: Engine, book: BatchBook, end: str) -> None:
+    batch = book.create([Submission(input=1, ttl=10.0, execution_timeout=5.0)], 0.0)
+    book.finalize(batch.id, 0.0)
+    if end == "purge":
+        assert engine.purge(1.0) == 1
+    elif end == "execution timeout":
+        engine.take("w", 0.0)
+    engine.advance(11.0)
+    assert counts(book, batch) == ("FINALIZED", 1, 0, 0, 1)
+
+
+def test_results_of_a_batch_outlive_the_retention_of_single_jobs(engine: Engine, book: BatchBook) -> None:
+    batch = book.create(some(1), 0.0)
+    book.finalize(batch.id, 0.0)
+    (job,) = engine.take("w", 0.0)
+    engine.finish("w", job.id, Result(output="kept"), 1.0)
+    engine.advance(1e6)
+    page = book.show_page(batch, 0, 50)
+    assert page["requests"] == [
+        {
+            "completedAt": "2025-07-09T10:30:01.000Z",
+            "id": job.id,
+            "output": "kept",
+            "startedAt": "2025-07-09T10:30:00.000Z",
+            "status": "COMPLETED",
+        }
+    ]
+
+
+def test_requests_are_paged_in_the_order_of_submission(book: BatchBook) -> None:
+    batch = book.create(some(5), 0.0)
+    ids = list(batch.requests)
+
+    def page(offset: int, limit: int) -> tuple[list[object], object]:
+        shown = book.show_page(batch, offset, limit)
+        assert (shown["offset"], shown["limit"], shown["total"]) == (offset, limit, 5)
+        requests = shown["requests"]
+        assert isinstance(requests, list)
+        return [request["id"] for request in requests], shown["hasMore"]
+
+    assert page(0, 2) == (ids[:2], True)
+    assert page(2, 3) == (ids[2:], False)
+    assert page(9, 2) == ([], False)
+
+
+def test_the_page_shows_requests_of_every_state(engine: Engine, book: BatchBook) -> None:
+    batch = book.create(some(3), 0.0)
+    assert {request["status"] for request in _requests(book, batch)} == {"IN_QUEUE"}
+    book.finalize(batch.id, 0.0)
+    first, _ = engine.take("w", 0.0, limit=2)
+    engine.progress("w", first.id, "half", 0.5)
+    assert "output" not in _requests(book, batch)[0]
+    engine.finish("w", first.id, Result(error={"code": 7}), 1.0)
+    shown = _requests(book, batch)
+    assert [request["status"] for request in shown] == ["FAILED", "IN_PROGRESS", "IN_QUEUE"]
+    assert shown[0]["error"] == "{'code': 7}"
+
+
+def _requests(book: BatchBook, batch: BatchRecord) -> list[dict[str, object]]:
+    requests = book.show_page(batch, 0, 50)["requests"]
+    assert isinstance(requests, list)
+    return requests
+
+
+# Limits.
+
+
+def test_a_batch_holds_so_many_requests(book: BatchBook) -> None:
+    with pytest.raises(NotAllowedError, match="6; at most 5"):
+        book.create(some(6), 0.0)
+    batch = book.create(some(3), 0.0)
+    with pytest.raises(NotAllowedError, match="at most 5"):
+        book.append(batch.id, some(3), 1.0)
+
+
+def test_so_many_batches_are_active(engine: Engine, book: BatchBook) -> None:
+    batches = [book.create(some(1), 0.0) for _ in range(3)]
+    for batch in batches[:2]:
+        book.finalize(batch.id, 1.0)
+    with pytest.raises(NotAllowedError, match="at most 2"):
+        book.finalize(batches[2].id, 2.0)
+    (job,) = engine.take("w", 3.0)
+    engine.finish("w", job.id, Result(output=1), 3.0)
+    book.finalize(batches[2].id, 4.0)
+
+
+def test_so_many_requests_wait(engine: Engine, book: BatchBook) -> None:
+    for submission in some(3):
+        engine.submit(submission, 0.0)
+    batch = book.create(some(4), 0.0)
+    with pytest.raises(NotAllowedError, match="at most 6"):
+        book.finalize(batch.id, 1.0)
+    assert counts(book, batch)[0] == "DRAFT"
+    assert engine.stats().by_status[JobStatus.IN_QUEUE] == 3

@@ -1,0 +1,89 @@
+"""Lifetimes over the wire: real seconds where scaled, and leaps of the queue's clock."""
+
+import time
+
+import pytest
+
+from runpod_typed.local import LocalQueue
+from tests.local.caller import Caller, eventually, in_background
+
+
+@pytest.mark.parametrize(("path", "kept"), [("/run", 1800), ("/runsync", 60)])
+def test_a_result_is_gone_after_its_retention(path: str, kept: int) -> None:
+    with LocalQueue(lambda job: job["input"]) as queue:
+        client = Caller(queue)
+        job_id = client.post(path, {"input": 1}).json["id"]
+        client.wait(job_id)
+        queue.advance(kept - 5)
+        assert client.get(f"/status/{job_id}").status == 200
+        queue.advance(6)
+        for operation in ("status", "status-sync", "stream", "cancel", "retry"):
+            assert client.post(f"/{operation}/{job_id}").status == 404
+        assert queue.stats().expired == 1
+
+
+def test_with_scaled_time_a_result_is_gone_by_itself() -> None:
+    with LocalQueue(lambda job: job["input"], time_scale=0.0005) as queue:
+        client = Caller(queue)
+        job_id = client.run()
+        assert client.wait(job_id)["status"] == "COMPLETED"
+        eventually(lambda: client.get(f"/status/{job_id}").status, lambda status: status == 404)
+
+
+def test_whoever_waits_for_a_job_hears_when_its_ttl_ends() -> None:
+    with LocalQueue(time_scale=0.02) as queue:
+        client = Caller(queue)
+        job_id = client.run(policy={"ttl": 10_000})
+        assert client.get(f"/status-sync/{job_id}").status == 404
+        answer = client.post("/runsync", {"input": 1, "policy": {"ttl": 10_000}})
+        assert (answer.status, answer.json["status"]) == (200, "TIMED_OUT")
+
+
+def test_a_status_call_may_shorten_a_life(queue: LocalQueue, client: Caller) -> None:
+    job_id = client.run()
+    assert client.get(f"/status/{job_id}?ttl=6000").status == 200
+    queue.advance(5)
+    assert client.get(f"/status/{job_id}?ttl=60000").status == 200
+    queue.advance(1)
+    assert client.get(f"/status/{job_id}").status == 404
+
+
+def test_an_async_handler_that_runs_too_long_is_stopped() -> None:
+    import asyncio
+
+    ended: list[str] = []
+
+    async def handler(job: dict[str, object]) -> str:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append("stopped")
+            raise
+        return "too late"
+
+    with LocalQueue(handler, time_scale=0.02) as queue:
+        client = Caller(queue)
+        shown = client.wait(client.run(policy={"executionTimeout": 5000}))
+        assert shown["status"] == "TIMED_OUT"
+        assert "execution timeout" in shown["error"]
+        eventually(lambda: ended, lambda seen: seen == ["stopped"])
+
+
+def test_held_requests_keep_their_real_time(queue: LocalQueue, client: Caller) -> None:
+    job_id = client.run()
+    started = time.monotonic()
+    answer = in_background(lambda: client.get(f"/status-sync/{job_id}?wait=1000"))
+    queue.advance(3600)
+    assert answer().json["status"] == "IN_QUEUE"
+    assert time.monotonic() - started >= 0.9  # it was held, and the leap did not cut it short
+
+
+def test_a_leap_is_seen_in_the_times_of_a_job(queue: LocalQueue, client: Caller, worker: Caller) -> None:
+    job_id = client.run()
+    queue.advance(7)
+    worker.get("/job-take/w")
+    queue.advance(5)
+    worker.post(f"/job-done/w/{job_id}", {"output": 1})
+    shown = client.get(f"/status/{job_id}").json
+    assert shown["delayTime"] // 1000 == 7
+    assert shown["executionTime"] // 1000 == 5

@@ -1,0 +1,179 @@
+"""The operations of workers over a real socket, in the worker SDK's own forms."""
+
+from urllib.parse import quote
+
+import pytest
+
+from runpod_typed.local import LocalQueue
+from tests.local.caller import Caller, eventually, in_background
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded", "charset": "utf-8"}
+
+
+def takers(queue: LocalQueue) -> int:
+    """How many workers wait for a job."""
+    service = queue._service
+    assert service is not None
+    return len(service._takers)
+
+
+def report(worker: Caller, queue: LocalQueue, path: str, raw: bytes) -> int:
+    token = queue.worker_environment()["RUNPOD_AI_API_KEY"]
+    return worker.call("POST", path, raw=raw, headers=FORM | {"Authorization": token}).status
+
+
+def test_a_take_is_held_until_a_job_comes(client: Caller, worker: Caller) -> None:
+    answer = in_background(lambda: worker.get("/job-take/w?gpu=x&job_in_progress=0"))
+    job_id = client.run({"a": 1}, webhook="http://127.0.0.1:9/hook")
+    assert answer().json == {"id": job_id, "input": {"a": 1}, "webhook": "http://127.0.0.1:9/hook"}
+    assert answer().headers["content-type"] == "application/json"
+
+
+def test_each_job_is_given_to_one_of_those_who_wait(queue: LocalQueue, client: Caller, worker: Caller) -> None:
+    takes = [in_background(lambda n=n: worker.get(f"/job-take/w{n}?gpu=x")) for n in range(5)]
+    eventually(lambda: client.get("/health").json["workers"]["idle"], lambda idle: idle == 5)
+    ids = [client.run(n) for n in range(5)]
+    assert sorted(take().json["id"] for take in takes) == sorted(ids)
+    assert queue.stats().executed_twice == ()
+
+
+def test_a_batch_take_gives_what_there_is_up_to_its_size(client: Caller, worker: Caller) -> None:
+    ids = [client.run(n) for n in range(4)]
+    answer = worker.get("/job-take-batch/w?gpu=x&batch_size=3&job_in_progress=0")
+    assert [job["id"] for job in answer.json] == ids[:3]
+    answer = worker.get("/job-take-batch/w?gpu=x&batch_size=3&job_in_progress=1")
+    assert [job["id"] for job in answer.json] == ids[3:]
+
+
+def test_a_worker_that_hangs_up_gets_no_job(queue: LocalQueue, client: Caller, worker: Caller) -> None:
+    connection = worker.connect()
+    token = queue.worker_environment()["RUNPOD_AI_API_KEY"]
+    connection.request("GET", "/v2/demo/job-take/w1?gpu=x", headers={"Authorization": token})
+    client.until("/health", lambda health: health["workers"]["idle"] == 1)
+    connection.close()
+    eventually(lambda: takers(queue), lambda count: count == 0)
+    job_id = client.run()
+    assert worker.get("/job-take/w2?gpu=x").json["id"] == job_id
+
+
+def test_bodies_are_read_as_json_whatever_their_type_says(queue: LocalQueue, client: Caller, worker: Caller) -> None:
+    job_id = client.run()
+    worker.get("/job-take/w?gpu=x")
+    done, stream = f"/job-done/w/{job_id}?gpu=x&isStream=false", f"/job-stream/w/{job_id}?gpu=x&isStream=false"
+    assert report(worker, queue, done, '{"status": "IN_PROGRESS", "output": "é 50%"}'.encode()) == 200
+    assert client.get(f"/status/{job_id}").json["output"] == "é 50%"
+    assert report(worker, queue, stream, b'{"output": "a=b&c=d"}') == 200
+    assert report(worker, queue, done, b'{"output": NaN}') == 200
+    assert b'"output":NaN' in client.get(f"/status/{job_id}").body
+    assert client.get(f"/stream/{job_id}").json["stream"] == [{"output": "a=b&c=d"}]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"output=1"])
+def test_a_report_that_is_no_object_is_400(queue: LocalQueue, client: Caller, worker: Caller, raw: bytes) -> None:
+    job_id = client.run()
+    worker.get("/job-take/w?gpu=x")
+    assert report(worker, queue, f"/job-done/w/{job_id}?gpu=x", raw) == 400
+    assert client.get(f"/status/{job_id}").json["status"] == "IN_PROGRESS"
+
+
+def test_late_and_second_reports_are_answered_200_and_ignored(client: Caller, worker: Caller) -> None:
+    job_id = client.run()
+    worker.get("/job-take/w?gpu=x")
+    assert worker.post(f"/job-done/w/{job_id}?gpu=x", {"output": 1}).status == 200
+    before = client.get(f"/status/{job_id}").json
+    assert worker.post(f"/job-done/w/{job_id}?gpu=x", {"output": 2}).status == 200
+    assert worker.post(f"/job-done/w/{job_id}?gpu=x", {"status": "IN_PROGRESS", "output": 3}).status == 200
+    assert worker.post(f"/job-stream/w/{job_id}?gpu=x", {"output": 4}).status == 200
+    assert client.get(f"/status/{job_id}").json == before
+    assert client.get(f"/stream/{job_id}").json["stream"] == []
+
+
+def test_a_report_on_an_unknown_job_is_404(worker: Caller) -> None:
+    assert worker.post("/job-done/w/nobody?gpu=x", {"output": 1}).status == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"output": {"a": 1}}, "COMPLETED"),
+        ({}, "COMPLETED"),
+        ({"error": "text"}, "FAILED"),
+        ({"error": {"code": 7}}, "FAILED"),
+        ({"output": 1, "stopPod": True}, "COMPLETED"),
+    ],
+)
+def test_every_form_of_a_result_ends_the_job(client: Caller, worker: Caller, body: object, status: str) -> None:
+    job_id = client.run()
+    worker.get("/job-take/w?gpu=x")
+    worker.post(f"/job-done/w/{job_id}?gpu=x&isStream=false", body)
+    shown = client.get(f"/status/{job_id}").json
+    assert shown["status"] == status
+    assert isinstance(body, dict)
+    assert {key: shown[key] for key in ("output", "error") if key in shown} == {
+        key: value for key, value in body.items() if key != "stopPod"
+    }
+
+
+def test_a_result_above_20_megabytes_is_400(client: Caller, worker: Caller) -> None:
+    job_id = client.run()
+    worker.get("/job-take/w?gpu=x")
+    answer = worker.post(f"/job-done/w/{job_id}?gpu=x", {"output": "x" * 20 * 1024 * 1024})
+    assert answer.status == 400
+    assert client.get(f"/status/{job_id}").json["status"] == "IN_PROGRESS"
+
+
+def test_a_text_chunk_above_a_megabyte_comes_in_pieces(client: Caller, worker: Caller) -> None:
+    job_id = client.run()
+    worker.get("/job-take/w?gpu=x")
+    text = "abcdefg" * 200_000
+    worker.post(f"/job-stream/w/{job_id}?gpu=x", {"output": text})
+    pieces = [chunk["output"] for chunk in client.get(f"/stream/{job_id}").json["stream"]]
+    assert len(pieces) > 1
+    assert "".join(pieces) == text
+
+
+def test_the_stop_channel_is_held_until_a_job_is_to_be_stopped(client: Caller, worker: Caller) -> None:
+    job_id = client.run()
+    worker.get("/job-take/w?gpu=x")
+    answer = in_background(lambda: worker.get("/job-stop/w?gpu=x"))
+    client.post(f"/cancel/{job_id}")
+    assert answer().json == {"jobsToStop": [job_id]}
+
+
+def test_a_stop_waits_for_the_worker_to_ask(client: Caller, worker: Caller) -> None:
+    ids = [client.run() for _ in range(2)]
+    worker.get("/job-take-batch/w?gpu=x&batch_size=2")
+    for job_id in ids:
+        client.post(f"/cancel/{job_id}")
+    assert worker.get("/job-stop/w?gpu=x").json == {"jobsToStop": ids}
+
+
+def test_heartbeats_that_name_the_job_keep_it_alive(queue: LocalQueue, client: Caller, worker: Caller) -> None:
+    named, forgotten = client.run(1), client.run(2)
+    worker.get("/job-take-batch/w?gpu=x&batch_size=2")
+    for _ in range(3):
+        queue.advance(20)
+        assert worker.get(f"/ping/w?job_id={quote(f'{named},other')}&runpod_version=1.12.0").status == 200
+    assert client.get(f"/status/{named}").json["status"] == "IN_PROGRESS"
+    assert client.get(f"/status/{forgotten}").json == {"id": forgotten, "retries": 1, "status": "IN_QUEUE"}
+
+
+def test_an_unhealthy_worker_is_counted_as_such(client: Caller, worker: Caller) -> None:
+    worker.get("/ping/w?status=unhealthy&check=disk&reason=full&runpod_version=1.12.0")
+    assert client.get("/health").json["workers"] | {"unhealthy": 1} == client.get("/health").json["workers"]
+
+
+def test_stopping_the_queue_lets_every_held_request_go() -> None:
+    queue = LocalQueue().start()
+    client, worker = Caller(queue), Caller(queue)
+    job_id = client.run()
+    held = [
+        in_background(lambda path=path: client.get(path).status)
+        for path in (f"/status-sync/{job_id}", f"/stream/{job_id}?wait=60000", "/job-stop/w")
+    ]
+    queue.pause()
+    held.append(in_background(lambda: worker.get("/job-take/w").status))
+    eventually(lambda: takers(queue), lambda count: count == 1)
+    client.get("/health")
+    queue.stop()
+    assert [answer() for answer in held] == [200, 200, 204, 204]
