@@ -119,6 +119,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Schemathesis over the specification against the local queue: a minute of generated requests."""
+    session.install("-e", ".[local]", *groups("fuzz"))
+    session.run("python", "-m", "tests.fuzz", "--max-time=60", "--max-examples=30", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the sdist, the wheel from it, and run the tests of the one against the other."""
     session.install(*groups("build"))
