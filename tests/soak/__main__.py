@@ -21,7 +21,7 @@ from typing import Any
 
 from attrs import frozen
 
-from tests.soak.tally import Tally, add
+from tests.soak.tally import Tally
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -50,13 +50,15 @@ class Round:
 
     Attributes:
         title: What it is about.
-        jobs: How many jobs each client submits, by its name.
+        client: Which client submits the jobs.
+        jobs: How many.
         kinds: The faults.
         rate: Which share of the requests, or of the jobs, they hit.
     """
 
     title: str
-    jobs: Mapping[str, int]
+    client: str
+    jobs: int
     kinds: list[str]
     rate: float
 
@@ -82,35 +84,30 @@ def python(module: str, *arguments: str, environment: Mapping[str, str] | None =
 
 
 def play(round_: Round, seed: int) -> tuple[Tally, dict[str, Any]]:
-    """Play a round: what the clients counted, and what the server did."""
+    """Play a round: what the client counted, and what the server did."""
     options = {"seed": seed, "rate": round_.rate, "kinds": round_.kinds, "workers": 24}
+    how = CLIENTS[round_.client]
+    order = {
+        "name": round_.client,
+        "jobs": round_.jobs,
+        "seed": f"{seed}/{round_.client}",
+        "runtime": how["runtime"],
+        "at_once": how["at_once"],
+    }
     server = python("tests.soak.queues", json.dumps(options))
-    clients: list[subprocess.Popen[str]] = []
+    processes = [server]
     try:
         assert server.stdout is not None
         where = server.stdout.readline()
-        for name, jobs in round_.jobs.items():
-            client = CLIENTS[name]
-            order = {
-                "name": name,
-                "jobs": jobs,
-                "seed": f"{seed}/{name}",
-                "runtime": client["runtime"],
-                "at_once": client["at_once"],
-            }
-            clients.append(
-                python("tests.soak.clients", where, json.dumps(order), environment=client.get("environment"))
-            )
-        tallies: list[dict[str, Any]] = []
-        for client_process in clients:
-            answer, _ = client_process.communicate()
-            if client_process.returncode != 0:
-                raise SystemExit(f"a client of the soak ended with {client_process.returncode}")
-            tallies.append(json.loads(answer))
-        answer, _ = server.communicate("report\n", timeout=60)
-        return add(tallies), json.loads(answer)
+        client = python("tests.soak.clients", where, json.dumps(order), environment=how.get("environment"))
+        processes.append(client)
+        counted, _ = client.communicate()
+        if client.returncode != 0:
+            raise SystemExit(f"the client of the soak ended with {client.returncode}")
+        served, _ = server.communicate("report\n", timeout=60)
+        return Tally(**json.loads(counted)), json.loads(served)
     finally:
-        for process in [*clients, server]:
+        for process in processes:
             if process.poll() is None:
                 process.kill()
                 process.wait()
@@ -122,37 +119,34 @@ def table(rows: list[tuple[str, object]]) -> str:
     return "\n".join(f"  {name:<{width}}  {value!s:>8}" for name, value in rows)
 
 
-def report(round_: Round, tally: Tally, served: Mapping[str, Any], seconds: float) -> bool:
-    """Print what came of a round; whether all is well."""
-    injected: Counter[str] = Counter(served["injected"])
-    print(f"\n{round_.title}: {seconds:.0f} s\n")
-    print(table([(f"fault {kind}", count) for kind, count in sorted(injected.items())]))
-    print(table([("faults in all", injected.total())]))
-    print()
-    bad = {
-        "lost": tally.lost,
-        "doubled without consent": len(served["doubled"]),
-        "deadlines overrun": tally.overrun,
-        "errors outside the tree": tally.outside,
-    }
-    rows: list[tuple[str, object]] = [
-        ("jobs submitted", tally.submitted),
-        ("accepted by the queue", served["accepted"]),
-        ("delivered as they should", tally.delivered),
-        *bad.items(),
-        ("uncertain, and reported", tally.uncertain),
-        ("streams with a gap, and reported", tally.interrupted),
-        ("given up by the platform, and reported", tally.given_up),
-        ("waits that went on after an error", tally.went_on),
-        ("longest overrun, in ms", round(tally.worst_overrun * 1000)),
-    ]
-    print(table(rows))
-    counted = tally.delivered + tally.uncertain + tally.interrupted + tally.given_up + tally.lost + tally.outside
-    if counted != tally.submitted:
-        print(f"\n  {tally.submitted} jobs were submitted, and {counted} are accounted for")
-    for sample in tally.samples:
-        print(f"  {sample}")
-    return not any(bad.values()) and counted == tally.submitted
+BAD = {
+    "lost": "lost",
+    "doubled": "doubled without consent",
+    "overrun": "deadlines overrun",
+    "outside": "errors outside the tree",
+}
+
+
+def report(round_: Round, tally: Tally, served: Mapping[str, Any]) -> Counter[str]:
+    """What came of a round, by the words that the table has for it."""
+    total: Counter[str] = Counter({f"fault {kind}": count for kind, count in served["injected"].items()})
+    total.update(
+        {
+            "faults in all": sum(served["injected"].values()),
+            "jobs submitted": tally.submitted,
+            "accepted by the queue": served["accepted"],
+            "delivered as they should": tally.delivered,
+            BAD["lost"]: tally.lost + abs(tally.submitted - tally.ended),
+            BAD["doubled"]: len(served["doubled"]),
+            BAD["overrun"]: tally.overrun,
+            BAD["outside"]: tally.outside,
+            "uncertain, and reported": tally.uncertain,
+            "streams with a gap, and reported": tally.interrupted,
+            "given up by the platform, and reported": tally.given_up,
+            "waits that went on after an error": tally.went_on,
+        }
+    )
+    return total
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -165,24 +159,39 @@ def main(argv: list[str] | None = None) -> int:
     jobs: int = options.jobs
     shares = {"sync, threads": 0.4, "asyncio, aiohttp": 0.3, "asyncio, httpcore": 0.15, "trio": 0.15}
     rounds = [
-        Round(
-            title=f"Faults of requests, {options.rate:.0%} of all",
-            jobs={name: round(jobs * 0.97 * share) for name, share in shares.items()},
-            kinds=REQUEST_FAULTS,
-            rate=options.rate,
+        *(
+            Round(
+                title=f"{name}: {options.rate:.0%} of the requests are hit",
+                client=name,
+                jobs=round(jobs * 0.97 * share),
+                kinds=REQUEST_FAULTS,
+                rate=options.rate,
+            )
+            for name, share in shares.items()
         ),
         Round(
-            title=f"Workers that die with {options.rate:.0%} of the jobs",
-            jobs={"asyncio, aiohttp": round(jobs * 0.03) + 1},
+            title=f"asyncio, aiohttp: {options.rate:.0%} of the jobs lose their worker",
+            client="asyncio, aiohttp",
+            jobs=round(jobs * 0.03) + 1,
             kinds=WORKER_FAULTS,
             rate=options.rate,
         ),
     ]
-    well = True
+    total: Counter[str] = Counter()
+    worst = 0.0
     for round_ in rounds:
         began = time.monotonic()
         tally, served = play(round_, options.seed)
-        well &= report(round_, tally, served, time.monotonic() - began)
+        counts = report(round_, tally, served)
+        print(f"{round_.title}; {round_.jobs} jobs in {time.monotonic() - began:.0f} s", flush=True)
+        for sample in tally.samples:
+            print(f"  {sample}")
+        total.update(counts)
+        worst = max(worst, tally.worst_overrun)
+    rows: list[tuple[str, object]] = [(name, total[name]) for name in sorted(total) if name.startswith("fault ")]
+    rows += [(name, total[name]) for name in counts if not name.startswith("fault ")]
+    print(f"\n{table([*rows, ('longest overrun, in ms', round(worst * 1000))])}")
+    well = not any(total[name] for name in BAD.values())
     print("\nAll is well." if well else "\nNot all is well: see above.")
     return 0 if well else 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -52,6 +51,11 @@ class Tally:
             if sample is not None and len(self.samples) < 20:
                 self.samples.append(f"{name}: {sample}")
 
+    @property
+    def ended(self) -> int:
+        """How many jobs are accounted for."""
+        return self.delivered + self.uncertain + self.interrupted + self.given_up + self.lost + self.outside
+
     @contextmanager
     def limit(self, timeout: float) -> Generator[None]:
         """Watch that what is inside keeps its timeout."""
@@ -67,16 +71,3 @@ class Tally:
     def to_dict(self) -> dict[str, Any]:
         """For another process."""
         return asdict(self, filter=lambda attribute, _: attribute.name != "_lock")
-
-
-def add(tallies: list[dict[str, Any]]) -> Tally:
-    """The sum of several."""
-    total = Tally()
-    counts: Counter[str] = Counter()
-    for tally in tallies:
-        total.samples += tally.pop("samples")
-        total.worst_overrun = max(total.worst_overrun, tally.pop("worst_overrun"))
-        counts.update(tally)
-    for name, count in counts.items():
-        setattr(total, name, count)
-    return total
