@@ -17,6 +17,7 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 """The versions of Python that the project supports; the types are checked for each."""
 
 EXTRAS = ".[aiohttp,local,pydantic]"
+GENERATOR = "openapi-python-client"
 
 nox.needs_version = ">=2025.2.9"
 nox.options.reuse_venv = "never" if os.environ.get("CI") else "yes"
@@ -43,6 +44,24 @@ def check_generated(session: nox.Session) -> None:
     """Fail where generated/ or the sync half is not what its source says; write nothing."""
     session.install(*groups("generate"))
     session.run("python", "scripts/generate.py", "--check")
+
+
+@nox.session
+def api_diff(session: nox.Session) -> None:
+    """Say what has changed for users since the last release, or since `-- REV`, and which version follows."""
+    session.install(*groups("api_diff"))
+    session.run("python", "scripts/api_diff.py", *session.posargs)
+
+
+@nox.session
+def upgrade_generator(session: nox.Session) -> None:
+    """Raise the generator's pin to the newest release, or to `-- VERSION`; with `--dry-run`, show what would move."""
+    options = [argument for argument in session.posargs if argument.startswith("-")]
+    versions = [argument for argument in session.posargs if not argument.startswith("-")]
+    generator = [f"{GENERATOR}=={version}" for version in versions] or [GENERATOR]
+    others = [found for found in groups("generate", "pytest") if not found.startswith(GENERATOR)]
+    session.install("--upgrade", "-e", ".", *generator, *others)
+    session.run("python", "scripts/upgrade_generator.py", *options)
 
 
 # What is checked
@@ -76,6 +95,7 @@ def types(session: nox.Session) -> None:
     for version in (PYTHONS[0], PYTHONS[-1]):
         session.run("pyright", "--project", "pyproject.toml", "--pythonversion", version)
     session.run("pyright", "--verifytypes", "runpod_typed", "--ignoreexternal")
+    session.run("pytest", "tests/typing")
 
 
 @nox.session

@@ -16,6 +16,7 @@ import httpcore
 import httpx
 from typing_extensions import override
 
+from runpod_typed._core.config import ProxyAddress
 from runpod_typed._synchronization import Attempt, current_attempt
 
 _WRITE_SIZE = 64 * 1024
@@ -29,6 +30,15 @@ def tls_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def httpcore_proxy(proxy: ProxyAddress) -> httpcore.Proxy:
+    """A proxy as httpcore's pools take it."""
+    return httpcore.Proxy(
+        httpcore.URL(scheme=proxy.scheme, host=proxy.host, port=proxy.port, target="/"),
+        auth=(proxy.user, proxy.password.reveal()) if proxy.user else None,
+        ssl_context=tls_context() if proxy.scheme == "https" else None,
+    )
+
+
 def _left(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
     attempt = current_attempt.get()
     if attempt is None:
@@ -39,7 +49,8 @@ def _left(timeout: float | None, late: type[httpcore.TimeoutException]) -> float
     return left if timeout is None else min(timeout, left)
 
 
-def _mark_sent() -> None:
+def mark_sent() -> None:
+    """Note that the attempt's request is leaving."""
     attempt: Attempt | None = current_attempt.get()
     if attempt is not None:
         attempt.request_sent = True
@@ -87,8 +98,9 @@ def _resolve(host: str, port: int) -> list[str]:
 class Stream(httpcore.NetworkStream):
     """A connection whose every step ends with the attempt that it belongs to."""
 
-    def __init__(self, inner: httpcore.NetworkStream) -> None:
+    def __init__(self, inner: httpcore.NetworkStream, tls_layers: int = 0) -> None:
         self._inner = inner
+        self._tls_layers = tls_layers
 
     @override
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -96,9 +108,14 @@ class Stream(httpcore.NetworkStream):
 
     @override
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        _mark_sent()
-        sock: socket.socket = self._inner.get_extra_info("socket")
+        mark_sent()
         rest = memoryview(buffer)
+        if self._tls_layers > 1:  # the socket is that of the outer one, a proxy's, which must not see what is inside
+            while rest:
+                self._inner.write(bytes(rest[:_WRITE_SIZE]), _left(timeout, httpcore.WriteTimeout))
+                rest = rest[_WRITE_SIZE:]
+            return
+        sock: socket.socket = self._inner.get_extra_info("socket")
         try:
             while rest:
                 sock.settimeout(_left(timeout, httpcore.WriteTimeout))
@@ -116,7 +133,8 @@ class Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
+        inner = self._inner.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout))
+        return Stream(inner, self._tls_layers + 1)
 
     @override
     def get_extra_info(self, info: str) -> Any:
@@ -154,7 +172,7 @@ class AsyncStream(httpcore.AsyncNetworkStream):
 
     @override
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        _mark_sent()
+        mark_sent()
         await self._inner.write(buffer, timeout)
 
     @override
@@ -165,7 +183,11 @@ class AsyncStream(httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        return AsyncStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        try:
+            return AsyncStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        except BaseException:  # httpcore closes it after errors, and not where it is cancelled
+            await self._inner.aclose()
+            raise
 
     @override
     def get_extra_info(self, info: str) -> Any:

@@ -6,16 +6,21 @@ A failure that were raised would carry the transport's frames, and with them the
 
 from __future__ import annotations
 
-from typing import Protocol, Self, final
+from typing import Protocol, final
 
 import httpcore
 import httpx
 
-from runpod_typed._core.config import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
+from runpod_typed._core.config import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig, ProxyAddress
 from runpod_typed._core.error_mapping import transport_failure
 from runpod_typed._core.http import BodyBuffer, HttpAnswer, HttpRequest, TransportFailure
-from runpod_typed._network import AsyncBackend, tls_context
-from runpod_typed._synchronization import async_deadline, async_run_out
+from runpod_typed._network import AsyncBackend, httpcore_proxy, tls_context
+from runpod_typed._synchronization import Attempt, async_content, async_deadline, async_run_out
+from runpod_typed.errors import ConfigurationError
+
+# The part of an attempt's time after which a connection that is not made has failed. It is over before the attempt is,
+# since the end of an attempt does not tell whether the request has left.
+_CONNECTING_SHARE = 0.9
 
 
 class AsyncSender(Protocol):
@@ -34,7 +39,7 @@ class AsyncSender(Protocol):
 class AsyncPoolSender:
     """Attempts over httpcore's connection pool, straight: half the work of a whole HTTP client."""
 
-    def __init__(self, config: ConnectionConfig) -> None:
+    def __init__(self, config: ConnectionConfig, proxy: ProxyAddress | None = None) -> None:
         base = config.base_url
         self._config = config
         self._scheme = base.scheme.encode()
@@ -45,6 +50,7 @@ class AsyncPoolSender:
             max_keepalive_connections=config.idle_connections,
             keepalive_expiry=KEEPALIVE_EXPIRY,
             network_backend=AsyncBackend(),
+            proxy=None if proxy is None else httpcore_proxy(proxy),
         )
 
     async def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
@@ -70,7 +76,7 @@ class AsyncPoolSender:
                     scheme=self._scheme, host=self._host, port=base.port, target=f"{base.path}{request.target}".encode()
                 ),
                 headers=self._config.headers(request),
-                content=request.body,
+                content=async_content(request.body),
                 extensions={"timeout": {"connect": min(CONNECT_TIMEOUT, seconds), "pool": seconds}},
             )
         )
@@ -92,44 +98,41 @@ class AsyncPoolSender:
 
 @final
 class AsyncClientSender:
-    """Attempts through an httpx client: the caller's own, or one of ours behind a proxy.
+    """Attempts through an httpx client of the caller's own.
 
-    Each of its steps is limited to the attempt's time; only the async half limits their sum too.
+    Each of its steps is limited to the attempt's time, and so is their sum in the async half. In the sync half a server
+    that sends its headers bit by bit can be late.
     """
 
-    def __init__(self, config: ConnectionConfig, client: httpx.AsyncClient, *, owned: bool = False) -> None:
+    def __init__(self, config: ConnectionConfig, client: httpx.AsyncClient) -> None:
         self._config = config
         self._client = client
-        self._owned = owned
-
-    @classmethod
-    def through_proxy(cls, config: ConnectionConfig) -> Self:
-        """Attempts through the proxy that the environment names."""
-        limits = httpx.Limits(
-            max_connections=POOL_SIZE,
-            max_keepalive_connections=config.idle_connections,
-            keepalive_expiry=KEEPALIVE_EXPIRY,
-        )
-        return cls(config, httpx.AsyncClient(limits=limits, verify=tls_context()), owned=True)
 
     async def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
-        """Send a request and take the whole answer in, within `seconds`."""
+        """Send a request and take the whole answer in, within `seconds`.
+
+        Raises:
+            ConfigurationError: The caller has closed the client.
+        """
+        if self._client.is_closed:
+            raise ConfigurationError("The http_client= is closed. Keep it open while it is used here.")
         try:
-            with async_deadline(seconds):
-                return await self._exchange(request, seconds)
+            with async_deadline(seconds) as attempt:
+                return await self._exchange(request, seconds, attempt)
         except Exception as error:  # noqa: BLE001 -- whatever a transport raises is this attempt's failure
             return transport_failure(error)
         except BaseException as error:  # noqa: BLE001 -- cancelled, or Ctrl-C; it goes on, without the frames that hold the key
             raise error.with_traceback(None)  # noqa: B904 -- it is the same error
 
-    async def _exchange(self, request: HttpRequest, seconds: float) -> HttpAnswer:
+    async def _exchange(self, request: HttpRequest, seconds: float, attempt: Attempt) -> HttpAnswer:
+        early = _CONNECTING_SHARE * seconds
         response = await self._client.send(
             self._client.build_request(
                 request.method,
                 self._config.url(request.target),
                 headers=self._config.headers(request),
                 content=request.body,
-                timeout=httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds)),
+                timeout=httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, early), pool=early),
             ),
             stream=True,
             follow_redirects=False,
@@ -138,6 +141,8 @@ class AsyncClientSender:
         try:
             buffer = BodyBuffer(self._config.max_response_bytes)
             async for part in parts:
+                if attempt.left() <= 0:
+                    raise TimeoutError("the body did not come in time")
                 if not buffer.add(part):
                     break
         finally:
@@ -146,6 +151,4 @@ class AsyncClientSender:
         return buffer.answer(response.status_code, response.headers.raw)
 
     async def aclose(self) -> None:
-        """Close all connections, unless they are the caller's."""
-        if self._owned:
-            await self._client.aclose()
+        """Nothing: the connections are the caller's."""

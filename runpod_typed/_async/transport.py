@@ -8,8 +8,9 @@ from typing import final
 
 import httpx
 
+from runpod_typed._async.connections import AsyncDirectSender
 from runpod_typed._async.senders import AsyncClientSender, AsyncPoolSender, AsyncSender
-from runpod_typed._core.config import ConnectionConfig, proxy_applies
+from runpod_typed._core.config import ConnectionConfig, proxy_for
 from runpod_typed._core.http import HttpAnswer, HttpRequest, TransportFailure
 from runpod_typed._fast_sender import async_fast_sender
 from runpod_typed._synchronization import async_close_with, async_runtime
@@ -65,6 +66,7 @@ class AsyncTransport:
     def _make_sender(self) -> AsyncSender:
         if self._http_client is not None:
             return AsyncClientSender(self._config, self._http_client)
-        if proxy_applies(self._config.base_url):
-            return AsyncClientSender.through_proxy(self._config)
-        return async_fast_sender(self._config) or AsyncPoolSender(self._config)
+        proxy = proxy_for(self._config.base_url)
+        if proxy is not None:
+            return AsyncPoolSender(self._config, proxy)
+        return async_fast_sender(self._config) or AsyncDirectSender(self._config)

@@ -66,10 +66,13 @@ class AsyncWaiter:
         failures: list[APIError] = []
         try:
             state = await self.call(request, config, deadline, observe=failures.append)
-        except (APIError, JobExpiredError):
+        except (APIError, JobExpiredError) as error:
             if not any(may_have_taken_effect(Failure.of(failure)) for failure in failures):
                 raise
-            state = await self.look(config, deadline)
+            try:
+                state = await self.look(config, deadline)
+            except PASSING_ERRORS:  # the job cannot be asked either
+                raise error from None
             if not has_happened(state):
                 raise
         if not has_happened(state):
@@ -164,9 +167,11 @@ class AsyncWaiter:
         try:
             state = await self.look(wait.config, wait.look_deadline, hold_ms=look.hold_ms)
         except PASSING_ERRORS as error:
-            if not (wait.is_over(monotonic()) or isinstance(error, TurnTooLateError)):
+            # A turn that would come too late is refused beforehand.
+            ended = wait.ended((wait.look_deadline if isinstance(error, TurnTooLateError) else None) or monotonic())
+            if ended is None:
                 raise
-            raise wait_error(Ended.TIMEOUT, job, self.address, self.seen, wait) from error
+            raise wait_error(ended, job, self.address, self.seen, wait) from error
         return wait.looked(look, took=monotonic() - asked_at, started=state.started), state
 
     async def _health_for(self, ended: Ended, wait: Wait) -> EndpointHealth | None:

@@ -14,7 +14,7 @@ from runpod_typed._core.error_mapping import connection_error, read_answer
 from runpod_typed._core.http import HttpAnswer, TransportFailure
 from runpod_typed._core.operations import Request
 from runpod_typed._core.rate_budget import TooLate
-from runpod_typed._core.retry import GiveUp, Retry, next_step
+from runpod_typed._core.retry import GiveUp, OperationKind, Retry, next_step
 from runpod_typed._core.retry_after import parse_retry_after
 from runpod_typed.errors import APIError, APITimeoutError, RateLimitError, RunpodError, SubmissionUncertainError
 
@@ -91,11 +91,13 @@ class Call(Generic[T_co]):
         self, error: APIError, *, attempt: int, now: float, random: Random, previous: Retry | None
     ) -> Retry | RunpodError:
         """What follows on a failed attempt: another one, or the error to raise."""
+        kind = self.request.operation.kind
         if isinstance(error, TurnTooLateError):
-            return error
+            lost_before = previous is not None and previous.may_have_taken_effect
+            return self._uncertain(error) if lost_before and kind is OperationKind.SUBMIT else error
         step = next_step(
             self.config.retry,
-            self.request.operation.kind,
+            kind,
             error,
             attempt=attempt,
             elapsed=self._elapsed(now),

@@ -7,10 +7,11 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
+from importlib.util import find_spec
 from inspect import currentframe
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from attrs import Attribute, field, frozen
@@ -227,10 +228,53 @@ def openai_base_url(connection: ConnectionConfig, endpoint_id: str) -> str:
     return connection.url(wire.OPENAI_BASE_PATH.format(endpoint_id=endpoint_id))
 
 
-def proxy_applies(base_url: BaseUrl) -> bool:
-    """Whether the environment names a proxy for the API's host."""
+@frozen(kw_only=True)
+class ProxyAddress:
+    """A proxy, taken apart once."""
+
+    scheme: str
+    host: str
+    port: int | None
+    user: str = ""
+    password: Secret = field(factory=lambda: Secret(""))
+
+
+_PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
+
+
+def proxy_for(base_url: BaseUrl) -> ProxyAddress | None:
+    """The proxy that the environment names for the API's host; None where there is none, or the host goes without.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+    """
     proxies = getproxies()
-    return (base_url.scheme in proxies or "all" in proxies) and not proxy_bypass(base_url.host)
+    text = proxies.get(base_url.scheme) or proxies.get("all")
+    if not text or proxy_bypass(base_url.host):
+        return None
+    advice = f"Correct the environment's proxy variables, or name {base_url.host} in NO_PROXY."
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        address = ProxyAddress(
+            scheme=parts.scheme,
+            host=parts.hostname or "",
+            port=parts.port,
+            user=unquote(parts.username or ""),
+            password=Secret(unquote(parts.password or "")),
+        )
+    except ValueError:
+        raise ConfigurationError(f"The environment names a proxy that is no URL. {advice}") from None
+    finally:
+        del proxies, text  # a traceback may show local variables, and this one may hold a password
+    if address.scheme not in _PROXY_SCHEMES or not address.host:
+        raise ConfigurationError(
+            f"The environment names a proxy of the kind {address.scheme!r}, not http, https or socks5. {advice}"
+        )
+    if address.scheme.startswith("socks") and find_spec("socksio") is None:
+        raise ConfigurationError(
+            f"The environment names a SOCKS proxy, which needs the package socksio: install httpx[socks]. {advice}"
+        )
+    return address
 
 
 def is_loopback(host: str) -> bool:

@@ -9,8 +9,8 @@ from runpod_queue_api import models, wire
 from runpod_queue_api.types import UNSET
 
 from runpod_typed._core.codecs import UNTYPED, Codec, codec_for, encode_input
-from runpod_typed._core.options import ExecutionPolicy, S3Config
-from runpod_typed._core.shapes import WrongShapeError, parse
+from runpod_typed._core.options import ExecutionPolicy, S3Config, policy_model, s3_model
+from runpod_typed._core.shapes import WrongShapeError, is_sendable, parse
 from runpod_typed.errors import InputError
 
 RunRequest = models.RunRequest
@@ -50,9 +50,9 @@ def build_run_request(
     if webhook is not None:
         request.webhook = _checked_webhook(webhook)
     if policy is not None:
-        request.policy = policy.to_model()
+        request.policy = policy_model(policy)
     if s3_config is not None:
-        request.s_3_config = s3_config.to_model()
+        request.s_3_config = s3_model(s3_config)
     return request
 
 
@@ -60,6 +60,8 @@ def _checked_webhook(webhook: str) -> str:
     given: object = webhook  # what callers without a type checker pass: bytes would be sent, in base64
     if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
         raise InputError(f"webhook= must be a URL, not {type(webhook).__name__}. Nothing was sent.")
+    if not is_sendable(webhook):
+        raise InputError("webhook= must be a URL, and has a lone surrogate, which cannot be sent. Nothing was sent.")
     return webhook
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -32,6 +33,13 @@ from runpod_typed.errors import (
 
 _SHOWN_CHARACTERS = 200
 _REQUEST_ID_HEADERS = ("x-request-id", "x-runpod-request-id", "cf-ray", "traceparent")
+
+# What the platform says to a body above its cap, under 400, and what others in its place say. Other things than bodies
+# may be too large, or exceed something.
+_TOO_LARGE = re.compile(
+    r"max(imum)? size|(size|payload|body|entity|request) (is )?too large|exceed.*\b(size|payload|body|[km]i?b)\b",
+    re.IGNORECASE,
+)
 
 _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     400: BadRequestError,
@@ -77,16 +85,18 @@ def transport_failure(error: Exception, *, request_sent: bool | None = None) -> 
 
     Args:
         error: The exception.
-        request_sent: Whether any part of the request left this machine, where that is known; else the exception's class
-            tells.
+        request_sent: Whether anything left this machine, where that is known; that it was no part of the request, the
+            exception's class may tell.
     """
     cause = _aiohttp_cause(error)
-    if request_sent is None:
-        request_sent = not (isinstance(error, _NEVER_SENT) if cause is None else _is_never_sent(cause))
+    # A proxy that refuses was asked, and the request was not sent all the same.
+    never_sent = isinstance(error, _NEVER_SENT) if cause is None else _is_never_sent(cause)
     meant = error if cause is None else cause
     name, text = type(meant).__name__, _shorten(str(meant))  # it may quote what the server sent
     return TransportFailure(
-        reason=f"{name}: {text}" if text else name, request_sent=request_sent, timed_out=isinstance(meant, _TIMED_OUT)
+        reason=f"{name}: {text}" if text else name,
+        request_sent=not never_sent and request_sent is not False,
+        timed_out=isinstance(meant, _TIMED_OUT),
     )
 
 
@@ -151,7 +161,7 @@ def status_error(
     status = answer.status
     error_class = _BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
     said = _words(body) or answer.problem or "no text"
-    if error_class is BadRequestError and _means_too_large(said):
+    if error_class is BadRequestError and _TOO_LARGE.search(said):
         error_class = PayloadTooLargeError
     request_id = _request_id(answer)
     advice = _advice(error_class, request, status)
@@ -217,25 +227,20 @@ def _looks_like_a_job(request: Request[Any], body: object) -> bool:
 
 def _words(body: object) -> str:
     """The words of an error body, in whichever of the known places they stand, shortened."""
-    found = body
+    found: Any = body
     while isinstance(found, Mapping):
-        fields = cast("Mapping[str, Any]", found)
+        fields = found = cast("Mapping[str, Any]", found)
         places = (fields.get(key) for key in wire.ERROR_MESSAGE_KEYS)
-        inner = next((place for place in places if place and isinstance(place, str | Mapping)), None)
+        inner = next((place for place in places if place and isinstance(cast("object", place), str | Mapping)), None)
         if inner is None:
             break
-        found = cast("object", inner)
+        found = inner
     if isinstance(found, str):
         return _shorten(found.strip())
     try:
         return "" if found is None else _shorten(str(found))
     except RecursionError:  # JSON may be nested more deeply than Python can print
         return kind_of(found)
-
-
-def _means_too_large(said: str) -> bool:
-    words = said.lower()
-    return "max size" in words or "too large" in words or ("exceed" in words and "size" in words)
 
 
 def _shorten(text: str) -> str:

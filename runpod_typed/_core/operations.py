@@ -26,7 +26,7 @@ from typing_extensions import TypeVar
 from runpod_typed._core import health, jobs, json
 from runpod_typed._core.http import HttpRequest
 from runpod_typed._core.retry import OperationKind
-from runpod_typed.errors import InputError, PayloadTooLargeError
+from runpod_typed.errors import PayloadTooLargeError
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -160,10 +160,7 @@ def _request(operation: Operation[T_co], endpoint_id: str, kwargs: Mapping[str, 
     if query:
         target = f"{target}?{urlencode(query)}"
     content = kwargs.get("json")
-    try:
-        body = None if content is None else json.encode(content)
-    except json.UnencodableJSON as error:  # the input has been checked, the options beside it have not
-        raise InputError(f"The request cannot be written as JSON: {error}. Nothing was sent.") from None
+    body = None if content is None else json.encode(content)
     method: str = kwargs["method"].upper()
     return Request(
         operation=operation, endpoint_id=endpoint_id, http=HttpRequest(method=method, target=target, body=body)

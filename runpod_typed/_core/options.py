@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 from runpod_queue_api import models, wire
 from runpod_queue_api.types import UNSET
 
 from runpod_typed._core.durations import Duration, to_seconds
 from runpod_typed._core.redaction import Secret
+from runpod_typed._core.shapes import is_sendable
 from runpod_typed.errors import ConfigurationError
 
 _MS = 1000
@@ -17,6 +18,11 @@ _MS = 1000
 
 def _optional_seconds(value: Duration | None) -> float | None:
     return None if value is None else to_seconds(value, "a duration of an ExecutionPolicy")
+
+
+def _check_flag(_policy: ExecutionPolicy, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, bool):
+        raise ConfigurationError(f"ExecutionPolicy.{attribute.name} must be True or False, and was {value!r}.")
 
 
 @frozen(kw_only=True)
@@ -33,12 +39,12 @@ class ExecutionPolicy:
         low_priority: Whether the job waits for spare capacity and never makes the endpoint scale up.
 
     Raises:
-        ConfigurationError: A duration is out of its range.
+        ConfigurationError: A value is out of its range.
     """
 
     execution_timeout: float | None = field(default=None, converter=_optional_seconds)
     ttl: float | None = field(default=None, converter=_optional_seconds)
-    low_priority: bool | None = None
+    low_priority: bool | None = field(default=None, validator=_check_flag)
 
     def __attrs_post_init__(self) -> None:
         _check_range(
@@ -51,15 +57,16 @@ class ExecutionPolicy:
 
     def to_dict(self) -> dict[str, Any]:
         """The policy as the API takes it, in milliseconds."""
-        return self.to_model().to_dict()
+        return policy_model(self).to_dict()
 
-    def to_model(self) -> models.ExecutionPolicy:
-        """The policy as the generated client takes it."""
-        return models.ExecutionPolicy(
-            execution_timeout=UNSET if self.execution_timeout is None else round(self.execution_timeout * _MS),
-            ttl=UNSET if self.ttl is None else round(self.ttl * _MS),
-            low_priority=UNSET if self.low_priority is None else self.low_priority,
-        )
+
+def policy_model(policy: ExecutionPolicy) -> models.ExecutionPolicy:
+    """The policy as the generated client takes it."""
+    return models.ExecutionPolicy(
+        execution_timeout=UNSET if policy.execution_timeout is None else round(policy.execution_timeout * _MS),
+        ttl=UNSET if policy.ttl is None else round(policy.ttl * _MS),
+        low_priority=UNSET if policy.low_priority is None else policy.low_priority,
+    )
 
 
 def _check_range(name: str, seconds: float | None, minimum_ms: int, maximum_ms: int) -> None:
@@ -75,14 +82,16 @@ def _secret(value: str | Secret) -> Secret:
 
 
 def _optional_text(value: str | None) -> str | None:
-    return None if value is None else _text(value)
+    return _text(value) if value else None
 
 
 def _text(value: str) -> str:
     given: object = value  # what callers without a type checker pass, os.getenv's None among it
+    # Not shown in what follows: it may be a secret.
     if not isinstance(given, str) or not given:  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
-        # Not shown: it may be a secret that came in the wrong type.
         raise ConfigurationError(f"What S3Config holds must be texts that are not empty, not {type(value).__name__}.")
+    if not is_sendable(value):
+        raise ConfigurationError("What S3Config holds must be texts that can be sent: one has a lone surrogate.")
     return value
 
 
@@ -112,14 +121,15 @@ class S3Config:
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as the API takes it, credentials in the clear."""
-        return self.to_model().to_dict()
+        return s3_model(self).to_dict()
 
-    def to_model(self) -> models.S3Config:
-        """The configuration as the generated client takes it, credentials in the clear."""
-        return models.S3Config(
-            access_id=self.access_id.reveal(),
-            access_secret=self.access_secret.reveal(),
-            bucket_name=self.bucket_name,
-            endpoint_url=self.endpoint_url,
-            object_path=UNSET if self.object_path is None else self.object_path,
-        )
+
+def s3_model(config: S3Config) -> models.S3Config:
+    """The configuration as the generated client takes it, credentials in the clear."""
+    return models.S3Config(
+        access_id=config.access_id.reveal(),
+        access_secret=config.access_secret.reveal(),
+        bucket_name=config.bucket_name,
+        endpoint_url=config.endpoint_url,
+        object_path=UNSET if config.object_path is None else config.object_path,
+    )

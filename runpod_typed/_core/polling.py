@@ -47,7 +47,12 @@ class PollPolicy:
             raise ConfigurationError(f"PollPolicy.jitter must be 0 to 1, and was {self.jitter!r}.")
 
     def interval(self, elapsed: float, random: Random) -> float:
-        """Seconds until the next look, in a wait that has lasted `elapsed` seconds."""
+        """Seconds until the next look.
+
+        Args:
+            elapsed: Seconds that the wait has lasted.
+            random: Where the jitter comes from.
+        """
         # Looks at 0.25, 0.9, 2.1, 4, 6.6, 10 ... 55 s: 13 of them in the first minute. A job's end after a minute is
         # seen 5 s late on average, a twelfth of its run time.
         steady = min(self.max_interval, max(self.min_interval, 1.3 * math.sqrt(elapsed)))

@@ -55,11 +55,18 @@ def as_text(value: object, what: str) -> str:
     """The value, which must be a text that is not empty."""
     if not isinstance(value, str) or not value:
         raise WrongShapeError(f"{what} must be a text that is not empty, and is {kind_of(value)}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise WrongShapeError(f"{what} has a character that no text can be sent with (a lone surrogate)") from None
+    if not is_sendable(value):
+        raise WrongShapeError(f"{what} has a lone surrogate, which cannot be sent back")
     return value
+
+
+def is_sendable(text: str) -> bool:
+    """Whether a text can be put into UTF-8: JSON may bring lone surrogates, and Python may hold them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def as_optional_text(value: object, what: str) -> str | None:

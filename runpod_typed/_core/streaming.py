@@ -103,10 +103,8 @@ def interrupted_error(buffer: StreamBuffer, address: JobAddress) -> StreamInterr
         return None
     return StreamInterruptedError(
         f"The stream of job {address.job_id} of endpoint {address.endpoint_id} lost an answer after {buffer.gap} "
-        "chunks: what it held is gone, "
-        "and the job's output does not hold it. error.received has all chunks that did arrive. A worker with "
-        "return_aggregate_stream "
-        "keeps them all in the output.",
+        "chunks: what it held is gone, and the job's output does not hold it. error.received has all chunks that did "
+        "arrive. A worker with return_aggregate_stream keeps them all in the output.",
         job_id=address.job_id,
         received=buffer.received,
         gap=buffer.gap,

@@ -46,14 +46,12 @@ def wait_error(
     if ended is Ended.QUEUE_TIMEOUT:
         return QueueTimeoutError(
             f"{where} was not taken by a worker within {wait.queue_timeout:g} s. {explain_waiting(health)} The job "
-            "goes on waiting: "
-            "error.job.output() goes on with it, error.job.cancel() ends it.",
+            "goes on waiting: error.job.output() goes on with it, error.job.cancel() ends it.",
             job=job,
             health=health,
         )
     return WaitTimeoutError(
         f"{where} had not ended within {wait.timeout:g} s ({last}). It goes on: error.job.output() goes on waiting, "
-        "error.job.cancel() ends "
-        "it.",
+        "error.job.cancel() ends it.",
         job=job,
     )

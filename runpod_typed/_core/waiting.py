@@ -115,16 +115,23 @@ class Wait:
 
     @property
     def look_deadline(self) -> float | None:
-        """When an answer must be here; None for never. A `timeout` of 0 leaves its one look the time of one attempt."""
-        return None if not self.timeout else self.started_at + self.timeout
+        """When an answer must be here; None for never. A limit of 0 leaves its one look the time of one attempt."""
+        return min((self.started_at + limit for limit in (self.timeout, self.queue_timeout) if limit), default=None)
 
     def no_later_than(self, moment: float) -> float:
         """The moment, or the end of the caller's limit for the whole wait where that is sooner."""
-        return moment if self.look_deadline is None else min(moment, self.look_deadline)
+        return moment if not self.timeout else min(moment, self.started_at + self.timeout)
 
     def is_over(self, now: float) -> bool:
         """Whether the caller's limit for the whole wait has ended."""
-        return self.timeout is not None and now - self.started_at >= self.timeout
+        return self.timeout is not None and now >= self.started_at + self.timeout
+
+    def ended(self, now: float) -> Ended | None:
+        """Which of the caller's limits has ended; None where none has."""
+        if self.is_over(now):
+            return Ended.TIMEOUT
+        late = self.queue_timeout is not None and now >= self.started_at + self.queue_timeout
+        return Ended.QUEUE_TIMEOUT if late else None
 
     def next(self, now: float, random: Random, *, long_poll: bool, crowd_interval: float = 0.0) -> Look | Ended:
         """The next look, or why there is none.

@@ -6,16 +6,21 @@ A failure that were raised would carry the transport's frames, and with them the
 
 from __future__ import annotations
 
-from typing import Protocol, Self, final
+from typing import Protocol, final
 
 import httpcore
 import httpx
 
-from runpod_typed._core.config import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
+from runpod_typed._core.config import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig, ProxyAddress
 from runpod_typed._core.error_mapping import transport_failure
 from runpod_typed._core.http import BodyBuffer, HttpAnswer, HttpRequest, TransportFailure
-from runpod_typed._network import Backend, tls_context
-from runpod_typed._synchronization import deadline, run_out
+from runpod_typed._network import Backend, httpcore_proxy, tls_context
+from runpod_typed._synchronization import Attempt, content, deadline, run_out
+from runpod_typed.errors import ConfigurationError
+
+# The part of an attempt's time after which a connection that is not made has failed. It is over before the attempt is,
+# since the end of an attempt does not tell whether the request has left.
+_CONNECTING_SHARE = 0.9
 
 
 class Sender(Protocol):
@@ -34,7 +39,7 @@ class Sender(Protocol):
 class PoolSender:
     """Attempts over httpcore's connection pool, straight: half the work of a whole HTTP client."""
 
-    def __init__(self, config: ConnectionConfig) -> None:
+    def __init__(self, config: ConnectionConfig, proxy: ProxyAddress | None = None) -> None:
         base = config.base_url
         self._config = config
         self._scheme = base.scheme.encode()
@@ -45,6 +50,7 @@ class PoolSender:
             max_keepalive_connections=config.idle_connections,
             keepalive_expiry=KEEPALIVE_EXPIRY,
             network_backend=Backend(),
+            proxy=None if proxy is None else httpcore_proxy(proxy),
         )
 
     def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
@@ -70,7 +76,7 @@ class PoolSender:
                     scheme=self._scheme, host=self._host, port=base.port, target=f"{base.path}{request.target}".encode()
                 ),
                 headers=self._config.headers(request),
-                content=request.body,
+                content=content(request.body),
                 extensions={"timeout": {"connect": min(CONNECT_TIMEOUT, seconds), "pool": seconds}},
             )
         )
@@ -92,44 +98,41 @@ class PoolSender:
 
 @final
 class ClientSender:
-    """Attempts through an httpx client: the caller's own, or one of ours behind a proxy.
+    """Attempts through an httpx client of the caller's own.
 
-    Each of its steps is limited to the attempt's time; only the half limits their sum too.
+    Each of its steps is limited to the attempt's time, and so is their sum in the half. In the sync half a server
+    that sends its headers bit by bit can be late.
     """
 
-    def __init__(self, config: ConnectionConfig, client: httpx.Client, *, owned: bool = False) -> None:
+    def __init__(self, config: ConnectionConfig, client: httpx.Client) -> None:
         self._config = config
         self._client = client
-        self._owned = owned
-
-    @classmethod
-    def through_proxy(cls, config: ConnectionConfig) -> Self:
-        """Attempts through the proxy that the environment names."""
-        limits = httpx.Limits(
-            max_connections=POOL_SIZE,
-            max_keepalive_connections=config.idle_connections,
-            keepalive_expiry=KEEPALIVE_EXPIRY,
-        )
-        return cls(config, httpx.Client(limits=limits, verify=tls_context()), owned=True)
 
     def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
-        """Send a request and take the whole answer in, within `seconds`."""
+        """Send a request and take the whole answer in, within `seconds`.
+
+        Raises:
+            ConfigurationError: The caller has closed the client.
+        """
+        if self._client.is_closed:
+            raise ConfigurationError("The http_client= is closed. Keep it open while it is used here.")
         try:
-            with deadline(seconds):
-                return self._exchange(request, seconds)
+            with deadline(seconds) as attempt:
+                return self._exchange(request, seconds, attempt)
         except Exception as error:  # noqa: BLE001 -- whatever a transport raises is this attempt's failure
             return transport_failure(error)
         except BaseException as error:  # noqa: BLE001 -- cancelled, or Ctrl-C; it goes on, without the frames that hold the key
             raise error.with_traceback(None)  # noqa: B904 -- it is the same error
 
-    def _exchange(self, request: HttpRequest, seconds: float) -> HttpAnswer:
+    def _exchange(self, request: HttpRequest, seconds: float, attempt: Attempt) -> HttpAnswer:
+        early = _CONNECTING_SHARE * seconds
         response = self._client.send(
             self._client.build_request(
                 request.method,
                 self._config.url(request.target),
                 headers=self._config.headers(request),
                 content=request.body,
-                timeout=httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds)),
+                timeout=httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, early), pool=early),
             ),
             stream=True,
             follow_redirects=False,
@@ -138,6 +141,8 @@ class ClientSender:
         try:
             buffer = BodyBuffer(self._config.max_response_bytes)
             for part in parts:
+                if attempt.left() <= 0:
+                    raise TimeoutError("the body did not come in time")
                 if not buffer.add(part):
                     break
         finally:
@@ -146,6 +151,4 @@ class ClientSender:
         return buffer.answer(response.status_code, response.headers.raw)
 
     def close(self) -> None:
-        """Close all connections, unless they are the caller's."""
-        if self._owned:
-            self._client.close()
+        """Nothing: the connections are the caller's."""

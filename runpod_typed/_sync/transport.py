@@ -8,8 +8,9 @@ from typing import final
 
 import httpx
 
+from runpod_typed._sync.connections import DirectSender
 from runpod_typed._sync.senders import ClientSender, PoolSender, Sender
-from runpod_typed._core.config import ConnectionConfig, proxy_applies
+from runpod_typed._core.config import ConnectionConfig, proxy_for
 from runpod_typed._core.http import HttpAnswer, HttpRequest, TransportFailure
 from runpod_typed._fast_sender import fast_sender
 from runpod_typed._synchronization import close_with, runtime
@@ -65,6 +66,7 @@ class Transport:
     def _make_sender(self) -> Sender:
         if self._http_client is not None:
             return ClientSender(self._config, self._http_client)
-        if proxy_applies(self._config.base_url):
-            return ClientSender.through_proxy(self._config)
-        return fast_sender(self._config) or PoolSender(self._config)
+        proxy = proxy_for(self._config.base_url)
+        if proxy is not None:
+            return PoolSender(self._config, proxy)
+        return fast_sender(self._config) or DirectSender(self._config)

@@ -11,8 +11,8 @@ It needs the extra `local`: `pip install "runpod-typed[local]"`.
 try:
     import starlette as _starlette
     import uvicorn as _uvicorn
-except ImportError as error:
-    raise ImportError('the local queue needs the extra "local": pip install "runpod-typed[local]"') from error
+except ImportError as _error:
+    raise ImportError('the local queue needs the extra "local": pip install "runpod-typed[local]"') from _error
 
 from runpod_typed.local._engine.jobs import JobStatus
 from runpod_typed.local._engine.statistics import QueueStats

@@ -63,7 +63,7 @@ class ClientRoutes:
             return record.started_at is None and not asked
 
         if not ready():
-            async with hold(request) as waiter:
+            async with hold(request, self._service) as waiter:
                 await self._service.wait_for_job(record.id, waiter, ready, seconds)
         chunks = self._service.act(partial(self._engine.drain, record.id))
         return json_response({"status": record.status.value, "stream": [{"output": chunk} for chunk in chunks]})
@@ -118,7 +118,7 @@ class ClientRoutes:
             return record.terminal or record.id not in self._engine.jobs
 
         if not ready():
-            async with hold(request) as waiter:
+            async with hold(request, self._service) as waiter:
                 await self._service.wait_for_job(record.id, waiter, ready, seconds)
 
     def _get(self, job_id: str) -> JobRecord:

@@ -51,6 +51,24 @@ class _QueueGoneError(Exception):
     """The queue has stopped."""
 
 
+def read_config(handler: Handler | HandlerConfig) -> HandlerConfig:
+    """What `LocalQueue(handler=...)` was given -> a configuration.
+
+    Raises:
+        ValueError: It is neither a function nor a dict with one, or the dict asks for something that we do not do.
+    """
+    if callable(handler):
+        return {"handler": handler}
+    given = cast("object", handler)  # whoever calls may not use a type checker
+    if not isinstance(given, dict) or not callable(handler.get("handler")):
+        raise ValueError('handler must be a function of the job, or a dict such as {"handler": function}')  # noqa: TRY004
+    known = HandlerConfig.__annotations__.keys()
+    unknown = handler.keys() - known
+    if unknown:
+        raise ValueError(f"handler: {min(unknown)!r} means nothing here; known are {', '.join(sorted(known))}")
+    return handler
+
+
 _reporters: dict[str, Callable[[object], None]] = {}
 
 
@@ -102,6 +120,7 @@ class HandlerWorker:
 
     def start(self) -> None:
         """Begin to take jobs."""
+        self._queue_loop.call_soon_threadsafe(self._adopt)
         self._thread.start()
 
     def stop(self) -> None:
@@ -157,7 +176,6 @@ class HandlerWorker:
             runner.run(self._main())
 
     async def _main(self) -> None:
-        await self._call(partial(self._service.adopt_worker, self.worker_id, self, attached=True))
         while not self._stopping and (job := await self._take()) is not None:
             self.job_id = job["id"]
             self._task = asyncio.create_task(self._execute(job))
@@ -251,8 +269,12 @@ class HandlerWorker:
     async def _begin_anew(self) -> None:
         """End as this worker, and begin as another one."""
         await self._call(partial(self._service.forget_worker, self.worker_id))
+        self._doomed = None
         self.worker_id = _new_worker_id()
-        await self._call(partial(self._service.adopt_worker, self.worker_id, self, attached=True))
+        await self._call(self._adopt)
+
+    def _adopt(self) -> None:
+        self._service.adopt_worker(self.worker_id, self, attached=True)
 
     async def _act(self, action: Callable[[float], T]) -> T:
         return await self._call(lambda: self._service.act(action))

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 
 from starlette.requests import Request
 
-from runpod_typed.local._service import Waiter
+from runpod_typed.local._service import QueueService, Waiter
 
 
 @asynccontextmanager
-async def hold(request: Request) -> AsyncGenerator[Waiter]:
+async def hold(request: Request, service: QueueService) -> AsyncGenerator[Waiter]:
     """A waiter that gives up when the client disconnects. The request's body must have been read."""
     waiter = Waiter()
+    service.held += 1
 
     async def watch() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -23,4 +24,5 @@ async def hold(request: Request) -> AsyncGenerator[Waiter]:
     try:
         yield waiter
     finally:
+        service.held -= 1
         watching.cancel()

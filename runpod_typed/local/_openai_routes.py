@@ -70,5 +70,5 @@ class OpenAIRoutes:
             return over or (chunks and bool(record.chunks))
 
         if not ready():
-            async with hold(request) as waiter:
+            async with hold(request, self._service) as waiter:
                 await self._service.wait_for_job(record.id, waiter, ready, HOLD_SECONDS)

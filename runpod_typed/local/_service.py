@@ -117,6 +117,7 @@ class QueueService:
         self.listeners: dict[str, WorkerListener] = {}
         self.faults = faults if faults is not None else FaultPlan(None)
         self.closing = False
+        self.held = 0
         self._post_webhook = post_webhook
         self._tasks: set[asyncio.Task[None]] = set()
         self._job_waiters: dict[str, dict[Waiter, None]] = {}

@@ -63,12 +63,12 @@ class WorkerRoutes:
 
     async def stop_jobs(self, request: Request) -> Response:
         """The jobs to stop; 204 when none came in time."""
-        async with hold(request) as waiter:
+        async with hold(request, self._service) as waiter:
             stops = await self._service.wait_for_stops(request.path_params["worker_id"], waiter, HOLD_SECONDS)
         return json_response({"jobsToStop": stops}) if stops else Response(status_code=204)
 
     async def _take(self, request: Request, limit: int) -> list[JobRecord]:
-        async with hold(request) as waiter:
+        async with hold(request, self._service) as waiter:
             worker_id: str = request.path_params["worker_id"]
             return await self._service.take(worker_id, waiter, limit=limit, seconds=HOLD_SECONDS)
 

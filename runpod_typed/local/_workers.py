@@ -21,6 +21,7 @@ from runpod_typed.local._service import QueueService
 
 Ts = TypeVarTuple("Ts")
 
+PING_INTERVAL_MS: Final = "1000"  # the least that the SDK survives
 KEPT_LINES: Final = 500
 REPORTED_LINES: Final = 20
 TERMINATE_SECONDS: Final = 3.0
@@ -47,6 +48,7 @@ def worker_variables(endpoint_url: str, worker_id: str, token: str) -> dict[str,
         "RUNPOD_WEBHOOK_POST_OUTPUT": f"{endpoint_url}/job-done/{reports}",
         "RUNPOD_WEBHOOK_POST_STREAM": f"{endpoint_url}/job-stream/{reports}",
         "RUNPOD_WEBHOOK_PING": f"{endpoint_url}/ping/$RUNPOD_POD_ID",
+        "RUNPOD_PING_INTERVAL": PING_INTERVAL_MS,
         "RUNPOD_POD_ID": worker_id,
         "RUNPOD_AI_API_KEY": token,
         "RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true",
@@ -96,6 +98,7 @@ class WorkerProcess:
         self._service = service
         self._loop = loop
         self._stopping = threading.Event()
+        self._kill_at = 0.0
         self._process: subprocess.Popen[str] | None = None
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.worker_id = ""
@@ -105,16 +108,18 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start the first process."""
+        self._adopt_new_worker()
         self._thread.start()
 
     def stop(self) -> None:
         """Ask the process to end, and start no other. `join` sees to it."""
+        self._kill_at = time.monotonic() + TERMINATE_SECONDS
         self._stopping.set()
         self._terminate()
 
     def join(self) -> None:
         """Return when nothing is left of the process, which is killed if it does not end by itself."""
-        self._thread.join(TERMINATE_SECONDS)
+        self._thread.join(max(0.0, self._kill_at - time.monotonic()))
         if self._thread.is_alive():
             self.kill()
             self._thread.join()
@@ -180,13 +185,16 @@ class WorkerProcess:
                 self._run_one(home)
                 if time.monotonic() - started > HEALTHY_SECONDS:
                     pause = FIRST_RESTART_PAUSE
-                self._stopping.wait(pause)
+                if not self._stopping.wait(pause):
+                    self._adopt_new_worker()
                 pause = min(pause * 2, LONGEST_RESTART_PAUSE)
 
-    def _run_one(self, home: str) -> None:
+    def _adopt_new_worker(self) -> None:
         self.worker_id = f"worker{secrets.token_hex(4)}"
-        variables = worker_variables(self._endpoint_url, self.worker_id, self._token)
         self._in_loop(self._service.adopt_worker, self.worker_id, self)
+
+    def _run_one(self, home: str) -> None:
+        variables = worker_variables(self._endpoint_url, self.worker_id, self._token)
         try:
             process = subprocess.Popen(
                 self._command,

@@ -16,7 +16,7 @@ from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES, Keys, build_app
 from runpod_typed.local._engine.events import WebhookDue
 from runpod_typed.local._engine.statistics import QueueStats
 from runpod_typed.local._faults import FaultKind, FaultPlan, Faults, Injection
-from runpod_typed.local._handlers import Handler, HandlerConfig, HandlerWorker
+from runpod_typed.local._handlers import Handler, HandlerConfig, HandlerWorker, read_config
 from runpod_typed.local._limits import Limits, make_budgets
 from runpod_typed.local._server import ServerThread, listen
 from runpod_typed.local._service import QueueService, Worker
@@ -82,7 +82,7 @@ class LocalQueue:
         make_budgets(limits)  # refuses unknown names here, not in the server's thread
         self._limits: Limits = limits
         self._faults = FaultPlan(faults)
-        self._config: HandlerConfig | None = {"handler": handler} if callable(handler) else handler
+        self._config: HandlerConfig | None = read_config(handler) if handler is not None else None
         self._command = list(worker) if worker is not None else None
         self._places = workers
         self._endpoint_id = endpoint_id
@@ -115,7 +115,7 @@ class LocalQueue:
     @property
     def base_url(self) -> str:
         """The URL below which the endpoint is found, as `Client(base_url=)` takes it."""
-        return f"http://{self._host}:{self._port}{BASE_PATH}"
+        return self._url(self._host)
 
     # Starting and stopping.
 
@@ -195,8 +195,20 @@ class LocalQueue:
         self._act(lambda service: service.act(lambda _: service.engine.resume()))
 
     def advance(self, seconds: float) -> None:
-        """Let the queue's clock leap: what would happen within so many seconds happens now."""
+        """Let the queue's clock leap: what would happen within so many seconds happens now.
+
+        Args:
+            seconds: How many seconds.
+        """
         self._act(lambda service: service.jump(seconds))
+
+    def throttle(self, workers: int) -> None:
+        """Let `/health` say that so many workers are throttled: the endpoint waits for machines that are free."""
+
+        def throttle(service: QueueService) -> None:
+            service.engine.crew.throttled = workers
+
+        self._act(throttle)
 
     def inject(
         self,
@@ -215,7 +227,7 @@ class LocalQueue:
                 operation that the fault can hit. The faults of the worker's side need none.
             times: How many requests are hit.
             status: The status of SERVER_ERROR and EDGE_ERROR; None for any of theirs.
-            seconds: The delay, leap or Retry-After; None for one within the bounds of `Faults`.
+            seconds: Seconds of the delay, leap or Retry-After; None for some within the bounds of `Faults`.
 
         Raises:
             ValueError: No such kind or operation.
@@ -229,6 +241,11 @@ class LocalQueue:
     def faults_injected(self) -> Mapping[FaultKind, int]:
         """How many faults of each kind there were."""
         return dict(self._faults.injected)
+
+    @property
+    def held_requests(self) -> int:
+        """How many requests are held at this moment: clients that wait for a job, workers that wait for work."""
+        return self._act(lambda service: service.held)
 
     def stats(self) -> QueueStats:
         """What happened since the start."""
@@ -265,7 +282,10 @@ class LocalQueue:
     def _worker_url(self) -> str:
         """The endpoint's URL as a worker on this machine reaches it."""
         host = "127.0.0.1" if self._host in {"", "0.0.0.0", "::"} else self._host  # noqa: S104 -- compared, not bound
-        return f"http://{host}:{self._port}{BASE_PATH}/{self._endpoint_id}"
+        return f"{self._url(host)}/{self._endpoint_id}"
+
+    def _url(self, host: str) -> str:
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._port}{BASE_PATH}"
 
     def _start_workers(self, service: QueueService, loop: asyncio.AbstractEventLoop) -> None:
         places = range(self._places)

@@ -214,10 +214,7 @@ async def test_events_tell_each_status_and_progress_and_the_end(queue: LocalQueu
         assert events[-1].status is JobStatus.COMPLETED
         assert events[-1].state.output == Result(4)
         assert {"step": 2} in [event.progress for event in events]
-        assert all(
-            (one.status, one.progress) != (other.status, other.progress)
-            for one, other in pairwise(events)
-        )
+        assert all((one.status, one.progress) != (other.status, other.progress) for one, other in pairwise(events))
 
 
 async def test_events_of_a_failed_job_end_without_raising(queue: LocalQueue) -> None:

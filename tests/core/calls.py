@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from runpod_queue_api.models import RunRequest
 
@@ -16,6 +18,8 @@ from runpod_typed._core.http import HttpAnswer, TransportFailure
 from runpod_typed._core.operations import Request
 from runpod_typed._core.redaction import Secret
 from runpod_typed.errors import APIError
+
+T = TypeVar("T")
 
 KEY: Final = "rpa_CANARY7f3a9"
 NOW: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -47,8 +51,11 @@ REQUESTS: Final[Mapping[str, Request[Any]]] = {
 """One request of each operation, by the operation's name."""
 
 GOOD: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(["run", "retry"], {"id": "job-1", "status": "IN_QUEUE"}),
-    **dict.fromkeys(["run_sync", "get_status", "get_status_sync"], {"id": "job-1", "status": "COMPLETED", "output": 1}),
+    **{name: {"id": "job-1", "status": "IN_QUEUE"} for name in ("run", "retry")},
+    **{
+        name: {"id": "job-1", "status": "COMPLETED", "output": 1}
+        for name in ("run_sync", "get_status", "get_status_sync")
+    },
     "cancel": {"id": "job-1", "status": "CANCELLED"},
     "stream": {"status": "IN_PROGRESS", "stream": [{"output": 1}]},
     "get_health": {"jobs": {"inQueue": 2}, "workers": {"idle": 1}},
@@ -83,6 +90,12 @@ def error(operation: str, outcome: HttpAnswer | TransportFailure) -> Any:
     found = result(operation, outcome)
     assert isinstance(found, APIError)
     return found
+
+
+def copies(thing: T) -> list[T]:
+    """Copies of a thing, and what comes out of its pickles."""
+    pickles = [pickle.dumps(thing, protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    return [copy.copy(thing), copy.deepcopy(thing), *map(pickle.loads, pickles)]
 
 
 def traceback_with_locals(function: Callable[[], object]) -> str:

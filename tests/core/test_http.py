@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -145,7 +147,7 @@ def test_encodings_in_two_headers_are_two_encodings() -> None:
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
-def test_a_bomb_is_not_unpacked_beyond_the_cap(pack: type[bytes]) -> None:
+def test_a_bomb_is_not_unpacked_beyond_the_cap(pack: Callable[[bytes], bytes]) -> None:
     encoding = "gzip" if pack is gzip.compress else "deflate"
     bomb = pack(bytes(20_000_000))
     assert len(bomb) < 100_000
@@ -160,7 +162,7 @@ def test_a_bomb_of_many_members_is_not_unpacked_beyond_the_cap() -> None:
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
-def test_what_unpacks_to_exactly_the_cap_is_taken_in(pack: type[bytes]) -> None:
+def test_what_unpacks_to_exactly_the_cap_is_taken_in(pack: Callable[[bytes], bytes]) -> None:
     encoding = "gzip" if pack is gzip.compress else "deflate"
     assert decompress(pack(PLAIN), encoding, len(PLAIN)) == PLAIN
     with pytest.raises(AboveCapError):
@@ -168,10 +170,9 @@ def test_what_unpacks_to_exactly_the_cap_is_taken_in(pack: type[bytes]) -> None:
 
 
 @given(
-    body=st.binary() | st.binary().map(gzip.compress), encoding=st.sampled_from(["gzip", "deflate", "br", "identity", ""])
+    body=st.binary() | st.binary().map(gzip.compress),
+    encoding=st.sampled_from(["gzip", "deflate", "br", "identity", ""]),
 )
 def test_whatever_comes_is_decoded_or_refused(body: bytes, encoding: str) -> None:
-    try:
+    with suppress(AboveCapError, UndecodableBodyError):
         assert len(decompress(body, encoding, 1000)) <= max(1000, len(body))
-    except (AboveCapError, UndecodableBodyError):
-        pass

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import copy
 import json
 import pickle
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -27,6 +25,7 @@ from runpod_typed._core.jobs import (
 )
 from runpod_typed._core.shapes import WrongShapeError
 from runpod_typed.errors import JobCancelledError, JobFailedError, JobTimedOutError
+from tests.core.calls import copies
 
 UNKNOWN = ["PAUSED", "in_review", "ERROR", "IN QUEUE", "ä", "0", "name", "_missing_", "mro"]
 
@@ -71,7 +70,7 @@ def test_a_status_equals_and_behaves_like_its_text(status: JobStatus) -> None:
     text = status.value
     assert status == text
     assert text == status
-    assert status in {text}
+    assert status in {text, "other"}
     assert {text: 1}[status] == 1
     assert hash(status) == hash(text)
     assert (str(status), f"{status}", f"{status:>20}", "{}".format(status)) == (text, text, f"{text:>20}", text)  # noqa: UP032 -- one way more
@@ -92,27 +91,18 @@ def test_an_unknown_status_is_kept_as_it_came_and_equals_itself(text: str) -> No
     assert not status.is_running
 
 
-@pytest.mark.parametrize(
-    "copied",
-    [
-        copy.copy,
-        copy.deepcopy,
-        *(lambda status, n=n: pickle.loads(pickle.dumps(status, n)) for n in range(pickle.HIGHEST_PROTOCOL + 1)),
-    ],
-)
 @pytest.mark.parametrize("text", ["COMPLETED", "PAUSED"])
-def test_a_status_survives_copies_and_pickles(copied: Callable[[JobStatus], JobStatus], text: str) -> None:
-    found = copied(JobStatus(text))
-    assert isinstance(found, JobStatus)
-    assert found == text
+def test_a_status_survives_copies_and_pickles(text: str) -> None:
+    for copied in copies(JobStatus(text)):
+        assert isinstance(copied, JobStatus)
+        assert copied == text
 
 
 def test_an_unknown_status_does_not_join_the_known_ones() -> None:
     before = list(JobStatus)
     JobStatus("PAUSED")
     assert list(JobStatus) == before
-    with pytest.raises(AttributeError):
-        JobStatus.PAUSED  # type: ignore[attr-defined]  # noqa: B018 # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnusedExpression] -- that is the test
+    assert not hasattr(JobStatus, "PAUSED")
 
 
 @pytest.mark.parametrize("text", ["completed", "Completed", "COMPLETED"])
@@ -257,8 +247,7 @@ def test_states_events_and_chunks_survive_pickles_and_copies(status: str) -> Non
     event = JobEvent(status=state.status, progress=state.progress, state=state)
     chunk = read_chunk({"output": 1, "metrics": {"a": 1}})
     for thing in (state, event, chunk):
-        assert pickle.loads(pickle.dumps(thing)) == thing
-        assert copy.deepcopy(thing) == thing
+        assert all(copied == thing for copied in copies(thing))
         assert isinstance(hash(thing), int)
 
 
@@ -358,20 +347,24 @@ def test_what_a_lost_answer_has_done_is_told_by_the_job() -> None:
 # Streams
 
 
-@pytest.mark.parametrize(
-    ("answer", "status", "outputs"),
-    [
-        ({"status": "IN_QUEUE", "stream": []}, "IN_QUEUE", []),
-        ({"status": "IN_PROGRESS", "stream": [{"output": {"i": 2}}, {"output": None}]}, "IN_PROGRESS", [{"i": 2}, None]),
-        ({"status": "COMPLETED"}, "COMPLETED", []),
-        ({"status": "COMPLETED", "stream": None, "id": None}, "COMPLETED", []),
-        ({"status": None, "stream": [{}]}, None, [None]),
-        ({"status": "PAUSED", "stream": [], "delayTime": 5, "more": 1}, "PAUSED", []),
-        ({}, None, []),
-        ([], None, []),
-        ([{"output": "a", "metrics": {"x": 1}}, {"output": "b", "metrics": None}], None, ["a", "b"]),
-    ],
-)
+STREAM_ANSWERS: list[tuple[object, str | None, list[Any]]] = [
+    ({"status": "IN_QUEUE", "stream": []}, "IN_QUEUE", []),
+    (
+        {"status": "IN_PROGRESS", "stream": [{"output": {"i": 2}}, {"output": None}]},
+        "IN_PROGRESS",
+        [{"i": 2}, None],
+    ),
+    ({"status": "COMPLETED"}, "COMPLETED", []),
+    ({"status": "COMPLETED", "stream": None, "id": None}, "COMPLETED", []),
+    ({"status": None, "stream": [{}]}, None, [None]),
+    ({"status": "PAUSED", "stream": [], "delayTime": 5, "more": 1}, "PAUSED", []),
+    ({}, None, []),
+    ([], None, []),
+    ([{"output": "a", "metrics": {"x": 1}}, {"output": "b", "metrics": None}], None, ["a", "b"]),
+]
+
+
+@pytest.mark.parametrize(("answer", "status", "outputs"), STREAM_ANSWERS)
 def test_a_stream_s_answer_is_read_in_each_of_its_forms(answer: object, status: str | None, outputs: list[Any]) -> None:
     page = read_stream_page(answer)
     assert page.status == status
@@ -379,11 +372,11 @@ def test_a_stream_s_answer_is_read_in_each_of_its_forms(answer: object, status: 
     assert page.tells_nothing == (status is None and not outputs)
 
 
-@pytest.mark.parametrize("wrap", [lambda chunk: [chunk], lambda chunk: {"status": "IN_PROGRESS", "stream": [chunk]}])
-def test_a_null_in_a_chunk_loses_no_chunk(wrap: Callable[[object], object]) -> None:
-    (chunk,) = read_stream_page(wrap({"output": None, "metrics": None})).chunks
-    assert chunk == StreamChunk(output=None, metrics=None, raw={})
-    assert chunk.raw == {"output": None, "metrics": None}
+def test_a_null_in_a_chunk_loses_no_chunk() -> None:
+    came = {"output": None, "metrics": None}
+    for page in (read_stream_page([came]), read_stream_page({"status": "IN_PROGRESS", "stream": [came]})):
+        assert page.chunks == (StreamChunk(output=None, metrics=None, raw={}),)
+        assert page.chunks[0].raw == came
 
 
 def test_a_chunk_has_what_came_beside_its_output() -> None:

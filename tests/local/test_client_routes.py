@@ -102,6 +102,11 @@ def test_health_counts_jobs_and_workers(client: Caller, worker: Caller) -> None:
     assert health["workers"] | {"idle": 1, "ready": 1} == health["workers"]
 
 
+def test_throttled_workers_can_be_made_up(queue: LocalQueue, client: Caller) -> None:
+    queue.throttle(2)
+    assert client.get("/health").json["workers"] | {"throttled": 2} == client.get("/health").json["workers"]
+
+
 def test_metrics_name_the_ready_workers(client: Caller, worker: Caller) -> None:
     client.run()
     finish(worker, take(worker), {"output": 1})

@@ -1,5 +1,8 @@
 """Batches: drafts, what may be done with them when, and counts that add up."""
 
+from collections.abc import Callable
+from typing import cast
+
 import pytest
 
 from runpod_typed.local._engine.batches import BatchBook, BatchRecord
@@ -11,6 +14,10 @@ from runpod_typed.local._engine.settings import EngineSettings
 
 def some(count: int) -> list[Submission]:
     return [Submission(input={"n": number}) for number in range(count)]
+
+
+def requests_of(page: dict[str, object]) -> list[dict[str, object]]:
+    return cast("list[dict[str, object]]", page["requests"])
 
 
 @pytest.fixture
@@ -83,11 +90,12 @@ def test_only_a_draft_can_be_changed(book: BatchBook) -> None:
     batch = book.create(some(1), 0.0)
     (request_id,) = batch.requests
     book.finalize(batch.id, 1.0)
-    for change in (
+    changes: list[Callable[[], BatchRecord]] = [
         lambda: book.append(batch.id, some(1), 2.0),
         lambda: book.delete_request(batch.id, request_id, 2.0),
         lambda: book.finalize(batch.id, 2.0),
-    ):
+    ]
+    for change in changes:
         with pytest.raises(NotAllowedError, match="FINALIZED"):
             change()
     assert book.rename(batch.id, "late", 2.0).name == "late"
@@ -162,9 +170,7 @@ def test_requests_are_paged_in_the_order_of_submission(book: BatchBook) -> None:
     def page(offset: int, limit: int) -> tuple[list[object], object]:
         shown = book.show_page(batch, offset, limit)
         assert (shown["offset"], shown["limit"], shown["total"]) == (offset, limit, 5)
-        requests = shown["requests"]
-        assert isinstance(requests, list)
-        return [request["id"] for request in requests], shown["hasMore"]
+        return [request["id"] for request in requests_of(shown)], shown["hasMore"]
 
     assert page(0, 2) == (ids[:2], True)
     assert page(2, 3) == (ids[2:], False)
@@ -185,9 +191,7 @@ def test_the_page_shows_requests_of_every_state(engine: Engine, book: BatchBook)
 
 
 def _requests(book: BatchBook, batch: BatchRecord) -> list[dict[str, object]]:
-    requests = book.show_page(batch, 0, 50)["requests"]
-    assert isinstance(requests, list)
-    return requests
+    return requests_of(book.show_page(batch, 0, 50))
 
 
 # Limits.

@@ -1,20 +1,29 @@
 """The rules of one job's life."""
 
+from typing import Any
+
 import pytest
 
 from runpod_typed.local._engine.engine import Engine
 from runpod_typed.local._engine.errors import NotAllowedError, NotFoundError
-from runpod_typed.local._engine.events import JobsWaiting, JobStopped, WebhookDue, WorkerReplaced
+from runpod_typed.local._engine.events import JobStopped, JobsWaiting, WebhookDue, WorkerReplaced
 from runpod_typed.local._engine.jobs import JobRecord, JobStatus, Result, Submission, show_for_worker, show_job
 from runpod_typed.local._engine.settings import EngineSettings
 
 DONE = Result(output="done")
 FAILED = Result(error="went wrong")
+SOME_INPUT = {"x": 1}
 
 
-def submit(engine: Engine, now: float = 0.0, **options: object) -> JobRecord:
-    sync = bool(options.pop("sync", False))
-    return engine.submit(Submission(**({"input": {"x": 1}} | options)), now, sync=sync)  # type: ignore[arg-type] # any option
+def submit(
+    engine: Engine, now: float = 0.0, *, input: object = SOME_INPUT, sync: bool = False, **options: Any
+) -> JobRecord:
+    return engine.submit(Submission(input=input, **options), now, sync=sync)
+
+
+def status(record: JobRecord) -> JobStatus:
+    """The status now; a type checker would remember the attribute from the assertion before."""
+    return record.status
 
 
 @pytest.fixture
@@ -106,7 +115,7 @@ def test_a_result_from_a_worker_that_does_not_hold_the_job_changes_nothing(engin
     record = submit(engine)
     engine.take("w1", 1.0)
     assert not engine.finish("w2", record.id, DONE, 2.0)
-    assert record.status is JobStatus.IN_PROGRESS
+    assert status(record) is JobStatus.IN_PROGRESS
 
 
 def test_an_error_beside_an_output_keeps_both(engine: Engine) -> None:
@@ -172,17 +181,17 @@ def test_a_retried_job_runs_again_under_its_id_without_what_it_left(engine: Engi
     assert engine.health(15.0)["jobs"] | {"retried": 1} == engine.health(15.0)["jobs"]
 
 
-@pytest.mark.parametrize("status", ["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "CANCELLED"])
-def test_only_failed_and_timed_out_jobs_can_be_retried(engine: Engine, status: str) -> None:
+@pytest.mark.parametrize("state", ["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "CANCELLED"])
+def test_only_failed_and_timed_out_jobs_can_be_retried(engine: Engine, state: str) -> None:
     record = submit(engine)
-    if status == "CANCELLED":
+    if state == "CANCELLED":
         engine.cancel(record.id, 1.0)
-    elif status != "IN_QUEUE":
+    elif state != "IN_QUEUE":
         engine.take("w", 1.0)
-        if status == "COMPLETED":
+        if state == "COMPLETED":
             engine.finish("w", record.id, DONE, 1.0)
-    assert record.status == status
-    with pytest.raises(NotAllowedError, match=status):
+    assert record.status == state
+    with pytest.raises(NotAllowedError, match=state):
         engine.retry(record.id, 2.0)
 
 
@@ -252,9 +261,9 @@ def test_a_job_that_runs_too_long_times_out_and_its_worker_is_told(engine: Engin
     engine.start_worker("w", 0.0, attached=True)
     engine.take("w", 100.0)
     engine.advance(104.9)
-    assert record.status is JobStatus.IN_PROGRESS
+    assert status(record) is JobStatus.IN_PROGRESS
     engine.advance(105.0)
-    assert record.status is JobStatus.TIMED_OUT
+    assert status(record) is JobStatus.TIMED_OUT
     assert engine.take_stops("w", 105.0) == [record.id]
     shown = show_job(record, 200.0)
     assert shown["executionTime"] == 5000
@@ -269,9 +278,9 @@ def test_a_retried_job_gets_its_execution_timeout_anew(engine: Engine) -> None:
     engine.retry(record.id, 2.0)
     engine.take("w", 5.0)
     engine.advance(14.9)
-    assert record.status is JobStatus.IN_PROGRESS
+    assert status(record) is JobStatus.IN_PROGRESS
     engine.advance(15.0)
-    assert record.status is JobStatus.TIMED_OUT
+    assert status(record) is JobStatus.TIMED_OUT
 
 
 def test_time_scale_scales_lifetimes_and_leaves_the_workers_their_time() -> None:
@@ -279,9 +288,9 @@ def test_time_scale_scales_lifetimes_and_leaves_the_workers_their_time() -> None
     record = submit(engine)
     engine.take("w", 0.0)
     engine.advance(5.9)
-    assert record.status is JobStatus.IN_PROGRESS
+    assert status(record) is JobStatus.IN_PROGRESS
     engine.advance(6.0)
-    assert record.status is JobStatus.TIMED_OUT
+    assert status(record) is JobStatus.TIMED_OUT
     with pytest.raises(NotFoundError):
         engine.get(record.id, 6.0 + 18.0)
 
@@ -289,9 +298,9 @@ def test_time_scale_scales_lifetimes_and_leaves_the_workers_their_time() -> None
     record = submit(slow, execution_timeout=604_800.0)
     slow.take("w", 0.0)
     slow.advance(44.9)
-    assert record.status is JobStatus.IN_PROGRESS
+    assert status(record) is JobStatus.IN_PROGRESS
     slow.advance(45.0)
-    assert record.status is JobStatus.IN_QUEUE
+    assert status(record) is JobStatus.IN_QUEUE
 
 
 # Workers that vanish.
@@ -332,9 +341,9 @@ def test_a_silent_worker_loses_its_job(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w", 0.0)
     engine.advance(44.9)
-    assert record.status is JobStatus.IN_PROGRESS
+    assert status(record) is JobStatus.IN_PROGRESS
     engine.advance(45.0)
-    assert record.status is JobStatus.IN_QUEUE
+    assert status(record) is JobStatus.IN_QUEUE
 
 
 @pytest.mark.parametrize("sign", ["ping", "progress", "chunk"])
@@ -347,9 +356,9 @@ def test_any_sign_of_life_keeps_the_job_with_its_worker(engine: Engine, sign: st
         else:
             getattr(engine, sign)("w", record.id, "alive", now)
     engine.advance(164.9)
-    assert record.status is JobStatus.IN_PROGRESS
+    assert status(record) is JobStatus.IN_PROGRESS
     engine.advance(165.0)
-    assert record.status is JobStatus.IN_QUEUE
+    assert status(record) is JobStatus.IN_QUEUE
 
 
 def test_a_heartbeat_without_the_job_is_no_sign_of_life(engine: Engine) -> None:
@@ -358,7 +367,28 @@ def test_a_heartbeat_without_the_job_is_no_sign_of_life(engine: Engine) -> None:
     for now in range(10, 50, 10):
         engine.ping("w", [], float(now))
     engine.advance(45.0)
-    assert record.status is JobStatus.IN_QUEUE
+    assert status(record) is JobStatus.IN_QUEUE
+
+
+def test_a_worker_that_still_runs_a_job_that_is_over_is_told_again(engine: Engine) -> None:
+    cancelled, running = submit(engine), submit(engine)
+    engine.take("w", 0.0, limit=2)
+    engine.cancel(cancelled.id, 1.0)
+    assert engine.take_stops("w", 1.0) == [cancelled.id]
+    for now in (2.0, 3.0):
+        engine.ping("w", [cancelled.id, running.id], now)
+    assert engine.take_stops("w", 4.0) == [cancelled.id]
+    engine.ping("w", [running.id], 5.0)
+    assert engine.take_stops("w", 5.0) == []
+
+
+def test_a_stop_that_was_not_fetched_does_not_hit_a_later_run(engine: Engine) -> None:
+    record = submit(engine, execution_timeout=5.0)
+    engine.take("w", 0.0)
+    engine.advance(5.0)
+    engine.retry(record.id, 6.0)
+    engine.take("w", 6.0)
+    assert engine.take_stops("w", 7.0) == []
 
 
 def test_a_worker_in_this_process_needs_no_heartbeat_but_may_drop_a_job(engine: Engine) -> None:
@@ -387,11 +417,11 @@ def test_a_retry_by_hand_gives_the_platform_its_own_retry_back(engine: Engine) -
     for worker in ("w1", "w2"):
         engine.take(worker, 0.0)
         engine.lose_worker(worker, 1.0)
-    assert record.status is JobStatus.FAILED
+    assert status(record) is JobStatus.FAILED
     engine.retry(record.id, 2.0)
     engine.take("w3", 3.0)
     engine.lose_worker("w3", 4.0)
-    assert record.status is JobStatus.IN_QUEUE
+    assert status(record) is JobStatus.IN_QUEUE
     assert record.retries == 3
 
 
@@ -412,7 +442,7 @@ def test_workers_are_counted_by_what_they_do(engine: Engine) -> None:
     assert counts() == {"running": 1, "initializing": 1}
     engine.ping("w2", [], 2.0, healthy=False)
     engine.finish("w1", record.id, DONE, 3.0)
-    engine.throttled = 3
+    engine.crew.throttled = 3
     assert counts() == {"idle": 1, "ready": 1, "unhealthy": 1, "throttled": 3}
 
 
@@ -432,7 +462,7 @@ def test_a_worker_that_asks_to_stop_is_to_be_replaced(engine: Engine) -> None:
     engine.take_events()
     engine.finish("w", record.id, Result(output=1, stop_pod=True), 2.0)
     assert WorkerReplaced("w") in engine.take_events()
-    assert record.status is JobStatus.COMPLETED
+    assert status(record) is JobStatus.COMPLETED
 
 
 def test_a_paused_queue_hands_out_nothing_until_it_is_resumed(engine: Engine) -> None:

@@ -70,6 +70,8 @@ class QueueMachine(RuleBasedStateMachine):
             assert record.worker_id == worker
             self.seen[record.id].executions += 1
             self.seen[record.id].chunks.clear()
+            if record.id in self.stops[worker]:
+                self.stops[worker].remove(record.id)
 
     @rule(worker=WORKERS, job_id=ids, error=st.booleans(), stop_pod=st.booleans())
     def finish(self, worker: str, job_id: str, error: bool, stop_pod: bool) -> None:
@@ -167,7 +169,7 @@ class QueueMachine(RuleBasedStateMachine):
     def start_worker(self, worker: str, attached: bool) -> None:
         if worker not in self.engine.workers:
             self.engine.start_worker(worker, self.now, attached=attached)
-            self.stops.pop(worker, None)  # what a worker of that name was told before it vanished is nothing to this one
+            self.stops.pop(worker, None)  # what one of that name was told before it vanished
 
     @rule(worker=WORKERS)
     def lose_worker(self, worker: str) -> None:
@@ -266,6 +268,8 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def each_end_is_told_once(self) -> None:
         self._look()
+        for worker in self.stops.keys() - self.engine.workers.keys():
+            del self.stops[worker]  # it was forgotten, and what it should have been told with it
         stats = self.engine.stats()
         ends = stats.completed + stats.failed + stats.cancelled
         assert ends >= sum(stats.by_status[status] for status in TERMINAL)

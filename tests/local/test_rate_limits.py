@@ -3,8 +3,8 @@
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-
 from runpod_queue_api import wire
+
 from runpod_typed.local._limits import Budget, Limit, make_budgets
 
 

@@ -192,10 +192,9 @@ def test_the_body_of_a_result_is_read(body: dict[str, object], result: Result) -
 
 
 def raised(message: str) -> Exception:
-    try:
+    with pytest.raises(ValueError, match=message) as caught:
         raise ValueError(message)
-    except ValueError as error:
-        return error
+    return caught.value
 
 
 def test_an_exception_becomes_json_in_a_string() -> None:

@@ -1,5 +1,6 @@
 """The operations of workers over a real socket, in the worker SDK's own forms."""
 
+from functools import partial
 from urllib.parse import quote
 
 import pytest
@@ -8,13 +9,6 @@ from runpod_typed.local import LocalQueue
 from tests.local.caller import Caller, eventually, in_background
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "charset": "utf-8"}
-
-
-def takers(queue: LocalQueue) -> int:
-    """How many workers wait for a job."""
-    service = queue._service
-    assert service is not None
-    return len(service._takers)
 
 
 def report(worker: Caller, queue: LocalQueue, path: str, raw: bytes) -> int:
@@ -30,8 +24,8 @@ def test_a_take_is_held_until_a_job_comes(client: Caller, worker: Caller) -> Non
 
 
 def test_each_job_is_given_to_one_of_those_who_wait(queue: LocalQueue, client: Caller, worker: Caller) -> None:
-    takes = [in_background(lambda n=n: worker.get(f"/job-take/w{n}?gpu=x")) for n in range(5)]
-    eventually(lambda: client.get("/health").json["workers"]["idle"], lambda idle: idle == 5)
+    takes = [in_background(partial(worker.get, f"/job-take/w{n}?gpu=x")) for n in range(5)]
+    eventually(lambda: queue.held_requests, lambda count: count == 5)
     ids = [client.run(n) for n in range(5)]
     assert sorted(take().json["id"] for take in takes) == sorted(ids)
     assert queue.stats().executed_twice == ()
@@ -51,7 +45,7 @@ def test_a_worker_that_hangs_up_gets_no_job(queue: LocalQueue, client: Caller, w
     connection.request("GET", "/v2/demo/job-take/w1?gpu=x", headers={"Authorization": token})
     client.until("/health", lambda health: health["workers"]["idle"] == 1)
     connection.close()
-    eventually(lambda: takers(queue), lambda count: count == 0)
+    eventually(lambda: queue.held_requests, lambda count: count == 0)
     job_id = client.run()
     assert worker.get("/job-take/w2?gpu=x").json["id"] == job_id
 
@@ -102,13 +96,14 @@ def test_a_report_on_an_unknown_job_is_404(worker: Caller) -> None:
         ({"output": 1, "stopPod": True}, "COMPLETED"),
     ],
 )
-def test_every_form_of_a_result_ends_the_job(client: Caller, worker: Caller, body: object, status: str) -> None:
+def test_every_form_of_a_result_ends_the_job(
+    client: Caller, worker: Caller, body: dict[str, object], status: str
+) -> None:
     job_id = client.run()
     worker.get("/job-take/w?gpu=x")
     worker.post(f"/job-done/w/{job_id}?gpu=x&isStream=false", body)
     shown = client.get(f"/status/{job_id}").json
     assert shown["status"] == status
-    assert isinstance(body, dict)
     assert {key: shown[key] for key in ("output", "error") if key in shown} == {
         key: value for key, value in body.items() if key != "stopPod"
     }
@@ -167,13 +162,10 @@ def test_stopping_the_queue_lets_every_held_request_go() -> None:
     queue = LocalQueue().start()
     client, worker = Caller(queue), Caller(queue)
     job_id = client.run()
-    held = [
-        in_background(lambda path=path: client.get(path).status)
-        for path in (f"/status-sync/{job_id}", f"/stream/{job_id}?wait=60000", "/job-stop/w")
-    ]
+    paths = (f"/status-sync/{job_id}", f"/stream/{job_id}?wait=60000", "/job-stop/w")
+    held = [in_background(partial(client.get, path)) for path in paths]
     queue.pause()
-    held.append(in_background(lambda: worker.get("/job-take/w").status))
-    eventually(lambda: takers(queue), lambda count: count == 1)
-    client.get("/health")
+    held.append(in_background(partial(worker.get, "/job-take/w")))
+    eventually(lambda: queue.held_requests, lambda count: count == 4)
     queue.stop()
-    assert [answer() for answer in held] == [200, 200, 204, 204]
+    assert [answer().status for answer in held] == [200, 200, 204, 204]

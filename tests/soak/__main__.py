@@ -178,6 +178,7 @@ def main(argv: list[str] | None = None) -> int:
         ),
     ]
     total: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     worst = 0.0
     for round_ in rounds:
         began = time.monotonic()

@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterable
 
 from runpod_queue_api import wire
 
+from runpod_typed.local._engine.crew import Crew
 from runpod_typed.local._engine.deadlines import Due
 from runpod_typed.local._engine.errors import NotAllowedError, NotFoundError
-from runpod_typed.local._engine.events import Event, JobChanged, JobStopped, JobsWaiting, WorkerReplaced
+from runpod_typed.local._engine.events import Event, JobChanged, JobsWaiting, WorkerReplaced
 from runpod_typed.local._engine.jobs import RETRYABLE, JobRecord, JobStatus, Result, Submission, new_job_id
 from runpod_typed.local._engine.ledger import Ledger, gone_at
 from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._engine.statistics import QueueStats
 from runpod_typed.local._engine.waiting_line import WaitingLine
-from runpod_typed.local._engine.workers import WorkerRecord, count_workers
 
 
 class Engine:
@@ -37,10 +37,10 @@ class Engine:
 
     def __init__(self, settings: EngineSettings | None = None, *, new_id: Callable[[], str] = new_job_id) -> None:
         self.settings = settings if settings is not None else EngineSettings()
-        self.throttled = 0
         self._ledger = Ledger()
+        self.crew = Crew(self._ledger, self.settings.worker_silence)
         self.jobs = self._ledger.jobs
-        self.workers: dict[str, WorkerRecord] = {}
+        self.workers = self.crew.members
         self._new_id = new_id
         self._paused = False
         self._line = WaitingLine()
@@ -181,14 +181,13 @@ class Engine:
     def take(self, worker_id: str, now: float, *, limit: int = 1) -> list[JobRecord]:
         """Give a worker up to `limit` jobs."""
         now = self.advance(now)
-        worker = self._see(worker_id)
+        worker = self.crew.see(worker_id)
         worker.ready = True
         taken: list[JobRecord] = []
         while not self._paused and len(taken) < limit and (job_id := self._line.pop()) is not None:
             record = self.jobs[job_id]
-            record.worker_id = worker_id
             record.started_at = record.signed_at = now
-            worker.jobs[job_id] = None
+            self.crew.assign(worker, record)
             self._ledger.set_status(record, JobStatus.IN_PROGRESS)
             self._ledger.tally.executions[job_id] += 1
             self._ledger.deadlines.add(now + record.execution_timeout, Due.EXECUTION_TIMEOUT, job_id)
@@ -224,7 +223,7 @@ class Engine:
         if record is None:
             self._ledger.tally.ignored_results += 1
             return False
-        self._release(record)
+        self.crew.release(record)
         record.progress = False
         record.output = result.output
         record.error = result.error
@@ -236,21 +235,28 @@ class Engine:
         record = self._held(worker_id, job_id, now)
         if record is not None:
             record.dropped = True
-            self._release(record)
+            self.crew.release(record)
             self._ledger.deadlines.add(self._ledger.now + self.settings.orphan_after, Due.ORPHAN_CHECK, job_id)
 
     def ping(self, worker_id: str, job_ids: Iterable[str], now: float, *, healthy: bool = True) -> None:
-        """Take a heartbeat that names the jobs in progress."""
+        """Take a heartbeat that names the jobs in progress.
+
+        A job that the worker should not be running (any more) is to be stopped, once more if need be: the SDK overlooks
+        a stop that comes between fetching and starting a job.
+        """
         now = self.advance(now)
-        worker = self._see(worker_id)
+        worker = self.crew.see(worker_id)
         worker.healthy = healthy
-        for job_id in worker.jobs.keys() & set(job_ids):
-            self.jobs[job_id].signed_at = now
+        for job_id in job_ids:
+            if job_id in worker.jobs:
+                self.jobs[job_id].signed_at = now
+            else:
+                self.crew.stop(worker, job_id)
 
     def take_stops(self, worker_id: str, now: float) -> list[str]:
         """The jobs that this worker should stop and has not been told of."""
         self.advance(now)
-        worker = self._see(worker_id)
+        worker = self.crew.see(worker_id)
         stops, worker.stops = worker.stops, []
         return stops
 
@@ -259,9 +265,7 @@ class Engine:
     def start_worker(self, worker_id: str, now: float, *, attached: bool = False) -> None:
         """A worker of ours has been started."""
         self.advance(now)
-        self.workers[worker_id] = WorkerRecord(
-            id=worker_id, seen_at=self._ledger.now, supervised=True, attached=attached, ready=attached
-        )
+        self.crew.add(worker_id, attached=attached)
 
     def lose_worker(self, worker_id: str, now: float) -> None:
         """A worker is gone; its jobs go to others."""
@@ -290,10 +294,7 @@ class Engine:
     def health(self, now: float) -> dict[str, dict[str, int]]:
         """The answer of `/health`."""
         self.advance(now)
-        return {
-            "jobs": self._ledger.tally.show(),
-            "workers": count_workers(self.workers.values(), self.throttled),
-        }
+        return {"jobs": self._ledger.tally.show(), "workers": self.crew.show()}
 
     def stats(self) -> QueueStats:
         """The counts since the start."""
@@ -303,7 +304,8 @@ class Engine:
 
     def _check(self, due: Due, subject: str) -> None:
         if due is Due.WORKER_CHECK:
-            self._check_worker(subject)
+            if self.crew.is_silent(subject):
+                self.lose_worker(subject, self._ledger.now)
             return
         record = self.jobs.get(subject)
         if record is None:
@@ -330,7 +332,7 @@ class Engine:
             self._ledger.tally.expired += 1
 
     def _check_orphan(self, record: JobRecord) -> None:
-        worker = self.workers.get(record.worker_id or "")
+        worker = self.crew.holder(record)
         if worker is not None and worker.attached and not record.dropped:
             return
         due_at = record.signed_at + self.settings.orphan_after
@@ -338,24 +340,6 @@ class Engine:
             self._orphan(record)
         else:
             self._ledger.deadlines.add(due_at, Due.ORPHAN_CHECK, record.id)
-
-    def _check_worker(self, worker_id: str) -> None:
-        worker = self.workers.get(worker_id)
-        if worker is None or worker.supervised:
-            return
-        due_at = worker.seen_at + self.settings.worker_silence
-        if self._ledger.now >= due_at:
-            self.lose_worker(worker_id, self._ledger.now)
-        else:
-            self._ledger.deadlines.add(due_at, Due.WORKER_CHECK, worker_id)
-
-    def _see(self, worker_id: str) -> WorkerRecord:
-        worker = self.workers.get(worker_id)
-        if worker is None:
-            worker = self.workers[worker_id] = WorkerRecord(id=worker_id, seen_at=self._ledger.now)
-            self._ledger.deadlines.add(self._ledger.now + self.settings.worker_silence, Due.WORKER_CHECK, worker_id)
-        worker.seen_at = self._ledger.now
-        return worker
 
     def _held(self, worker_id: str, job_id: str, now: float) -> JobRecord | None:
         """The job, if this worker holds it; a report about it is a sign of life."""
@@ -372,20 +356,11 @@ class Engine:
         """Take an unfinished job out of the line, or away from its worker."""
         if record.status is JobStatus.IN_QUEUE:
             self._line.discard(record.id)
-        elif record.status is JobStatus.IN_PROGRESS and record.worker_id is not None:
-            worker = self.workers.get(record.worker_id)
-            if worker is not None and worker.jobs.pop(record.id, record.id) is None:
-                worker.stops.append(record.id)
-                self._ledger.tell(JobStopped(worker.id, record.id))
-
-    def _release(self, record: JobRecord) -> None:
-        """Its worker holds the job no longer, if there still is one."""
-        worker = self.workers.get(record.worker_id or "")
-        if worker is not None:
-            worker.jobs.pop(record.id, None)
+        elif record.status is JobStatus.IN_PROGRESS:
+            self.crew.interrupt(record)
 
     def _orphan(self, record: JobRecord) -> None:
-        self._release(record)
+        self.crew.release(record)
         if record.redispatches < self.settings.redispatches:
             record.redispatches += 1
             self._ledger.requeue(record)

@@ -1,0 +1,258 @@
+# Limits of the caller's that hold.
+"""A `timeout` of the caller's holds whatever the server does, and what was waited for is not lost with it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pytest
+
+from runpod_typed import (
+    APIConnectionError,
+    APITimeoutError,
+    AsyncClient,
+    AsyncEndpoint,
+    AsyncJob,
+    QueueTimeoutError,
+    RateLimit,
+    RateLimits,
+    RetryPolicy,
+    SubmissionUncertainError,
+    WaitTimeoutError,
+)
+from runpod_typed._synchronization import monotonic
+from tests._async.ways import AsyncClientOver
+from tests.scripted_server import Script, Step, answer, dripping, scripted
+from tests.stubborn_servers import never_accepting, reading
+
+pytestmark = pytest.mark.anyio
+
+LIMIT: Final = 0.06
+FAR_BELOW: Final = 5.0  # what hangs here hangs for a minute
+
+QUEUED: Final = answer(200, '{"id": "job-1", "status": "IN_QUEUE"}')
+RUNNING: Final = answer(200, '{"id": "job-1", "status": "IN_PROGRESS"}')
+DONE: Final = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": 7}')
+LARGE: Final = {"text": "x" * 9_000_000}
+
+DRIP: Final = 0.02
+
+
+def repeated(times: int, data: bytes, pause: float) -> list[Step]:
+    steps: tuple[Step, Step] = data, pause
+    return [*steps] * times
+
+
+HANGING: dict[str, Script] = {
+    "silence": [60.0],
+    "silence in the body": [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", 60.0],
+    "dripped headers": dripping(b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 500, DRIP),
+    "dripped body": [b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", *dripping(b" " * 3000, DRIP)],
+    "dripped chunks": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *repeated(3000, b"1\r\n \r\n", DRIP)],
+    "dripped interim answers": repeated(3000, b"HTTP/1.1 100 Continue\r\n\r\n", DRIP),
+    "a flood": [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        *repeated(9000, b"1000\r\n" + b" " * 4096 + b"\r\n", 0.001),
+    ],
+}
+hanging = pytest.mark.parametrize("script", HANGING.values(), ids=list(HANGING))
+
+# A client of the caller's own has its own network below it: there the sync half cannot hold the sum of all steps.
+WAYS_WITH_A_DEADLINE: Final = ("default", "pool", "proxy")
+
+
+@contextmanager
+def far_below_the_hang() -> Generator[None]:
+    begun = monotonic()
+    yield
+    assert monotonic() - begun < FAR_BELOW
+
+
+async def take(job: AsyncJob[Any, Any], kind: str, timeout: float) -> None:
+    """Read a job's stream or events to the end."""
+    if kind == "stream":
+        async for _ in job.stream(timeout=timeout):
+            pass
+    else:
+        async for _ in job.events(timeout=timeout):
+            pass
+
+
+def client_of(base_url: str) -> AsyncClient:
+    return AsyncClient("key", base_url=base_url)
+
+
+@hanging
+@pytest.mark.parametrize("way", WAYS_WITH_A_DEADLINE)
+async def test_a_call_ends_with_its_timeout_over_every_way(way: str, script: Script) -> None:
+    with scripted(script) as server:
+        async with AsyncClientOver(way, server.base_url, max_response_bytes=10**9) as client:
+            with far_below_the_hang(), pytest.raises(APITimeoutError) as caught:
+                await client.endpoint("ep").health(timeout=LIMIT)
+    assert caught.value.request_sent
+    assert caught.value.operation == "get_health"
+
+
+@hanging
+async def test_an_attempt_ends_with_the_clients_timeout_and_is_made_again(script: Script) -> None:
+    healthy = answer(200, '{"jobs": {"inQueue": 1}, "workers": {}}')
+    again = RetryPolicy(attempts=2, initial_backoff=0.01, max_backoff=0.01)
+    with scripted(script, [healthy]) as server:
+        async with AsyncClientOver("default", server.base_url, retry=again, timeout=LIMIT) as client:
+            with far_below_the_hang():
+                assert (await client.endpoint("ep").health()).jobs.in_queue == 1
+
+
+@pytest.mark.parametrize("name", ["silence", "silence in the body", "dripped body", "dripped chunks"])
+async def test_a_call_through_the_callers_own_client_ends_too(name: str) -> None:
+    with scripted(HANGING[name]) as server:
+        async with AsyncClientOver("own client", server.base_url) as client:
+            with far_below_the_hang(), pytest.raises(APITimeoutError):
+                await client.endpoint("ep").health(timeout=LIMIT)
+
+
+@hanging
+async def test_a_submission_that_is_not_answered_in_time_has_an_unknown_fate(script: Script) -> None:
+    with scripted(script) as server:
+        async with client_of(server.base_url) as client:
+            endpoint = client.endpoint("ep")
+            for submit in (endpoint.run, endpoint.run_sync):
+                with far_below_the_hang(), pytest.raises(SubmissionUncertainError):
+                    await submit({"n": 1}, timeout=LIMIT)
+        assert len(server.requests) == 2
+
+
+@hanging
+async def test_a_wait_ends_with_its_timeout_and_its_job_goes_on(script: Script) -> None:
+    with scripted([QUEUED], script) as server:
+        async with client_of(server.base_url) as client:
+            job = await client.endpoint("ep").run({"n": 1})
+            with far_below_the_hang(), pytest.raises(WaitTimeoutError) as caught:
+                await job.output(timeout=LIMIT)
+            assert caught.value.job is job
+            for kind in ("stream", "events"):
+                with far_below_the_hang(), pytest.raises(WaitTimeoutError) as caught:
+                    await take(job, kind, LIMIT)
+                assert caught.value.job is job
+            server.scripts[:] = [[DONE]]
+            assert await caught.value.job.output(timeout=10) == 7
+
+
+async def test_a_held_answer_that_ignores_how_long_it_may_be_held_is_left() -> None:
+    with scripted([QUEUED], [60.0]) as server:
+        async with client_of(server.base_url) as client:
+            job = await client.endpoint("ep").run({"n": 1})
+            with far_below_the_hang(), pytest.raises(WaitTimeoutError):
+                await job.output(timeout=1.15)
+        assert "status-sync" in server.requests[1]
+        assert "wait=" in server.requests[1]
+
+
+async def test_a_server_that_never_holds_its_answers_cannot_stretch_a_wait() -> None:
+    with scripted([QUEUED], [RUNNING]) as server:
+        async with client_of(server.base_url) as client:
+            job = await client.endpoint("ep").run({"n": 1})
+            with far_below_the_hang(), pytest.raises(WaitTimeoutError, match="IN_PROGRESS"):
+                await job.output(timeout=1.15)
+        assert len(server.requests) < 30
+
+
+@pytest.mark.parametrize("call", ["status", "cancel", "retry"])
+async def test_a_call_on_a_job_ends_with_its_timeout_and_says_which_one_it_was(call: str) -> None:
+    with scripted([60.0]) as server:
+        async with client_of(server.base_url) as client:
+            job = client.endpoint("ep").job("job-1")
+            with far_below_the_hang(), pytest.raises(APITimeoutError) as caught:
+                await getattr(job, call)(timeout=LIMIT)
+    assert caught.value.operation == ("get_status" if call == "status" else call)
+
+
+async def test_an_upload_that_is_read_slowly_ends_with_its_timeout() -> None:
+    for way in WAYS_WITH_A_DEADLINE:
+        for pause in (0.02, 60.0):
+            with reading(pause) as base_url:
+                async with AsyncClientOver(way, base_url) as client:
+                    with far_below_the_hang(), pytest.raises(SubmissionUncertainError):
+                        await client.endpoint("ep").run(LARGE, timeout=0.5)  # writing it as JSON takes some
+
+
+async def test_a_connection_that_is_neither_made_nor_refused_ends_with_the_timeout_and_nothing_was_sent() -> None:
+    with never_accepting() as base_url:
+        for way in ("default", "pool", "own client"):
+            async with AsyncClientOver(way, base_url) as client:
+                endpoint = client.endpoint("ep")
+                with far_below_the_hang(), pytest.raises(APITimeoutError) as caught:
+                    await endpoint.run({"n": 1}, timeout=LIMIT)
+                assert not caught.value.request_sent
+                job = endpoint.job("job-1").with_options(retry=RetryPolicy())
+                with far_below_the_hang(), pytest.raises(WaitTimeoutError) as waited:
+                    await job.output(timeout=LIMIT)
+                assert waited.value.job is job
+
+
+async def test_a_handshake_that_is_not_answered_ends_with_the_timeout_and_nothing_was_sent() -> None:
+    with reading(60.0, scheme="https") as base_url:
+        for way in ("default", "pool"):
+            async with AsyncClientOver(way, base_url) as client:
+                with far_below_the_hang(), pytest.raises(APITimeoutError) as caught:
+                    await client.endpoint("ep").run({"n": 1}, timeout=LIMIT)
+                assert not caught.value.request_sent
+
+
+async def test_retries_do_not_stretch_a_timeout() -> None:
+    for script in ([answer(503, "busy")], [None], [answer(429, "busy", "Retry-After: 1")]):
+        with scripted(script) as server:
+            async with AsyncClient("key", base_url=server.base_url, retry=RetryPolicy(attempts=10_000)) as client:
+                with far_below_the_hang(), pytest.raises(Exception, match="get_health"):
+                    await client.endpoint("ep").health(timeout=LIMIT)
+
+
+async def test_a_call_without_a_timeout_ends_with_the_retry_budget() -> None:
+    with scripted([60.0]) as server:
+        policy = RetryPolicy(budget=LIMIT)
+        async with AsyncClient("key", base_url=server.base_url, retry=policy, timeout=60) as client:
+            with far_below_the_hang(), pytest.raises(APITimeoutError):
+                await client.endpoint("ep").health()
+
+
+async def test_a_turn_that_comes_too_late_ends_with_the_timeout_and_nothing_was_sent() -> None:
+    limits = RateLimits(overrides={"run": RateLimit(requests=1, window=60, concurrent=None)})
+    with scripted([QUEUED]) as server:
+        async with AsyncClient("key", base_url=server.base_url, rate_limits=limits) as client:
+            endpoint: AsyncEndpoint[Any, Any, Any] = client.endpoint("ep")
+            await endpoint.run({"n": 1})
+            with far_below_the_hang(), pytest.raises(APITimeoutError) as caught:
+                await endpoint.run({"n": 1}, timeout=LIMIT)
+            assert not caught.value.request_sent
+        assert len(server.requests) == 1
+
+
+async def test_a_queue_timeout_ends_with_an_endpoint_whose_health_hangs_too() -> None:
+    with scripted([QUEUED], [QUEUED], [60.0]) as server:
+        async with client_of(server.base_url) as client:
+            job = await client.endpoint("ep").run({"n": 1})
+            with far_below_the_hang(), pytest.raises(QueueTimeoutError) as caught:
+                await job.output(timeout=0.5, queue_timeout=LIMIT)
+            assert caught.value.health is None
+            assert caught.value.job is job
+
+
+@hanging
+async def test_a_queue_timeout_ends_with_a_job_that_cannot_be_asked(script: Script) -> None:
+    with scripted([QUEUED], script) as server:
+        async with client_of(server.base_url) as client:
+            job = await client.endpoint("ep").run({"n": 1})
+            with far_below_the_hang(), pytest.raises(QueueTimeoutError, match="health could not be had") as caught:
+                await job.output(queue_timeout=LIMIT)
+            assert caught.value.job is job
+
+
+async def test_a_timeout_of_zero_asks_once_within_one_attempt() -> None:
+    with scripted([60.0]) as server:
+        async with AsyncClient("key", base_url=server.base_url, timeout=LIMIT) as client:
+            job = client.endpoint("ep").job("job-1")
+            with far_below_the_hang(), pytest.raises((WaitTimeoutError, APIConnectionError)):
+                await job.output(timeout=0)
+        assert len(server.requests) == 1

@@ -1,0 +1,70 @@
+# Clients over each way to the server.
+"""Clients whose requests take each of the ways there are: the fast one, the plain one, the caller's own, a proxy."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Final
+
+import httpx
+import pytest
+
+from runpod_typed import AsyncClient, RetryPolicy
+from tests.loopback_proxy import proxying
+
+WAYS: Final = ("default", "pool", "own client", "proxy")
+"""By default aiohttp's connections where there is an event loop of asyncio's, else those of the pool."""
+
+ONCE: Final = RetryPolicy.none()
+
+
+class AsyncClientOver:
+    """A client whose requests go one of the `WAYS`, for the length of a block."""
+
+    def __init__(
+        self,
+        way: str,
+        base_url: str,
+        *,
+        api_key: str = "key",
+        retry: RetryPolicy = ONCE,
+        timeout: float = 5.0,
+        max_response_bytes: int = 1_000_000,
+    ) -> None:
+        self._way = way
+        self._base_url = base_url
+        self._api_key = api_key
+        self._retry = retry
+        self._timeout = timeout
+        self._max_response_bytes = max_response_bytes
+        self._stack = ExitStack()
+        self._own: httpx.AsyncClient | None = None
+
+    async def __aenter__(self) -> AsyncClient:
+        patch = self._stack.enter_context(pytest.MonkeyPatch.context())
+        if self._way == "pool":
+            patch.setenv("RUNPOD_TYPED_AIOHTTP", "0")
+        elif self._way == "own client":
+            self._own = httpx.AsyncClient(verify=False)  # reading certificates takes longer than a test
+        elif self._way == "proxy":
+            proxy = self._stack.enter_context(proxying())
+            patch.setenv("HTTP_PROXY", proxy.url)
+            patch.setenv("HTTPS_PROXY", proxy.url)
+        self._client = AsyncClient(
+            self._api_key,
+            base_url=self._base_url,
+            retry=self._retry,
+            timeout=self._timeout,
+            http_client=self._own,
+            max_response_bytes=self._max_response_bytes,
+        )
+        return self._client
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+        if self._own is not None:
+            await self._own.aclose()
+        self._stack.close()

@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import sys
+from collections.abc import Mapping
+from random import Random
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runpod_typed import EndpointHealth, EndpointMetrics, JobState, JobStatus, PurgeResult, RetryPolicy
+from runpod_typed._core.call import Call, TurnTooLateError
+from runpod_typed._core.config import DEFAULT_CALL_CONFIG
+from runpod_typed._core.http import TransportFailure
+from runpod_typed._core.jobs import StreamPage
+from runpod_typed._core.rate_budget import TooLate
+from runpod_typed._core.retry import Retry
+from runpod_typed._core.shapes import ReadOnlyJSON
+from runpod_typed.errors import (
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    APIStatusError,
+    APITimeoutError,
+    RateLimitError,
+    RunpodError,
+    ServerError,
+    SubmissionUncertainError,
+)
+from tests.core.calls import CONNECTION, GOOD, KEY, NOW, REQUESTS, answer, call_of, error, result
+
+# Hostile answers
+
+SHOWN_AT_MOST: Final = 2_500  # a message: 200 characters of the body, each escaped in ten at most, and our own words
+
+STATUSES: Final = st.sampled_from([200, 200, 200, 201, 204, 302, 400, 404, 429, 500, 524, 999]) | st.integers(100, 999)
+HEADERS: Final = st.dictionaries(
+    st.sampled_from(["x-request-id", "retry-after", "ratelimit", "date", "content-type"]),
+    st.text(st.characters(max_codepoint=255), max_size=30),
+    max_size=3,
+)
+
+_FIELDS: Final = st.sampled_from(
+    [
+        *("id", "status", "output", "error", "delayTime", "executionTime", "retries", "workerId", "input"),
+        *("stream", "metrics", "jobs", "workers", "inQueue", "idle", "readyWorkers", "removed"),
+        *("message", "detail", "title", "error_message", "error_type"),
+    ]
+)
+_LEAVES: Final = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([10**20, -(10**400), 0])
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["COMPLETED", "FAILED", "IN_QUEUE", "PAUSED", "", "\ud83d", "5"])
+)
+HOSTILE_JSON: Final[st.SearchStrategy[Any]] = st.recursive(
+    _LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_FIELDS | st.text(max_size=3), inner, max_size=6),
+    max_leaves=12,
+)
+_CHUNKS: Final[st.SearchStrategy[Any]] = st.fixed_dictionaries(
+    {"output": HOSTILE_JSON}, optional={"metrics": HOSTILE_JSON}
+)
+ALMOST: Final[st.SearchStrategy[Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.just("job-1") | HOSTILE_JSON,
+        "status": st.sampled_from(["COMPLETED", "FAILED", "PAUSED"]) | HOSTILE_JSON,
+        "output": HOSTILE_JSON,
+        "error": HOSTILE_JSON,
+        "stream": st.lists(_CHUNKS),
+        "jobs": HOSTILE_JSON,
+        "workers": HOSTILE_JSON,
+        "removed": HOSTILE_JSON,
+        "delayTime": HOSTILE_JSON,
+        "retries": HOSTILE_JSON,
+        "workerId": HOSTILE_JSON,
+        "readyWorkers": HOSTILE_JSON,
+    },
+)
+"""Answers of about the right shape: the wrong kind of value stands in one place or another."""
+
+
+def written(value: object) -> bytes:
+    """JSON as Python workers write it, with NaN and lone surrogates."""
+    return json.dumps(value).encode()
+
+
+def is_optional(value: object, kind: type) -> bool:
+    return value is None or (isinstance(value, kind) and not isinstance(value, bool))
+
+
+def is_well_typed(found: Any) -> bool:
+    """Whether what an operation gave back is what its type says, to the last field."""
+    kind: type[object] = type(found)
+    if kind is JobState:
+        return is_well_typed_job(found)
+    if kind is StreamPage:
+        metrics = [chunk.metrics for chunk in found.chunks]
+        return is_optional(found.status, JobStatus) and all(is_optional(each, ReadOnlyJSON) for each in metrics)
+    if kind is EndpointHealth:
+        counts = [found.jobs.in_queue, found.jobs.completed, found.workers.idle, found.workers.unhealthy]
+        return all(type(count) is int for count in counts)
+    if kind is EndpointMetrics:
+        return all(type(name) is str for name in found.ready_workers) and type(found.workers.idle) is int
+    if kind is PurgeResult:
+        return type(found.removed) is int and is_optional(found.status, str)
+    return kind is ReadOnlyJSON
+
+
+def is_well_typed_job(state: JobState[Any]) -> bool:
+    """The same, for a job."""
+    return (
+        type(state.id) is str
+        and state.id != ""
+        and type(state.status) is JobStatus
+        and is_optional(state.delay_time_ms, int)
+        and is_optional(state.execution_time_ms, int)
+        and type(state.retries) is int
+        and is_optional(state.worker_id, str)
+        and (state.output is None or state.succeeded)
+        and type(state.raw) is ReadOnlyJSON
+    )
+
+
+def check(found: object, status: int, headers: Mapping[str, str]) -> None:
+    """An answer was read into what its operation promises, or into an error of ours that tells all that is known."""
+    if not isinstance(found, Exception):
+        assert is_well_typed(found)
+        return
+    assert isinstance(found, APIStatusError | APIResponseValidationError)
+    assert isinstance(found, APIStatusError) is not (200 <= status < 300)
+    assert found.status_code == status
+    assert found.request_id == (headers.get("x-request-id") or None)
+    assert str(status) in found.message
+    assert len(found.message) < SHOWN_AT_MOST
+    assert KEY not in found.message
+    found.message.encode()
+    assert type(pickle.loads(pickle.dumps(found))) is type(found)
+
+
+def check_everywhere(body: bytes, status: int, headers: Mapping[str, str]) -> None:
+    """The same, for every operation."""
+    for name in REQUESTS:
+        check(result(name, answer(body, status, headers)), status, headers)
+
+
+@given(body=st.binary(max_size=300), status=STATUSES, headers=HEADERS)
+def test_any_bytes_are_an_answer_or_an_error_of_ours(body: bytes, status: int, headers: dict[str, str]) -> None:
+    check_everywhere(body, status, headers)
+
+
+@settings(max_examples=250)
+@given(body=HOSTILE_JSON | ALMOST, status=STATUSES, headers=HEADERS)
+def test_json_of_any_shape_is_an_answer_or_an_error_of_ours(body: object, status: int, headers: dict[str, str]) -> None:
+    check_everywhere(written(body), status, headers)
+
+
+@given(
+    good=st.sampled_from(list(GOOD.values())).map(written), place=st.floats(0, 1), byte=st.none() | st.integers(0, 255)
+)
+def test_a_good_answer_cut_short_or_with_a_byte_changed_is_one_too(good: bytes, place: float, byte: int | None) -> None:
+    start = int(place * (len(good) - 1))
+    check_everywhere(good[:start] if byte is None else good[:start] + bytes([byte]) + good[start + 1 :], 200, {})
+
+
+@pytest.mark.parametrize("status", [100, 204, 299, 300, 418, 499, 520, 530, 600, 999])
+@pytest.mark.parametrize("body", [b"", b"null", b"{}", b"[]", b'""', b"0", b"NaN", b"\x00", b"<html></html>"])
+def test_a_status_that_python_has_no_name_for_is_one_like_any_other(status: int, body: bytes) -> None:
+    check_everywhere(body, status, {})
+
+
+@pytest.mark.parametrize("name", ["run", "get_status", "stream", "get_health"])
+@pytest.mark.parametrize(
+    "opening", [b"[", b'{"error":', b'{"status":"FAILED","id":"j","error":', b'{"stream":[{"output":', b'{"jobs":{"a":']
+)
+@pytest.mark.parametrize("status", [200, 500])
+def test_no_depth_of_nesting_is_too_much(name: str, opening: bytes, status: int) -> None:
+    limit = sys.getrecursionlimit()
+    around = range(limit - 150, limit + 10, 5)  # where one function still follows, and the next one does not
+    for depth in (*around, limit // 2, 2 * limit, 100_000):
+        closing = b"]" if opening == b"[" else b"}"
+        shallow = opening.count(b"{") + opening.count(b"[") - 1
+        for inner in (opening * depth, opening + b"[" * (depth - shallow) + b"]" * (depth - shallow) + closing):
+            found = result(name, answer(inner, status))
+            assert isinstance(found, APIStatusError | APIResponseValidationError) or is_well_typed(found)
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_nulls_everywhere_are_an_answer_or_an_error_of_ours(name: str) -> None:
+    nulls = dict.fromkeys(["id", "status", "output", "error", "stream", "jobs", "workers", "removed", "readyWorkers"])
+    for body in (nulls, {**GOOD[name], **dict.fromkeys(["output", "error", "delayTime", "stream"])}):
+        check(result(name, answer(body)), 200, {})
+
+
+def test_what_python_workers_send_beyond_json_is_no_loss() -> None:
+    body = b'{"id": "j", "status": "COMPLETED", "output": [NaN, Infinity, 1e400, "\\ud83d", 123456789012345678901]}'
+    nan, *rest = result("get_status", answer(body)).output
+    assert math.isnan(nan)
+    assert rest == [math.inf, math.inf, "\ud83d", 123456789012345678901]
+
+
+# The time of an attempt
+
+
+@pytest.mark.parametrize(
+    ("timeout", "budget", "deadline", "now", "seconds"),
+    [
+        (30.0, 30.0, None, 0.0, 30.0),
+        (30.0, 30.0, None, 25.0, 5.0),
+        (10.0, 30.0, None, 5.0, 10.0),
+        (30.0, 60.0, 12.0, 5.0, 7.0),
+        (30.0, 60.0, 12.0, 12.0, 0.0),
+        (30.0, 60.0, 12.0, 13.0, -1.0),
+        (30.0, math.inf, None, 1e6, 30.0),
+    ],
+)
+def test_an_attempt_ends_with_its_timeout_the_budget_or_the_caller_s_limit(
+    timeout: float, budget: float, deadline: float | None, now: float, seconds: float
+) -> None:
+    config = DEFAULT_CALL_CONFIG.but(timeout=timeout, retry=RetryPolicy(budget=budget))
+    assert call_of(REQUESTS["run"], config, deadline=deadline).attempt_seconds(now) == seconds
+
+
+def test_a_call_begins_once_and_not_before_its_first_attempt() -> None:
+    waiting = Call(request=REQUESTS["run"], connection=CONNECTION, config=DEFAULT_CALL_CONFIG, deadline=None)
+    assert waiting.attempt_seconds(1e6) == 30.0
+    assert waiting.begun(100.0).begun(110.0).attempt_seconds(110.0) == 20.0
+
+
+# What follows on a failed attempt
+
+
+def lost() -> APIError:
+    failure = TransportFailure("ReadError: reset", request_sent=True)
+    found: APIError = error("run", failure)
+    return found
+
+
+def next_of(name: str, failed: APIError, previous: Retry | None = None, **options: Any) -> Retry | RunpodError:
+    config = DEFAULT_CALL_CONFIG.but(retry=RetryPolicy(**options))
+    return call_of(REQUESTS[name], config).after_failure(
+        failed, attempt=1 if previous is None else 2, now=0.1, random=Random(7), previous=previous
+    )
+
+
+def raised_by(name: str, failed: APIError, previous: Retry | None = None, **options: Any) -> RunpodError:
+    step = next_of(name, failed, previous, **options)
+    assert isinstance(step, RunpodError)
+    return step
+
+
+REFUSED: Final = TransportFailure("ConnectError: refused", request_sent=False)
+AFTER_A_LOST_ANSWER: Final = Retry(delay=0.1, may_have_taken_effect=True)
+AFTER_NOTHING: Final = Retry(delay=0.1, may_have_taken_effect=False)
+
+
+def test_a_submission_that_was_never_sent_is_repeated() -> None:
+    assert isinstance(next_of("run", error("run", REFUSED)), Retry)
+    assert isinstance(next_of("run_sync", error("run_sync", answer(b"", 429))), Retry)
+
+
+@pytest.mark.parametrize("name", ["run", "run_sync"])
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        TransportFailure("ReadError: reset", request_sent=True),
+        TransportFailure("ReadTimeout", request_sent=True, timed_out=True),
+        answer(b"", 502),
+        answer(b"", 524),
+        answer(b"<html>", 200),
+        answer({"id": 5}, 200),
+        answer(b"", 408),
+    ],
+    ids=repr,
+)
+def test_a_submission_whose_fate_is_unknown_says_so(name: str, outcome: Any) -> None:
+    cause = error(name, outcome)
+    found = raised_by(name, cause)
+    assert isinstance(found, SubmissionUncertainError)
+    assert (found.endpoint_id, found.operation) == ("ep", name)
+    assert found.__cause__ is cause
+    assert str(cause) in found.message
+    assert "A job for endpoint ep was sent and its fate is unknown" in found.message
+    assert "RetryPolicy(resubmit=True)" in found.message
+
+
+def test_with_consent_it_is_repeated_and_the_last_failure_still_uncertain() -> None:
+    assert isinstance(next_of("run", lost(), resubmit=True), Retry)
+    found = raised_by("run", lost(), resubmit=True, attempts=1)
+    assert isinstance(found, SubmissionUncertainError)
+    assert "All attempts were made, and each may have been accepted" in found.message
+    assert "resubmit=True" not in found.message
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 413, 429, 301])
+def test_a_refused_submission_is_certain_unless_an_answer_was_lost_before(status: int) -> None:
+    refused = error("run", answer(b"", status))
+    assert raised_by("run", refused, attempts=1) == refused
+    assert raised_by("run", refused, AFTER_NOTHING, attempts=2) == refused
+    assert isinstance(raised_by("run", refused, AFTER_A_LOST_ANSWER, attempts=2), SubmissionUncertainError)
+
+
+@pytest.mark.parametrize("name", ["get_status", "get_health", "cancel", "stream"])
+def test_what_is_no_submission_raises_what_went_wrong(name: str) -> None:
+    failed = error(name, answer(b"", 503))
+    assert isinstance(failed, ServerError)
+    assert raised_by(name, failed, attempts=1) is failed
+    assert failed.__notes__ == ["Gave up after 1 attempt in 0.1 s."]
+
+
+def test_a_server_that_asks_for_too_long_a_wait_is_quoted() -> None:
+    failed = error("get_status", answer(b"", 429, {"Retry-After": "3600"}))
+    assert isinstance(raised_by("get_status", failed), RateLimitError)
+    assert "asks to wait 3600 s" in "".join(failed.__notes__)
+
+
+TOO_LATE: Final = TooLate(seconds=9.0, message="The turn comes in 9 s.")
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("previous", [None, AFTER_NOTHING])
+def test_a_turn_that_comes_too_late_is_a_timeout_of_something_never_sent(name: str, previous: Retry | None) -> None:
+    late = call_of(REQUESTS[name]).no_turn(TOO_LATE)
+    assert isinstance(late, APITimeoutError | APIConnectionError | TimeoutError)
+    assert late.message == f"{name} was not sent. The turn comes in 9 s."
+    assert not late.request_sent
+    assert raised_by(name, late, previous) is late
+
+
+@pytest.mark.parametrize(
+    ("name", "raised"),
+    [("run", SubmissionUncertainError), ("run_sync", SubmissionUncertainError), ("get_status", TurnTooLateError)],
+)
+def test_a_turn_that_comes_too_late_does_not_hide_an_answer_that_was_lost_before(
+    name: str, raised: type[RunpodError]
+) -> None:
+    late = call_of(REQUESTS[name]).no_turn(TOO_LATE)
+    assert type(raised_by(name, late, AFTER_A_LOST_ANSWER, resubmit=True)) is raised
+
+
+def test_only_a_429_is_a_refusal_for_its_rate() -> None:
+    assert Call.was_refused(error("run", answer(b"", 429)))
+    assert not Call.was_refused(error("run", answer(b"", 503)))
+    assert not Call.was_refused(result("run", answer(GOOD["run"])))
+
+
+def test_the_time_of_day_counts_for_a_date_in_retry_after() -> None:
+    date = "Fri, 02 Jan 2026 03:04:15 GMT"
+    found = call_of(REQUESTS["run"]).result(answer(b"", 429, {"Retry-After": date}), seconds=5.0, wall_clock=NOW)
+    assert isinstance(found, RateLimitError)
+    assert found.retry_after == 10.0

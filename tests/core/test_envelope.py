@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from runpod_queue_api import wire
+
+from runpod_typed import ExecutionPolicy, S3Config
+from runpod_typed._core.codecs import UNTYPED, codec_for
+from runpod_typed._core.envelope import build_run_request
+from runpod_typed.errors import InputError
+
+S3 = S3Config(access_id="id", access_secret="secret", bucket_name="bucket", endpoint_url="https://s3.example")
+S3_SENT = {"accessId": "id", "accessSecret": "secret", "bucketName": "bucket", "endpointUrl": "https://s3.example"}
+
+
+@dataclass
+class Prompt:
+    prompt: str
+
+
+def body(value: object, type_form: Any = UNTYPED, **options: Any) -> dict[str, Any]:
+    """What is sent."""
+    given: dict[str, Any] = {"webhook": None, "policy": None, "s3_config": None, **options}
+    return build_run_request(value, codec_for(type_form), typed=type_form is not UNTYPED, **given).to_dict()
+
+
+def test_an_input_goes_into_the_envelope() -> None:
+    assert body({"prompt": "Hello"}) == {"input": {"prompt": "Hello"}}
+    assert body(Prompt("Hello"), Prompt) == {"input": {"prompt": "Hello"}}
+    assert body("Hello", str) == {"input": "Hello"}
+    assert body([1, 2]) == {"input": [1, 2]}
+
+
+def test_options_stand_beside_the_input() -> None:
+    sent = body({"a": 1}, webhook="https://hook.example", policy=ExecutionPolicy(ttl=60), s3_config=S3)
+    assert sent == {
+        "input": {"a": 1},
+        "webhook": "https://hook.example",
+        "policy": {"ttl": 60_000},
+        "s3Config": S3_SENT,
+    }
+
+
+# A dict that is the whole body
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"input": {"a": 1}},
+        {"input": 5, "webhook": "https://hook.example"},
+        {"input": {"a": 1}, "policy": {"ttl": 60_000, "executionTimeout": 5_000, "odd": 1}},
+        {"input": [1], "s3Config": S3_SENT, "webhookV2": "https://hook.example"},
+    ],
+)
+def test_a_dict_of_the_body_s_fields_is_the_body(whole: dict[str, Any]) -> None:
+    assert body(whole) == whole
+    assert body(MappingProxyType(whole)) == whole
+
+
+def test_nulls_in_a_body_are_fields_left_out() -> None:
+    assert body({"input": 1, "webhook": None, "policy": None}) == {"input": 1}
+
+
+def test_options_of_our_own_in_a_body_are_sent_as_the_api_takes_them() -> None:
+    whole = {"input": 1, "policy": ExecutionPolicy(ttl=60, low_priority=True), "s3Config": S3}
+    assert body(whole) == {"input": 1, "policy": {"ttl": 60_000, "lowPriority": True}, "s3Config": S3_SENT}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"input": 1, "prompt": "Hello"},
+        {"webhook": "https://hook.example"},
+        {"Input": 1},
+        {"inputs": 1},
+    ],
+)
+def test_a_dict_with_another_key_is_an_input(value: dict[str, Any]) -> None:
+    assert body(value) == {"input": value}
+
+
+def test_a_typed_input_is_never_the_whole_body() -> None:
+    assert body({"input": 5}, dict[str, int]) == {"input": {"input": 5}}
+
+
+def test_an_input_within_an_input_goes_through_in_an_envelope() -> None:
+    assert body({"input": {"input": 5}}) == {"input": {"input": 5}}
+
+
+@pytest.mark.parametrize(
+    ("whole", "options", "named"),
+    [
+        ({"input": 1, "webhook": "https://a.example"}, {"webhook": "https://b.example"}, "webhook= is given"),
+        ({"input": 1, "policy": {"ttl": 60_000}}, {"policy": ExecutionPolicy()}, "policy= is given"),
+        ({"input": 1, "s3Config": S3_SENT}, {"s3_config": S3}, "s3_config= is given"),
+        (
+            {"input": 1, "webhook": "https://a.example", "policy": {}},
+            {"webhook": "https://b.example", "policy": ExecutionPolicy()},
+            "webhook=, policy= is given",
+        ),
+    ],
+)
+def test_what_is_said_twice_is_refused(whole: dict[str, Any], options: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        body(whole, **options)
+
+
+def test_what_a_body_leaves_out_may_be_given_besides() -> None:
+    sent = body({"input": 1, "webhook": "https://a.example"}, policy=ExecutionPolicy(ttl=60))
+    assert sent == {"input": 1, "webhook": "https://a.example", "policy": {"ttl": 60_000}}
+
+
+@pytest.mark.parametrize(
+    ("whole", "path"),
+    [
+        ({"input": 1, "policy": "fast"}, "$.policy"),
+        ({"input": 1, "s3Config": {"accessId": "id"}}, "$.s3Config"),
+        ({"input": 1, "s3Config": [1]}, "$.s3Config"),
+    ],
+)
+def test_a_body_that_cannot_be_sent_is_refused_with_the_field(whole: dict[str, Any], path: str) -> None:
+    with pytest.raises(InputError, match="cannot be used") as caught:
+        body(whole)
+    assert caught.value.path == path
+
+
+# What never leaves
+
+
+@pytest.mark.parametrize("value", [{}, [], "", None, {"input": {}}, {"input": None}, {"input": [], "webhook": "x"}])
+def test_an_empty_input_never_leaves(value: object) -> None:
+    with pytest.raises(InputError, match=r"empty.*Nothing was sent"):
+        body(value)
+
+
+@pytest.mark.parametrize("value", [0, False, {"a": None}, [None], "0", {"input": 0}])
+def test_what_only_looks_empty_does(value: object) -> None:
+    assert "input" in body(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), {"a": b"x"}, {1: 2}, object(), {"input": object()}, {"input": 1, "policy": {"ttl": object()}}],
+)
+def test_what_is_no_json_never_leaves(value: object) -> None:
+    with pytest.raises(InputError, match="is not plain JSON"):
+        body(value)
+
+
+@pytest.mark.parametrize(
+    "webhook", [5, b"https://hook.example", ["https://hook.example"], "https://hook.example/\udc80"]
+)
+def test_a_webhook_that_is_no_text_that_can_be_sent_never_leaves(webhook: Any) -> None:
+    with pytest.raises(InputError, match=r"^webhook= must be a URL"):
+        body({"a": 1}, webhook=webhook)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*wire.ENVELOPE_KEYS, "x"]), inner),
+    max_leaves=6,
+)
+
+
+@given(_JSON)
+def test_whatever_is_given_is_sent_in_an_envelope_or_refused(value: object) -> None:
+    try:
+        sent = body(value)
+    except InputError:
+        return
+    assert "input" in sent
+    assert sent.keys() <= wire.ENVELOPE_KEYS

@@ -1,0 +1,174 @@
+"""Which request is hit by what: the same for the same seed, and as often as was asked for."""
+
+from collections import Counter
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from runpod_typed.local._faults import (
+    EDGE_STATUSES,
+    SERVER_STATUSES,
+    WORKER_KINDS,
+    Fault,
+    FaultKind,
+    FaultPlan,
+    Faults,
+    Injection,
+    kinds_for,
+)
+
+OPERATIONS = ["run", "run_sync", "get_status", "get_status_sync", "stream", "cancel", "get_health"]
+
+
+def fates(faults: Faults, operation: str, count: int) -> list[Fault | None]:
+    plan = FaultPlan(faults)
+    return [plan.draw(operation) for _ in range(count)]
+
+
+@given(st.integers(), st.sampled_from(OPERATIONS))
+def test_the_same_seed_brings_the_same_fate(seed: int, operation: str) -> None:
+    faults = Faults(seed=seed, rate=0.5)
+    assert fates(faults, operation, 30) == fates(faults, operation, 30)
+
+
+@given(st.lists(st.sampled_from(OPERATIONS), max_size=60))
+def test_the_fate_of_an_operation_does_not_depend_on_the_others_between(operations: list[str]) -> None:
+    faults = Faults(seed=1, rate=0.5)
+    plan = FaultPlan(faults)
+    mixed = [(operation, plan.draw(operation)) for operation in operations]
+    for operation in OPERATIONS:
+        met = [fault for name, fault in mixed if name == operation]
+        assert met == fates(faults, operation, len(met))
+
+
+def test_another_seed_brings_another_fate() -> None:
+    assert fates(Faults(seed=1, rate=0.5), "run", 50) != fates(Faults(seed=2, rate=0.5), "run", 50)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 1.0])
+def test_as_many_requests_are_hit_as_was_asked_for(rate: float) -> None:
+    hit = sum(fault is not None for fault in fates(Faults(seed=3, rate=rate), "get_status", 4000))
+    assert abs(hit / 4000 - rate) < 0.03
+
+
+def test_every_kind_occurs_and_is_counted() -> None:
+    plan = FaultPlan(Faults(seed=4, rate=1.0))
+    drawn = Counter(fault.kind for _ in range(2000) if (fault := plan.draw("stream")) is not None)
+    struck = Counter(kind for kind in WORKER_KINDS for _ in range(100) if plan.strikes(kind))
+    assert set(drawn) | set(struck) == set(FaultKind)
+    assert plan.injected == drawn + struck
+
+
+@given(st.integers(), st.sampled_from(OPERATIONS))
+def test_a_fault_is_within_its_bounds(seed: int, operation: str) -> None:
+    faults = Faults(seed=seed, rate=1.0, latency=0.3, retry_after=2.5, clock_jump=7.0)
+    fault = FaultPlan(faults).draw(operation)
+    assert fault is not None
+    assert fault.kind in kinds_for(operation)
+    assert fault.seconds <= {FaultKind.LATENCY: 0.3, FaultKind.CLOCK_JUMP: 7.0}.get(fault.kind, 0.0)
+    assert (fault.retry_after == 2.5) is (fault.kind is FaultKind.RATE_LIMITED_RETRY_AFTER)
+    statuses = {FaultKind.SERVER_ERROR: SERVER_STATUSES, FaultKind.EDGE_ERROR: EDGE_STATUSES}
+    assert fault.status in statuses.get(fault.kind, (200, 429))
+
+
+def test_chosen_kinds_and_operations_are_kept_to() -> None:
+    plan = FaultPlan(Faults(rate=1.0, kinds=["latency", FaultKind.RESET_AFTER], operations=["run", "job_done"]))
+    kinds = {fault.kind for _ in range(100) if (fault := plan.draw("run")) is not None}
+    assert kinds == {FaultKind.LATENCY, FaultKind.RESET_AFTER}
+    assert plan.draw("get_status") is None
+    assert plan.draw("job_done", worker=True) is not None
+    assert plan.draw("job_take", worker=True) is None
+    assert not plan.strikes(FaultKind.WORKER_DEATH)
+
+
+def test_workers_are_spared_unless_they_are_named() -> None:
+    plan = FaultPlan(Faults(rate=1.0))
+    assert plan.draw("job_done", worker=True) is None
+
+
+@pytest.mark.parametrize("wrong", [{"rate": -0.1}, {"rate": 1.1}, {"latency": -1.0}, {"kinds": ["nothing"]}])
+def test_faults_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        Faults(**wrong)
+
+
+# Faults that a test asks for.
+
+
+def inject(plan: FaultPlan, kind: FaultKind, operation: str | None = None, **options: float | None) -> None:
+    status, seconds = options.get("status"), options.get("seconds")
+    times = int(options.get("times") or 1)
+    plan.inject(Injection(kind, operation, times, None if status is None else int(status), seconds))
+
+
+def test_an_injected_fault_hits_the_next_request_of_its_operation_and_no_other() -> None:
+    plan = FaultPlan(None)
+    inject(plan, FaultKind.RESET_AFTER, "run")
+    assert plan.draw("get_status") is None
+    assert plan.draw("run") == Fault(kind=FaultKind.RESET_AFTER)
+    assert plan.draw("run") is None
+    assert plan.injected == {FaultKind.RESET_AFTER: 1}
+
+
+def test_an_injected_fault_without_an_operation_hits_what_it_can_hit() -> None:
+    plan = FaultPlan(None)
+    inject(plan, FaultKind.DROPPED_STREAM)
+    assert plan.draw("get_status") is None
+    assert plan.draw("job_take", worker=True) is None
+    assert plan.draw("stream") == Fault(kind=FaultKind.DROPPED_STREAM)
+
+
+def test_an_injected_fault_hits_as_often_as_it_should_and_with_what_it_should() -> None:
+    plan = FaultPlan(None)
+    inject(plan, FaultKind.EDGE_ERROR, "run", times=2, status=522)
+    inject(plan, FaultKind.RATE_LIMITED_RETRY_AFTER, "cancel", seconds=3)
+    for _ in range(2):
+        fault = plan.draw("run")
+        assert fault is not None
+        assert (fault.status, fault.processed) == (522, False)
+    assert plan.draw("run") is None
+    fault = plan.draw("cancel")
+    assert fault is not None
+    assert (fault.status, fault.retry_after, fault.retry_after_form) == (429, 3, "seconds")
+
+
+def test_a_fault_of_the_workers_side_strikes_once() -> None:
+    plan = FaultPlan(None)
+    inject(plan, FaultKind.WORKER_DEATH)
+    assert plan.draw("run") is None
+    assert [plan.strikes(FaultKind.WORKER_DEATH) for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "processed"),
+    [
+        (FaultKind.LATENCY, None, True),
+        (FaultKind.RESET_BEFORE, None, False),
+        (FaultKind.RESET_AFTER, None, True),
+        (FaultKind.DROPPED_STREAM, None, True),
+        (FaultKind.TRUNCATED_BODY, None, True),
+        (FaultKind.HTML_BODY, None, True),
+        (FaultKind.CLOCK_JUMP, None, True),
+        (FaultKind.RATE_LIMITED, None, False),
+        (FaultKind.RATE_LIMITED_RETRY_AFTER, None, False),
+        (FaultKind.SERVER_ERROR, 500, False),
+        (FaultKind.SERVER_ERROR, 502, False),
+        (FaultKind.SERVER_ERROR, 503, False),
+        (FaultKind.SERVER_ERROR, 504, True),
+        (FaultKind.EDGE_ERROR, 520, True),
+        (FaultKind.EDGE_ERROR, 521, False),
+        (FaultKind.EDGE_ERROR, 522, False),
+        (FaultKind.EDGE_ERROR, 523, False),
+        (FaultKind.EDGE_ERROR, 524, True),
+    ],
+)
+def test_whether_the_request_was_processed_is_part_of_the_fault(
+    kind: FaultKind, status: int | None, processed: bool
+) -> None:
+    plan = FaultPlan(None)
+    plan.inject(Injection(kind, "stream", 1, status, None))
+    fault = plan.draw("stream")
+    assert fault is not None
+    assert fault.processed is processed

@@ -1,0 +1,149 @@
+"""Starting and stopping: ready when it says so, gone when it says so."""
+
+import re
+import socket
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from runpod_typed.local import Limit, LocalQueue, QueueStats
+from tests.local.caller import Caller
+
+
+def threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("runpod-typed")}
+
+
+def test_it_listens_on_loopback_on_a_port_of_its_own() -> None:
+    with LocalQueue() as one, LocalQueue() as other:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v2", one.base_url)
+        assert one.base_url != other.base_url
+        assert (one.endpoint_id, Caller(one).get("/health").status) == ("local", 200)
+
+
+def test_leaving_the_block_leaves_no_thread_and_no_listener() -> None:
+    with LocalQueue(lambda job: 1, workers=3) as queue:
+        client = Caller(queue)
+        client.wait(client.run())
+        assert len(threads()) == 4
+    assert threads() == set()
+    with pytest.raises(ConnectionRefusedError):
+        client.get("/health")
+
+
+def test_stopping_twice_is_fine_and_starting_twice_is_not() -> None:
+    queue = LocalQueue()
+    assert queue.start() is queue
+    with pytest.raises(RuntimeError, match="already"):
+        queue.start()
+    queue.stop()
+    queue.stop()
+
+
+def test_it_can_be_started_again_on_the_same_port_and_knows_nothing_of_before() -> None:
+    queue = LocalQueue()
+    with queue:
+        url, job_id = queue.base_url, Caller(queue).run()
+    with queue:
+        assert queue.base_url == url
+        assert Caller(queue).get(f"/status/{job_id}").status == 404
+
+
+def test_a_port_that_is_taken_is_an_error_and_leaves_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        queue = LocalQueue(port=taken.getsockname()[1])
+        with pytest.raises(OSError):
+            queue.start()
+    assert threads() == set()
+    with queue:
+        assert Caller(queue).get("/health").status == 200
+
+
+def test_another_address_can_be_asked_for() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with LocalQueue(host="::1") as queue:
+        assert queue.base_url.startswith("http://[::1]:")
+        assert Caller(queue).get("/health").status == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"endpoint_id": "a/b"}, "endpoint_id"),
+        ({"endpoint_id": ""}, "endpoint_id"),
+        ({"api_key": ""}, "api_key"),
+        ({"workers": 0}, "workers"),
+        ({"time_scale": 0}, "time_scale"),
+        ({"time_scale": float("nan")}, "time_scale"),
+        ({"limits": {"nothing": Limit(1)}}, "nothing"),
+        ({"worker": "handler.py"}, "worker must be a list"),
+        ({"worker": []}, "worker must be a list"),
+        ({"worker": ["x"], "handler": print}, "not both"),
+        ({"handler": {}}, "handler"),
+        ({"handler": {"handler": print, "concurrency_modifier": print}}, "concurrency_modifier"),
+        ({"handler": 7}, "handler"),
+    ],
+)
+def test_a_wrong_argument_is_named_before_anything_starts(arguments: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        LocalQueue(**arguments)
+
+
+def test_statistics_can_be_read_after_the_end_and_nothing_else_can() -> None:
+    queue = LocalQueue(lambda job: 1)
+    with pytest.raises(RuntimeError, match="does not run"):
+        queue.stats()
+    with queue:
+        client = Caller(queue)
+        job_id = client.run()
+        client.wait(job_id)
+    stats = queue.stats()
+    assert isinstance(stats, QueueStats)
+    assert (stats.submitted, stats.completed, stats.executions) == (1, 1, {job_id: 1})
+    with pytest.raises(RuntimeError, match="does not run"):
+        queue.pause()
+
+
+def test_a_paused_queue_keeps_jobs_waiting_until_it_is_resumed() -> None:
+    with LocalQueue(lambda job: 1) as queue:
+        queue.pause()
+        client = Caller(queue)
+        ids = [client.run() for _ in range(3)]
+        assert client.get("/health").json["jobs"]["inQueue"] == 3
+        queue.resume()
+        assert {client.wait(job_id)["status"] for job_id in ids} == {"COMPLETED"}
+
+
+def test_limits_are_enforced_over_the_wire() -> None:
+    with LocalQueue(limits={"purge_queue": Limit(2)}) as queue:
+        client = Caller(queue)
+        assert [client.post("/purge-queue").status for _ in range(3)] == [200, 200, 429]
+        assert client.post("/purge-queue").json == {"error": "too many requests"}
+        assert client.get("/health").status == 200
+        queue.advance(10)
+        assert client.post("/purge-queue").status == 200
+
+
+def test_a_program_that_forgets_to_stop_ends_all_the_same() -> None:
+    program = (
+        "from runpod_typed.local import LocalQueue\n"
+        "queue = LocalQueue(lambda job: 1, workers=2).start()\n"
+        "print(queue.base_url)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert ended.stdout.startswith("http://127.0.0.1:")
+    assert ended.stderr == ""
+
+
+def test_importing_the_local_queue_needs_none_of_the_worker_sdk() -> None:
+    program = (
+        "import sys, runpod_typed.local; print(sorted({'runpod', 'requests', 'fastapi', 'aiohttp'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert ended.stdout == "set()\n"

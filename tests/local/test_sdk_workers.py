@@ -1,0 +1,230 @@
+"""Runpod's own worker SDK, unchanged, as subprocesses of the queue."""
+
+import json
+import logging
+import operator
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runpod_typed.local import LocalQueue
+from tests.local.caller import Caller, eventually, in_background
+
+WORKER = str(Path(__file__).with_name("sdk_worker.py"))
+
+
+def command(kind: str) -> list[str]:
+    return [sys.executable, WORKER, kind]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home_of_a_developer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A home directory with a key in the place where the worker SDK would prefer it to the queue's token."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".runpod").mkdir()
+    (home / ".runpod" / "config.toml").write_text('[default]\napi_key = "a-key-for-the-real-platform"\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.setenv("RUNPOD_LOG_LEVEL", "INFO")
+        yield
+
+
+@pytest.fixture(scope="module")
+def queues() -> Iterator[dict[str, LocalQueue]]:
+    """A queue for each kind of handler, all starting at once."""
+    queues = {kind: LocalQueue(worker=command(kind)) for kind in ("plain", "generator", "aggregate", "concurrent")}
+    for queue in queues.values():
+        queue.start()
+    yield queues
+    for ended in [in_background(queue.stop) for queue in queues.values()]:
+        ended()
+
+
+@pytest.fixture
+def plain(queues: dict[str, LocalQueue]) -> Caller:
+    return Caller(queues["plain"])
+
+
+def do(client: Caller, action: str, /, **details: object) -> Any:
+    """Have the worker do something; the job when it has ended."""
+    return client.wait(client.run({"do": action} | details))
+
+
+def test_a_job_is_run_and_its_output_comes_back(plain: Caller) -> None:
+    shown = do(plain, "echo", what={"text": "é 50% a=b&c", "none": None})
+    assert (shown["status"], shown["output"]) == ("COMPLETED", {"echo": {"text": "é 50% a=b&c", "none": None}})
+    assert list(shown) == ["delayTime", "executionTime", "id", "output", "status", "workerId"]
+
+
+def test_an_empty_output_is_no_output(plain: Caller) -> None:
+    assert "output" not in do(plain, "nothing")
+
+
+def test_an_exception_comes_as_json_in_the_error(plain: Caller) -> None:
+    shown = do(plain, "raise", what="no prompt")
+    assert shown["status"] == "FAILED"
+    error = json.loads(shown["error"])
+    assert (error["error_type"], error["error_message"]) == ("<class 'ValueError'>", "no prompt")
+    assert "on_demand" in error["error_traceback"]
+    assert error["worker_id"] == shown["workerId"]
+
+
+@pytest.mark.parametrize("what", ["plain text", {"code": 7}])
+def test_an_error_that_a_handler_returns_fails_the_job_beside_its_output(plain: Caller, what: object) -> None:
+    shown = do(plain, "error", what=what)
+    assert (shown["status"], shown["error"], shown["output"]) == ("FAILED", what, {"partial": 1})
+
+
+def test_progress_is_seen_on_the_way(plain: Caller) -> None:
+    job_id = plain.run({"do": "progress", "what": "4/10"})
+    shown = plain.until(f"/status/{job_id}", lambda shown: "output" in shown)
+    assert (shown["status"], shown["output"]) == ("IN_PROGRESS", {"done": "4/10"})
+    assert plain.wait(job_id)["output"] == "finished"
+
+
+def test_a_cancelled_job_is_stopped_and_its_worker_goes_on(queues: dict[str, LocalQueue], plain: Caller) -> None:
+    job_id = plain.run({"do": "sleep"})
+    plain.until(f"/status/{job_id}", lambda shown: shown["status"] == "IN_PROGRESS")
+    plain.post(f"/cancel/{job_id}")
+    eventually(lambda: queues["plain"].worker_output, lambda output: f"STOPPED {job_id}" in output)
+    assert do(plain, "echo", what=1)["status"] == "COMPLETED"
+    assert plain.get(f"/status/{job_id}").json["status"] == "CANCELLED"
+
+
+def test_a_job_that_runs_too_long_is_stopped(queues: dict[str, LocalQueue], plain: Caller) -> None:
+    job_id = plain.run({"do": "sleep"}, policy={"executionTimeout": 5000})
+    plain.until(f"/status/{job_id}", lambda shown: shown["status"] == "IN_PROGRESS")
+    queues["plain"].advance(5)
+    assert plain.wait(job_id)["status"] == "TIMED_OUT"
+    eventually(lambda: queues["plain"].worker_output, lambda output: f"STOPPED {job_id}" in output)
+
+
+def test_an_empty_input_is_dropped_by_the_worker_and_ends_as_a_timeout(
+    queues: dict[str, LocalQueue], plain: Caller
+) -> None:
+    job_id = plain.run({})
+    for dispatches in (1, 2):
+        eventually(lambda: queues["plain"].stats().executions.get(job_id), partial(operator.eq, dispatches))
+        queues["plain"].advance(46)
+    shown = plain.wait(job_id)
+    assert (shown["status"], shown["error"]) == ("FAILED", "job timed out after 1 retries")
+    assert "missing field(s): id or input" in queues["plain"].worker_output
+
+
+def test_a_worker_that_asks_to_be_refreshed_is_replaced(plain: Caller) -> None:
+    before = do(plain, "refresh")
+    after = do(plain, "pid")
+    assert before["output"]["pid"] != after["output"]
+    assert before["workerId"] != after["workerId"]
+
+
+def test_a_worker_that_dies_is_replaced_and_its_job_tried_once_more(
+    plain: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "runpod_typed.local"):
+        shown = do(plain, "die")
+    assert (shown["status"], shown["error"], shown["retries"]) == ("FAILED", "job timed out after 1 retries", 1)
+    assert "ended with code 3 and is replaced" in caplog.text
+    assert do(plain, "echo", what=1)["status"] == "COMPLETED"
+
+
+@pytest.mark.parametrize(("kind", "output"), [("generator", []), ("aggregate", [{"n": 0}, {"n": 1}, {"n": 2}])])
+def test_a_generator_streams_and_aggregates_if_it_is_told_to(
+    queues: dict[str, LocalQueue], kind: str, output: object
+) -> None:
+    client = Caller(queues[kind])
+    job_id = client.run({"count": 3})
+    shown = client.wait(job_id)
+    assert (shown["status"], shown["output"]) == ("COMPLETED", output)
+    stream = client.get(f"/stream/{job_id}").json
+    assert stream == {"status": "COMPLETED", "stream": [{"output": {"n": number}} for number in range(3)]}
+
+
+@pytest.mark.parametrize("kind", ["generator", "aggregate"])
+def test_a_generator_that_raises_fails_the_job_after_its_chunks(queues: dict[str, LocalQueue], kind: str) -> None:
+    client = Caller(queues[kind])
+    job_id = client.run({"count": 1, "raise": True})
+    shown = client.wait(job_id)
+    assert (shown["status"], "output" in shown) == ("FAILED", False)
+    assert shown["error"].startswith("handler: no more \ntraceback: Traceback (most recent call last):")
+    assert client.get(f"/stream/{job_id}").json == {"status": "FAILED", "stream": [{"output": {"n": 0}}]}
+
+
+def test_a_worker_may_take_several_jobs_at_once(queues: dict[str, LocalQueue]) -> None:
+    client = Caller(queues["concurrent"])
+    ids = [client.run({"n": number}) for number in range(3)]
+    jobs = [client.wait(job_id) for job_id in ids]
+    assert {job["status"] for job in jobs} == {"COMPLETED"}
+    assert {job["output"] for job in jobs} == {3}
+    assert len({job["workerId"] for job in jobs}) == 1
+
+
+def test_a_configured_refresh_replaces_the_worker_after_each_job() -> None:
+    with LocalQueue(worker=command("refreshing")) as queue:
+        client = Caller(queue)
+        before, after = do(client, "pid"), do(client, "pid")
+    assert before["output"] != after["output"]
+
+
+def test_two_workers_start_and_nothing_is_left_of_them_even_when_they_block(caplog: pytest.LogCaptureFixture) -> None:
+    with LocalQueue(worker=command("plain"), workers=2) as queue:
+        client = Caller(queue)
+        assert client.get("/health").json["workers"]["initializing"] == 2
+        client.until("/health", lambda health: health["workers"]["idle"] == 2)
+        ids = [client.run({"do": "block"}) for _ in range(2)]
+        for job_id in ids:
+            client.until(f"/status/{job_id}", lambda shown: shown["status"] == "IN_PROGRESS")
+        pids = queue.worker_pids
+        assert len(pids) == 2
+        groups = [os.getpgid(pid) for pid in pids]
+    for group in groups:
+        eventually(partial(is_there, group), operator.not_)
+    assert "is replaced" not in caplog.text
+
+
+def is_there(group: int) -> bool:
+    """Whether a process of the group is left (the SDK's heartbeat has one of its own)."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_worker_that_cannot_start_is_reported_with_its_last_words(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        caplog.at_level(logging.WARNING, "runpod_typed.local"),
+        LocalQueue(worker=[sys.executable, "-c", "import no_such_module"]) as queue,
+    ):
+        eventually(lambda: caplog.text, lambda text: "No module named 'no_such_module'" in text)
+        assert "No module named 'no_such_module'" in queue.worker_output
+        assert Caller(queue).get("/health").status == 200
+
+
+def test_a_program_that_is_not_there_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "runpod_typed.local"), LocalQueue(worker=["/no/such/program"]):
+        eventually(lambda: caplog.text, lambda text: "/no/such/program" in text)
+
+
+def test_a_worker_may_be_started_elsewhere_with_the_environment_that_the_queue_gives() -> None:
+    with LocalQueue() as queue:
+        client = Caller(queue)
+        process = subprocess.Popen(
+            command("plain"),
+            env=dict(os.environ) | {"HOME": "/nowhere"} | queue.worker_environment("mine"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            assert do(client, "echo", what=1)["workerId"] == "mine"
+        finally:
+            process.terminate()
+            queue.stop()
+            process.wait(20)

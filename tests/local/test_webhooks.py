@@ -1,0 +1,79 @@
+"""Webhooks: what is posted, when, and how often."""
+
+import logging
+import socket
+
+import pytest
+
+from runpod_typed.local import LocalQueue
+from tests.local.caller import Caller, eventually
+from tests.local.receiver import receive
+
+
+def test_the_finished_job_is_posted_with_its_input() -> None:
+    with receive([200]) as receiver, LocalQueue(lambda job: {"echo": job["input"]}) as queue:
+        client = Caller(queue)
+        job_id = client.run({"x": 1}, webhook=receiver.url)
+        shown = client.wait(job_id)
+        (delivery,) = eventually(lambda: receiver.deliveries, bool)
+    assert delivery.body == shown | {"input": {"x": 1}, "webhook": receiver.url}
+    assert list(delivery.body) == sorted(delivery.body)
+    assert delivery.headers["content-type"] == "application/json"
+    assert delivery.headers["user-agent"] == "Go-http-client/2.0"
+    version, trace, span, flags = delivery.headers["traceparent"].split("-")
+    assert (version, len(trace), len(span), flags) == ("00", 32, 16, "01")
+    assert "authorization" not in delivery.headers
+    assert queue.api_key not in str(delivery)
+
+
+def test_failed_and_cancelled_jobs_are_posted_too() -> None:
+    def handler(job: dict[str, object]) -> dict[str, object]:
+        return {"error": "no"}
+
+    with receive([204]) as receiver, LocalQueue(handler) as queue:
+        client = Caller(queue)
+        client.run(webhook=receiver.url)
+        eventually(lambda: len(receiver.deliveries), lambda count: count == 1)
+        queue.pause()
+        client.post(f"/cancel/{client.run(webhook=receiver.url)}")
+        eventually(lambda: len(receiver.deliveries), lambda count: count == 2)
+    assert [delivery.body["status"] for delivery in receiver.deliveries] == ["FAILED", "CANCELLED"]
+
+
+def test_a_delivery_that_fails_is_tried_again_until_it_is_taken() -> None:
+    with receive([500, 404, 200]) as receiver, LocalQueue(lambda job: 1, time_scale=0.001) as queue:
+        client = Caller(queue)
+        job_id = client.run(webhook=receiver.url)
+        eventually(lambda: len(receiver.deliveries), lambda count: count == 3)
+    assert {delivery.body["id"] for delivery in receiver.deliveries} == {job_id}
+
+
+def test_after_three_failures_the_delivery_is_given_up_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with receive([503]) as receiver, LocalQueue(lambda job: 1, time_scale=0.001) as queue:
+        client = Caller(queue)
+        with caplog.at_level(logging.WARNING, "runpod_typed.local"):
+            job_id = client.run(webhook=receiver.url)
+            eventually(lambda: caplog.messages, bool)
+        assert client.wait(job_id)["status"] == "COMPLETED"
+    assert len(receiver.deliveries) == 3
+    assert caplog.messages == [f"The webhook of job {job_id} was not taken: HTTP 503."]
+
+
+def test_a_receiver_that_cannot_be_reached_does_the_job_no_harm(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    with LocalQueue(lambda job: 1, time_scale=0.001) as queue:
+        client = Caller(queue)
+        with caplog.at_level(logging.WARNING, "runpod_typed.local"):
+            assert client.wait(client.run(webhook=url))["status"] == "COMPLETED"
+            eventually(lambda: caplog.messages, bool)
+    assert "ConnectError" in caplog.messages[0]
+
+
+def test_stopping_the_queue_ends_deliveries_that_wait() -> None:
+    with receive([500]) as receiver:
+        with LocalQueue(lambda job: 1) as queue:
+            client = Caller(queue)
+            client.wait(client.run(webhook=receiver.url))
+            eventually(lambda: len(receiver.deliveries), lambda count: count == 1)
+        assert len(receiver.deliveries) == 1
