@@ -1,0 +1,76 @@
+"""Runpod's own client cannot tell the local queue from the platform: that is how we know that it is faithful."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runpod_typed.local import LocalQueue
+
+PROGRAM = Path(__file__).with_name("official_client.py")
+
+
+async def handler(job: dict[str, Any]) -> AsyncIterator[Any]:
+    """Yields n squared once, or 0, 1 ... n - 1 where a stream is asked for."""
+    order = job["input"]
+    await asyncio.sleep(order.get("sleep", 0))
+    if order.get("stream"):
+        for number in range(order["n"]):
+            yield {"number": number}
+    else:
+        yield order["n"] ** 2
+
+
+@pytest.fixture(scope="module")
+def queue() -> Iterator[LocalQueue]:
+    with LocalQueue({"handler": handler, "return_aggregate_stream": True}, endpoint_id="official") as running:
+        yield running
+
+
+def seen_by(way: str, queue: LocalQueue) -> dict[str, Any]:
+    environment = {
+        **os.environ,
+        "RUNPOD_API_KEY": queue.api_key,
+        "RUNPOD_ENDPOINT_BASE_URL": queue.base_url,
+        "ENDPOINT_ID": queue.endpoint_id,
+    }
+    ended = subprocess.run(
+        [sys.executable, str(PROGRAM), way], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    seen: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return seen
+
+
+def test_the_official_sync_client_passes_its_whole_scenario(queue: LocalQueue) -> None:
+    seen = seen_by("sync", queue)
+    health = seen.pop("health")
+    assert seen == {
+        "output": [9],
+        "status": "COMPLETED",
+        "run_sync": [16],
+        "stream": [{"number": 0}, {"number": 1}],
+        "running": 1,
+        "cancel": {"id": seen["cancel"]["id"], "status": "CANCELLED"},
+        "cancelled": "CANCELLED",
+        "purge": {"removed": 0, "status": "completed"},
+    }
+    assert set(health) == {"jobs", "workers"}
+    assert health["jobs"]["completed"] >= 3
+
+
+def test_the_official_asyncio_client_passes_its_whole_scenario(queue: LocalQueue) -> None:
+    seen = seen_by("asyncio", queue)
+    assert seen == {
+        "output": [9],
+        "status": "COMPLETED",
+        "stream": [{"number": 0}, {"number": 1}],
+        "cancel": seen["cancel"],
+        "cancelled": "CANCELLED",
+    }
