@@ -1,4 +1,4 @@
-"""The official client against a local queue, as its documents show it. Run as a program: its key and base URL are read at import."""
+"""The official client against a local queue, as its documents show it: a program, since it reads its URL at import."""
 
 import asyncio
 import json
