@@ -195,42 +195,6 @@ class AsyncEvent:
             await self._event.wait()
 
 
-@final
-class Slots:
-    """So many callers at a time."""
-
-    def __init__(self, count: int) -> None:
-        self._semaphore = threading.Semaphore(count)
-
-    def enter(self, seconds: float) -> bool:
-        """Wait for a slot; False where there was none within `seconds`."""
-        return self._semaphore.acquire(timeout=seconds)
-
-    def leave(self) -> None:
-        """Make room for the next."""
-        self._semaphore.release()
-
-
-@final
-class AsyncSlots:
-    """So many tasks at a time."""
-
-    def __init__(self, count: int) -> None:
-        import anyio  # noqa: PLC0415 -- the sync half never needs it
-
-        self._semaphore = anyio.Semaphore(count, fast_acquire=True)
-
-    async def enter(self, seconds: float) -> bool:
-        """Wait for a slot. How long is limited by the attempt's deadline, which ends it."""
-        del seconds
-        await self._semaphore.acquire()
-        return True
-
-    def leave(self) -> None:
-        """Make room for the next."""
-        self._semaphore.release()
-
-
 class _Closable(Protocol):
     def close(self) -> None: ...
 

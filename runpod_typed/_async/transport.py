@@ -8,7 +8,6 @@ from typing import final
 
 import httpx
 
-from runpod_typed._async.connections import AsyncDirectSender
 from runpod_typed._async.senders import AsyncClientSender, AsyncPoolSender, AsyncSender
 from runpod_typed._core.config import ConnectionConfig, proxy_for
 from runpod_typed._core.http import HttpAnswer, HttpRequest, TransportFailure
@@ -69,4 +68,4 @@ class AsyncTransport:
         proxy = proxy_for(self._config.base_url)
         if proxy is not None:
             return AsyncPoolSender(self._config, proxy)
-        return async_fast_sender(self._config) or AsyncDirectSender(self._config)
+        return async_fast_sender(self._config) or AsyncPoolSender(self._config)

@@ -274,6 +274,8 @@ class Endpoint(Generic[In, Out, Chunk]):
     def metrics(self, timeout: Duration | None = None) -> EndpointMetrics:
         """What the platform's undocumented metrics operation says: the workers by state, and which are ready.
 
+        Source: none of the vendor's documents; its own deployment tool reads /metrics.
+
         Args:
             timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
 

@@ -167,6 +167,8 @@ class Job(Generic[Out, Chunk]):
     def output(self, timeout: Duration | None = None, queue_timeout: Duration | None = None) -> Out:
         """Wait for the job's end and get its output. A job without one raises.
 
+        Source: the vendor's clients (/status-sync), and the documents, "Operation reference", /status.
+
         Args:
             timeout: Seconds (or a timedelta) until it must have ended; None for no limit, 0 to ask once.
             queue_timeout: Seconds (or a timedelta) until a worker must have it; None for no limit.
@@ -208,6 +210,8 @@ class Job(Generic[Out, Chunk]):
     def stream_detailed(self, timeout: Duration | None = None) -> Iterator[StreamChunk[Chunk]]:
         """Like `stream`, and get what came beside each chunk: the worker's metrics, and the raw JSON.
 
+        Source: the vendor's documents, "Operation reference", /stream.
+
         Args:
             timeout: Seconds (or a timedelta) until the job must have ended; None for no limit.
 
@@ -235,6 +239,8 @@ class Job(Generic[Out, Chunk]):
 
         A failed job does not raise; its last event says so. Changes that follow on each other within a second may be
         seen as one.
+
+        Source: the vendor's documents, "Operation reference", /status, and the worker SDK's progress updates.
 
         Args:
             timeout: Seconds (or a timedelta) until the job must have ended; None for no limit.

@@ -8,7 +8,6 @@ from typing import final
 
 import httpx
 
-from runpod_typed._sync.connections import DirectSender
 from runpod_typed._sync.senders import ClientSender, PoolSender, Sender
 from runpod_typed._core.config import ConnectionConfig, proxy_for
 from runpod_typed._core.http import HttpAnswer, HttpRequest, TransportFailure
@@ -69,4 +68,4 @@ class Transport:
         proxy = proxy_for(self._config.base_url)
         if proxy is not None:
             return PoolSender(self._config, proxy)
-        return fast_sender(self._config) or DirectSender(self._config)
+        return fast_sender(self._config) or PoolSender(self._config)

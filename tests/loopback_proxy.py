@@ -1,0 +1,97 @@
+"""A proxy on this machine: it passes bytes on, and remembers for whom."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
+
+from attrs import define, field
+
+
+@define
+class LoopbackProxy:
+    """Passes each connection on to where its first request wants to go.
+
+    Attributes:
+        targets: What the first lines asked for, such as ``GET http://127.0.0.1:1234/v2/ep/health``.
+        heads: The first bytes of each connection.
+    """
+
+    targets: list[str] = field(factory=list[str])
+    heads: list[bytes] = field(factory=list[bytes])
+    _listener: socket.socket = field(init=False)
+    _threads: list[threading.Thread] = field(init=False, factory=list[threading.Thread])
+    _connections: list[socket.socket] = field(init=False, factory=list[socket.socket])
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        port: int = self._listener.getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def start(self) -> None:
+        """Listen."""
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._spawn(self._accept)
+
+    def stop(self) -> None:
+        """Close everything and end all threads."""
+        for each in (self._listener, *self._connections):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _spawn(self, target: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self._connections.append(client)
+            self._spawn(self._serve, client)
+
+    def _serve(self, client: socket.socket) -> None:
+        with suppress(OSError):
+            head = client.recv(65536)
+            self.heads.append(head)
+            method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
+            self.targets.append(f"{method} {target}")
+            where = urlsplit(f"//{target}" if method == "CONNECT" else target)
+            server = socket.create_connection((where.hostname or "", where.port or 80))
+            self._connections.append(server)
+            if method == "CONNECT":
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                server.sendall(head)
+            self._spawn(_pass_on, server, client)
+            _pass_on(client, server)
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    for each in (source, target):
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def proxying() -> Generator[LoopbackProxy]:
+    """A proxy for the length of a block."""
+    proxy = LoopbackProxy()
+    proxy.start()
+    try:
+        yield proxy
+    finally:
+        proxy.stop()

@@ -1,0 +1,65 @@
+"""Servers that take their time where a script has no say: before they accept, and while a request comes in."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+
+_FEW = 4096
+
+
+def _base_url(listener: socket.socket, scheme: str = "http") -> str:
+    port: int = listener.getsockname()[1]
+    return f"{scheme}://127.0.0.1:{port}/v2"
+
+
+@contextmanager
+def never_accepting() -> Generator[str]:
+    """A port whose queue of connections is full: a new one is neither made nor refused."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            with suppress(BlockingIOError):
+                filler.connect(listener.getsockname())
+        yield _base_url(listener)
+
+
+@contextmanager
+def reading(pause: float, *, scheme: str = "http") -> Generator[str]:
+    """A server that reads a little, then pauses for so many seconds, and never answers."""
+    stopped = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _FEW)
+    threads: list[threading.Thread] = []
+
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            while connection.recv(_FEW) and not stopped.wait(pause):
+                pass
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                spawn(threading.Thread(target=serve, args=(connection,), daemon=True))
+
+    def spawn(thread: threading.Thread) -> None:
+        threads.append(thread)
+        thread.start()
+
+    spawn(threading.Thread(target=accept, daemon=True))
+    try:
+        yield _base_url(listener, scheme)
+    finally:
+        stopped.set()
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for thread in threads:
+            thread.join(10)
