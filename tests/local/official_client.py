@@ -5,11 +5,14 @@ import json
 import os
 import sys
 import time
+from importlib import import_module
 from typing import Any
 
 import aiohttp
-import runpod
-from runpod.endpoint.asyncio.asyncio_runner import Endpoint as AsyncioEndpoint
+
+# The package has no types.
+runpod: Any = import_module("runpod")
+asyncio_runner: Any = import_module("runpod.endpoint.asyncio.asyncio_runner")
 
 ENDPOINT_ID = os.environ["ENDPOINT_ID"]
 
@@ -40,7 +43,7 @@ async def asyncio_scenario() -> dict[str, Any]:
     runpod.api_key = os.environ["RUNPOD_API_KEY"]
     seen: dict[str, Any] = {}
     async with aiohttp.ClientSession() as session:
-        endpoint = AsyncioEndpoint(ENDPOINT_ID, session)
+        endpoint = asyncio_runner.Endpoint(ENDPOINT_ID, session)
         job = await endpoint.run({"n": 3})
         seen["output"] = await job.output(timeout=20)
         seen["status"] = await job.status()
