@@ -80,7 +80,7 @@ def spec(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting, and that the layers keep to their walls."""
-    session.install("-e", ".", *groups("lint"))
+    session.install("-e", ".[local]", *groups("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("pytest", "tests/architecture")
