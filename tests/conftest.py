@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # Tests import each other's helpers as `tests.*`, and the programs under test as `scripts.*`. The repository comes last
 # in the search, so that the package is the installed one, wherever the tests lie.
 sys.path.append(str(ROOT))
+
+# A busy machine is no failure. A CI draws the same cases each time, so that a red build means the change; a person's
+# machine draws new ones.
+_BUSY = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=_BUSY)
+settings.register_profile("person", deadline=None, suppress_health_check=_BUSY)
+settings.load_profile("ci" if os.environ.get("CI") else "person")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -146,4 +146,4 @@ def test_importing_the_local_queue_needs_none_of_the_worker_sdk() -> None:
         "import sys, runpod_typed.local; print(sorted({'runpod', 'requests', 'fastapi', 'aiohttp'} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
-    assert ended.stdout == "set()\n"
+    assert ended.stdout == "[]\n"
