@@ -3,6 +3,7 @@
 import importlib.util
 import ipaddress
 import os
+import signal
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ def pytest_report_header() -> str:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    # What runs in the background is started with Ctrl-C ignored; tests send it, here and to their own processes.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     package = _package()
     site = Path(sysconfig.get_path("purelib")).resolve()
     if session.config.getoption("--installed") and (package is None or not package.is_relative_to(site)):
