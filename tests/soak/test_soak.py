@@ -6,4 +6,4 @@ from tests.soak.__main__ import main
 
 
 def test_a_short_soak_loses_and_doubles_nothing() -> None:
-    assert main(["--jobs", "300", "--seed", "7"]) == 0
+    assert main(["--jobs", "300", "--seed", "7", "--busy"]) == 0
