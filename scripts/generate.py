@@ -61,7 +61,7 @@ def build(root: Path) -> Tree:
         package = Path(folder) / PACKAGE
         _run_generator(root / SPEC, package)
         (package / "wire.py").write_text(wire, encoding="utf-8")
-        _run(["ruff", "format", "--isolated", "--no-cache", "wire.py"], cwd=package)
+        _run(["ruff", "format", "--isolated", "--no-cache", "--config", "exclude=[]", "wire.py"], cwd=package)
         (package / "py.typed").touch()
         files = {Path(PACKAGE) / path.relative_to(package): path.read_bytes() for path in _files(package)}
     header = HEADER.encode()
