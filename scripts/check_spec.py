@@ -9,6 +9,7 @@ problem, because the generator itself names no lines, and drops what it does not
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from urllib.parse import quote
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from openapi_spec_validator.schemas.utils import get_schema_content
 from referencing.jsonschema import DRAFT202012, SchemaRegistry
 
 if __name__ == "__main__":  # run as a file, Python looks beside it and not in the repository
@@ -46,9 +48,11 @@ _EXAMPLE_KEYS: Final = ("example", "examples")
 
 def problems(spec: SpecDocument) -> list[Problem]:
     """Everything that is wrong with a specification, in the order of its lines."""
-    found = [problem for check in (references, operation_ids) for problem in check(spec)]
-    if not found:  # what follows walks along references and operations
-        found = [problem for check in (structure, house_rules, examples) for problem in check(spec)]
+    found: list[Problem] = []
+    # Each stage walks along what the one before has found sound: references and operations, then schemas.
+    for stage in ((references, operation_ids), (shape,), (schemas,), (semantics, house_rules, examples)):
+        if not found:
+            found = [problem for check in stage for problem in check(spec)]
     return sorted(set(found), key=lambda problem: (problem.line, problem.reason))
 
 
@@ -92,12 +96,32 @@ def operation_ids(spec: SpecDocument) -> Iterator[Problem]:
             seen[operation.name] = spec.line(place)
 
 
-def structure(spec: SpecDocument) -> Iterator[Problem]:
-    """The file is an OpenAPI 3.1 document."""
+def shape(spec: SpecDocument) -> Iterator[Problem]:
+    """The file is built as an OpenAPI 3.1 document is."""
+    # The library would take another implementation where one is installed, whose messages are others.
+    validator = cast("_Validator", Draft202012Validator(dict(get_schema_content("3.1"))))
+    yield from (_told(spec, (), error) for error in validator.iter_errors(spec.content))
+
+
+def schemas(spec: SpecDocument) -> Iterator[Problem]:
+    """Every schema is a JSON Schema, all the way down: OpenAPI's own rules stop at its top."""
+    validator = cast("_Validator", Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=_FORMATS))
+    for pointer, value in _without_data(spec):
+        is_named = pointer[:-1] == _SCHEMAS
+        is_inline = pointer[-1:] == ("schema",) and pointer[:2] != _SCHEMAS
+        if is_named or is_inline:
+            yield from (_told(spec, pointer, error) for error in validator.iter_errors(value))
+
+
+def semantics(spec: SpecDocument) -> Iterator[Problem]:
+    """What an OpenAPI 3.1 document says fits together: paths and their parameters, for one."""
     validator = OpenAPIV31SpecValidator(cast("dict[str, object]", spec.content))
-    for error in validator.iter_errors():
-        pointer: Pointer = tuple(error.absolute_path)
-        yield spec.problem(pointer, f"{_one_line(error.message)} (at {show(pointer)})")
+    yield from (_told(spec, (), error) for error in validator.root_validator(validator.schema_path))
+
+
+def _told(spec: SpecDocument, above: Pointer, error: ValidationError) -> Problem:
+    pointer: Pointer = (*above, *error.absolute_path)
+    return spec.problem(pointer, f"{_one_line(error.message)} (at {show(pointer)})")
 
 
 def house_rules(spec: SpecDocument) -> Iterator[Problem]:
@@ -107,11 +131,11 @@ def house_rules(spec: SpecDocument) -> Iterator[Problem]:
             for rule in (_defaults, _closed_objects, _closed_enums, _empty_responses):
                 for place, reason in rule(spec, pointer, value):
                     yield spec.problem(place, reason)
-    published = mapping(spec.content.get(BUDGETS))
+    known_budgets = [NO_BUDGET, *mapping(spec.content.get(BUDGETS))]
     for operation in spec.operations():
         budget = mapping(spec.find(operation.pointer)).get(BUDGET)
-        if not operation.is_webhook and budget != NO_BUDGET and budget not in published:
-            known = ", ".join([NO_BUDGET, *published])
+        if not operation.is_webhook and budget not in known_budgets:
+            known = ", ".join(known_budgets)
             yield spec.problem((*operation.pointer, BUDGET), f"{BUDGET} must be one of {known}, not {budget!r}")
 
 
@@ -242,8 +266,13 @@ def _is_date_time(value: object) -> bool:
     return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
 
 
+def _is_pattern(value: object) -> bool:
+    return not isinstance(value, str) or bool(re.compile(value))
+
+
 _FORMATS: Final = FormatChecker(formats=())
 _FORMATS.checks("date-time", raises=ValueError)(_is_date_time)
+_FORMATS.checks("regex", raises=re.error)(_is_pattern)
 
 
 def _one_line(text: str) -> str:

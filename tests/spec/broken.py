@@ -98,6 +98,38 @@ EDITS: Final = {
         reason="['Production.'] is not of type 'string'",
         marker="[Production.]",
     ),
+    "a field of nothing": Edit(
+        old="        description: Where to POST the finished job, see the webhook `jobFinished`.\n",
+        new="        description:\n",
+        reason="None is not of type 'string'",
+        marker="description:\n          examples: ['https://example.org/hook']",
+    ),
+    "a field without a schema": Edit(
+        old="        retries:\n          type: integer\n"
+        "          description: How often the platform handed it out again; absent means never.\n"
+        "          examples: [1]\n",
+        new="        retries:\n",
+        reason="None is not of type 'object', 'boolean' (at #/components/schemas/Job/properties/retries)",
+        marker="        retries:\n        input:",
+    ),
+    "a type that is none": Edit(
+        old="        executionTime:\n          type: integer",
+        new="        executionTime:\n          type: milliseconds",
+        reason="'milliseconds' is not valid under any of the given schemas",
+        marker="          type: milliseconds",
+    ),
+    "a pattern that is none": Edit(
+        old="        pattern: ^[A-Za-z0-9_-]+$\n      example: gwp4kx5yd3nur1",
+        new="        pattern: '['\n      example: gwp4kx5yd3nur1",
+        reason="'[' is not a 'regex'",
+        marker="        pattern: '['",
+    ),
+    "a parameter without a name": Edit(
+        old="    StatusTtl:\n      name: ttl\n",
+        new="    StatusTtl:\n",
+        reason="'name' is a required property",
+        marker="    StatusTtl:",
+    ),
     "a default that would be sent": Edit(
         old="        x-runpod-default: 90000",
         new="        default: 90000",
