@@ -18,7 +18,7 @@ from runpod_typed._core.config import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SI
 from runpod_typed._core.error_mapping import transport_failure
 from runpod_typed._core.http import BodyBuffer, HttpAnswer, HttpRequest, TransportFailure
 from runpod_typed._network import mark_sent, tls_context
-from runpod_typed._synchronization import asyncio_deadline, running_asyncio_loop
+from runpod_typed._synchronization import async_deadline, running_asyncio_loop
 
 if TYPE_CHECKING:
     import aiohttp
@@ -62,7 +62,7 @@ class AsyncAiohttpSender:
         """Send a request and take the whole answer in, within `seconds`."""
         sent = False
         try:
-            async with asyncio_deadline(seconds) as attempt:
+            async with async_deadline(seconds) as attempt:
                 try:
                     return await self._exchange(request)
                 finally:

@@ -57,10 +57,15 @@ def mark_sent() -> None:
 
 
 class Backend(httpcore.NetworkBackend):
-    """Opens connections whose every step ends with the attempt that it belongs to."""
+    """Opens connections whose every step ends with the attempt that it belongs to.
 
-    def __init__(self) -> None:
+    Args:
+        tls_layers: Through how many of them a request goes. What is written outside is for a proxy.
+    """
+
+    def __init__(self, tls_layers: int = 0) -> None:
         self._inner = httpcore.SyncBackend()
+        self._tls_layers = tls_layers
 
     @override
     def connect_tcp(
@@ -83,7 +88,7 @@ class Backend(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
-                return Stream(stream)
+                return Stream(stream, layers_to_come=self._tls_layers)
         raise failure
 
 
@@ -98,9 +103,10 @@ def _resolve(host: str, port: int) -> list[str]:
 class Stream(httpcore.NetworkStream):
     """A connection whose every step ends with the attempt that it belongs to."""
 
-    def __init__(self, inner: httpcore.NetworkStream, tls_layers: int = 0) -> None:
+    def __init__(self, inner: httpcore.NetworkStream, tls_layers: int = 0, *, layers_to_come: int = 0) -> None:
         self._inner = inner
         self._tls_layers = tls_layers
+        self._layers_to_come = layers_to_come
 
     @override
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -108,7 +114,8 @@ class Stream(httpcore.NetworkStream):
 
     @override
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        mark_sent()
+        if self._layers_to_come <= 0:
+            mark_sent()
         rest = memoryview(buffer)
         if self._tls_layers > 1:  # the socket is that of the outer one, a proxy's, which must not see what is inside
             while rest:
@@ -134,7 +141,7 @@ class Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         inner = self._inner.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout))
-        return Stream(inner, self._tls_layers + 1)
+        return Stream(inner, self._tls_layers + 1, layers_to_come=self._layers_to_come - 1)
 
     @override
     def get_extra_info(self, info: str) -> Any:
@@ -142,9 +149,14 @@ class Stream(httpcore.NetworkStream):
 
 
 class AsyncBackend(httpcore.AsyncNetworkBackend):
-    """Opens connections that note when a request leaves; the deadline itself is a cancel scope around the attempt."""
+    """Opens connections that note when a request leaves; the deadline itself is a cancel scope around the attempt.
 
-    def __init__(self) -> None:
+    Args:
+        tls_layers: Through how many of them a request goes. What is written outside is for a proxy.
+    """
+
+    def __init__(self, tls_layers: int = 0) -> None:
+        self._tls_layers = tls_layers
         # It works under asyncio and trio. httpcore names a stand-in too, for where anyio is missing; it never is.
         self._inner = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
@@ -157,14 +169,16 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[_SocketOption] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        return AsyncStream(await self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
+        stream = await self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
+        return AsyncStream(stream, self._tls_layers)
 
 
 class AsyncStream(httpcore.AsyncNetworkStream):
     """A connection that notes when a request leaves."""
 
-    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+    def __init__(self, inner: httpcore.AsyncNetworkStream, layers_to_come: int = 0) -> None:
         self._inner = inner
+        self._layers_to_come = layers_to_come
 
     @override
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -172,7 +186,8 @@ class AsyncStream(httpcore.AsyncNetworkStream):
 
     @override
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        mark_sent()
+        if self._layers_to_come <= 0:
+            mark_sent()
         await self._inner.write(buffer, timeout)
 
     @override
@@ -184,10 +199,11 @@ class AsyncStream(httpcore.AsyncNetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
         try:
-            return AsyncStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+            inner = await self._inner.start_tls(ssl_context, server_hostname, timeout)
         except BaseException:  # httpcore closes it after errors, and not where it is cancelled
             await self._inner.aclose()
             raise
+        return AsyncStream(inner, self._layers_to_come - 1)
 
     @override
     def get_extra_info(self, info: str) -> Any:

@@ -12,8 +12,15 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from contextvars import ContextVar
+from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, final
 
 from attrs import define
@@ -69,32 +76,41 @@ def deadline(seconds: float) -> Generator[Attempt]:
         current_attempt.reset(token)
 
 
-@contextmanager
-def async_deadline(seconds: float) -> Generator[Attempt]:
+@final
+class async_deadline:  # noqa: N801 -- the twin of a function
     """End the attempt inside after `seconds`: it is cancelled, and TimeoutError raised."""
-    import anyio  # noqa: PLC0415 -- the sync half never needs it
 
-    attempt = Attempt(monotonic() + seconds)
-    token = current_attempt.set(attempt)
-    try:
-        with anyio.fail_after(seconds):
-            yield attempt
-    finally:
-        current_attempt.reset(token)
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def __aenter__(self) -> Attempt:
+        attempt = Attempt(monotonic() + self._seconds)
+        self._token = current_attempt.set(attempt)
+        self._limit = _time_limit(self._seconds)
+        await self._limit.__aenter__()
+        return attempt
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        current_attempt.reset(self._token)
+        return await self._limit.__aexit__(exc_type, exc, traceback)
+
+
+def _time_limit(seconds: float) -> AbstractAsyncContextManager[object]:
+    if running_asyncio_loop() is not None:
+        import asyncio  # noqa: PLC0415 -- it is there
+
+        return asyncio.timeout(seconds)  # a quarter of the work of anyio's
+    return _anyio_time_limit(seconds)
 
 
 @asynccontextmanager
-async def asyncio_deadline(seconds: float) -> AsyncGenerator[Attempt]:
-    """The same where it is known to be asyncio that runs, at a quarter of the work."""
-    import asyncio  # noqa: PLC0415 -- the sync half never needs it
+async def _anyio_time_limit(seconds: float) -> AsyncGenerator[None]:
+    import anyio  # noqa: PLC0415 -- the sync half never needs it
 
-    attempt = Attempt(monotonic() + seconds)
-    token = current_attempt.set(attempt)
-    try:
-        async with asyncio.timeout(seconds):
-            yield attempt
-    finally:
-        current_attempt.reset(token)
+    with anyio.fail_after(seconds):
+        yield
 
 
 def sleep(seconds: float) -> None:

@@ -48,6 +48,7 @@ NAMES: Final[Mapping[str, str]] = {
     "aclose": "close",
     "aiter_raw": "iter_raw",
     "aiter_stream": "iter_stream",
+    "aread": "read",
     "handle_async_request": "handle_request",
     "mark.anyio": "mark.sync_half",
 }

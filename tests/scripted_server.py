@@ -75,6 +75,11 @@ class ScriptedServer:
         """How many connections clients hold open."""
         return sum(1 for connection in self._connections if connection.fileno() != -1)
 
+    @property
+    def connections_made(self) -> int:
+        """How many connections clients have made since it listens."""
+        return len(self._connections)
+
     def _spawn(self, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, daemon=True)
         self._threads.append(thread)

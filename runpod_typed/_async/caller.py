@@ -10,7 +10,7 @@ from random import Random, SystemRandom
 from typing import Any, final
 
 import httpx
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from typing_extensions import TypeVar
 
 from runpod_typed._async.limiter import AsyncLimiter
@@ -118,7 +118,7 @@ class AsyncCaller:
         outcome: HttpAnswer | TransportFailure | None = None
         try:
             seconds = call.attempt_seconds(monotonic())
-            outcome = await self._send(here.transport, request, seconds)
+            outcome = await self._send(here.transport, call.request, seconds)
             result = call.result(outcome, seconds=seconds, wall_clock=datetime.now(UTC))
             if turn is not None and call.was_refused(result):
                 turn.refused(result.retry_after)
@@ -133,6 +133,10 @@ class AsyncCaller:
         if seconds <= 0:
             return TransportFailure("there was no time left to ask", request_sent=False, timed_out=True)
         return await transport.send(request.http, seconds)
+
+    def keeping_nothing_open(self) -> AsyncCaller:
+        """Another one, which closes each connection after its request, for where nobody would do it."""
+        return AsyncCaller(evolve(self.connection, idle_connections=0), self._http_client)
 
     async def aclose(self) -> None:
         """Close all connections; a second call does nothing."""

@@ -18,9 +18,8 @@ from runpod_typed._network import AsyncBackend, httpcore_proxy, tls_context
 from runpod_typed._synchronization import Attempt, async_content, async_deadline, async_run_out
 from runpod_typed.errors import ConfigurationError
 
-# The part of an attempt's time after which a connection that is not made has failed. It is over before the attempt is,
-# since the end of an attempt does not tell whether the request has left.
-_CONNECTING_SHARE = 0.9
+# Of an attempt's time, what connecting may take: if it took all, nobody could tell whether the request had left.
+_CONNECTING_SHARE = 0.95
 
 
 class AsyncSender(Protocol):
@@ -44,12 +43,13 @@ class AsyncPoolSender:
         self._config = config
         self._scheme = base.scheme.encode()
         self._host = base.host.encode()
+        tls_layers = [base.scheme, "" if proxy is None else proxy.scheme].count("https")
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls_context() if base.scheme == "https" else None,
             max_connections=POOL_SIZE,
             max_keepalive_connections=config.idle_connections,
             keepalive_expiry=KEEPALIVE_EXPIRY,
-            network_backend=AsyncBackend(),
+            network_backend=AsyncBackend(tls_layers),
             proxy=None if proxy is None else httpcore_proxy(proxy),
         )
 
@@ -57,7 +57,7 @@ class AsyncPoolSender:
         """Send a request and take the whole answer in, within `seconds`."""
         sent = False
         try:
-            with async_deadline(seconds) as attempt:
+            async with async_deadline(seconds) as attempt:
                 try:
                     return await self._exchange(request, seconds)
                 finally:
@@ -117,7 +117,7 @@ class AsyncClientSender:
         if self._client.is_closed:
             raise ConfigurationError("The http_client= is closed. Keep it open while it is used here.")
         try:
-            with async_deadline(seconds) as attempt:
+            async with async_deadline(seconds) as attempt:
                 return await self._exchange(request, seconds, attempt)
         except Exception as error:  # noqa: BLE001 -- whatever a transport raises is this attempt's failure
             return transport_failure(error)
@@ -137,17 +137,23 @@ class AsyncClientSender:
             stream=True,
             follow_redirects=False,
         )
+        buffer = BodyBuffer(self._config.max_response_bytes)
+        if response.is_stream_consumed:  # by hooks of the caller's, or it never came over a network; it is decoded too
+            buffer.add(response.content)
+            headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
+            return buffer.answer(response.status_code, headers)
         parts = response.aiter_raw()
+        late = False
         try:
-            buffer = BodyBuffer(self._config.max_response_bytes)
             async for part in parts:
-                if attempt.left() <= 0:
-                    raise TimeoutError("the body did not come in time")
-                if not buffer.add(part):
+                late = attempt.left() <= 0
+                if late or not buffer.add(part):
                     break
         finally:
             await response.aclose()
         await async_run_out(parts)
+        if late:
+            raise TimeoutError("the body did not come in time")
         return buffer.answer(response.status_code, response.headers.raw)
 
     async def aclose(self) -> None:

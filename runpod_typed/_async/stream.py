@@ -125,9 +125,9 @@ class AsyncChunks(Generic[T]):
             self._wait = self._wait.looked(look, took=monotonic() - asked_at, started=state.started)
             return
         page = await self._drain(hold_ms)
-        if page.tells_nothing:
-            buffer.looked((await waiter.look(self._wait.config, self._wait.look_deadline)).status)
         buffer.absorb(page)
+        if page.tells_nothing:  # a look comes after it, so that what is yielded in between is found by the next answer
+            buffer.looked((await waiter.look(self._wait.config, self._wait.look_deadline)).status)
         if page.status is not None:
             waiter.note(page.status)
         self._wait = self._wait.drained(look, took=monotonic() - asked_at, chunks=len(page.chunks))

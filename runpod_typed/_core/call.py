@@ -46,8 +46,9 @@ class Call(Generic[T_co]):
     started_at: float | None = None
 
     def begun(self, now: float) -> Call[T_co]:
-        """The call, as of its first attempt."""
-        return self if self.started_at is not None else evolve(self, started_at=now)
+        """The call as its next attempt begins, whose answer the server is asked to hold no longer than it may last."""
+        call = self if self.started_at is not None else evolve(self, started_at=now)
+        return evolve(call, request=call.request.held_within(call.attempt_seconds(now)))
 
     def _elapsed(self, now: float) -> float:
         return 0.0 if self.started_at is None else now - self.started_at
@@ -63,7 +64,15 @@ class Call(Generic[T_co]):
     def result(
         self, outcome: HttpAnswer | TransportFailure, *, seconds: float, wall_clock: datetime
     ) -> T_co | APIError:
-        """What an attempt of `seconds` brought: the operation's result, or the error that it amounts to."""
+        """What an attempt of `seconds` brought: the operation's result, or the error that it amounts to.
+
+        People and logs see errors: where the server has sent the key back, it is cut from them.
+        """
+        result = self._read(outcome, seconds, wall_clock)
+        shown = outcome.without(self.connection.api_key) if isinstance(result, APIError) else outcome
+        return result if shown is outcome else self._read(shown, seconds, wall_clock)
+
+    def _read(self, outcome: HttpAnswer | TransportFailure, seconds: float, wall_clock: datetime) -> T_co | APIError:
         url = self.connection.url(self.request.http.target)
         if isinstance(outcome, TransportFailure):
             return connection_error(self.request, outcome, url, seconds=seconds)

@@ -153,13 +153,14 @@ def api_key_from_environment() -> str:
     return resolve_api_key(None, os.environ).reveal()
 
 
-def resolve_api_key(given: str | None, environ: Mapping[str, str], *, pickled: bool = False) -> Secret:
+def resolve_api_key(given: str | Secret | None, environ: Mapping[str, str], *, pickled: bool = False) -> Secret:
     """The key that the caller gave, or else the environment's.
 
     Raises:
         ConfigurationError: There is none, or it cannot be a key.
     """
     key = environ.get(API_KEY_VARIABLE) if given is None else given
+    key = key.reveal() if isinstance(key, Secret) else key
     problem = _key_problem(key, API_KEY_VARIABLE if given is None else "api_key")
     secret = Secret(None if problem else str(key).strip(), api_key_from_environment, pickled=pickled)
     del given, environ, key  # a traceback may show local variables
@@ -184,33 +185,41 @@ def _key_problem(key: object, source: str) -> str | None:
     return None
 
 
-def resolve_base_url(given: str | None, environ: Mapping[str, str]) -> BaseUrl:
+def resolve_base_url(given: str | Secret | None, environ: Mapping[str, str]) -> BaseUrl:
     """The base URL that the caller gave, or the environment's, or else the platform's.
 
     Raises:
         ConfigurationError: It is no http or https URL of a host, or holds more than a path.
     """
-    text = str(given or environ.get(BASE_URL_VARIABLE) or wire.SERVER_URL).strip()
-    del given, environ  # a traceback may show local variables, and the environment holds the key
+    text = given.reveal() if isinstance(given, Secret) else given
+    url = _read_base_url(str(text or environ.get(BASE_URL_VARIABLE) or wire.SERVER_URL).strip())
+    del given, text, environ  # a traceback may show local variables, and these may hold a password or the key
+    if isinstance(url, str):
+        raise ConfigurationError(url)
+    if url.scheme == "http" and not is_loopback(url.host):
+        warnings.warn(
+            f"The base URL {url} is not encrypted: the API key and all inputs can be read on the way. Use https://.",
+            UserWarning,
+            stacklevel=_caller_level(),
+        )
+    return url
+
+
+def _read_base_url(text: str) -> BaseUrl | str:
+    """A base URL, or what is wrong with it, in words."""
     _, userinfo, rest = text.rpartition("@")
     shown = repr(("***@" if userinfo else "") + re.split(r"[?#]", rest)[0])  # without what may be a password or a key
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise ConfigurationError(f"The base URL is not a URL, its host or port cannot be read: {shown}.") from None
+        return f"The base URL is not a URL, its host or port cannot be read: {shown}."
     if parts.username is not None or parts.password is not None:
-        raise ConfigurationError("The base URL must not hold a user name or password; the API key goes into api_key=.")
+        return "The base URL must not hold a user name or password; the API key goes into api_key=."
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigurationError(f"The base URL must begin with https:// and name a host, and was {shown}.")
+        return f"The base URL must begin with https:// and name a host, and was {shown}."
     if parts.query or parts.fragment or not re.fullmatch(r"[\x21-\x7e]*", text):
-        raise ConfigurationError(f"The base URL must be a scheme, a host and a path, nothing more, and was {shown}.")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        warnings.warn(
-            f"The base URL {text} is not encrypted: the API key and all inputs can be read on the way. Use https://.",
-            UserWarning,
-            stacklevel=_caller_level(),
-        )
+        return f"The base URL must be a scheme, a host and a path, nothing more, and was {shown}."
     return BaseUrl(scheme=parts.scheme, host=parts.hostname, port=port, path=parts.path.rstrip("/"))
 
 
@@ -252,9 +261,19 @@ def proxy_for(base_url: BaseUrl) -> ProxyAddress | None:
     text = proxies.get(base_url.scheme) or proxies.get("all")
     if not text or proxy_bypass(base_url.host):
         return None
-    advice = f"Correct the environment's proxy variables, or name {base_url.host} in NO_PROXY."
+    proxy = _read_proxy(text if "://" in text else f"http://{text}")
+    del proxies, text  # a traceback may show local variables, and these may hold a password
+    if isinstance(proxy, str):
+        raise ConfigurationError(
+            f"{proxy} Correct the environment's proxy variables, or name {base_url.host} in NO_PROXY."
+        )
+    return proxy
+
+
+def _read_proxy(text: str) -> ProxyAddress | str:
+    """A proxy's address, or what is wrong with it, in words."""
     try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
+        parts = urlsplit(text)
         address = ProxyAddress(
             scheme=parts.scheme,
             host=parts.hostname or "",
@@ -263,17 +282,11 @@ def proxy_for(base_url: BaseUrl) -> ProxyAddress | None:
             password=Secret(unquote(parts.password or "")),
         )
     except ValueError:
-        raise ConfigurationError(f"The environment names a proxy that is no URL. {advice}") from None
-    finally:
-        del proxies, text  # a traceback may show local variables, and this one may hold a password
+        return "The environment names a proxy that is no URL."
     if address.scheme not in _PROXY_SCHEMES or not address.host:
-        raise ConfigurationError(
-            f"The environment names a proxy of the kind {address.scheme!r}, not http, https or socks5. {advice}"
-        )
+        return f"The environment names a proxy of the kind {address.scheme!r}, not http, https or socks5."
     if address.scheme.startswith("socks") and find_spec("socksio") is None:
-        raise ConfigurationError(
-            f"The environment names a SOCKS proxy, which needs the package socksio: install httpx[socks]. {advice}"
-        )
+        return "The environment names a SOCKS proxy, which needs the package socksio: install httpx[socks]."
     return address
 
 

@@ -22,6 +22,7 @@ from runpod_typed.errors import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    ConfigurationError,
     ConflictError,
     NotFoundError,
     PayloadTooLargeError,
@@ -87,7 +88,12 @@ def transport_failure(error: Exception, *, request_sent: bool | None = None) -> 
         error: The exception.
         request_sent: Whether anything left this machine, where that is known; that it was no part of the request, the
             exception's class may tell.
+
+    Raises:
+        ConfigurationError: It is that: there is no key to send.
     """
+    if isinstance(error, ConfigurationError):
+        raise error
     cause = _aiohttp_cause(error)
     # A proxy that refuses was asked, and the request was not sent all the same.
     never_sent = isinstance(error, _NEVER_SENT) if cause is None else _is_never_sent(cause)

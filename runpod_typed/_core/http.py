@@ -8,9 +8,10 @@ from functools import cached_property
 from gzip import GzipFile
 from io import BytesIO
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from runpod_typed._core.plain_json import printable
+from runpod_typed._core.redaction import Secret
 
 
 @frozen
@@ -44,6 +45,14 @@ class HttpAnswer:
     def headers(self) -> Mapping[str, str]:
         """The headers, names in lower case; the last one holds where a name comes twice."""
         return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.raw_headers}
+
+    def without(self, secret: Secret) -> HttpAnswer:
+        """The answer without a secret that the server has sent back; itself where it has not."""
+        headers = [(secret.cut_from(name), secret.cut_from(value)) for name, value in self.raw_headers]
+        body, problem = secret.cut_from(self.body), self.problem
+        if body is self.body and headers == [*self.raw_headers]:
+            return self
+        return HttpAnswer(self.status, headers, body, problem)
 
 
 @define
@@ -90,6 +99,10 @@ class TransportFailure:
     request_sent: bool
     """Whether any part of the request may have reached the server; True when in doubt."""
     timed_out: bool = False
+
+    def without(self, secret: Secret) -> TransportFailure:
+        """The failure without a secret that the server has sent back."""
+        return evolve(self, reason=secret.cut_from(self.reason.encode()).decode())
 
 
 class AboveCapError(ValueError):

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, Generic
 from urllib.parse import urlencode
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 from runpod_queue_api import models, wire
 from runpod_queue_api.api.endpoint import get_health, get_metrics, get_requests, purge_queue
 from runpod_queue_api.api.jobs import cancel, get_status, get_status_sync, retry, run, run_sync, stream
@@ -57,11 +57,38 @@ class Operation(Generic[T_co]):
 
 @frozen(kw_only=True)
 class Request(Generic[T_co]):
-    """One call of an operation, ready to be sent."""
+    """One call of an operation, ready to be sent.
+
+    Attributes:
+        operation: What is asked.
+        endpoint_id: Of whom.
+        http: What is sent.
+        hold_ms: Milliseconds that the server is asked to hold its answer; None where it is not asked to.
+    """
 
     operation: Operation[T_co]
     endpoint_id: str
     http: HttpRequest
+    hold_ms: int | None = None
+    _target_for: Callable[[int], str] | None = field(default=None, eq=False, repr=False)
+
+    def held_within(self, seconds: float) -> Request[T_co]:
+        """The request for an attempt of so many seconds.
+
+        An answer that is held beyond its attempt's end is lost, and with it the id of a new job or the chunks of a
+        stream: after a pause, or a wait for its turn, an attempt may be shorter than the hold was meant for.
+        """
+        if self.hold_ms is None or self._target_for is None or self.hold_ms <= (seconds - _HOLD_MARGIN) * 1000:
+            return self
+        hold_ms = max(wire.WAIT_MIN_MS, int((seconds - _SHORTENED_HOLD_MARGIN) * 1000))
+        if hold_ms >= self.hold_ms:
+            return self
+        return evolve(self, hold_ms=hold_ms, http=evolve(self.http, target=self._target_for(hold_ms)))
+
+
+# Seconds for the way to and fro: what holds that were chosen for an attempt leave at least, and what shortened ones do.
+_HOLD_MARGIN = 0.05
+_SHORTENED_HOLD_MARGIN = 1.0
 
 
 def _operation(
@@ -105,7 +132,7 @@ def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int |
         if oversize_error(plain) is None:
             return plain
     wait = wire.WAIT_MIN_MS if hold_ms is None else hold_ms
-    return _request(RUN_SYNC, endpoint_id, run_sync._get_kwargs(endpoint_id, body=body, wait=wait))
+    return _held(RUN_SYNC, endpoint_id, lambda ms: run_sync._get_kwargs(endpoint_id, body=body, wait=ms), wait)
 
 
 def look(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request[jobs.JobState[Any]]:
@@ -116,12 +143,14 @@ def look(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request
 
 def hold(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[jobs.JobState[Any]]:
     """Ask where a job stands, and hold the answer until it has ended, `wait_ms` at most."""
-    return _request(STATUS_SYNC, endpoint_id, get_status_sync._get_kwargs(endpoint_id, job_id, wait=wait_ms))
+    return _held(
+        STATUS_SYNC, endpoint_id, lambda ms: get_status_sync._get_kwargs(endpoint_id, job_id, wait=ms), wait_ms
+    )
 
 
 def drain(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[jobs.StreamPage]:
     """Take what a job has yielded since the last time; hold the answer until there is something, `wait_ms` at most."""
-    return _request(STREAM, endpoint_id, stream._get_kwargs(endpoint_id, job_id, wait=wait_ms))
+    return _held(STREAM, endpoint_id, lambda ms: stream._get_kwargs(endpoint_id, job_id, wait=ms), wait_ms)
 
 
 def cancel_job(endpoint_id: str, job_id: str) -> Request[jobs.JobState[Any]]:
@@ -155,16 +184,29 @@ def purge(endpoint_id: str) -> Request[health.PurgeResult]:
 
 
 def _request(operation: Operation[T_co], endpoint_id: str, kwargs: Mapping[str, Any]) -> Request[T_co]:
-    target: str = kwargs["url"]
-    query: Mapping[str, Any] = kwargs.get("params") or {}
-    if query:
-        target = f"{target}?{urlencode(query)}"
     content = kwargs.get("json")
     body = None if content is None else json.encode(content)
     method: str = kwargs["method"].upper()
     return Request(
-        operation=operation, endpoint_id=endpoint_id, http=HttpRequest(method=method, target=target, body=body)
+        operation=operation, endpoint_id=endpoint_id, http=HttpRequest(method=method, target=_target(kwargs), body=body)
     )
+
+
+def _held(
+    operation: Operation[T_co], endpoint_id: str, build: Callable[[int], Mapping[str, Any]], hold_ms: int
+) -> Request[T_co]:
+    request = _request(operation, endpoint_id, build(hold_ms))
+
+    def target_for(milliseconds: int) -> str:
+        return _target(build(milliseconds))
+
+    return evolve(request, hold_ms=hold_ms, target_for=target_for)
+
+
+def _target(kwargs: Mapping[str, Any]) -> str:
+    target: str = kwargs["url"]
+    query: Mapping[str, Any] = kwargs.get("params") or {}
+    return f"{target}?{urlencode(query)}" if query else target
 
 
 def oversize_error(request: Request[Any]) -> PayloadTooLargeError | None:

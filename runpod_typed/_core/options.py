@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import Attribute, field, frozen
+from attrs.validators import optional
 from runpod_queue_api import models, wire
 from runpod_queue_api.types import UNSET
 
@@ -77,25 +78,22 @@ def _check_range(name: str, seconds: float | None, minimum_ms: int, maximum_ms: 
         )
 
 
-def _secret(value: str | Secret) -> Secret:
-    return value if isinstance(value, Secret) else Secret(_text(value))
+def _hidden(value: str | Secret) -> Secret:
+    return value if isinstance(value, Secret) else Secret(value or "")
 
 
-def _optional_text(value: str | None) -> str | None:
-    return _text(value) if value else None
+def _check_text(_config: S3Config, attribute: Attribute[Any], value: object) -> None:
+    given = value.reveal() if isinstance(value, Secret) else value
+    good = isinstance(given, str) and given != "" and is_sendable(given)  # not shown: it may be a secret
+    kind = type(given).__name__
+    del given  # a traceback may show local variables
+    if not good:
+        raise ConfigurationError(
+            f"What S3Config holds must be texts that are not empty and can be sent, not {kind} ({attribute.name})."
+        )
 
 
-def _text(value: str) -> str:
-    given: object = value  # what callers without a type checker pass, os.getenv's None among it
-    # Not shown in what follows: it may be a secret.
-    if not isinstance(given, str) or not given:  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
-        raise ConfigurationError(f"What S3Config holds must be texts that are not empty, not {type(value).__name__}.")
-    if not is_sendable(value):
-        raise ConfigurationError("What S3Config holds must be texts that can be sent: one has a lone surrogate.")
-    return value
-
-
-@frozen(kw_only=True)
+@frozen(kw_only=True, init=False)
 class S3Config:
     """Where a worker puts what is too large for an answer: an S3 bucket of the caller's own.
 
@@ -113,11 +111,30 @@ class S3Config:
         ConfigurationError: One of them is no text, or is empty.
     """
 
-    access_id: Secret = field(converter=_secret)
-    access_secret: Secret = field(converter=_secret)
-    bucket_name: str = field(converter=_text)
-    endpoint_url: str = field(converter=_text)
-    object_path: str | None = field(default=None, converter=_optional_text)
+    access_id: Secret = field(validator=_check_text)
+    access_secret: Secret = field(validator=_check_text)
+    bucket_name: str = field(validator=_check_text)
+    endpoint_url: str = field(validator=_check_text)
+    object_path: str | None = field(default=None, validator=optional(_check_text))
+
+    def __init__(
+        self,
+        *,
+        access_id: str | Secret,
+        access_secret: str | Secret,
+        bucket_name: str,
+        endpoint_url: str,
+        object_path: str | None = None,
+    ) -> None:
+        identity, secret = _hidden(access_id), _hidden(access_secret)
+        del access_id, access_secret  # a traceback may show local variables
+        self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] -- attrs makes it
+            access_id=identity,
+            access_secret=secret,
+            bucket_name=bucket_name,
+            endpoint_url=endpoint_url,
+            object_path=object_path or None,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as the API takes it, credentials in the clear."""

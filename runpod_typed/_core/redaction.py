@@ -8,6 +8,7 @@ from typing import final
 from runpod_typed.errors import ConfigurationError
 
 _MASK = "***"
+_LONG_ENOUGH = 8  # what is shorter occurs by chance, and hides nothing
 
 
 @final
@@ -40,6 +41,11 @@ class Secret:
             )
         return self._recover()
 
+    def cut_from(self, data: bytes) -> bytes:
+        """The data with ``***`` in its place; the same object where it does not occur. A short one is left in."""
+        secret = self.reveal().encode()
+        return data.replace(secret, _MASK.encode()) if len(secret) >= _LONG_ENOUGH and secret in data else data
+
     def __repr__(self) -> str:
         return f"Secret({_MASK!r})"
 
@@ -62,3 +68,8 @@ class Secret:
 
     def __reduce__(self) -> tuple[type[Secret], tuple[str | None, Callable[[], str] | None]]:
         return Secret, (self._value if self._pickled else None, self._recover)
+
+
+def hidden(argument: str | None) -> Secret | None:
+    """A caller's argument, out of sight: a traceback may show local variables, and arguments are some."""
+    return None if argument is None else Secret(argument)

@@ -10,7 +10,7 @@ from random import Random, SystemRandom
 from typing import Any, final
 
 import httpx
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from typing_extensions import TypeVar
 
 from runpod_typed._sync.limiter import Limiter
@@ -118,7 +118,7 @@ class Caller:
         outcome: HttpAnswer | TransportFailure | None = None
         try:
             seconds = call.attempt_seconds(monotonic())
-            outcome = self._send(here.transport, request, seconds)
+            outcome = self._send(here.transport, call.request, seconds)
             result = call.result(outcome, seconds=seconds, wall_clock=datetime.now(UTC))
             if turn is not None and call.was_refused(result):
                 turn.refused(result.retry_after)
@@ -133,6 +133,10 @@ class Caller:
         if seconds <= 0:
             return TransportFailure("there was no time left to ask", request_sent=False, timed_out=True)
         return transport.send(request.http, seconds)
+
+    def keeping_nothing_open(self) -> Caller:
+        """Another one, which closes each connection after its request, for where nobody would do it."""
+        return Caller(evolve(self.connection, idle_connections=0), self._http_client)
 
     def close(self) -> None:
         """Close all connections; a second call does nothing."""

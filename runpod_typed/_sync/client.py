@@ -27,6 +27,7 @@ from runpod_typed._core.config import (
 from runpod_typed._core.durations import Duration
 from runpod_typed._core.polling import PollPolicy
 from runpod_typed._core.rate_limit import RateLimits
+from runpod_typed._core.redaction import hidden
 from runpod_typed._core.retry import RetryPolicy
 
 InT = TypeVar("InT", default=Any)
@@ -74,9 +75,11 @@ class Client:
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
         pickle_api_key: bool = False,
     ) -> None:
+        key, url = hidden(api_key), hidden(base_url)
+        del api_key, base_url  # a traceback may show local variables
         connection = ConnectionConfig(
-            api_key=resolve_api_key(api_key, os.environ, pickled=pickle_api_key),
-            base_url=resolve_base_url(base_url, os.environ),
+            api_key=resolve_api_key(key, os.environ, pickled=pickle_api_key),
+            base_url=resolve_base_url(url, os.environ),
             max_response_bytes=max_response_bytes,
         )
         self._config = CallConfig(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
@@ -84,7 +87,8 @@ class Client:
         self._owns_connections = True
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={str(self._caller.connection.base_url)!r})"
+        where = repr(self.base_url) if "_caller" in vars(self) else "?"  # one that could not be made may be shown too
+        return f"{type(self).__name__}(base_url={where})"
 
     @property
     def base_url(self) -> str:

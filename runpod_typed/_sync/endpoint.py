@@ -22,6 +22,7 @@ from runpod_typed._core.operations import Request, oversize_error
 from runpod_typed._core.options import ExecutionPolicy, S3Config
 from runpod_typed._core.polling import PollPolicy
 from runpod_typed._core.rate_limit import RateLimits
+from runpod_typed._core.redaction import Secret, hidden
 from runpod_typed._core.retry import RetryPolicy
 from runpod_typed._core.waiting import run_sync_hold_ms
 from runpod_typed._synchronization import deadline_after, monotonic
@@ -92,18 +93,27 @@ class Endpoint(Generic[In, Out, Chunk]):
         output_type: Any = UNTYPED,
         chunk_type: Any = UNTYPED,
     ) -> None:
+        key, url = hidden(api_key), hidden(base_url)
+        del api_key, base_url  # a traceback may show local variables
         self._id = check_endpoint_id(endpoint_id)
         self._typed_input = input_type is not UNTYPED
         self._input_codec: Codec[Any] = codec_for(input_type)
         self._codecs = JobCodecs(output=codec_for(output_type), chunk=codec_for(chunk_type))
-        owner = _make_client(api_key, base_url) if client is None else client
+        owner = _make_client(key, url) if client is None else client
         self._own_client = owner if client is None else None
         # A client shows its connections to its endpoints and to nobody else.
         self._caller = owner._caller  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
         self._config = owner._config  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._id!r})"
+        shown = repr(vars(self).get("_id"))  # one that could not be made may be shown too
+        return f"{type(self).__name__}({shown})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        if self._own_client is None:
+            state["_caller"] = self._caller.keeping_nothing_open()  # nobody would close it
+        return state
 
     @property
     def id(self) -> str:
@@ -349,7 +359,7 @@ class Endpoint(Generic[In, Out, Chunk]):
         return Job(waiter, self._config, self._codecs)
 
 
-def _make_client(api_key: str | None, base_url: str | None) -> Client:
+def _make_client(key: Secret | None, url: Secret | None) -> Client:
     from runpod_typed._sync.client import Client  # noqa: PLC0415 -- the client makes endpoints too
 
-    return Client(api_key, base_url=base_url)
+    return Client(None if key is None else key.reveal(), base_url=None if url is None else url.reveal())

@@ -81,7 +81,7 @@ async def submission_error(way: str, script: Script) -> RunpodError:
 async def job_of(script: Script) -> AsyncJob[Any, Any]:
     """The handle of a job that was looked at once."""
     with scripted(script) as server:
-        async with AsyncClientOver("default", server.base_url) as client:
+        async with AsyncClientOver("straight", server.base_url) as client:
             job = client.endpoint("ep").job("job-1")
             await job.wait(timeout=5)
     return job
@@ -145,7 +145,7 @@ WRONG_SHAPES: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize(("body", "words"), WRONG_SHAPES.values(), ids=list(WRONG_SHAPES))
 async def test_json_of_the_wrong_shape_says_what_is_wrong_with_it(body: str, words: str) -> None:
     with scripted([answer(200, body, ID)]) as server:
-        async with AsyncClientOver("default", server.base_url) as client:
+        async with AsyncClientOver("straight", server.base_url) as client:
             endpoint = client.endpoint("ep")
             for call in (endpoint.job("job-1").status, endpoint.job("job-1").output, endpoint.job("job-1").cancel):
                 with pytest.raises(APIResponseValidationError, match=words) as caught:
@@ -172,7 +172,7 @@ WRONG_PAGES: dict[str, str] = {
 @pytest.mark.parametrize("body", WRONG_PAGES.values(), ids=list(WRONG_PAGES))
 async def test_a_stream_of_the_wrong_shape_is_refused(body: str) -> None:
     with scripted([answer(200, body, ID)]) as server:
-        async with AsyncClientOver("default", server.base_url) as client:
+        async with AsyncClientOver("straight", server.base_url) as client:
             with pytest.raises(APIResponseValidationError) as caught:
                 async for _ in client.endpoint("ep").job("job-1").stream(timeout=5):
                     pytest.fail("there was no chunk")
@@ -189,7 +189,7 @@ WRONG_HEALTH: dict[str, str] = {
 
 @pytest.mark.parametrize("body", WRONG_HEALTH.values(), ids=list(WRONG_HEALTH))
 async def test_health_of_the_wrong_shape_is_refused(body: str) -> None:
-    assert isinstance(await health_error("default", [answer(200, body)]), APIResponseValidationError)
+    assert isinstance(await health_error("straight", [answer(200, body)]), APIResponseValidationError)
 
 
 async def test_nulls_where_a_field_may_be_absent_are_read_as_absent() -> None:
@@ -202,7 +202,7 @@ async def test_nulls_where_a_field_may_be_absent_are_read_as_absent() -> None:
 async def test_a_status_that_nobody_has_heard_of_is_kept_and_the_wait_goes_on() -> None:
     unknown = answer(200, '{"id": "job-1", "status": "ON_THE_MOON"}')
     with scripted([unknown], [unknown], [answer(200, DONE)]) as server:
-        async with AsyncClientOver("default", server.base_url) as client:
+        async with AsyncClientOver("straight", server.base_url) as client:
             endpoint = client.endpoint("ep").with_options(poll=PollPolicy(min_interval=0.01, max_interval=0.01))
             job = endpoint.job("job-1")
             assert await job.status() == "ON_THE_MOON"
@@ -280,7 +280,7 @@ async def test_each_status_is_an_error_of_its_class_whatever_the_body(
     status: int, expected: type[APIStatusError]
 ) -> None:
     for body in ERROR_BODIES.values():
-        error = await health_error("default", [answer(status, body, ID)])
+        error = await health_error("straight", [answer(status, body, ID)])
         assert type(error) is expected
         assert (error.status_code, error.request_id) == (status, "req-77")
         assert str(status) in str(error)
@@ -298,7 +298,7 @@ async def test_a_status_that_python_has_no_name_for_comes_over_every_way(way: st
 
 
 async def test_a_long_request_id_is_shown_in_part() -> None:
-    error = await health_error("default", [answer(500, "no", f"X-Request-Id: {'~' * 5000}")])
+    error = await health_error("straight", [answer(500, "no", f"X-Request-Id: {'~' * 5000}")])
     assert isinstance(error, APIStatusError)
     assert error.request_id == "~" * 5000
 
@@ -357,13 +357,13 @@ async def test_a_client_is_usable_after_a_body_above_the_cap(way: str) -> None:
 async def test_a_caller_may_raise_the_cap() -> None:
     body = b'{"id": "job-1", "status": "COMPLETED", "output": "' + b"x" * 3_000_000 + b'"}'
     with scripted([answer(200, body)]) as server:
-        async with AsyncClientOver("default", server.base_url, max_response_bytes=4_000_000) as client:
+        async with AsyncClientOver("straight", server.base_url, max_response_bytes=4_000_000) as client:
             assert len(await client.endpoint("ep").job("job-1").output(timeout=10)) == 3_000_000
 
 
 async def test_an_error_status_above_the_cap_keeps_its_status() -> None:
     for status in (404, 500):
-        error = await health_error("default", [answer(status, BOMB, "Content-Encoding: gzip", ID)])
+        error = await health_error("straight", [answer(status, BOMB, "Content-Encoding: gzip", ID)])
         assert isinstance(error, APIStatusError)
         assert (error.status_code, error.request_id) == (status, "req-77")
 

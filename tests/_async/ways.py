@@ -1,8 +1,9 @@
 # Clients over each way to the server.
-"""Clients whose requests take each of the ways there are: the fast one, the plain one, the caller's own, a proxy."""
+"""Clients whose requests take each of the ways there are: straight, through a client of the caller's, by a proxy."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Final
@@ -11,12 +12,20 @@ import httpx
 import pytest
 
 from runpod_typed import AsyncClient, RetryPolicy
+from runpod_typed._synchronization import async_sleep, monotonic
 from tests.loopback_proxy import proxying
 
-WAYS: Final = ("default", "pool", "own client", "proxy")
-"""By default aiohttp's connections where there is an event loop of asyncio's, else those of the pool."""
+WAYS: Final = ("straight", "own client", "proxy")
 
 ONCE: Final = RetryPolicy.none()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for something that a thread or the event loop does."""
+    end = monotonic() + seconds
+    while not condition():
+        assert monotonic() < end, "it did not happen in time"
+        await async_sleep(0.005)
 
 
 class AsyncClientOver:
@@ -43,10 +52,10 @@ class AsyncClientOver:
 
     async def __aenter__(self) -> AsyncClient:
         patch = self._stack.enter_context(pytest.MonkeyPatch.context())
-        if self._way == "pool":
-            patch.setenv("RUNPOD_TYPED_AIOHTTP", "0")
-        elif self._way == "own client":
+        if self._way == "own client":
             self._own = httpx.AsyncClient(verify=False)  # reading certificates takes longer than a test
+        elif self._way == "redirecting client":
+            self._own = httpx.AsyncClient(verify=False, follow_redirects=True)
         elif self._way == "proxy":
             proxy = self._stack.enter_context(proxying())
             patch.setenv("HTTP_PROXY", proxy.url)

@@ -81,7 +81,7 @@ def submission_error(way: str, script: Script) -> RunpodError:
 def job_of(script: Script) -> Job[Any, Any]:
     """The handle of a job that was looked at once."""
     with scripted(script) as server:
-        with ClientOver("default", server.base_url) as client:
+        with ClientOver("straight", server.base_url) as client:
             job = client.endpoint("ep").job("job-1")
             job.wait(timeout=5)
     return job
@@ -145,7 +145,7 @@ WRONG_SHAPES: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize(("body", "words"), WRONG_SHAPES.values(), ids=list(WRONG_SHAPES))
 def test_json_of_the_wrong_shape_says_what_is_wrong_with_it(body: str, words: str) -> None:
     with scripted([answer(200, body, ID)]) as server:
-        with ClientOver("default", server.base_url) as client:
+        with ClientOver("straight", server.base_url) as client:
             endpoint = client.endpoint("ep")
             for call in (endpoint.job("job-1").status, endpoint.job("job-1").output, endpoint.job("job-1").cancel):
                 with pytest.raises(APIResponseValidationError, match=words) as caught:
@@ -172,7 +172,7 @@ WRONG_PAGES: dict[str, str] = {
 @pytest.mark.parametrize("body", WRONG_PAGES.values(), ids=list(WRONG_PAGES))
 def test_a_stream_of_the_wrong_shape_is_refused(body: str) -> None:
     with scripted([answer(200, body, ID)]) as server:
-        with ClientOver("default", server.base_url) as client:
+        with ClientOver("straight", server.base_url) as client:
             with pytest.raises(APIResponseValidationError) as caught:
                 for _ in client.endpoint("ep").job("job-1").stream(timeout=5):
                     pytest.fail("there was no chunk")
@@ -189,7 +189,7 @@ WRONG_HEALTH: dict[str, str] = {
 
 @pytest.mark.parametrize("body", WRONG_HEALTH.values(), ids=list(WRONG_HEALTH))
 def test_health_of_the_wrong_shape_is_refused(body: str) -> None:
-    assert isinstance(health_error("default", [answer(200, body)]), APIResponseValidationError)
+    assert isinstance(health_error("straight", [answer(200, body)]), APIResponseValidationError)
 
 
 def test_nulls_where_a_field_may_be_absent_are_read_as_absent() -> None:
@@ -202,7 +202,7 @@ def test_nulls_where_a_field_may_be_absent_are_read_as_absent() -> None:
 def test_a_status_that_nobody_has_heard_of_is_kept_and_the_wait_goes_on() -> None:
     unknown = answer(200, '{"id": "job-1", "status": "ON_THE_MOON"}')
     with scripted([unknown], [unknown], [answer(200, DONE)]) as server:
-        with ClientOver("default", server.base_url) as client:
+        with ClientOver("straight", server.base_url) as client:
             endpoint = client.endpoint("ep").with_options(poll=PollPolicy(min_interval=0.01, max_interval=0.01))
             job = endpoint.job("job-1")
             assert job.status() == "ON_THE_MOON"
@@ -280,7 +280,7 @@ def test_each_status_is_an_error_of_its_class_whatever_the_body(
     status: int, expected: type[APIStatusError]
 ) -> None:
     for body in ERROR_BODIES.values():
-        error = health_error("default", [answer(status, body, ID)])
+        error = health_error("straight", [answer(status, body, ID)])
         assert type(error) is expected
         assert (error.status_code, error.request_id) == (status, "req-77")
         assert str(status) in str(error)
@@ -298,7 +298,7 @@ def test_a_status_that_python_has_no_name_for_comes_over_every_way(way: str) -> 
 
 
 def test_a_long_request_id_is_shown_in_part() -> None:
-    error = health_error("default", [answer(500, "no", f"X-Request-Id: {'~' * 5000}")])
+    error = health_error("straight", [answer(500, "no", f"X-Request-Id: {'~' * 5000}")])
     assert isinstance(error, APIStatusError)
     assert error.request_id == "~" * 5000
 
@@ -357,13 +357,13 @@ def test_a_client_is_usable_after_a_body_above_the_cap(way: str) -> None:
 def test_a_caller_may_raise_the_cap() -> None:
     body = b'{"id": "job-1", "status": "COMPLETED", "output": "' + b"x" * 3_000_000 + b'"}'
     with scripted([answer(200, body)]) as server:
-        with ClientOver("default", server.base_url, max_response_bytes=4_000_000) as client:
+        with ClientOver("straight", server.base_url, max_response_bytes=4_000_000) as client:
             assert len(client.endpoint("ep").job("job-1").output(timeout=10)) == 3_000_000
 
 
 def test_an_error_status_above_the_cap_keeps_its_status() -> None:
     for status in (404, 500):
-        error = health_error("default", [answer(status, BOMB, "Content-Encoding: gzip", ID)])
+        error = health_error("straight", [answer(status, BOMB, "Content-Encoding: gzip", ID)])
         assert isinstance(error, APIStatusError)
         assert (error.status_code, error.request_id) == (status, "req-77")
 

@@ -7,15 +7,11 @@ import pytest
 from runpod_queue_api import wire
 from runpod_queue_api.wire import OperationLimit
 
-from scripts import check_spec
-from scripts.spec_document import Json, SpecDocument, mapping
+from scripts.spec_document import Json, mapping
+from tests.contract.described import OPERATIONS, SCHEMAS, SPEC
 
-SPEC: Final = SpecDocument.load(check_spec.ROOT / check_spec.SPEC)
-OPERATIONS: Final = {
-    found.name: mapping(SPEC.find(found.pointer)) for found in SPEC.operations() if not found.is_webhook
-}
+DESCRIBED: Final = {name: mapping(SPEC.find(found.pointer)) for name, found in OPERATIONS.items()}
 PARAMETERS: Final = mapping(SPEC.find(("components", "parameters")))
-SCHEMAS: Final = mapping(SPEC.find(("components", "schemas")))
 
 
 def of_parameter(name: str, key: str) -> Json:
@@ -42,7 +38,7 @@ def budget_of(operation: dict[str, Json]) -> OperationLimit | None:
 
 
 def test_the_rate_limits_are_the_published_ones() -> None:
-    published = {name: budget_of(operation) for name, operation in OPERATIONS.items()}
+    published = {name: budget_of(operation) for name, operation in DESCRIBED.items()}
 
     assert dict(wire.OPERATION_LIMITS) == {name: budget for name, budget in published.items() if budget is not None}
     assert {"run", "get_status"} <= wire.OPERATION_LIMITS.keys()
@@ -54,7 +50,7 @@ def test_operations_that_share_a_budget_say_so() -> None:
 
 
 def test_the_payload_caps_are_the_published_ones() -> None:
-    bodies = {name: mapping(operation.get("requestBody")) for name, operation in OPERATIONS.items()}
+    bodies = {name: mapping(operation.get("requestBody")) for name, operation in DESCRIBED.items()}
 
     assert dict(wire.PAYLOAD_CAPS) == {
         name: body["x-runpod-max-bytes"] for name, body in bodies.items() if "x-runpod-max-bytes" in body
@@ -75,9 +71,9 @@ def test_figures_cannot_be_changed_by_accident() -> None:
         (wire.WAIT_MAX_MS, of_parameter("Wait", "maximum")),
         (wire.WAIT_DEFAULT_MS, of_parameter("Wait", "x-runpod-default")),
         (wire.STREAM_WAIT_DEFAULT_MS, of_parameter("StreamWait", "x-runpod-default")),
-        (wire.RUN_RETENTION_SECONDS, OPERATIONS["run"]["x-runpod-retention-seconds"]),
-        (wire.RUN_SYNC_RETENTION_SECONDS, OPERATIONS["run_sync"]["x-runpod-retention-seconds"]),
-        (wire.SYNC_JOB_ID_PREFIX, OPERATIONS["run_sync"]["x-runpod-job-id-prefix"]),
+        (wire.RUN_RETENTION_SECONDS, DESCRIBED["run"]["x-runpod-retention-seconds"]),
+        (wire.RUN_SYNC_RETENTION_SECONDS, DESCRIBED["run_sync"]["x-runpod-retention-seconds"]),
+        (wire.SYNC_JOB_ID_PREFIX, DESCRIBED["run_sync"]["x-runpod-job-id-prefix"]),
         (wire.EXECUTION_TIMEOUT_MIN_MS, of_field("ExecutionPolicy", "executionTimeout", "minimum")),
         (wire.EXECUTION_TIMEOUT_MAX_MS, of_field("ExecutionPolicy", "executionTimeout", "maximum")),
         (wire.EXECUTION_TIMEOUT_DEFAULT_MS, of_field("ExecutionPolicy", "executionTimeout", "x-runpod-default")),
@@ -85,8 +81,8 @@ def test_figures_cannot_be_changed_by_accident() -> None:
         (wire.TTL_MAX_MS, of_field("ExecutionPolicy", "ttl", "maximum")),
         (wire.TTL_DEFAULT_MS, of_field("ExecutionPolicy", "ttl", "x-runpod-default")),
         (wire.BATCH_MAX_REQUESTS, of_field("BatchAppend", "requests", "maxItems")),
-        (wire.BATCH_MAX_ACTIVE, OPERATIONS["create_batch"]["x-runpod-max-active-batches"]),
-        (wire.BATCH_MAX_QUEUED, OPERATIONS["create_batch"]["x-runpod-max-queued-requests"]),
+        (wire.BATCH_MAX_ACTIVE, DESCRIBED["create_batch"]["x-runpod-max-active-batches"]),
+        (wire.BATCH_MAX_QUEUED, DESCRIBED["create_batch"]["x-runpod-max-queued-requests"]),
         (wire.GENERATOR_ERROR_PREFIX, of_field("Job", "error", "x-runpod-generator-error-prefix")),
         (wire.GENERATOR_TRACEBACK_SEPARATOR, of_field("Job", "error", "x-runpod-generator-traceback-separator")),
         (wire.ENVELOPE_KEYS, set(mapping(mapping(SCHEMAS["RunRequest"])["properties"]))),

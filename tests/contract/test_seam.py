@@ -9,10 +9,9 @@ import pytest
 
 from runpod_typed._core import operations
 from runpod_typed._core.operations import Operation
-from scripts import check_spec
-from scripts.spec_document import SpecDocument, mapping, sequence
+from scripts.spec_document import mapping, sequence
+from tests.contract.described import SPEC
 
-SPEC: Final = SpecDocument.load(check_spec.ROOT / check_spec.SPEC)
 USED: Final[list[Operation[Any]]] = [value for value in vars(operations).values() if isinstance(value, Operation)]
 
 

@@ -22,6 +22,7 @@ from runpod_typed._core.config import (
     BaseUrl,
     CallConfig,
     ConnectionConfig,
+    ProxyAddress,
     check_endpoint_id,
     check_job_id,
     is_loopback,
@@ -48,6 +49,13 @@ def test_the_key_that_is_given_goes_before_the_environment_s() -> None:
     environ = {"RUNPOD_API_KEY": "from-the-environment"}
     assert resolve_api_key(KEY, environ).reveal() == KEY
     assert resolve_api_key(None, environ).reveal() == "from-the-environment"
+
+
+def test_a_key_or_an_address_may_come_hidden() -> None:
+    assert resolve_api_key(Secret(KEY), {}).reveal() == KEY
+    assert str(resolve_base_url(Secret("https://given.example/v2"), {})) == "https://given.example/v2"
+    with pytest.raises(ConfigurationError, match="from api_key is empty"):
+        resolve_api_key(Secret(""), {})
 
 
 def test_blanks_around_a_key_are_no_part_of_it() -> None:
@@ -347,19 +355,62 @@ API = BaseUrl(scheme="https", host="api.example", port=None, path="/v2")
 
 
 @pytest.mark.parametrize(
-    ("variables", "applies"),
+    ("variables", "proxy"),
     [
-        ({}, False),
-        ({"HTTPS_PROXY": "http://proxy:1"}, True),
-        ({"all_proxy": "http://proxy:1"}, True),
-        ({"HTTP_PROXY": "http://proxy:1"}, False),
-        ({"https_proxy": "http://proxy:1", "no_proxy": "api.example"}, False),
-        ({"https_proxy": "http://proxy:1", "no_proxy": "other.example"}, True),
+        ({}, None),
+        ({"HTTPS_PROXY": "http://proxy:1"}, ProxyAddress(scheme="http", host="proxy", port=1)),
+        ({"https_proxy": "proxy:1"}, ProxyAddress(scheme="http", host="proxy", port=1)),
+        ({"all_proxy": "https://proxy"}, ProxyAddress(scheme="https", host="proxy", port=None)),
+        (
+            {"https_proxy": "http://me:p%40ss@proxy:1"},
+            ProxyAddress(scheme="http", host="proxy", port=1, user="me", password=Secret("p@ss")),
+        ),
+        ({"HTTP_PROXY": "http://proxy:1"}, None),
+        ({"https_proxy": ""}, None),
+        ({"https_proxy": "http://proxy:1", "no_proxy": "api.example"}, None),
+        (
+            {"https_proxy": "http://proxy:1", "no_proxy": "other.example"},
+            ProxyAddress(scheme="http", host="proxy", port=1),
+        ),
     ],
 )
-def test_a_proxy_applies_where_the_environment_names_one_for_the_host(
-    environment: pytest.MonkeyPatch, variables: dict[str, str], *, applies: bool
+def test_a_proxy_is_what_the_environment_names_for_the_host(
+    environment: pytest.MonkeyPatch, variables: dict[str, str], proxy: ProxyAddress | None
 ) -> None:
     for name, value in variables.items():
         environment.setenv(name, value)
-    assert (proxy_for(API) is not None) is applies
+    assert proxy_for(API) == proxy
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("ftp://proxy:1", "of the kind 'ftp'"),
+        ("http://", "of the kind 'http'"),
+        (f"http://me:{PASSWORD}@proxy:port", "no URL"),
+        (f"http://me:{PASSWORD}@[::1", "no URL"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_refused_and_its_password_not_shown(
+    environment: pytest.MonkeyPatch, proxy: str, words: str
+) -> None:
+    environment.setenv("https_proxy", proxy)
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        proxy_for(API)
+    assert "NO_PROXY" in str(caught.value)
+    assert PASSWORD not in traceback_with_locals(lambda: proxy_for(API))
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_socks_proxy_needs_its_package(environment: pytest.MonkeyPatch, *, installed: bool) -> None:
+    environment.setattr(config, "find_spec", {"socksio": object() if installed else None}.get)
+    environment.setenv("all_proxy", "socks5://proxy:1")
+    if installed:
+        assert proxy_for(API) == ProxyAddress(scheme="socks5", host="proxy", port=1)
+        return
+    with pytest.raises(ConfigurationError, match=r"httpx\[socks\]"):
+        proxy_for(API)
+
+
+def test_a_proxy_s_password_shows_nowhere() -> None:
+    assert PASSWORD not in repr(ProxyAddress(scheme="http", host="proxy", port=1, password=Secret(PASSWORD)))

@@ -15,9 +15,12 @@ from runpod_typed._core.http import (
     BodyBuffer,
     HttpAnswer,
     HttpRequest,
+    TransportFailure,
     UndecodableBodyError,
     decompress,
 )
+from runpod_typed._core.redaction import Secret
+from tests.core.calls import KEY
 
 PLAIN = b'{"id": "job-1", "status": "COMPLETED", "output": "' + b"x" * 1000 + b'"}'
 
@@ -176,3 +179,23 @@ def test_what_unpacks_to_exactly_the_cap_is_taken_in(pack: Callable[[bytes], byt
 def test_whatever_comes_is_decoded_or_refused(body: bytes, encoding: str) -> None:
     with suppress(AboveCapError, UndecodableBodyError):
         assert len(decompress(body, encoding, 1000)) <= max(1000, len(body))
+
+
+# Secrets that a server sends back
+
+
+def test_an_answer_without_a_secret_has_it_cut_from_body_and_headers() -> None:
+    answer = HttpAnswer(401, [(b"x-echo", KEY.encode()), (b"server", b"edge")], f"bad key {KEY}".encode(), "a problem")
+    assert answer.without(Secret(KEY)) == HttpAnswer(
+        401, [(b"x-echo", b"***"), (b"server", b"edge")], b"bad key ***", "a problem"
+    )
+
+
+def test_an_answer_that_holds_none_is_the_same_object() -> None:
+    answer = HttpAnswer(200, [(b"server", b"edge")], b"{}")
+    assert answer.without(Secret(KEY)) is answer
+
+
+def test_a_failure_s_reason_is_told_without_a_secret() -> None:
+    failure = TransportFailure(f"RemoteProtocolError: {KEY}", request_sent=True)
+    assert failure.without(Secret(KEY)) == TransportFailure("RemoteProtocolError: ***", request_sent=True)

@@ -198,6 +198,20 @@ def test_the_answer_is_there_as_it_came_and_cannot_be_changed(answer: dict[str, 
         raw["id"] = "other"
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ("Invalid image URL", "Invalid image URL"),
+        (json.dumps({"error_message": "no prompt", "error_type": "<class 'ValueError'>"}), "no prompt"),
+        ("handler: no prompt \ntraceback: Traceback\nValueError: no prompt\n", "no prompt"),
+        ({"code": 5}, '{"code":5}'),
+        (None, None),
+    ],
+)
+def test_what_went_wrong_can_be_had_in_the_worker_s_words(error: object, message: str | None) -> None:
+    assert job("FAILED", error=error).error_message == message
+
+
 def test_nulls_are_absent() -> None:
     nulls = dict.fromkeys(["output", "error", "delayTime", "executionTime", "retries", "workerId", "input", "gpu"])
     assert job("IN_QUEUE", **nulls) == job("IN_QUEUE")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from runpod_typed import ExecutionPolicy, S3Config
 from runpod_typed.errors import ConfigurationError
+from tests.core.calls import traceback_with_locals
 
 SECRET = "s3cr3t-CANARY"
 
@@ -123,6 +125,12 @@ def test_what_is_no_text_that_can_be_sent_is_refused_and_not_shown(name: str, va
         s3_config(**{name: value})
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_the_traceback_of_a_refusal_shows_no_credentials() -> None:
+    shown = traceback_with_locals(lambda: s3_config(bucket_name=None))
+    assert "bucket_name" in shown
+    assert SECRET not in re.sub(r"^    .*\n", "", shown, flags=re.MULTILINE)  # but for the source lines of this file
 
 
 def test_a_path_that_is_no_text_is_refused() -> None:

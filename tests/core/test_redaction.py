@@ -7,7 +7,7 @@ import pickle
 import attrs
 import pytest
 
-from runpod_typed._core.redaction import Secret
+from runpod_typed._core.redaction import Secret, hidden
 from runpod_typed.errors import ConfigurationError
 from tests.core.calls import KEY, traceback_with_locals
 
@@ -104,3 +104,34 @@ def test_a_traceback_shows_no_secret_that_is_a_local_variable() -> None:
         raise ValueError(secret)
 
     assert KEY not in traceback_with_locals(fail)
+
+
+# What comes back from a server
+
+
+@pytest.mark.parametrize(
+    ("data", "left"),
+    [
+        (b"", b""),
+        (b"nothing of it", b"nothing of it"),
+        (KEY.encode(), b"***"),
+        (f"<p>{KEY}</p>{KEY}".encode(), b"<p>***</p>***"),
+        (KEY[:-1].encode(), KEY[:-1].encode()),
+    ],
+)
+def test_a_secret_is_cut_from_what_a_server_sends_back(data: bytes, left: bytes) -> None:
+    assert Secret(KEY).cut_from(data) == left
+
+
+def test_what_holds_no_secret_is_the_same_object() -> None:
+    data = b"nothing of it"
+    assert Secret(KEY).cut_from(data) is data
+
+
+def test_a_secret_that_occurs_by_chance_is_left_in() -> None:
+    assert Secret("status").cut_from(b'{"status": 1}') == b'{"status": 1}'
+
+
+def test_an_argument_is_hidden_where_there_is_one() -> None:
+    assert hidden(None) is None
+    assert hidden(KEY) == Secret(KEY)

@@ -212,7 +212,7 @@ def test_no_look_comes_or_is_held_beyond_a_limit(
         assert config.poll.long_poll
         assert look.hold_ms >= SHORTEST_HOLD_MS
         assert elapsed + look.delay + look.hold_ms / 1000 <= limit - 0.09
-        assert look.hold_ms / 1000 <= min(80.0, config.timeout / 1.1, config.timeout - 0.4) + 1e-9
+        assert look.hold_ms / 1000 <= min(80.0, config.timeout / 1.05, config.timeout - 0.4)
 
 
 @given(config=configs(), failures=st.integers(0, 5), seconds=st.floats(0, 1))
@@ -373,3 +373,21 @@ def test_a_ttl_is_said_in_seconds_and_sent_in_milliseconds(ttl: float | None, mi
 def test_a_ttl_that_makes_no_sense_is_refused(ttl: Any) -> None:
     with pytest.raises(ConfigurationError, match="ttl"):
         ttl_ms(ttl)
+
+
+@pytest.mark.parametrize(
+    ("options", "elapsed", "ended"),
+    [
+        ({}, 1e6, None),
+        ({"timeout": 10.0}, 9.9, None),
+        ({"timeout": 10.0}, 10.0, Ended.TIMEOUT),
+        ({"queue_timeout": 5.0}, 4.9, None),
+        ({"queue_timeout": 5.0}, 5.0, Ended.QUEUE_TIMEOUT),
+        ({"timeout": 10.0, "queue_timeout": 5.0}, 7.0, Ended.QUEUE_TIMEOUT),
+        ({"timeout": 10.0, "queue_timeout": 5.0}, 10.0, Ended.TIMEOUT),
+    ],
+)
+def test_which_limit_has_ended_is_known_at_any_moment(
+    options: dict[str, Any], elapsed: float, ended: Ended | None
+) -> None:
+    assert begun(**options).ended(START + elapsed) is ended

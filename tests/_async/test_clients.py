@@ -1,0 +1,306 @@
+# Clients: their life, their settings, their neighbours.
+"""A client can be closed, copied, pickled, pointed elsewhere and given connections, and says what went wrong."""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+
+import httpx
+import pytest
+
+from runpod_typed import (
+    AsyncClient,
+    AsyncEndpoint,
+    AuthenticationError,
+    ConfigurationError,
+    PollPolicy,
+    RetryPolicy,
+    RunpodError,
+)
+from runpod_typed.local import LocalQueue
+from tests._async.ways import WAYS, AsyncClientOver
+from tests.handlers import square
+from tests.loopback_proxy import proxying
+from tests.scripted_server import Script, answer, scripted, wait_until
+
+pytestmark = pytest.mark.anyio
+
+HEALTHY = answer(200, '{"jobs": {"inQueue": 3}, "workers": {}}')
+DONE = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": 7}')
+HEALTH: Script = [HEALTHY]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_client_can_be_closed_twice_and_says_so_when_it_is_used_after(way: str) -> None:
+    with scripted([DONE]) as server:
+        async with AsyncClientOver(way, server.base_url) as client:
+            endpoint = client.endpoint("ep")
+            job = endpoint.job("job-1")
+            await job.status()
+            await client.aclose()
+            await client.aclose()
+            for call in (endpoint.health, job.status, job.cancel):
+                with pytest.raises(ConfigurationError, match="The client is closed"):
+                    await call()
+            with pytest.raises(ConfigurationError, match="The client is closed"):
+                await endpoint.run({"n": 1})
+        assert len(server.requests) == 1
+
+
+async def test_a_client_that_was_never_used_can_be_closed_twice() -> None:
+    client = AsyncClient("key", base_url="http://127.0.0.1:1/v2")
+    await client.aclose()
+    await client.aclose()
+
+
+async def test_an_endpoint_of_its_own_can_be_closed_twice_and_says_so_when_it_is_used_after() -> None:
+    with scripted(HEALTH) as server:
+        endpoint: AsyncEndpoint = AsyncEndpoint("ep", api_key="key", base_url=server.base_url)
+        async with endpoint:
+            await endpoint.health()
+        await endpoint.aclose()
+        with pytest.raises(ConfigurationError, match="closed"):
+            await endpoint.health()
+
+
+@pytest.mark.parametrize("way", ["straight", "proxy"])
+async def test_a_closed_client_holds_no_connection_at_the_server(way: str) -> None:
+    with scripted(HEALTH) as server:
+        async with AsyncClientOver(way, server.base_url) as client:
+            await client.endpoint("ep").health()
+            assert server.open_connections == 1
+        wait_until(lambda: server.open_connections == 0)
+
+
+async def test_copies_with_other_options_share_the_connections_and_do_not_close_them() -> None:
+    with scripted(HEALTH) as server:
+        async with AsyncClient("key", base_url=server.base_url) as client:
+            await client.endpoint("ep").health()
+            async with client.with_options(timeout=3, poll=PollPolicy(long_poll=False)) as copy:
+                await copy.endpoint("ep").health()
+            async with client.endpoint("ep").with_options(timeout=3) as endpoint:
+                await endpoint.health()
+            await client.endpoint("ep").health()
+        assert server.connections_made == 1
+
+
+async def test_options_hold_for_the_copy_alone() -> None:
+    with scripted([answer(503)]) as server:
+        async with AsyncClient("key", base_url=server.base_url, retry=RetryPolicy.none()) as client:
+            often = client.with_options(retry=RetryPolicy(attempts=3, initial_backoff=0.01, max_backoff=0.01))
+            for each, requests in ((client, 1), (often, 4), (client.endpoint("ep"), 5), (often.endpoint("ep"), 8)):
+                endpoint = each if isinstance(each, AsyncEndpoint) else each.endpoint("ep")
+                with pytest.raises(RunpodError):
+                    await endpoint.health()
+                assert len(server.requests) == requests
+
+
+async def test_two_clients_with_different_keys_do_not_mix_them() -> None:
+    with scripted(HEALTH) as server:
+        one, two = (AsyncClient(key, base_url=server.base_url) for key in ("key-one", "key-two"))
+        async with one, two:
+            for _ in range(3):
+                await one.endpoint("ep").health()
+                await two.endpoint("ep").health()
+        assert ["Bearer key-one" in head for head in server.requests] == [True, False] * 3
+        assert ["Bearer key-two" in head for head in server.requests] == [False, True] * 3
+
+
+async def test_the_key_may_be_passed_as_a_header_sees_it_and_is_trimmed() -> None:
+    with scripted(HEALTH) as server:
+        async with AsyncClient(" key-one\n", base_url=server.base_url) as client:
+            await client.endpoint("ep").health()
+        assert "Bearer key-one\r\n" in server.requests[0]
+
+
+async def test_the_environment_fills_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(HEALTH) as server, scripted(HEALTH) as other:
+        monkeypatch.setenv("RUNPOD_API_KEY", "key-of-the-environment")
+        monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", f"{server.base_url}/")
+        async with AsyncClient() as client:
+            await client.endpoint("ep").health()
+            assert client.base_url == server.base_url
+        async with AsyncEndpoint("ep") as endpoint:
+            await endpoint.health()
+        async with AsyncClient("key-given", base_url=other.base_url) as client:
+            await client.endpoint("ep").health()
+        assert ["Bearer key-of-the-environment" in head for head in server.requests] == [True, True]
+        assert ["Bearer key-given" in head for head in other.requests] == [True]
+
+
+async def test_a_client_without_a_key_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RUNPOD_API_KEY", raising=False)
+    for make in (AsyncClient, lambda: AsyncEndpoint("ep")):
+        with pytest.raises(ConfigurationError, match="RUNPOD_API_KEY"):
+            make()
+
+
+async def test_a_wrong_key_is_an_error_that_says_what_to_check() -> None:
+    with LocalQueue(square) as queue:
+        async with AsyncClient("wrong", base_url=queue.base_url) as client:
+            with pytest.raises(AuthenticationError, match="RUNPOD_API_KEY"):
+                await client.endpoint(queue.endpoint_id).run({"n": 1})
+
+
+async def test_a_pickled_client_takes_the_environments_key_and_keeps_its_options(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with scripted([answer(503)], [answer(503)], HEALTH) as server:
+        policy = RetryPolicy(attempts=3, initial_backoff=0.01, max_backoff=0.01)
+        async with AsyncClient("key-given", base_url=server.base_url, retry=policy) as client:
+            data = pickle.dumps(client)
+        monkeypatch.setenv("RUNPOD_API_KEY", "key-of-the-environment")
+        again: AsyncClient = pickle.loads(data)
+        async with again:
+            assert (await again.endpoint("ep").health()).jobs.in_queue == 3
+        assert all("Bearer key-of-the-environment" in head for head in server.requests)
+        wait_until(lambda: server.open_connections == 0)
+
+
+async def test_a_pickled_copy_is_open_though_its_original_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", "key")
+    with scripted(HEALTH) as server:
+        client = AsyncClient(base_url=server.base_url)
+        await client.aclose()
+        again: AsyncClient = pickle.loads(pickle.dumps(client))
+        async with again:
+            await again.endpoint("ep").health()
+
+
+async def test_a_client_with_connections_of_the_callers_own_is_not_pickled() -> None:
+    async with httpx.AsyncClient(verify=False) as own:
+        client = AsyncClient("key", base_url="http://127.0.0.1:1/v2", http_client=own)
+        for each in (client, client.endpoint("ep")):
+            with pytest.raises(TypeError, match="http_client"):
+                pickle.dumps(each)
+
+
+async def test_a_callers_own_client_is_used_through_its_send_and_is_not_closed() -> None:
+    sent: list[httpx.Request] = []
+
+    class Own(httpx.AsyncClient):
+        async def send(self, request: httpx.Request, *args: object, **kwargs: object) -> httpx.Response:
+            sent.append(request)
+            return await super().send(request, *args, **kwargs)  # type: ignore[arg-type]  # passed on as it came
+
+    with scripted(HEALTH) as server:
+        async with Own(verify=False, headers={"X-Own": "yes"}) as own:
+            async with AsyncClient("key", base_url=server.base_url, http_client=own) as client:
+                await client.endpoint("ep").health()
+            assert not own.is_closed
+            assert (await own.get(f"{server.base_url}/ep/health")).status_code == 200
+        assert [request.url.path for request in sent] == ["/v2/ep/health", "/v2/ep/health"]
+        assert "x-own: yes" in server.requests[0].lower()
+        assert "Bearer key" in server.requests[0]
+        assert "Bearer key" not in server.requests[1]
+
+
+async def test_a_callers_own_client_that_is_closed_is_named() -> None:
+    own = httpx.AsyncClient(verify=False)
+    await own.aclose()
+    async with AsyncClient("key", base_url="http://127.0.0.1:1/v2", http_client=own) as client:
+        with pytest.raises(ConfigurationError, match="http_client= is closed"):
+            await client.endpoint("ep").run({"n": 1})
+
+
+async def test_a_callers_own_client_may_have_a_transport_that_never_touches_the_network() -> None:
+    def handle(request: httpx.Request) -> httpx.Response:
+        assert request.headers["authorization"] == "Bearer key"
+        if request.method == "POST":
+            assert request.read() == b'{"input":{"n":1}}'
+            return httpx.Response(200, json={"id": "job-1", "status": "IN_QUEUE"})
+        return httpx.Response(200, json={"id": "job-1", "status": "COMPLETED", "output": 7})
+
+    own = httpx.AsyncClient(transport=httpx.MockTransport(handle))
+    async with own, AsyncClient("key", base_url="https://api.example/v2", http_client=own) as client:
+        assert await client.endpoint("ep").run_sync({"n": 1}, timeout=1.5) == 7
+
+
+async def test_an_answer_that_hooks_of_a_callers_own_client_have_read_is_read_all_the_same() -> None:
+    read: list[str] = []
+
+    async def hook(response: httpx.Response) -> None:
+        await response.aread()
+        read.append(response.text)
+
+    packed = answer(200, gzip.compress(b'{"jobs": {"inQueue": 3}, "workers": {}}'), "Content-Encoding: gzip")
+    with scripted([packed]) as server:
+        own = httpx.AsyncClient(verify=False, event_hooks={"response": [hook]})
+        async with own, AsyncClient("key", base_url=server.base_url, http_client=own) as client:
+            assert (await client.endpoint("ep").health()).jobs.in_queue == 3
+    assert "inQueue" in read[0]
+
+
+async def test_an_error_of_a_callers_own_transport_is_one_of_ours() -> None:
+    def handle(request: httpx.Request) -> httpx.Response:
+        raise OSError("the cable is out")
+
+    own = httpx.AsyncClient(transport=httpx.MockTransport(handle))
+    async with own, AsyncClient("key", base_url="https://api.example", http_client=own) as client:
+        with pytest.raises(RunpodError, match="the cable is out"):
+            await client.endpoint("ep").with_options(retry=RetryPolicy.none()).health()
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+async def test_the_environments_proxy_is_used(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    with proxying() as proxy, LocalQueue(square) as queue:
+        monkeypatch.setenv(variable, proxy.url)
+        async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+            await client.endpoint(queue.endpoint_id).health()
+        assert proxy.targets == [f"GET {queue.base_url}/{queue.endpoint_id}/health"]
+
+
+async def test_a_proxy_address_without_a_scheme_is_one_of_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    with proxying() as proxy, scripted(HEALTH) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.removeprefix("http://"))
+        async with AsyncClient("key", base_url=server.base_url) as client:
+            await client.endpoint("ep").health()
+        assert len(proxy.targets) == 1
+
+
+@pytest.mark.parametrize("hosts", ["127.0.0.1", "*", "other.example,127.0.0.1"])
+async def test_a_host_that_goes_without_a_proxy_does(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    with proxying() as proxy, scripted(HEALTH) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", hosts)
+        async with AsyncClient("key", base_url=server.base_url) as client:
+            await client.endpoint("ep").health()
+        assert proxy.targets == []
+        assert len(server.requests) == 1
+
+
+async def test_a_proxy_for_the_other_scheme_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with proxying() as proxy, scripted(HEALTH) as server:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        async with AsyncClient("key", base_url=server.base_url) as client:
+            await client.endpoint("ep").health()
+        assert proxy.targets == []
+
+
+async def test_a_proxy_that_refuses_is_named_and_nothing_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted([answer(403, "not you")]) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.base_url.removesuffix("/v2"))
+        async with AsyncClient("key", base_url="https://127.0.0.2/v2", retry=RetryPolicy.none()) as client:
+            with pytest.raises(RunpodError, match="ProxyError: 403") as caught:
+                await client.endpoint("ep").run({"n": 1})
+        assert getattr(caught.value, "request_sent", None) is False
+
+
+async def test_plain_http_to_another_machine_warns_and_to_this_one_does_not() -> None:
+    with pytest.warns(UserWarning, match="not encrypted"):
+        client = AsyncClient("key", base_url="http://api.example/v2")
+    await client.aclose()
+    await AsyncClient("key", base_url="http://localhost:1/v2").aclose()
+
+
+async def test_ids_are_path_segments_and_keys_are_headers_and_nothing_more() -> None:
+    async with AsyncClient("key", base_url="http://127.0.0.1:1/v2") as client:
+        for bad in ("", "a/b", "a?b", "a#b", "..", "a b", "a\r\nX: y", "ä", "a%2Fb"):
+            with pytest.raises(ConfigurationError):
+                client.endpoint(bad)
+            with pytest.raises(ConfigurationError):
+                client.endpoint("ep").job(bad)
+    for bad in ("", " ", "a b", "a\r\nX: y", "ä", "a\x00b"):
+        with pytest.raises(ConfigurationError):
+            AsyncClient(bad)

@@ -1,0 +1,307 @@
+"""The network backends below httpcore's pools, over real sockets of this machine."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import httpcore
+import pytest
+
+from runpod_typed import _network
+from runpod_typed._core.config import ProxyAddress
+from runpod_typed._core.error_mapping import transport_failure
+from runpod_typed._core.redaction import Secret
+from runpod_typed._network import AsyncBackend, Backend, httpcore_proxy
+from runpod_typed._synchronization import async_content, async_deadline, deadline, monotonic
+from tests.scripted_server import CLOSE, Script, answer, dripping, scripted
+from tests.stubborn_servers import never_accepting, reading
+
+HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+LARGE: Final = bytes(8_000_000)
+
+LATE: Final[dict[str, Script]] = {
+    "silence": [30.0],
+    "dripped headers": dripping(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000, 0.02),
+    "dripped body": [HEAD, *dripping(b"x" * 1000, 0.02)],
+    "silence in the middle": [HEAD, b"x", 30.0],
+}
+
+# A limit that a busy machine keeps too, and still a fraction of what these servers would take.
+SECONDS: Final = 0.3
+AT_MOST: Final = 10.0
+
+
+@contextmanager
+def pool() -> Generator[httpcore.ConnectionPool]:
+    with httpcore.ConnectionPool(network_backend=Backend()) as made:
+        yield made
+
+
+def ask(url: str, body: bytes = b"", seconds: float = SECONDS) -> tuple[int, bool] | tuple[Exception, bool]:
+    """The status of an answer, or what was raised; and whether anything was sent."""
+    with pool() as connections, deadline(seconds) as attempt:
+        try:
+            response = connections.request("POST", url, content=body)
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+            return error, attempt.request_sent
+        return response.status, attempt.request_sent
+
+
+def test_an_answer_in_time_is_an_answer() -> None:
+    with scripted([answer(200, "hello")]) as server:
+        assert ask(server.base_url, LARGE, 30.0) == (200, True)
+        assert server.bodies == [LARGE]
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_an_attempt_ends_at_its_deadline_however_the_server_behaves(name: str) -> None:
+    began = monotonic()
+    with scripted(LATE[name]) as server:
+        found, sent = ask(server.base_url)
+    assert isinstance(found, httpcore.ReadTimeout)
+    assert sent
+    assert monotonic() - began < AT_MOST
+
+
+def test_a_large_upload_that_is_read_slowly_ends_at_the_deadline() -> None:
+    began = monotonic()
+    with reading(0.02) as base_url:
+        found, sent = ask(base_url, LARGE)
+    assert isinstance(found, httpcore.WriteTimeout)
+    assert sent
+    assert monotonic() - began < AT_MOST
+
+
+def test_a_connection_that_is_neither_made_nor_refused_ends_at_the_deadline() -> None:
+    with never_accepting() as base_url:
+        found, sent = ask(base_url)
+    assert isinstance(found, httpcore.ConnectTimeout)
+    assert not sent
+
+
+def test_a_refused_connection_was_never_sent(free_tcp_port: int) -> None:
+    found, sent = ask(f"http://127.0.0.1:{free_tcp_port}/", LARGE)
+    assert isinstance(found, httpcore.ConnectError)
+    assert not sent
+    assert not transport_failure(found, request_sent=sent).request_sent
+
+
+def test_a_connection_that_breaks_while_it_is_written_to_was_sent() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def break_it() -> None:
+        connection, _ = listener.accept()
+        connection.recv(1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        connection.close()
+
+    thread = threading.Thread(target=break_it, daemon=True)
+    with listener:
+        thread.start()
+        found, sent = ask(f"http://127.0.0.1:{listener.getsockname()[1]}/", LARGE, 30.0)
+        thread.join(10)
+    assert isinstance(found, httpcore.WriteError | httpcore.ReadError | httpcore.RemoteProtocolError)
+    assert sent
+
+
+def test_no_attempt_begins_after_its_deadline() -> None:
+    with scripted([answer(200)]) as server:
+        found, sent = ask(server.base_url, seconds=-1.0)
+        assert isinstance(found, httpcore.ConnectTimeout)
+        assert not sent
+        assert not server.requests
+
+
+def test_without_a_deadline_the_timeouts_of_each_step_hold() -> None:
+    with scripted([answer(200)], [30.0]) as server, pool() as connections:
+        assert connections.request("GET", server.base_url).status == 200
+        with pytest.raises(httpcore.ReadTimeout):
+            connections.request("GET", server.base_url, extensions={"timeout": {"read": 0.1}})
+
+
+def test_a_connection_is_used_again_and_each_attempt_has_a_deadline_of_its_own() -> None:
+    with scripted([answer(200)]) as server, pool() as connections:
+        for _ in range(3):
+            with deadline(30.0) as attempt:
+                assert connections.request("POST", server.base_url, content=b"x").status == 200
+                assert attempt.request_sent
+        assert len(connections.connections) == 1
+
+
+# Names and addresses
+
+
+def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Give a name these addresses, in this order."""
+    resolve = socket.getaddrinfo
+
+    def answer_for_it(host: str, *arguments: Any, **options: Any) -> list[Any]:
+        if host != "several.example":
+            return list(resolve(host, *arguments, **options))
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer_for_it)
+
+
+def at_several(base_url: str) -> str:
+    return base_url.replace("127.0.0.1", "several.example")
+
+
+def test_each_address_of_a_name_is_tried_until_one_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    names(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
+    with scripted([answer(200)]) as server:
+        assert ask(at_several(server.base_url), seconds=30.0) == (200, True)
+
+
+def test_where_no_address_answers_the_last_failure_is_told(monkeypatch: pytest.MonkeyPatch, free_tcp_port: int) -> None:
+    names(monkeypatch, "127.0.0.2", "127.0.0.3")
+    found, sent = ask(f"http://several.example:{free_tcp_port}/", seconds=30.0)
+    assert isinstance(found, httpcore.ConnectError)
+    assert not sent
+
+
+def test_all_addresses_together_have_the_time_of_one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    names(monkeypatch, "127.0.0.1", "127.0.0.1")
+    began = monotonic()
+    with never_accepting() as base_url:
+        found, sent = ask(at_several(base_url))
+    assert isinstance(found, httpcore.ConnectTimeout)
+    assert not sent
+    assert monotonic() - began < AT_MOST
+
+
+def test_a_name_without_an_address_is_a_connection_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    names(monkeypatch)
+    found, sent = ask("http://several.example/")
+    assert isinstance(found, httpcore.ConnectError)
+    assert "no address for several.example" in str(found)
+    assert not sent
+
+
+def test_a_name_that_nobody_knows_is_a_connection_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> list[Any]:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    found, sent = ask("http://nobody.example/")
+    assert isinstance(found, httpcore.ConnectError)
+    assert "Name or service not known" in str(found)
+    assert not sent
+
+
+# TLS
+
+
+def test_a_handshake_that_fails_or_is_not_answered_was_never_sent() -> None:
+    with scripted([b"this is not TLS", CLOSE]) as server:
+        found, sent = ask(server.base_url.replace("http:", "https:"), LARGE)
+        assert isinstance(found, httpcore.ConnectError | httpcore.ConnectTimeout)
+        assert not sent
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_proxy_s_address_and_password_are_given_to_the_pool(secure: bool) -> None:
+    scheme = "https" if secure else "http"
+    address = ProxyAddress(scheme=scheme, host="proxy.example", port=3128, user="me", password=Secret("pw"))
+    proxy = httpcore_proxy(address)
+    assert (proxy.url.scheme, proxy.url.host, proxy.url.port) == (scheme.encode(), b"proxy.example", 3128)
+    assert proxy.auth == (b"me", b"pw")
+    assert isinstance(proxy.ssl_context, ssl.SSLContext) is secure
+    assert httpcore_proxy(ProxyAddress(scheme="http", host="proxy.example", port=None)).auth is None
+
+
+class Layer(httpcore.NetworkStream):
+    """A stream that keeps what is written to it; TLS on top of it changes nothing."""
+
+    def __init__(self) -> None:
+        self.written = list[bytes]()
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        assert timeout is not None
+        self.written.append(buffer)
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return self
+
+
+def test_what_is_sent_through_a_secure_proxy_goes_through_both_layers_in_parts() -> None:
+    layer = Layer()
+    stream = _network.Stream(layer).start_tls(ssl.create_default_context()).start_tls(ssl.create_default_context())
+    with deadline(30.0) as attempt:
+        stream.write(LARGE[:150_000])
+        assert attempt.request_sent
+    assert [len(part) for part in layer.written] == [65536, 65536, 18928]
+    with deadline(-1.0), pytest.raises(httpcore.WriteTimeout):
+        stream.write(b"x")
+
+
+# The async half
+
+
+async def async_ask(url: str, body: bytes = b"", seconds: float = SECONDS) -> tuple[object, bool]:
+    """The status of an answer, or what was raised; and whether anything was sent."""
+    sent = False
+    try:
+        async with httpcore.AsyncConnectionPool(network_backend=AsyncBackend()) as connections:
+            async with async_deadline(seconds) as attempt:
+                try:
+                    response = await connections.request(
+                        "POST", url, headers={"Content-Length": str(len(body))}, content=async_content(body)
+                    )
+                finally:
+                    sent = attempt.request_sent
+            return response.status, sent
+    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, TimeoutError) as error:
+        return error, sent
+
+
+@pytest.mark.anyio
+async def test_an_async_answer_in_time_is_an_answer() -> None:
+    with scripted([answer(200, "hello")]) as server:
+        assert await async_ask(server.base_url, LARGE, 30.0) == (200, True)
+        assert server.bodies == [LARGE]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", LATE)
+async def test_an_async_attempt_ends_at_its_deadline_however_the_server_behaves(name: str) -> None:
+    began = monotonic()
+    with scripted(LATE[name]) as server:
+        found, sent = await async_ask(server.base_url)
+    assert isinstance(found, TimeoutError)
+    assert sent
+    assert monotonic() - began < AT_MOST
+
+
+@pytest.mark.anyio
+async def test_an_async_upload_that_is_read_slowly_ends_at_the_deadline() -> None:
+    with reading(0.02) as base_url:
+        found, sent = await async_ask(base_url, LARGE)
+    assert isinstance(found, TimeoutError)
+    assert sent
+
+
+@pytest.mark.anyio
+async def test_an_async_connection_that_is_not_made_was_never_sent(free_tcp_port: int) -> None:
+    found, sent = await async_ask(f"http://127.0.0.1:{free_tcp_port}/", LARGE)
+    assert isinstance(found, httpcore.ConnectError)
+    assert not sent
+    with never_accepting() as base_url:
+        found, sent = await async_ask(base_url)
+    assert isinstance(found, TimeoutError)
+    assert not sent
+
+
+@pytest.mark.anyio
+async def test_an_async_handshake_that_fails_was_never_sent() -> None:
+    with scripted([b"this is not TLS", CLOSE]) as server:
+        found, sent = await async_ask(server.base_url.replace("http:", "https:"), LARGE)
+        assert isinstance(found, httpcore.ConnectError | TimeoutError)
+        assert not sent

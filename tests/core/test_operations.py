@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from runpod_queue_api import wire
+from runpod_queue_api.models import RunRequest, S3Config
+
+from runpod_typed._core import operations
+from runpod_typed._core.operations import Request, oversize_error
+from tests.core.calls import REQUESTS
+
+
+def filled(size: int) -> RunRequest:
+    """A body of exactly that size."""
+    empty = len(json.dumps({"input": ""}, separators=(",", ":")))
+    return RunRequest(input_="x" * (size - empty))
+
+
+RUN_CAP = wire.PAYLOAD_CAPS["run"]
+RUN_SYNC_CAP = wire.PAYLOAD_CAPS["run_sync"]
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "target"),
+    [
+        ("run", "POST", "/ep/run"),
+        ("run_sync", "POST", "/ep/runsync?wait=5000"),
+        ("get_status", "GET", "/ep/status/job-1"),
+        ("get_status_sync", "GET", "/ep/status-sync/job-1?wait=5000"),
+        ("stream", "GET", "/ep/stream/job-1?wait=5000"),
+        ("cancel", "POST", "/ep/cancel/job-1"),
+        ("retry", "POST", "/ep/retry/job-1"),
+        ("get_health", "GET", "/ep/health"),
+        ("get_metrics", "GET", "/ep/metrics"),
+        ("get_requests", "GET", "/ep/requests"),
+        ("purge_queue", "POST", "/ep/purge-queue"),
+    ],
+)
+def test_a_request_says_what_is_asked_of_whom(name: str, method: str, target: str) -> None:
+    request = REQUESTS[name]
+    assert (request.http.method, request.http.target, request.endpoint_id) == (method, target, "ep")
+    assert request.http.body == (b'{"input":{"prompt":"Hello"}}' if name in {"run", "run_sync"} else None)
+
+
+def test_a_ttl_is_sent_where_there_is_one() -> None:
+    assert operations.look("ep", "j").http.target == "/ep/status/j"
+    assert operations.look("ep", "j", ttl_ms=6000).http.target == "/ep/status/j?ttl=6000"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_no_id_of_a_server_s_making_leaves_its_place_in_the_path(job_id: str) -> None:
+    for request in (operations.look("ep", job_id), operations.hold("ep", job_id, wait_ms=1000)):
+        parts = urlsplit(f"http://127.0.0.1{request.http.target}")
+        assert parts.path.count("/") == 3
+        assert parts.fragment == ""
+        assert request.http.target.isascii()
+        assert not any(character.isspace() for character in request.http.target)
+
+
+def test_a_request_shows_no_body_for_it_may_hold_credentials() -> None:
+    storage = S3Config(access_id="CANARY", access_secret="CANARY", bucket_name="b", endpoint_url="u")
+    request = operations.submit("ep", RunRequest(input_=1, s_3_config=storage))
+    assert b"CANARY" in (request.http.body or b"")
+    assert "CANARY" not in repr(request)
+
+
+# Caps
+
+
+def oversize(request: Request[Any]) -> Any:
+    return oversize_error(request)
+
+
+def test_a_body_of_exactly_the_cap_may_be_sent() -> None:
+    assert oversize_error(operations.submit("ep", filled(RUN_CAP))) is None
+    assert oversize_error(operations.submit_and_hold("ep", filled(RUN_SYNC_CAP), hold_ms=5000)) is None
+
+
+def test_a_larger_one_is_refused_with_its_size_and_what_to_do_instead() -> None:
+    found = oversize(operations.submit("ep", filled(RUN_CAP + 2**20)))
+    assert found.status_code == 413
+    assert "makes a request of 11.0 MiB, and run takes 10 MiB. Nothing was sent." in found.message
+    assert "run_sync() takes larger ones; or put large data into storage" in found.message
+    found = oversize(operations.submit_and_hold("ep", filled(RUN_SYNC_CAP + 1), hold_ms=5000))
+    assert "run_sync takes 20 MiB. Nothing was sent. Put large data into storage" in found.message
+
+
+def test_the_refusal_shows_nothing_of_the_body() -> None:
+    found = oversize(operations.submit("ep", filled(RUN_CAP + 1)))
+    assert len(found.message) < 500
+    assert found.__traceback__ is None
+
+
+def test_what_has_no_cap_is_never_too_large() -> None:
+    assert oversize_error(REQUESTS["get_status"]) is None
+
+
+# Submitting and waiting at once
+
+
+def test_where_there_is_time_to_hold_the_answer_is_held() -> None:
+    request = operations.submit_and_hold("ep", filled(100), hold_ms=1234)
+    assert (request.operation.name, request.http.target) == ("run_sync", "/ep/runsync?wait=1234")
+
+
+def test_where_there_is_none_the_job_is_queued_plainly() -> None:
+    assert operations.submit_and_hold("ep", filled(RUN_CAP), hold_ms=None).operation.name == "run"
+
+
+def test_where_there_is_none_and_the_body_needs_the_larger_cap_it_is_held_for_the_shortest_time() -> None:
+    request = operations.submit_and_hold("ep", filled(RUN_CAP + 1), hold_ms=None)
+    assert request.http.target == "/ep/runsync?wait=1000"
+
+
+# What is held, and for how long
+
+
+@pytest.mark.parametrize("name", ["run_sync", "get_status_sync", "stream"])
+@pytest.mark.parametrize(
+    ("seconds", "hold_ms"),
+    [(30.0, 5000), (5.05, 5000), (5.0, 4000), (3.5, 2500), (2.0, 1000), (0.5, 1000), (-1.0, 1000)],
+)
+def test_an_answer_is_held_no_longer_than_its_attempt_may_last(name: str, seconds: float, hold_ms: int) -> None:
+    fitted = REQUESTS[name].held_within(seconds)
+    assert fitted.hold_ms == hold_ms
+    assert fitted.http.target.endswith(f"wait={hold_ms}")
+    assert (fitted.http.method, fitted.http.body) == (REQUESTS[name].http.method, REQUESTS[name].http.body)
+    assert fitted.operation == REQUESTS[name].operation
+
+
+def test_a_hold_that_fits_or_is_the_shortest_is_left_as_it_is() -> None:
+    request = operations.hold("ep", "j", wait_ms=1000)
+    assert request.held_within(30.0) is request
+    assert request.held_within(0.1) is request
+
+
+@pytest.mark.parametrize("name", sorted(set(REQUESTS) - {"run_sync", "get_status_sync", "stream"}))
+def test_what_is_not_held_stays_as_it_is(name: str) -> None:
+    assert REQUESTS[name].hold_ms is None
+    assert REQUESTS[name].held_within(0.1) is REQUESTS[name]

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import pytest
+import trio
+
+from runpod_typed import _synchronization as synchronization
+from runpod_typed._synchronization import (
+    Attempt,
+    async_deadline,
+    async_runtime,
+    async_shielded,
+    async_sleep,
+    current_attempt,
+    deadline,
+    deadline_after,
+    monotonic,
+    running_asyncio_loop,
+    runtime,
+    shielded,
+    sleep,
+)
+from runpod_typed.errors import ConfigurationError
+
+# Deadlines
+
+
+def test_a_deadline_lies_so_many_seconds_ahead() -> None:
+    before = monotonic()
+    found = deadline_after(timedelta(minutes=1))
+    assert found is not None
+    assert before + 60 <= found <= monotonic() + 60
+
+
+@pytest.mark.parametrize("timeout", [None, math.inf])
+def test_no_limit_is_no_deadline(timeout: float | None) -> None:
+    assert deadline_after(timeout) is None
+
+
+@pytest.mark.parametrize("timeout", [-1, math.nan, True, "5"])
+def test_what_is_no_duration_makes_no_deadline(timeout: Any) -> None:
+    with pytest.raises(ConfigurationError, match="timeout"):
+        deadline_after(timeout)
+
+
+def test_what_is_left_of_an_attempt_runs_out() -> None:
+    assert 59 < Attempt(monotonic() + 60).left() <= 60
+    assert Attempt(monotonic() - 1).left() < 0
+
+
+def test_an_attempt_is_known_to_what_runs_within_it_and_to_nothing_else() -> None:
+    assert current_attempt.get() is None
+    with deadline(60) as outer:
+        with deadline(1) as inner:
+            assert current_attempt.get() is inner
+        assert current_attempt.get() is outer
+        seen = list[object]()
+        thread = threading.Thread(target=lambda: seen.append(current_attempt.get()))
+        thread.start()
+        thread.join()
+        assert seen == [None]
+    assert current_attempt.get() is None
+
+
+def test_an_attempt_is_forgotten_when_it_fails() -> None:
+    def fail() -> None:
+        with deadline(60):
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        fail()
+    assert current_attempt.get() is None
+
+
+@pytest.mark.anyio
+async def test_an_async_attempt_is_ended_with_a_timeout_and_forgotten() -> None:
+    with pytest.raises(TimeoutError):
+        async with async_deadline(0.01) as attempt:
+            assert current_attempt.get() is attempt
+            await async_sleep(60)
+    assert current_attempt.get() is None
+
+
+@pytest.mark.anyio
+async def test_two_tasks_have_attempts_of_their_own() -> None:
+    async def attempt(seconds: float) -> None:
+        async with async_deadline(seconds) as mine:
+            await async_sleep(0.01)
+            assert current_attempt.get() is mine
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(attempt, 30)
+        tasks.start_soon(attempt, 60)
+
+
+# Sleeping, shielding
+
+
+def test_sleeping_takes_its_time() -> None:
+    before = monotonic()
+    sleep(0.01)
+    assert monotonic() - before >= 0.009
+
+
+def test_the_sync_shield_changes_nothing() -> None:
+    with shielded():
+        done = True
+    assert done
+
+
+@pytest.mark.anyio
+async def test_the_async_shield_lets_a_cancelled_task_clean_up() -> None:
+    cleaned = list[bool]()
+
+    async def work() -> None:
+        try:
+            await async_sleep(60)
+        finally:
+            with async_shielded():
+                await async_sleep(0.01)
+                cleaned.append(True)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work)
+        await async_sleep(0.01)
+        tasks.cancel_scope.cancel()
+    assert cleaned == [True]
+
+
+# Events
+
+
+def test_who_waits_for_an_event_goes_on_when_it_is_set() -> None:
+    event = synchronization.Event()
+    threading.Timer(0.01, event.set).start()
+    event.wait(None)
+    event.wait(60)
+
+
+def test_who_waits_for_an_event_goes_on_when_the_time_is_over() -> None:
+    synchronization.Event().wait(0.01)
+
+
+@pytest.mark.anyio
+async def test_a_task_that_waits_for_an_event_goes_on_when_it_is_set_or_the_time_is_over() -> None:
+    event = synchronization.AsyncEvent()
+    await event.wait(0.01)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(event.wait, None)
+        tasks.start_soon(event.wait, 60)
+        event.set()
+    await event.wait(60)
+
+
+# Bodies
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("body", "parts"), [(b"body", [b"body"]), (b"", []), (None, [])])
+async def test_a_body_is_given_to_a_pool_whole_and_once(body: bytes | None, parts: list[bytes]) -> None:
+    assert synchronization.content(body) == b"".join(parts)
+    content = synchronization.async_content(body)
+    assert [part async for part in content] == parts
+    assert [part async for part in content] == []
+
+
+@pytest.mark.anyio
+async def test_what_is_left_of_an_answer_runs_out_though_reading_it_fails() -> None:
+    read = list[bytes]()
+
+    async def parts() -> AsyncIterator[bytes]:
+        for part in (b"a", b"b"):
+            read.append(part)
+            yield part
+        raise OSError("closed")
+
+    synchronization.run_out(iter([b"a"]))
+    await synchronization.async_run_out(parts())
+    assert read == [b"a", b"b"]
+
+
+# Whose connections
+
+
+class Connections:
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Owner:
+    """Whoever forgets to close them."""
+
+
+def test_connections_are_closed_when_their_owner_is_collected() -> None:
+    connections, owner = Connections(), Owner()
+    synchronization.close_with(owner, connections)
+    synchronization.async_close_with(owner, connections)
+    gc.collect()
+    assert connections.closed == 0
+    del owner
+    gc.collect()
+    assert connections.closed == 1
+
+
+def test_sync_connections_belong_to_the_process() -> None:
+    assert runtime() == (os.getpid(), None) == runtime()
+
+
+def test_async_connections_belong_to_the_process_and_the_loop() -> None:
+    async def owner() -> tuple[int, object]:
+        assert async_runtime() == async_runtime()
+        return async_runtime()
+
+    first, second = asyncio.run(owner()), asyncio.run(owner())
+    assert first[0] == second[0] == os.getpid()
+    assert first[1] is not second[1]
+    assert trio.run(owner) == (os.getpid(), "trio")
+
+
+def test_a_loop_runs_under_asyncio_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def loop() -> object:
+        return running_asyncio_loop()
+
+    assert asyncio.run(loop()) is not None
+    assert trio.run(loop) is None
+    assert running_asyncio_loop() is None
+    monkeypatch.delitem(sys.modules, "asyncio")
+    assert running_asyncio_loop() is None

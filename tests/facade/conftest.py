@@ -1,0 +1,8 @@
+"""Fixtures of the tests that only one half has."""
+
+import pytest
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
