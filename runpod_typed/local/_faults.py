@@ -101,6 +101,9 @@ class Faults:
         latency: The longest delay of `LATENCY`, in seconds.
         retry_after: What `RATE_LIMITED_RETRY_AFTER` asks for, in seconds.
         clock_jump: The longest leap of `CLOCK_JUMP`, in seconds.
+
+    Raises:
+        ValueError: A number is out of its range, or there is no such kind.
     """
 
     seed: int = 0

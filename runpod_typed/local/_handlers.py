@@ -112,6 +112,7 @@ class HandlerWorker:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._doomed: str | None = None
+        self._cancelled: str | None = None
         self.job_id: str | None = None
         self.worker_id = _new_worker_id()
         self._thread = threading.Thread(target=self._run, name=f"runpod-typed {self.worker_id}", daemon=True)
@@ -149,7 +150,8 @@ class HandlerWorker:
         return None
 
     def stop_job(self, job_id: str) -> None:
-        """Cancel the job if it is the present one. A handler that blocks does not notice."""
+        """Cancel the job. A handler that blocks does not notice; one that has not begun never will."""
+        self._cancelled = job_id
         self._cancel_soon(job_id)
 
     def replace(self) -> None:
@@ -177,6 +179,8 @@ class HandlerWorker:
 
     async def _main(self) -> None:
         while not self._stopping and (job := await self._take()) is not None:
+            if self._cancelled == job["id"]:
+                continue  # on its way from the queue to us
             self.job_id = job["id"]
             self._task = asyncio.create_task(self._execute(job))
             await asyncio.wait({self._task})
@@ -192,6 +196,7 @@ class HandlerWorker:
     async def _take(self) -> dict[str, Any] | None:
         async def take() -> dict[str, Any] | None:
             jobs = await self._service.take(self.worker_id, Waiter(), limit=1, seconds=TAKE_SECONDS)
+            self._cancelled = None  # whatever that was, it was about an earlier run
             # Encoded and decoded, so that a handler gets what it would get over the wire: objects of its own.
             return cast("dict[str, Any]", decode(encode(show_for_worker(jobs[0])), strict=False)) if jobs else None
 
@@ -203,11 +208,14 @@ class HandlerWorker:
             logger.warning("Job %s is dropped, as the platform does: its input is an empty object.", job_id)
             await self._act(partial(self._service.engine.drop, self.worker_id, job_id))
             return
-        with self._reporting(job_id):
-            if inspect.isgeneratorfunction(self._handler) or inspect.isasyncgenfunction(self._handler):
-                body = await self._run_generator(job)
-            else:
-                body = await self._run_plain(job)
+        streams = inspect.isgeneratorfunction(self._handler) or inspect.isasyncgenfunction(self._handler)
+        body: dict[str, object] = {}
+        try:
+            with self._reporting(job_id):
+                body = await (self._run_generator(job) if streams else self._run_plain(job))
+        except SystemExit:
+            logger.warning("Worker %s has ended: its handler left by SystemExit in job %s.", self.worker_id, job_id)
+            self._doomed = job_id
         if self._doomed == job_id:
             await self._begin_anew()
             return

@@ -12,8 +12,8 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final, TypeVarTuple, Unpack
 
@@ -24,7 +24,7 @@ Ts = TypeVarTuple("Ts")
 PING_INTERVAL_MS: Final = "1000"  # the least that the SDK survives
 KEPT_LINES: Final = 500
 REPORTED_LINES: Final = 20
-TERMINATE_SECONDS: Final = 3.0
+TERMINATE_SECONDS: Final = 2.0
 REPLACE_SECONDS: Final = 30.0
 FIRST_RESTART_PAUSE: Final = 0.1
 LONGEST_RESTART_PAUSE: Final = 5.0
@@ -71,6 +71,31 @@ def process_environment(variables: Mapping[str, str], home: str, inherited: Mapp
     own = Path.home()
     caches = {"XDG_CACHE_HOME": str(own / ".cache"), "PYTHONUSERBASE": site.getuserbase(), "PYTHONUNBUFFERED": "1"}
     return caches | kept | dict(variables) | {"HOME": home, "USERPROFILE": home}
+
+
+@contextmanager
+def last_will(process: "subprocess.Popen[str]") -> Generator[None]:
+    """Within the block, see to it that the process group does not outlive us, however we end.
+
+    A worker whose queue is gone asks for jobs again and again, without a pause. So a shell waits for the end of a pipe
+    that only we hold open; where there is no shell, there is no such care.
+    """
+    try:
+        executor = subprocess.Popen(
+            ["/bin/sh", "-c", 'read -r _; kill -9 "-$1"', "sh", str(process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        yield
+        return
+    with executor:
+        try:
+            yield
+        finally:
+            executor.kill()  # before the pipe is closed: the group's number may be somebody else's by now
 
 
 class WorkerProcess:
@@ -216,8 +241,9 @@ class WorkerProcess:
         reader.start()
         if self._stopping.is_set():
             self._terminate()  # `stop` came before there was a process
-        code = process.wait()
-        self._kill_group(process)
+        with last_will(process):
+            code = process.wait()
+            self._kill_group(process)
         reader.join()
         self._process = None
         self._in_loop(self._service.forget_worker, self.worker_id)

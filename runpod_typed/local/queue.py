@@ -130,11 +130,12 @@ class LocalQueue:
             raise RuntimeError("the queue runs already")
         listener = listen(self._host, self._port)
         self._port = listener.getsockname()[1]
-        self._server = ServerThread(listener, self._build)
-        self._loop = self._server.start()
+        server = ServerThread(listener, self._build)
+        self._loop = server.start()
+        self._server = server
+        atexit.register(self.stop)
         if self._service is not None:
             self._start_workers(self._service, self._loop)
-        atexit.register(self.stop)
         return self
 
     def stop(self) -> None:
@@ -203,7 +204,11 @@ class LocalQueue:
         self._act(lambda service: service.jump(seconds))
 
     def throttle(self, workers: int) -> None:
-        """Let `/health` say that so many workers are throttled: the endpoint waits for machines that are free."""
+        """Let `/health` say that so many workers are throttled: the endpoint waits for machines that are free.
+
+        Args:
+            workers: How many; 0 for none.
+        """
 
         def throttle(service: QueueService) -> None:
             service.engine.crew.throttled = workers
@@ -235,12 +240,18 @@ class LocalQueue:
         fault = FaultKind(kind)
         if operation is not None and operation not in OPERATION_NAMES:
             raise ValueError(f"unknown operation {operation!r}; known are {sorted(OPERATION_NAMES)}")
-        self._faults.inject(Injection(fault, operation, times, status, seconds))
+        injection = Injection(fault, operation, times, status, seconds)
+        if self._loop is None:
+            self._faults.inject(injection)
+        else:
+            self._act(lambda _: self._faults.inject(injection))
 
     @property
     def faults_injected(self) -> Mapping[FaultKind, int]:
         """How many faults of each kind there were."""
-        return dict(self._faults.injected)
+        if self._loop is None:
+            return dict(self._faults.injected)
+        return self._act(lambda _: dict(self._faults.injected))
 
     @property
     def held_requests(self) -> int:

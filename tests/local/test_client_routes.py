@@ -239,6 +239,21 @@ def test_a_waiting_client_that_leaves_does_no_harm(queue: LocalQueue, client: Ca
     assert client.get(f"/status/{job_id}").json["status"] == "COMPLETED"
 
 
+def test_a_client_that_hangs_up_within_its_body_submits_nothing(
+    queue: LocalQueue, client: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = client.connect()
+    connection.putrequest("POST", "/v2/demo/run")
+    connection.putheader("Authorization", queue.api_key)
+    connection.putheader("Content-Length", "100")
+    connection.endheaders(b'{"input": ')
+    client.get("/health")
+    connection.close()
+    for _ in range(3):
+        assert client.get("/health").json["jobs"]["inQueue"] == 0
+    assert caplog.text == ""
+
+
 def test_all_who_wait_for_a_job_hear_of_its_end(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     answers = [in_background(lambda: client.get(f"/status-sync/{job_id}")) for _ in range(10)]

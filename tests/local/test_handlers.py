@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -183,6 +184,19 @@ def test_an_async_handler_is_cancelled_and_its_worker_goes_on() -> None:
         assert client.get(f"/status/{job_id}").json["status"] == "CANCELLED"
 
 
+def test_a_job_that_is_cancelled_on_its_way_to_the_handler_does_not_hold_up_the_next() -> None:
+    async def handler(job: Job) -> object:
+        if job["input"] == "slow":
+            await asyncio.sleep(60)
+        return "done"
+
+    with LocalQueue(handler) as queue:
+        client = Caller(queue)
+        for _ in range(100):
+            client.post(f"/cancel/{client.run('slow')}")
+        assert client.wait(client.run("quick"))["output"] == "done"
+
+
 def test_an_endless_generator_ends_when_its_job_is_cancelled() -> None:
     ended = threading.Event()
 
@@ -244,6 +258,22 @@ def test_an_empty_input_is_dropped_as_on_the_platform(caplog: pytest.LogCaptureF
     assert (shown["status"], shown["error"], shown["retries"]) == ("FAILED", "job timed out after 1 retries", 1)
     assert seen == []
     assert job_id in caplog.messages[0]
+
+
+def test_a_handler_that_exits_ends_its_worker_and_the_job_goes_to_another(caplog: pytest.LogCaptureFixture) -> None:
+    runs: list[str] = []
+
+    def handler(job: Job) -> str:
+        runs.append(job["id"])
+        if len(runs) == 1:
+            sys.exit("out of memory")
+        return "done"
+
+    with caplog.at_level(logging.WARNING, "runpod_typed.local"), LocalQueue(handler) as queue:
+        client = Caller(queue)
+        shown = client.wait(client.run())
+    assert (shown["output"], shown["retries"], len(runs)) == ("done", 1, 2)
+    assert "SystemExit" in caplog.text
 
 
 def test_a_handler_that_blocks_at_the_end_is_named_in_a_warning() -> None:

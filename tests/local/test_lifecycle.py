@@ -5,11 +5,13 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runpod_typed.local import Limit, LocalQueue, QueueStats
+from runpod_typed.local._server import listen
 from tests.local.caller import Caller
 
 
@@ -128,6 +130,18 @@ def test_limits_are_enforced_over_the_wire() -> None:
         assert client.get("/health").status == 200
         queue.advance(10)
         assert client.post("/purge-queue").status == 200
+
+
+def test_the_listening_socket_says_that_it_is_tcp() -> None:
+    """Or else asyncio leaves Nagle's algorithm on, and every answer comes 40 ms late."""
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_it_works_without_uvloop_and_httptools() -> None:
+    program = Path(__file__).with_name("plain_server.py")
+    ended = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.stdout, ended.stderr) == ("all is well\n", "")
 
 
 def test_a_program_that_forgets_to_stop_ends_all_the_same() -> None:

@@ -16,6 +16,7 @@ import pytest
 from runpod_typed.local import LocalQueue
 from tests.local.caller import Caller, eventually, in_background
 
+CONFIGS = ("plain", "generator", "aggregate", "concurrent", "refreshing")
 WORKER = str(Path(__file__).with_name("sdk_worker.py"))
 
 
@@ -38,7 +39,7 @@ def home_of_a_developer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 @pytest.fixture(scope="module")
 def queues() -> Iterator[dict[str, LocalQueue]]:
     """A queue for each kind of handler, all starting at once."""
-    queues = {kind: LocalQueue(worker=command(kind)) for kind in ("plain", "generator", "aggregate", "concurrent")}
+    queues = {kind: LocalQueue(worker=command(kind)) for kind in CONFIGS}
     for queue in queues.values():
         queue.start()
     yield queues
@@ -134,6 +135,12 @@ def test_a_worker_that_dies_is_replaced_and_its_job_tried_once_more(
     assert do(plain, "echo", what=1)["status"] == "COMPLETED"
 
 
+def test_a_worker_can_be_made_to_die_in_the_middle_of_a_job(queues: dict[str, LocalQueue], plain: Caller) -> None:
+    queues["plain"].inject("worker_death")
+    shown = do(plain, "echo", what=1)
+    assert (shown["status"], shown["retries"]) == ("COMPLETED", 1)
+
+
 @pytest.mark.parametrize(("kind", "output"), [("generator", []), ("aggregate", [{"n": 0}, {"n": 1}, {"n": 2}])])
 def test_a_generator_streams_and_aggregates_if_it_is_told_to(
     queues: dict[str, LocalQueue], kind: str, output: object
@@ -165,10 +172,9 @@ def test_a_worker_may_take_several_jobs_at_once(queues: dict[str, LocalQueue]) -
     assert len({job["workerId"] for job in jobs}) == 1
 
 
-def test_a_configured_refresh_replaces_the_worker_after_each_job() -> None:
-    with LocalQueue(worker=command("refreshing")) as queue:
-        client = Caller(queue)
-        before, after = do(client, "pid"), do(client, "pid")
+def test_a_configured_refresh_replaces_the_worker_after_each_job(queues: dict[str, LocalQueue]) -> None:
+    client = Caller(queues["refreshing"])
+    before, after = do(client, "pid"), do(client, "pid")
     assert before["output"] != after["output"]
 
 
@@ -195,6 +201,23 @@ def is_there(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_worker_does_not_outlive_a_program_that_is_killed() -> None:
+    program = (
+        "import sys, time\n"
+        "from runpod_typed.local import LocalQueue\n"
+        "queue = LocalQueue(worker=[sys.executable, '-c', 'import time; print(1); time.sleep(60)']).start()\n"
+        "while not queue.worker_output:\n"
+        "    time.sleep(0.01)\n"
+        "print(*queue.worker_pids, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        process.kill()
+    eventually(partial(is_there, pid), operator.not_)
 
 
 def test_a_worker_that_cannot_start_is_reported_with_its_last_words(caplog: pytest.LogCaptureFixture) -> None:

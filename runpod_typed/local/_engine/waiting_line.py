@@ -13,9 +13,6 @@ class WaitingLine:
     def __len__(self) -> int:
         return len(self._normal) + len(self._low)
 
-    def __contains__(self, job_id: object) -> bool:
-        return job_id in self._normal or job_id in self._low
-
     def append(self, job_id: str, *, low_priority: bool) -> None:
         """Join the end of the line."""
         (self._low if low_priority else self._normal)[job_id] = None
