@@ -80,6 +80,7 @@ def a_queue_takes_options() -> None:
 
 def a_test_can_reach_in(queue: LocalQueue) -> None:
     queue.pause()
+    queue.throttle(2)
     queue.resume()
     queue.advance(3)
     queue.inject("latency", seconds=0.5)
