@@ -110,7 +110,7 @@ class HandlerWorker:
         self._queue_loop = loop
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._stopping = threading.Event()
         self._doomed: str | None = None
         self._cancelled: str | None = None
         self.job_id: str | None = None
@@ -126,7 +126,7 @@ class HandlerWorker:
 
     def stop(self) -> None:
         """Take no more jobs, and cancel the present one where that is possible."""
-        self._stopping = True
+        self._stopping.set()
         self._cancel_soon(None)
 
     def join(self) -> str | None:
@@ -178,7 +178,9 @@ class HandlerWorker:
             runner.run(self._main())
 
     async def _main(self) -> None:
-        while not self._stopping and (job := await self._take()) is not None:
+        while not self._stopping.is_set() and (job := await self._take()) is not None:
+            if self._stopping.is_set():
+                break  # it came while `stop` looked for a task to cancel
             if self._cancelled == job["id"]:
                 continue  # on its way from the queue to us
             self.job_id = job["id"]

@@ -7,7 +7,7 @@ Everything here runs in the server's event loop. Other threads come in through `
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -96,7 +96,7 @@ class QueueService:
 
     Args:
         endpoint_id: The one endpoint that is served.
-        time_scale: See `EngineSettings`.
+        settings: What the engine goes by.
         post_webhook: Delivers a webhook, with its repetitions.
         faults: What goes wrong on purpose.
     """
@@ -105,21 +105,21 @@ class QueueService:
         self,
         endpoint_id: str,
         *,
-        time_scale: float = 1.0,
-        post_webhook: Callable[[WebhookDue], Awaitable[None]] | None = None,
-        faults: FaultPlan | None = None,
+        settings: EngineSettings,
+        post_webhook: Callable[[WebhookDue], Coroutine[None, None, None]],
+        faults: FaultPlan,
     ) -> None:
         self.endpoint_id = endpoint_id
         self._started = time.monotonic()
         self._offset = 0.0
-        self.engine = Engine(EngineSettings(time_scale=time_scale, epoch=time.time()))
+        self.engine = Engine(settings)
         self.batches = BatchBook(self.engine, endpoint_id)
         self.listeners: dict[str, WorkerListener] = {}
-        self.faults = faults if faults is not None else FaultPlan(None)
+        self.faults = faults
         self.closing = False
         self.held = 0
         self._post_webhook = post_webhook
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._deliveries: set[asyncio.Task[None]] = set()
         self._job_waiters: dict[str, dict[Waiter, None]] = {}
         self._takers: dict[Waiter, str] = {}
         self._leaving: set[str] = set()
@@ -169,8 +169,11 @@ class QueueService:
                 self._deliver(event)
 
     def _deliver(self, due: WebhookDue) -> None:
-        if self._post_webhook is not None and not self.closing:
-            self.spawn(self._post_webhook(due))
+        """Post it beside the requests; `close` ends that."""
+        if not self.closing:
+            task = asyncio.get_running_loop().create_task(self._post_webhook(due))
+            self._deliveries.add(task)
+            task.add_done_callback(self._deliveries.discard)
 
     def _arm(self) -> None:
         """Have the timer ring at the next deadline, if it would not ring before."""
@@ -189,16 +192,6 @@ class QueueService:
     def _ring(self) -> None:
         self._timer = None
         self.act(self.engine.advance)
-
-    def spawn(self, work: Awaitable[None]) -> None:
-        """Run something beside the requests; `close` ends it."""
-
-        async def run() -> None:
-            await work
-
-        task = asyncio.get_running_loop().create_task(run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # Workers of ours.
 
@@ -302,16 +295,16 @@ class QueueService:
     # The end.
 
     async def close(self) -> None:
-        """Let everybody who waits go, and end what runs beside the requests."""
+        """Let everybody who waits go, and end the deliveries of webhooks."""
         self.closing = True
         if self._timer is not None:
             self._timer.cancel()
         _wake_all(list(self._takers))
         for waiters in (*self._job_waiters.values(), *self._stop_waiters.values()):
             _wake_all(waiters)
-        for task in list(self._tasks):
+        for task in self._deliveries:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._deliveries, return_exceptions=True)
 
 
 def _wake_all(waiters: Iterable[Waiter] | None) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import atexit
 import re
 import secrets
+import threading
+import time
 import warnings
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
@@ -13,7 +15,7 @@ from runpod_queue_api import wire
 from starlette.types import ASGIApp
 
 from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES, Keys, build_app
-from runpod_typed.local._engine.events import WebhookDue
+from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._engine.statistics import QueueStats
 from runpod_typed.local._faults import FaultKind, FaultPlan, Faults, Injection
 from runpod_typed.local._handlers import Handler, HandlerConfig, HandlerWorker, read_config
@@ -95,6 +97,7 @@ class LocalQueue:
         self._server: ServerThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._workers: list[Worker] = []
+        self._lock = threading.Lock()  # held by whoever acts in the loop, so that it does not end meanwhile
 
     def __repr__(self) -> str:
         where = self.base_url if self._loop is not None else "not started"
@@ -152,8 +155,9 @@ class LocalQueue:
             worker.stop()
         self._run(self._shut_down())
         complaints = [complaint for worker in self._workers if (complaint := worker.join())]
+        with self._lock:
+            self._loop = None
         server.stop()
-        self._loop = None
         for complaint in complaints:
             warnings.warn(complaint, RuntimeWarning, stacklevel=2)
 
@@ -268,25 +272,22 @@ class LocalQueue:
 
     def _act(self, action: Callable[[QueueService], T]) -> T:
         """Do something in the queue's event loop, and wait for it."""
-        service, loop = self._service, self._loop
-        if service is None or loop is None:
-            raise RuntimeError("the queue does not run")
+        with self._lock:
+            service, loop = self._service, self._loop
+            if service is None or loop is None:
+                raise RuntimeError("the queue does not run")
 
-        async def act() -> T:
-            return action(service)
+            async def act() -> T:
+                return action(service)
 
-        return asyncio.run_coroutine_threadsafe(act(), loop).result()
+            return asyncio.run_coroutine_threadsafe(act(), loop).result()
 
     def _build(self) -> ASGIApp:
         """Everything that lives in the event loop."""
-        service = QueueService(
-            self._endpoint_id, time_scale=self._time_scale, post_webhook=self._post, faults=self._faults
-        )
-        settings = service.engine.settings
-        self._webhooks = WebhookSender(
-            attempts=settings.webhook_attempts, delay=settings.scaled(settings.webhook_delay)
-        )
-        self._service = service
+        settings = EngineSettings(time_scale=self._time_scale, epoch=time.time())
+        webhooks = WebhookSender(attempts=settings.webhook_attempts, delay=settings.scaled(settings.webhook_delay))
+        service = QueueService(self._endpoint_id, settings=settings, post_webhook=webhooks.post, faults=self._faults)
+        self._webhooks, self._service = webhooks, service
         return build_app(service, self._keys, self._limits)
 
     @property
@@ -318,7 +319,3 @@ class LocalQueue:
             await self._service.close()
         if self._webhooks is not None:
             await self._webhooks.close()
-
-    async def _post(self, due: WebhookDue) -> None:
-        if self._webhooks is not None:
-            await self._webhooks.post(due)

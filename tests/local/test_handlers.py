@@ -276,6 +276,15 @@ def test_a_handler_that_exits_ends_its_worker_and_the_job_goes_to_another(caplog
     assert "SystemExit" in caplog.text
 
 
+def test_an_async_handler_never_holds_up_the_end_however_young_its_job_is() -> None:
+    async def handler(job: Job) -> None:
+        await asyncio.sleep(60)
+
+    for _ in range(20):
+        with LocalQueue(handler) as queue:
+            Caller(queue).run()  # and stop while the job is on its way, or has just begun
+
+
 def test_a_handler_that_blocks_at_the_end_is_named_in_a_warning() -> None:
     release = threading.Event()
 
