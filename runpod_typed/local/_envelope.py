@@ -24,7 +24,7 @@ def read_envelope(body: object) -> Submission:
     envelope = _object(body, "the request body")
     if "input" not in envelope:
         raise InvalidEnvelopeError("input is required")
-    policy = _object(envelope.get("policy") or {}, "policy")
+    policy = _object({} if envelope.get("policy") is None else envelope["policy"], "policy")
     return Submission(
         input=envelope["input"],
         webhook=_url(envelope, "webhook"),

@@ -78,9 +78,9 @@ def listen(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # elsewhere it would share the port
         listener.bind((host, port))
         listener.listen(BACKLOG)
-    except BaseException:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}") from None
     return listener
 
 

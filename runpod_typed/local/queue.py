@@ -79,6 +79,8 @@ class LocalQueue:
             raise ValueError('worker must be a list such as [sys.executable, "handler.py"]')
         if workers < 1:
             raise ValueError("workers must be at least 1")
+        if not 0 <= port <= 65535:
+            raise ValueError("port must be from 0 to 65535")
         if not time_scale > 0:
             raise ValueError("time_scale must be above 0")
         make_budgets(limits)  # refuses unknown names here, not in the server's thread
@@ -154,7 +156,7 @@ class LocalQueue:
         for worker in self._workers:
             worker.stop()
         self._run(self._shut_down())
-        complaints = [complaint for worker in self._workers if (complaint := worker.join())]
+        complaints = [complaint for worker in self._workers for complaint in worker.join()]
         with self._lock:
             self._loop = None
         server.stop()

@@ -1,10 +1,13 @@
 """Starting and stopping: ready when it says so, gone when it says so."""
 
+import errno
 import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,8 @@ import pytest
 
 from runpod_typed.local import Limit, LocalQueue, QueueStats
 from runpod_typed.local._server import listen
-from tests.local.caller import Caller
+from tests.local.caller import Caller, eventually, in_background
+from tests.open_things import OpenThings
 
 
 def threads() -> set[str]:
@@ -36,6 +40,47 @@ def test_leaving_the_block_leaves_no_thread_and_no_listener() -> None:
         client.get("/health")
 
 
+def test_a_queue_for_each_of_two_hundred_tests_leaves_nothing_open() -> None:
+    def use() -> None:
+        with LocalQueue(lambda job: job["input"]) as queue:
+            client = Caller(queue)
+            assert client.wait(client.run())["status"] == "COMPLETED"
+
+    use()  # what is opened once for all
+    before, files = OpenThings.now(), open_files()
+    for _ in range(200):
+        use()
+    assert before.more_now() == []
+    assert open_files() == files
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_the_home_of_a_worker_process_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    program = "import pathlib, time; print(pathlib.Path.home(), flush=True); time.sleep(60)"
+    with LocalQueue(worker=[sys.executable, "-c", program], workers=2) as queue:
+        output = eventually(lambda: queue.worker_output, lambda output: output.count("\n") == 2)
+        assert {Path(home).parent for home in output.split()} == {tmp_path}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_looks_at_a_queue_while_another_thread_stops_it_gets_an_answer_or_an_error() -> None:
+    def look(queue: LocalQueue) -> str:
+        try:
+            while True:
+                assert queue.held_requests == 0
+        except RuntimeError as error:
+            return str(error)
+
+    for _ in range(20):
+        with LocalQueue() as queue:
+            said = in_background(partial(look, queue))
+        assert said() == "the queue does not run"
+
+
 def test_stopping_twice_is_fine_and_starting_twice_is_not() -> None:
     queue = LocalQueue()
     assert queue.start() is queue
@@ -56,9 +101,11 @@ def test_it_can_be_started_again_on_the_same_port_and_knows_nothing_of_before() 
 
 def test_a_port_that_is_taken_is_an_error_and_leaves_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        queue = LocalQueue(port=taken.getsockname()[1])
-        with pytest.raises(OSError):
+        port = taken.getsockname()[1]
+        queue = LocalQueue(port=port)
+        with pytest.raises(OSError, match=f"127.0.0.1 port {port}: .*in use") as caught:
             queue.start()
+    assert caught.value.errno == errno.EADDRINUSE
     assert threads() == set()
     with queue:
         assert Caller(queue).get("/health").status == 200
@@ -81,6 +128,8 @@ def test_another_address_can_be_asked_for() -> None:
         ({"endpoint_id": ""}, "endpoint_id"),
         ({"api_key": ""}, "api_key"),
         ({"workers": 0}, "workers"),
+        ({"port": 65536}, "port"),
+        ({"port": -1}, "port"),
         ({"time_scale": 0}, "time_scale"),
         ({"time_scale": float("nan")}, "time_scale"),
         ({"limits": {"nothing": Limit(1)}}, "nothing"),
