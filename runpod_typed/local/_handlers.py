@@ -26,6 +26,7 @@ from runpod_typed.local._worker_messages import (
 T = TypeVar("T")
 TAKE_SECONDS: Final = 86_400.0
 GRACE_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 1.0
 
 logger = logging.getLogger("runpod_typed.local")
 
@@ -113,6 +114,7 @@ class HandlerWorker:
         self._stopping = threading.Event()
         self._doomed: str | None = None
         self._cancelled: str | None = None
+        self._successor: HandlerWorker | None = None
         self.job_id: str | None = None
         self.worker_id = _new_worker_id()
         self._thread = threading.Thread(target=self._run, name=f"runpod-typed {self.worker_id}", daemon=True)
@@ -128,16 +130,21 @@ class HandlerWorker:
         """Take no more jobs, and cancel the present one where that is possible."""
         self._stopping.set()
         self._cancel_soon(None)
+        if self._successor is not None:
+            self._successor.stop()
 
-    def join(self) -> str | None:
+    def join(self) -> list[str]:
         """Wait for the end, but not for a handler that blocks."""
-        self._thread.join(GRACE_SECONDS)
+        complaints = self._successor.join() if self._successor is not None else []
+        self._thread.join(GRACE_SECONDS if self._successor is None else 0)  # who has one was given time
         if self._thread.is_alive() and self.job_id is None:
             self._thread.join(GRACE_SECONDS)  # its job is over, and it is about to end
-        if not self._thread.is_alive():
-            return None
-        name = getattr(self._handler, "__qualname__", self._handler)
-        return f"handler {name} still runs job {self.job_id}: it cannot be interrupted and is left in its daemon thread"
+        if self._thread.is_alive():
+            complaints.append(
+                f"handler {self._handler_name} still runs job {self.job_id}: "
+                "it cannot be interrupted and is left in its daemon thread"
+            )
+        return complaints
 
     @property
     def output(self) -> str:
@@ -150,9 +157,24 @@ class HandlerWorker:
         return None
 
     def stop_job(self, job_id: str) -> None:
-        """Cancel the job. A handler that blocks does not notice; one that has not begun never will."""
+        """Cancel the job. One that has not begun never will; a handler that blocks does not notice, and is replaced."""
         self._cancelled = job_id
         self._cancel_soon(job_id)
+        self._queue_loop.call_later(STOP_SECONDS, self._replace_if_deaf, job_id)
+
+    def _replace_if_deaf(self, job_id: str) -> None:
+        worker = self._service.engine.workers.get(self.worker_id)
+        if self._stopping.is_set() or self.job_id != job_id or worker is None or worker.jobs:
+            return
+        logger.warning(
+            "Handler %s does not stop job %s and goes on in its thread; another worker takes its place.",
+            self._handler_name,
+            job_id,
+        )
+        self._stopping.set()
+        self._service.forget_worker(self.worker_id)
+        self._successor = HandlerWorker(self._config, self._service, self._queue_loop)
+        self._successor.start()
 
     def replace(self) -> None:
         """Nothing to do: `_execute` begins anew by itself."""
@@ -160,6 +182,10 @@ class HandlerWorker:
     def crash(self, job_id: str) -> None:
         """Die in the middle of this job: its work is done and lost."""
         self._doomed = job_id
+
+    @property
+    def _handler_name(self) -> str:
+        return str(getattr(self._handler, "__qualname__", self._handler))
 
     def _cancel_soon(self, job_id: str | None) -> None:
         loop = self._loop
@@ -272,7 +298,8 @@ class HandlerWorker:
         try:
             yield
         finally:
-            _reporters.pop(job_id, None)
+            if _reporters.get(job_id) is report:  # the job may run anew elsewhere
+                del _reporters[job_id]
 
     # In the queue's loop.
 

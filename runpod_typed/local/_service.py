@@ -45,8 +45,9 @@ class Worker(WorkerListener, Protocol):
     def stop(self) -> None:
         """Take no more jobs, and end what runs as far as that is possible."""
 
-    def join(self) -> str | None:
-        """Wait for the end, within reason. Returns a complaint if something is left."""
+    def join(self) -> list[str]:
+        """Wait for the end, within reason. Returns complaints about what is left."""
+        ...
 
     @property
     def output(self) -> str:
@@ -123,6 +124,7 @@ class QueueService:
         self._job_waiters: dict[str, dict[Waiter, None]] = {}
         self._takers: dict[Waiter, str] = {}
         self._leaving: set[str] = set()
+        self._dying: set[str] = set()
         self._stop_waiters: dict[str, dict[Waiter, None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -195,21 +197,25 @@ class QueueService:
 
     # Workers of ours.
 
-    def adopt_worker(self, worker_id: str, listener: WorkerListener, *, attached: bool = False) -> None:
+    def adopt_worker(
+        self, worker_id: str, listener: WorkerListener, *, attached: bool = False, healthy: bool = True
+    ) -> None:
         """A worker of ours starts.
 
         Args:
             worker_id: Its id.
             listener: Is told what it should do.
             attached: It runs in this process.
+            healthy: The one before it did not fail.
         """
         self.listeners[worker_id] = listener
-        self.act(partial(self.engine.start_worker, worker_id, attached=attached))
+        self.act(partial(self.engine.start_worker, worker_id, attached=attached, healthy=healthy))
 
     def forget_worker(self, worker_id: str) -> None:
         """A worker of ours is gone; its jobs go to others."""
         self.listeners.pop(worker_id, None)
         self._leaving.discard(worker_id)
+        self._dying.discard(worker_id)
         self.act(partial(self.engine.lose_worker, worker_id))
 
     def release_worker(self, worker_id: str) -> None:
@@ -239,7 +245,7 @@ class QueueService:
         taken: list[JobRecord] = []
 
         def ready() -> bool:
-            if self.closing or worker_id in self._leaving:
+            if self.closing or worker_id in self._leaving or worker_id in self._dying:
                 return True
             if not waiter.left:
                 taken.extend(self.act(partial(self.engine.take, worker_id, limit=limit)))
@@ -257,11 +263,14 @@ class QueueService:
         if listener is not None:
             for record in taken:
                 if self.faults.strikes(FaultKind.WORKER_DEATH):
+                    self._dying.add(worker_id)
                     listener.crash(record.id)
         return taken
 
     def finish(self, worker_id: str, job_id: str, result: Result) -> None:
-        """Take a worker's result."""
+        """Take a worker's result, unless the worker is about to die: then its work is lost, however quick it was."""
+        if worker_id in self._dying:
+            return
         finish = partial(self.engine.finish, worker_id, job_id, result)
         self.act(finish)
         if self.faults.strikes(FaultKind.DUPLICATE_RESULT):

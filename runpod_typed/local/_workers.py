@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import secrets
+import shlex
 import signal
 import site
 import subprocess
@@ -14,18 +15,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import IO, Final, TypeVarTuple, Unpack
+from typing import IO, Final
 
 from runpod_typed.local._service import QueueService
 
-Ts = TypeVarTuple("Ts")
-
-PING_INTERVAL_MS: Final = "1000"  # the least that the SDK survives
+HEARTBEAT_SECONDS: Final = 1  # the least that the SDK survives
 KEPT_LINES: Final = 500
 REPORTED_LINES: Final = 20
 TERMINATE_SECONDS: Final = 2.0
 REPLACE_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 5.0
 FIRST_RESTART_PAUSE: Final = 0.1
 LONGEST_RESTART_PAUSE: Final = 5.0
 HEALTHY_SECONDS: Final = 5.0
@@ -48,7 +49,7 @@ def worker_variables(endpoint_url: str, worker_id: str, token: str) -> dict[str,
         "RUNPOD_WEBHOOK_POST_OUTPUT": f"{endpoint_url}/job-done/{reports}",
         "RUNPOD_WEBHOOK_POST_STREAM": f"{endpoint_url}/job-stream/{reports}",
         "RUNPOD_WEBHOOK_PING": f"{endpoint_url}/ping/$RUNPOD_POD_ID",
-        "RUNPOD_PING_INTERVAL": PING_INTERVAL_MS,
+        "RUNPOD_PING_INTERVAL": str(HEARTBEAT_SECONDS * 1000),
         "RUNPOD_POD_ID": worker_id,
         "RUNPOD_AI_API_KEY": token,
         "RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true",
@@ -98,6 +99,26 @@ def last_will(process: "subprocess.Popen[str]") -> Generator[None]:
             executor.kill()  # before the pipe is closed: the group's number may be somebody else's by now
 
 
+def what_went_wrong(code: int, words: str, *, asked: bool) -> str | None:
+    """Why a worker ended that nobody asked to, in words for its author; None if it is nothing to speak of.
+
+    Args:
+        code: The exit code of its process.
+        words: The last lines that it wrote.
+        asked: It asked for work at least once.
+    """
+    if code == 0 and asked:
+        return None  # as the SDK ends after a job when it is configured to refresh its worker
+    fault = f"ended with code {code}"
+    if not asked:
+        fault += " before it asked for a job"
+        if "No module named 'runpod'" in words:
+            fault += ", since its Python has no worker SDK: pip install runpod"
+        elif code == 0:
+            fault += ": does it call runpod.serverless.start?"
+    return f"{fault}. Its last words:\n{words}" if words else fault
+
+
 class WorkerProcess:
     """One place for a worker: starts a process, and another when that one ends.
 
@@ -125,7 +146,9 @@ class WorkerProcess:
         self._stopping = threading.Event()
         self._kill_at = 0.0
         self._process: subprocess.Popen[str] | None = None
+        self._killed: subprocess.Popen[str] | None = None
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._reported = ""
         self.worker_id = ""
         self._thread = threading.Thread(target=self._supervise, name="runpod-typed worker supervisor", daemon=True)
 
@@ -133,7 +156,7 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start the first process."""
-        self._adopt_new_worker()
+        self._adopt_new_worker(healthy=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -142,12 +165,13 @@ class WorkerProcess:
         self._stopping.set()
         self._terminate()
 
-    def join(self) -> None:
+    def join(self) -> list[str]:
         """Return when nothing is left of the process, which is killed if it does not end by itself."""
         self._thread.join(max(0.0, self._kill_at - time.monotonic()))
         if self._thread.is_alive():
             self.kill()
             self._thread.join()
+        return []
 
     @property
     def output(self) -> str:
@@ -162,12 +186,23 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End the present process without warning; another one follows."""
-        process = self._process
+        process = self._killed = self._process
         if process is not None:
             self._kill_group(process)
 
     def stop_job(self, job_id: str) -> None:
-        """Nothing to do: the worker is told when it asks."""
+        """The worker is told when it asks. One that blocks does not ask: it is replaced, as on the platform."""
+        self._loop.call_later(STOP_SECONDS, self._kill_if_deaf, self._process, self.worker_id, job_id)
+
+    def _kill_if_deaf(self, process: "subprocess.Popen[str] | None", worker_id: str, job_id: str) -> None:
+        if process is not self._process or process is self._killed:
+            return
+        in_vain = self._service.engine.runs_in_vain(worker_id, job_id)
+        if in_vain is None:
+            self._loop.call_later(HEARTBEAT_SECONDS, self._kill_if_deaf, process, worker_id, job_id)
+        elif in_vain:
+            logger.warning("Worker %s does not stop job %s and is replaced.", worker_id, job_id)
+            self.kill()
 
     def replace(self) -> None:
         """The worker wants to end (`stopPod`): let it finish what it has, and end it."""
@@ -207,18 +242,34 @@ class WorkerProcess:
         with tempfile.TemporaryDirectory(prefix="runpod-typed-home-", ignore_cleanup_errors=True) as home:
             while not self._stopping.is_set():
                 started = time.monotonic()
-                self._run_one(home)
+                fault = self._run_one(home)
                 if time.monotonic() - started > HEALTHY_SECONDS:
                     pause = FIRST_RESTART_PAUSE
-                if not self._stopping.wait(pause):
-                    self._adopt_new_worker()
+                if self._stopping.is_set():
+                    return
+                if fault is not None:
+                    self._report(fault, pause)
+                self._adopt_new_worker(healthy=fault is None)
+                self._stopping.wait(pause)
                 pause = min(pause * 2, LONGEST_RESTART_PAUSE)
 
-    def _adopt_new_worker(self) -> None:
+    def _adopt_new_worker(self, *, healthy: bool) -> None:
         self.worker_id = f"worker{secrets.token_hex(4)}"
-        self._in_loop(self._service.adopt_worker, self.worker_id, self)
+        self._in_loop(partial(self._service.adopt_worker, self.worker_id, self, healthy=healthy))
 
-    def _run_one(self, home: str) -> None:
+    def _report(self, fault: str, pause: float) -> None:
+        """Say why a worker ended; its last words only when they are new."""
+        again = fault == self._reported
+        self._reported = fault
+        logger.warning(
+            "A worker (%s) %s; the next one starts in %.1f s.",
+            shlex.join(self._command),
+            "has ended once more, for the same reason" if again else fault,
+            pause,
+        )
+
+    def _run_one(self, home: str) -> str | None:
+        """Run a process to its end. Returns what was wrong with it, if something was."""
         variables = worker_variables(self._endpoint_url, self.worker_id, self._token)
         try:
             process = subprocess.Popen(
@@ -232,12 +283,12 @@ class WorkerProcess:
                 start_new_session=True,
             )
         except OSError as error:
-            logger.error("The worker could not be started: %s", error)  # noqa: TRY400 -- the path says it all
-            self._in_loop(self._service.forget_worker, self.worker_id)
-            return
+            self._forget_worker()
+            return f"could not be started: {error}"
         self._process = process
         assert process.stdout is not None  # noqa: S101 -- a pipe was asked for
-        reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        words: deque[str] = deque(maxlen=REPORTED_LINES)
+        reader = threading.Thread(target=self._read, args=(process.stdout, words), daemon=True)
         reader.start()
         if self._stopping.is_set():
             self._terminate()  # `stop` came before there was a process
@@ -246,17 +297,20 @@ class WorkerProcess:
             self._kill_group(process)
         reader.join()
         self._process = None
-        self._in_loop(self._service.forget_worker, self.worker_id)
-        if code != 0 and not self._stopping.is_set():
-            last = "".join(list(self._lines)[-REPORTED_LINES:])
-            logger.warning(
-                "Worker %s ended with code %d and is replaced. Its last words:\n%s", self.worker_id, code, last
-            )
+        worker = self._service.engine.workers.get(self.worker_id)
+        asked = worker is not None and worker.ready
+        self._forget_worker()
+        return None if process is self._killed else what_went_wrong(code, "".join(words), asked=asked)
 
-    def _read(self, stream: IO[str]) -> None:
+    def _read(self, stream: IO[str], words: deque[str]) -> None:
         with stream:
-            self._lines.extend(stream)
+            for line in stream:
+                self._lines.append(line)
+                words.append(line)
 
-    def _in_loop(self, action: Callable[[Unpack[Ts]], None], *arguments: *Ts) -> None:
+    def _forget_worker(self) -> None:
+        self._in_loop(partial(self._service.forget_worker, self.worker_id))
+
+    def _in_loop(self, action: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the queue has ended
-            self._loop.call_soon_threadsafe(action, *arguments)
+            self._loop.call_soon_threadsafe(action)

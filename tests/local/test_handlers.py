@@ -36,6 +36,12 @@ async def async_generator(job: Job) -> AsyncIterator[object]:
         yield {"n": number}
 
 
+def workers() -> list[str]:
+    """The threads in which handlers run."""
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if name.startswith("runpod-typed local") and name != "runpod-typed local queue"]
+
+
 @pytest.mark.parametrize("handler", [plain, asynchronous])
 def test_a_handler_gets_the_job_and_its_return_value_is_the_output(handler: Any) -> None:
     with LocalQueue(handler) as queue:
@@ -283,6 +289,29 @@ def test_an_async_handler_never_holds_up_the_end_however_young_its_job_is() -> N
     for _ in range(20):
         with LocalQueue(handler) as queue:
             Caller(queue).run()  # and stop while the job is on its way, or has just begun
+
+
+def test_a_handler_that_blocks_in_a_job_that_timed_out_makes_way_for_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    release = threading.Event()
+
+    def handler(job: Job) -> object:
+        if job["input"] == "block":
+            release.wait(20)
+        return "done"
+
+    with caplog.at_level(logging.WARNING, "runpod_typed.local"), LocalQueue(handler) as queue:
+        client = Caller(queue)
+        blocked = client.run("block", policy={"executionTimeout": 5000})
+        client.until(f"/status/{blocked}", lambda shown: shown["status"] == "IN_PROGRESS")
+        queue.advance(5)
+        assert client.wait(client.run("quick"))["output"] == "done"
+        assert client.get("/health").json["workers"]["idle"] == 1
+        release.set()
+        eventually(workers, lambda names: len(names) == 1)
+        assert client.get(f"/status/{blocked}").json["status"] == "TIMED_OUT"
+    assert f"handler does not stop job {blocked}" in caplog.text
 
 
 def test_a_handler_that_blocks_at_the_end_is_named_in_a_warning() -> None:

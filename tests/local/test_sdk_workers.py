@@ -4,6 +4,7 @@ import json
 import logging
 import operator
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from runpod_typed.local import LocalQueue
+from runpod_typed.local import LocalQueue, _workers
+from runpod_typed.local._workers import what_went_wrong
 from tests.local.caller import Caller, eventually, in_background
 
 CONFIGS = ("plain", "generator", "aggregate", "concurrent", "refreshing")
@@ -106,6 +108,19 @@ def test_a_job_that_runs_too_long_is_stopped(queues: dict[str, LocalQueue], plai
     eventually(lambda: queues["plain"].worker_output, lambda output: f"STOPPED {job_id}" in output)
 
 
+def test_a_worker_that_blocks_in_a_cancelled_job_is_replaced(
+    plain: Caller, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_workers, "STOP_SECONDS", 0.1)
+    job_id = plain.run({"do": "block"})
+    plain.until(f"/status/{job_id}", lambda shown: shown["status"] == "IN_PROGRESS")
+    plain.post(f"/cancel/{job_id}")
+    assert do(plain, "echo", what=1)["status"] == "COMPLETED"
+    assert [message.partition(" ")[2].partition(" ")[2] for message in caplog.messages] == [
+        f"does not stop job {job_id} and is replaced."
+    ]
+
+
 def test_an_empty_input_is_dropped_by_the_worker_and_ends_as_a_timeout(
     queues: dict[str, LocalQueue], plain: Caller
 ) -> None:
@@ -131,7 +146,7 @@ def test_a_worker_that_dies_is_replaced_and_its_job_tried_once_more(
     with caplog.at_level(logging.WARNING, "runpod_typed.local"):
         shown = do(plain, "die")
     assert (shown["status"], shown["error"], shown["retries"]) == ("FAILED", "job timed out after 1 retries", 1)
-    assert "ended with code 3 and is replaced" in caplog.text
+    assert "ended with code 3" in caplog.text
     assert do(plain, "echo", what=1)["status"] == "COMPLETED"
 
 
@@ -191,7 +206,7 @@ def test_two_workers_start_and_nothing_is_left_of_them_even_when_they_block(capl
         groups = [os.getpgid(pid) for pid in pids]
     for group in groups:
         eventually(partial(is_there, group), operator.not_)
-    assert "is replaced" not in caplog.text
+    assert caplog.text == ""
 
 
 def is_there(group: int) -> bool:
@@ -203,20 +218,24 @@ def is_there(group: int) -> bool:
     return True
 
 
-def test_a_worker_does_not_outlive_a_program_that_is_killed() -> None:
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_does_not_outlive_the_program_however_that_ends(signal_: signal.Signals) -> None:
     program = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
         "from runpod_typed.local import LocalQueue\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whatever the runner of the tests ignores
         "queue = LocalQueue(worker=[sys.executable, '-c', 'import time; print(1); time.sleep(60)']).start()\n"
         "while not queue.worker_output:\n"
         "    time.sleep(0.01)\n"
         "print(*queue.worker_pids, flush=True)\n"
         "time.sleep(60)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
-        process.kill()
+        process.send_signal(signal_)
     eventually(partial(is_there, pid), operator.not_)
 
 
@@ -230,8 +249,48 @@ def test_a_worker_that_cannot_start_is_reported_with_its_last_words(caplog: pyte
         assert Caller(queue).get("/health").status == 200
 
 
+def test_a_worker_with_a_mistake_in_it_is_named_once_and_counts_as_unhealthy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = tmp_path / "handler.py"
+    script.write_text("def handler(job)\n")
+    with (
+        caplog.at_level(logging.WARNING, "runpod_typed.local"),
+        LocalQueue(worker=[sys.executable, str(script)]) as queue,
+    ):
+        eventually(lambda: caplog.messages, lambda messages: len(messages) > 1)
+        assert Caller(queue).get("/health").json["workers"]["unhealthy"] == 1
+    first, second, *_ = caplog.messages
+    assert f"{script}) ended with code 1 before it asked for a job" in first
+    assert f'File "{script}", line 1' in first
+    assert first.count("SyntaxError") == 1
+    assert "has ended once more, for the same reason" in second
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "asked", "fault"),
+    [
+        (0, "", True, None),
+        (3, "", True, "ended with code 3"),
+        (-9, "Killed\n", True, "ended with code -9. Its last words:\nKilled\n"),
+        (0, "", False, "ended with code 0 before it asked for a job: does it call runpod.serverless.start?"),
+        (
+            1,
+            "ModuleNotFoundError: No module named 'runpod'\n",
+            False,
+            (
+                "ended with code 1 before it asked for a job, since its Python has no worker SDK: pip install runpod. "
+                "Its last words:\nModuleNotFoundError: No module named 'runpod'\n"
+            ),
+        ),
+    ],
+)
+def test_what_was_wrong_with_a_worker_is_said_in_words(code: int, words: str, asked: bool, fault: str | None) -> None:
+    assert what_went_wrong(code, words, asked=asked) == fault
+
+
 def test_a_program_that_is_not_there_is_reported(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.ERROR, "runpod_typed.local"), LocalQueue(worker=["/no/such/program"]):
+    with caplog.at_level(logging.WARNING, "runpod_typed.local"), LocalQueue(worker=["/no/such/program"]):
         eventually(lambda: caplog.text, lambda text: "/no/such/program" in text)
 
 

@@ -24,10 +24,15 @@ class Crew:
         self.members: dict[str, WorkerRecord] = {}
         self.throttled = 0
 
-    def add(self, worker_id: str, *, attached: bool) -> None:
+    def add(self, worker_id: str, *, attached: bool, healthy: bool) -> None:
         """A worker of ours starts."""
         self.members[worker_id] = WorkerRecord(
-            id=worker_id, seen_at=self._ledger.now, supervised=True, attached=attached, ready=attached
+            id=worker_id,
+            seen_at=self._ledger.now,
+            supervised=True,
+            attached=attached,
+            ready=attached,
+            healthy=healthy,
         )
 
     def see(self, worker_id: str) -> WorkerRecord:
@@ -78,6 +83,7 @@ class Crew:
         """Have the worker told to stop a job."""
         if job_id not in worker.stops:
             worker.stops.append(job_id)
+            worker.reported = None
             self._ledger.tell(JobStopped(worker.id, job_id))
 
     def show(self) -> dict[str, int]:

@@ -12,7 +12,7 @@ outside is collected as events for `take_events`.
     any --ttl, retention, purge--> gone
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from runpod_queue_api import wire
 
@@ -182,7 +182,7 @@ class Engine:
         """Give a worker up to `limit` jobs."""
         now = self.advance(now)
         worker = self.crew.see(worker_id)
-        worker.ready = True
+        worker.ready = worker.healthy = True
         taken: list[JobRecord] = []
         while not self._paused and len(taken) < limit and (job_id := self._line.pop()) is not None:
             record = self.jobs[job_id]
@@ -238,7 +238,7 @@ class Engine:
             self.crew.release(record)
             self._ledger.deadlines.add(self._ledger.now + self.settings.orphan_after, Due.ORPHAN_CHECK, job_id)
 
-    def ping(self, worker_id: str, job_ids: Iterable[str], now: float, *, healthy: bool = True) -> None:
+    def ping(self, worker_id: str, job_ids: Collection[str], now: float, *, healthy: bool = True) -> None:
         """Take a heartbeat that names the jobs in progress.
 
         A job that the worker should not be running (any more) is to be stopped, once more if need be: the SDK overlooks
@@ -252,6 +252,7 @@ class Engine:
                 self.jobs[job_id].signed_at = now
             else:
                 self.crew.stop(worker, job_id)
+        worker.reported = frozenset(job_ids)
 
     def take_stops(self, worker_id: str, now: float) -> list[str]:
         """The jobs that this worker should stop and has not been told of."""
@@ -262,10 +263,10 @@ class Engine:
 
     # What the supervisor of workers does.
 
-    def start_worker(self, worker_id: str, now: float, *, attached: bool = False) -> None:
-        """A worker of ours has been started."""
+    def start_worker(self, worker_id: str, now: float, *, attached: bool = False, healthy: bool = True) -> None:
+        """A worker of ours starts. One that takes the place of a failed one is unhealthy until it asks for work."""
         self.advance(now)
-        self.crew.add(worker_id, attached=attached)
+        self.crew.add(worker_id, attached=attached, healthy=healthy)
 
     def lose_worker(self, worker_id: str, now: float) -> None:
         """A worker is gone; its jobs go to others."""
@@ -274,6 +275,13 @@ class Engine:
         if worker is not None:
             for job_id in list(worker.jobs):
                 self._orphan(self.jobs[job_id])
+
+    def runs_in_vain(self, worker_id: str, job_id: str) -> bool | None:
+        """Whether a worker still runs a job that it was told to stop, and nothing else; None if nobody knows yet."""
+        worker = self.workers.get(worker_id)
+        if worker is None or worker.jobs:
+            return False
+        return job_id in worker.reported if worker.reported is not None else None
 
     def pause(self) -> None:
         """Hand out no more jobs."""

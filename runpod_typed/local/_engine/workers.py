@@ -27,6 +27,7 @@ class WorkerRecord:
         healthy: False after a heartbeat that said so.
         jobs: What it holds, in the order taken.
         stops: What it should stop and has not been told yet.
+        reported: The jobs that its last heartbeat named; None since it was told to stop one, until the next.
     """
 
     id: str
@@ -37,6 +38,7 @@ class WorkerRecord:
     healthy: bool = True
     jobs: dict[str, None] = field(factory=dict[str, None])
     stops: list[str] = field(factory=list[str])
+    reported: frozenset[str] | None = None
 
     @property
     def state(self) -> WorkerState:
