@@ -198,7 +198,9 @@ def build_app(service: QueueService, keys: Keys, limits: Limits = None) -> Starl
         methods = by_path.setdefault(operation.path, {})
         methods.update(dict.fromkeys(operation.methods, operation))
     routes = [_route(guard, path, methods) for path, methods in by_path.items()]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _show_http_error})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _show_http_error})
+    app.router.redirect_slashes = False  # `/run/` is no path of the API
+    return app
 
 
 def _route(guard: Guard, path: str, methods: dict[str, Operation]) -> Route:

@@ -86,6 +86,7 @@ def progress_update(job: dict[str, Any], progress: object) -> None:
 
     Raises:
         TypeError: `progress` is no JSON.
+        ValueError: It contains itself, or is nested too deeply.
     """
     encode(progress)
     report = _reporters.get(job["id"])

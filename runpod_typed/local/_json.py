@@ -5,6 +5,12 @@ it gets.
 """
 
 import json
+from collections.abc import Iterable
+from typing import Final, cast
+
+DEPTH: Final = (
+    500  # levels of nesting: well below what can be read here but not be written again, further down the stack
+)
 
 
 class InvalidJSONError(ValueError):
@@ -25,6 +31,8 @@ def decode(body: bytes, *, strict: bool) -> object:
         value: object = json.loads(body.decode(), parse_constant=_refuse if strict else None)
     except (ValueError, RecursionError) as error:
         raise InvalidJSONError(str(error)) from None
+    if body.count(b"[") + body.count(b"{") > DEPTH and _too_deep(value):
+        raise InvalidJSONError(f"nested deeper than {DEPTH} levels")
     return value
 
 
@@ -33,13 +41,29 @@ def encode(value: object) -> bytes:
 
     Raises:
         TypeError: Something in it is no JSON.
-        ValueError: It contains itself.
+        ValueError: It contains itself, or is nested too deeply.
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     try:
         return text.encode()
     except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(DEPTH):
+        level = [child for item in level for child in _children(item) if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: object) -> Iterable[object]:
+    return cast("dict[str, object]", value).values() if isinstance(value, dict) else cast("list[object]", value)
 
 
 def _refuse(constant: str) -> object:

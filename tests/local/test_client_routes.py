@@ -124,8 +124,8 @@ def test_other_methods_and_paths_are_refused_with_json(client: Caller) -> None:
     assert (wrong.status, wrong.json, wrong.headers["allow"]) == (405, {"error": "method not allowed"}, "POST")
     assert client.call("GET", "/run").status == 405
     assert client.call("POST", "/health").status == 405
-    unknown = client.get("/no-such-operation")
-    assert (unknown.status, unknown.json) == (404, {"error": "not found"})
+    for unknown in (client.get("/no-such-operation"), client.post("/run/", {"input": 1})):
+        assert (unknown.status, unknown.json) == (404, {"error": "not found"})
 
 
 @pytest.mark.parametrize("path", ["/status/x", "/status-sync/x", "/stream/x", "/cancel/x", "/retry/x"])

@@ -141,7 +141,10 @@ def test_a_chunk_with_an_error_fails_the_job() -> None:
         assert client.get(f"/stream/{job_id}").json["stream"] == [{"output": "a"}]
 
 
-@pytest.mark.parametrize("output", [{1, 2}, {"a": object()}, b"bytes"])
+DEEP: object = json.loads("[" * 900 + "]" * 900)
+
+
+@pytest.mark.parametrize("output", [{1, 2}, {"a": object()}, b"bytes", DEEP])
 def test_an_output_that_is_no_json_fails_the_job_and_says_so(output: object) -> None:
     with LocalQueue(lambda _: output) as queue:
         client = Caller(queue)

@@ -9,7 +9,7 @@ from hypothesis import given
 from runpod_typed.local._app import presented_key, same_key
 from runpod_typed.local._engine.jobs import ABSENT, Result
 from runpod_typed.local._envelope import InvalidEnvelopeError, read_envelope, read_envelopes
-from runpod_typed.local._json import InvalidJSONError, decode, encode
+from runpod_typed.local._json import DEPTH, InvalidJSONError, decode, encode
 from runpod_typed.local._worker_messages import (
     chunk_error,
     read_result,
@@ -66,6 +66,7 @@ def test_nulls_are_as_good_as_absent() -> None:
         ({"input": 1, "webhook": 7}, "webhook must be"),
         ({"input": 1, "webhook": "ftp://example.org"}, "webhook must be"),
         ({"input": 1, "policy": 7}, "policy must be an object"),
+        ({"input": 1, "policy": []}, "policy must be an object"),
         ({"input": 1, "policy": {"executionTimeout": 4999}}, "executionTimeout must be"),
         ({"input": 1, "policy": {"executionTimeout": 604_800_001}}, "executionTimeout must be"),
         ({"input": 1, "policy": {"executionTimeout": "5000"}}, "executionTimeout must be"),
@@ -107,6 +108,27 @@ def test_no_json_gets_through_but_an_envelope(body: object) -> None:
 @given(ANY_JSON)
 def test_json_survives_the_way_through_the_queue(value: object) -> None:
     assert repr(decode(encode(value), strict=False)) == repr(value)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_what_is_nested_too_deeply_to_be_written_again_is_not_read_either(opening: bytes, closing: bytes) -> None:
+    at_most = opening * (DEPTH - 1) + b"1" + closing * (DEPTH - 1)
+    assert encode(decode(at_most, strict=True)) == at_most
+    for depth in (DEPTH + 1, 960, 100_000):  # the second is within a hair's breadth of what Python can do
+        with pytest.raises(InvalidJSONError):
+            decode(opening * depth + b"1" + closing * depth, strict=True)
+    assert decode(b"[" + b"[]," * DEPTH + b"[]]", strict=True) == [[]] * (DEPTH + 1)
+
+
+def test_what_contains_itself_is_not_written() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    deep: object = 1
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (endless, deep):
+        with pytest.raises(ValueError):
+            encode(value)
 
 
 def test_lone_surrogates_survive_too() -> None:
