@@ -25,6 +25,7 @@ HEARTBEAT_SECONDS: Final = 1  # the least that the SDK survives
 KEPT_LINES: Final = 500
 REPORTED_LINES: Final = 20
 TERMINATE_SECONDS: Final = 2.0
+TERMINATE_IDLE_SECONDS: Final = 0.5  # the SDK takes 1 or 2 to end, even with nothing to do
 REPLACE_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0
 FIRST_RESTART_PAUSE: Final = 0.1
@@ -161,7 +162,9 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Ask the process to end, and start no other. `join` sees to it."""
-        self._kill_at = time.monotonic() + TERMINATE_SECONDS
+        worker = self._service.engine.workers.get(self.worker_id)
+        busy = worker is not None and worker.jobs
+        self._kill_at = time.monotonic() + (TERMINATE_SECONDS if busy else TERMINATE_IDLE_SECONDS)
         self._stopping.set()
         self._terminate()
 
@@ -243,10 +246,10 @@ class WorkerProcess:
             while not self._stopping.is_set():
                 started = time.monotonic()
                 fault = self._run_one(home)
-                if time.monotonic() - started > HEALTHY_SECONDS:
-                    pause = FIRST_RESTART_PAUSE
                 if self._stopping.is_set():
                     return
+                if fault is None or time.monotonic() - started > HEALTHY_SECONDS:
+                    pause = FIRST_RESTART_PAUSE
                 if fault is not None:
                     self._report(fault, pause)
                 self._adopt_new_worker(healthy=fault is None)
