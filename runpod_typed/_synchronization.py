@@ -176,18 +176,25 @@ def async_shielded() -> AbstractContextManager[object]:
 
 @final
 class Event:
-    """One caller waits, another one sets."""
+    """One caller waits, another one sets.
+
+    A bare lock: `threading.Event` keeps one that an interrupt (Ctrl-C) at a bad moment leaves locked, and whoever sets
+    it would wait for ever.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._lock.acquire()
 
     def set(self) -> None:
-        """Let those who wait go on."""
-        self._event.set()
+        """Let the one who waits go on."""
+        with suppress(RuntimeError):  # it is set already
+            self._lock.release()
 
     def wait(self, seconds: float | None) -> None:
         """Wait until it is set, `seconds` at most; None for as long as it takes."""
-        self._event.wait(seconds)
+        if self._lock.acquire(timeout=-1 if seconds is None else min(max(0.0, seconds), threading.TIMEOUT_MAX)):
+            self.set()
 
 
 @final
@@ -211,6 +218,40 @@ class AsyncEvent:
             await self._event.wait()
 
 
+@final
+class Slots:
+    """No limit: each thread makes one request at a time."""
+
+    def __init__(self, count: int) -> None:
+        del count
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+
+@final
+class AsyncSlots:
+    """So many tasks at a time; the others wait."""
+
+    def __init__(self, count: int) -> None:
+        import anyio  # noqa: PLC0415 -- the sync half never needs it
+
+        self._semaphore = anyio.Semaphore(count, fast_acquire=True)
+
+    async def __aenter__(self) -> None:
+        await self._semaphore.acquire()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._semaphore.release()
+
+
 class _Closable(Protocol):
     def close(self) -> None: ...
 
@@ -230,8 +271,18 @@ def runtime() -> tuple[int, object]:
 
 
 def async_runtime() -> tuple[int, object]:
-    """What the connections of the async half belong to: this process and the event loop that runs."""
-    return os.getpid(), running_asyncio_loop() or "trio"
+    """What the connections of the async half belong to: this process, and the event loop or the run of trio's."""
+    return os.getpid(), running_asyncio_loop() or _running_trio()
+
+
+def _running_trio() -> object | None:
+    if "trio" not in sys.modules:
+        return None
+    import trio  # noqa: PLC0415 -- it is there
+
+    with suppress(RuntimeError):
+        return trio.lowlevel.current_trio_token()
+    return None
 
 
 def running_asyncio_loop() -> object | None:

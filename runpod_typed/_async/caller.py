@@ -144,7 +144,7 @@ class AsyncCaller:
 
     def _here(self) -> _Process:
         if self._process.pid != os.getpid():
-            self._process = _Process(AsyncTransport(self.connection, self._http_client))
+            self._process = _Process(self._process.transport.in_this_process())
         return self._process
 
     def __reduce__(self) -> tuple[type[AsyncCaller], tuple[ConnectionConfig]]:

@@ -42,6 +42,7 @@ from runpod_typed.errors import RunpodError
 Out = TypeVar("Out", default=Any, covariant=True)
 Chunk = TypeVar("Chunk", default=Any, covariant=True)
 
+_PARTING_SECONDS = 4.0  # for cancelling the job of a block that an error leaves; shorter than the shield around it
 _log = logging.getLogger("runpod_typed")
 
 
@@ -308,7 +309,7 @@ class AsyncJob(Generic[Out, Chunk]):
             return
         with async_shielded():
             try:
-                await self.cancel()
+                await self.cancel(timeout=_PARTING_SECONDS)
             except RunpodError as error:
                 exc.add_note(f"Job {self.id} could not be cancelled and may go on: {error}")
                 _log.warning("Job %s could not be cancelled and may go on: %s", self.id, error)

@@ -1,4 +1,4 @@
-# One HTTP attempt, over httpcore's pool or an httpx client.
+# One HTTP attempt, over connections of our own or an httpx client.
 """What makes one HTTP attempt. An answer and a failure both come back as values.
 
 A failure that were raised would carry the transport's frames, and with them the key in their local variables.
@@ -11,10 +11,10 @@ from typing import Protocol, final
 import httpcore
 import httpx
 
-from runpod_typed._core.config import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig, ProxyAddress
+from runpod_typed._async.connections import AsyncConnections
+from runpod_typed._core.config import CONNECT_TIMEOUT, ConnectionConfig, ProxyAddress
 from runpod_typed._core.error_mapping import transport_failure
 from runpod_typed._core.http import BodyBuffer, HttpAnswer, HttpRequest, TransportFailure
-from runpod_typed._network import AsyncBackend, httpcore_proxy, tls_context
 from runpod_typed._synchronization import Attempt, async_content, async_deadline, async_run_out
 from runpod_typed.errors import ConfigurationError
 
@@ -36,22 +36,13 @@ class AsyncSender(Protocol):
 
 @final
 class AsyncPoolSender:
-    """Attempts over httpcore's connection pool, straight: half the work of a whole HTTP client."""
+    """Attempts over httpcore's connections, straight: half the work of a whole HTTP client."""
 
     def __init__(self, config: ConnectionConfig, proxy: ProxyAddress | None = None) -> None:
-        base = config.base_url
         self._config = config
-        self._scheme = base.scheme.encode()
-        self._host = base.host.encode()
-        tls_layers = [base.scheme, "" if proxy is None else proxy.scheme].count("https")
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls_context() if base.scheme == "https" else None,
-            max_connections=POOL_SIZE,
-            max_keepalive_connections=config.idle_connections,
-            keepalive_expiry=KEEPALIVE_EXPIRY,
-            network_backend=AsyncBackend(tls_layers),
-            proxy=None if proxy is None else httpcore_proxy(proxy),
-        )
+        self._scheme = config.base_url.scheme.encode()
+        self._host = config.base_url.host.encode()
+        self._connections = AsyncConnections(config, proxy)
 
     async def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
         """Send a request and take the whole answer in, within `seconds`."""
@@ -59,7 +50,7 @@ class AsyncPoolSender:
         try:
             async with async_deadline(seconds) as attempt:
                 try:
-                    return await self._exchange(request, seconds)
+                    return await self._in_turn(request, seconds)
                 finally:
                     sent = attempt.request_sent
         except Exception as error:  # noqa: BLE001 -- whatever a transport raises is this attempt's failure
@@ -67,9 +58,22 @@ class AsyncPoolSender:
         except BaseException as error:  # noqa: BLE001 -- cancelled, or Ctrl-C; it goes on, without the frames that hold the key
             raise error.with_traceback(None)  # noqa: B904 -- it is the same error
 
-    async def _exchange(self, request: HttpRequest, seconds: float) -> HttpAnswer:
+    async def _in_turn(self, request: HttpRequest, seconds: float) -> HttpAnswer:
+        async with self._connections.slots:
+            connection = await self._connections.take()
+            try:
+                answer = await self._exchange(connection, request, seconds)
+            except BaseException:
+                await self._connections.drop(connection)
+                raise
+            await self._connections.give_back(connection)
+            return answer
+
+    async def _exchange(
+        self, connection: httpcore.AsyncConnectionInterface, request: HttpRequest, seconds: float
+    ) -> HttpAnswer:
         base = self._config.base_url
-        response = await self._pool.handle_async_request(
+        response = await connection.handle_async_request(
             httpcore.Request(
                 request.method,
                 httpcore.URL(
@@ -77,7 +81,7 @@ class AsyncPoolSender:
                 ),
                 headers=self._config.headers(request),
                 content=async_content(request.body),
-                extensions={"timeout": {"connect": min(CONNECT_TIMEOUT, seconds), "pool": seconds}},
+                extensions={"timeout": {"connect": min(CONNECT_TIMEOUT, seconds)}},
             )
         )
         parts = response.aiter_stream()
@@ -93,7 +97,7 @@ class AsyncPoolSender:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._pool.aclose()
+        await self._connections.aclose()
 
 
 @final

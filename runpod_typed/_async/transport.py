@@ -42,6 +42,12 @@ class AsyncTransport:
             sender = self._open()
         return await sender.send(request, seconds)
 
+    def in_this_process(self) -> AsyncTransport:
+        """Another one for a child of this process, over connections of its own; closed where this one is."""
+        transport = AsyncTransport(self._config, self._http_client)
+        transport._closed = self._closed
+        return transport
+
     async def aclose(self) -> None:
         """Close all connections; a second call does nothing."""
         self._closed = True

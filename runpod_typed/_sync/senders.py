@@ -11,10 +11,10 @@ from typing import Protocol, final
 import httpcore
 import httpx
 
-from runpod_typed._core.config import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig, ProxyAddress
+from runpod_typed._sync.connections import Connections
+from runpod_typed._core.config import CONNECT_TIMEOUT, ConnectionConfig, ProxyAddress
 from runpod_typed._core.error_mapping import transport_failure
 from runpod_typed._core.http import BodyBuffer, HttpAnswer, HttpRequest, TransportFailure
-from runpod_typed._network import Backend, httpcore_proxy, tls_context
 from runpod_typed._synchronization import Attempt, content, deadline, run_out
 from runpod_typed.errors import ConfigurationError
 
@@ -36,22 +36,13 @@ class Sender(Protocol):
 
 @final
 class PoolSender:
-    """Attempts over httpcore's connection pool, straight: half the work of a whole HTTP client."""
+    """Attempts over httpcore's connections, straight: half the work of a whole HTTP client."""
 
     def __init__(self, config: ConnectionConfig, proxy: ProxyAddress | None = None) -> None:
-        base = config.base_url
         self._config = config
-        self._scheme = base.scheme.encode()
-        self._host = base.host.encode()
-        tls_layers = [base.scheme, "" if proxy is None else proxy.scheme].count("https")
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=tls_context() if base.scheme == "https" else None,
-            max_connections=POOL_SIZE,
-            max_keepalive_connections=config.idle_connections,
-            keepalive_expiry=KEEPALIVE_EXPIRY,
-            network_backend=Backend(tls_layers),
-            proxy=None if proxy is None else httpcore_proxy(proxy),
-        )
+        self._scheme = config.base_url.scheme.encode()
+        self._host = config.base_url.host.encode()
+        self._connections = Connections(config, proxy)
 
     def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
         """Send a request and take the whole answer in, within `seconds`."""
@@ -59,7 +50,7 @@ class PoolSender:
         try:
             with deadline(seconds) as attempt:
                 try:
-                    return self._exchange(request, seconds)
+                    return self._in_turn(request, seconds)
                 finally:
                     sent = attempt.request_sent
         except Exception as error:  # noqa: BLE001 -- whatever a transport raises is this attempt's failure
@@ -67,9 +58,22 @@ class PoolSender:
         except BaseException as error:  # noqa: BLE001 -- cancelled, or Ctrl-C; it goes on, without the frames that hold the key
             raise error.with_traceback(None)  # noqa: B904 -- it is the same error
 
-    def _exchange(self, request: HttpRequest, seconds: float) -> HttpAnswer:
+    def _in_turn(self, request: HttpRequest, seconds: float) -> HttpAnswer:
+        with self._connections.slots:
+            connection = self._connections.take()
+            try:
+                answer = self._exchange(connection, request, seconds)
+            except BaseException:
+                self._connections.drop(connection)
+                raise
+            self._connections.give_back(connection)
+            return answer
+
+    def _exchange(
+        self, connection: httpcore.ConnectionInterface, request: HttpRequest, seconds: float
+    ) -> HttpAnswer:
         base = self._config.base_url
-        response = self._pool.handle_request(
+        response = connection.handle_request(
             httpcore.Request(
                 request.method,
                 httpcore.URL(
@@ -77,7 +81,7 @@ class PoolSender:
                 ),
                 headers=self._config.headers(request),
                 content=content(request.body),
-                extensions={"timeout": {"connect": min(CONNECT_TIMEOUT, seconds), "pool": seconds}},
+                extensions={"timeout": {"connect": min(CONNECT_TIMEOUT, seconds)}},
             )
         )
         parts = response.iter_stream()
@@ -93,7 +97,7 @@ class PoolSender:
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.close()
+        self._connections.close()
 
 
 @final

@@ -42,6 +42,12 @@ class Transport:
             sender = self._open()
         return sender.send(request, seconds)
 
+    def in_this_process(self) -> Transport:
+        """Another one for a child of this process, over connections of its own; closed where this one is."""
+        transport = Transport(self._config, self._http_client)
+        transport._closed = self._closed
+        return transport
+
     def close(self) -> None:
         """Close all connections; a second call does nothing."""
         self._closed = True

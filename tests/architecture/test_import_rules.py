@@ -50,10 +50,12 @@ class Wall(NamedTuple):
 
 
 _TRANSPORT = (
+    "_async/connections.py",
     "_async/senders.py",
     "_async/transport.py",
     "_fast_sender.py",
     "_network.py",
+    "_sync/connections.py",
     "_sync/senders.py",
     "_sync/transport.py",
 )
