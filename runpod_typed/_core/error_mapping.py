@@ -98,7 +98,7 @@ def transport_failure(error: Exception, *, request_sent: bool | None = None) -> 
     # A proxy that refuses was asked, and the request was not sent all the same.
     never_sent = isinstance(error, _NEVER_SENT) if cause is None else _is_never_sent(cause)
     meant = error if cause is None else cause
-    name, text = type(meant).__name__, _shorten(str(meant))  # it may quote what the server sent
+    name, text = type(meant).__name__, str(meant)
     return TransportFailure(
         reason=f"{name}: {text}" if text else name,
         request_sent=not never_sent and request_sent is not False,
@@ -119,10 +119,10 @@ def connection_error(
     request: Request[Any], failure: TransportFailure, url: str, *, seconds: float
 ) -> APIConnectionError:
     """The error for a call to which no complete answer came."""
-    where = _where(request, url)
+    where, reason = _where(request, url), _shorten(failure.reason)
     if failure.timed_out:
         return APITimeoutError(
-            f"{where} was not answered within {max(0.0, seconds):.3g} s ({failure.reason}). Raise timeout=, or look at "
+            f"{where} was not answered within {max(0.0, seconds):.3g} s ({reason}). Raise timeout=, or look at "
             "the endpoint's health.",
             operation=request.operation.name,
             method=request.http.method,
@@ -131,7 +131,7 @@ def connection_error(
         )
     how = "lost its connection" if failure.request_sent else "could not connect"
     return APIConnectionError(
-        f"{where} {how} ({failure.reason}). Check the network and the base URL.",
+        f"{where} {how} ({reason}). Check the network and the base URL.",
         operation=request.operation.name,
         method=request.http.method,
         url=url,

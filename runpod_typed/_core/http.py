@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,7 +11,6 @@ from io import BytesIO
 
 from attrs import define, evolve, field, frozen
 
-from runpod_typed._core.plain_json import printable
 from runpod_typed._core.redaction import Secret
 
 
@@ -49,10 +49,10 @@ class HttpAnswer:
     def without(self, secret: Secret) -> HttpAnswer:
         """The answer without a secret that the server has sent back; itself where it has not."""
         headers = [(secret.cut_from(name), secret.cut_from(value)) for name, value in self.raw_headers]
-        body, problem = secret.cut_from(self.body), self.problem
+        body = secret.cut_from(self.body)
         if body is self.body and headers == [*self.raw_headers]:
             return self
-        return HttpAnswer(self.status, headers, body, problem)
+        return HttpAnswer(self.status, headers, body, self.problem)
 
 
 @define
@@ -95,14 +95,15 @@ class TransportFailure:
     """
 
     reason: str
-    """The cause's type and text."""
+    """The cause's type and text, in full: the text may quote what the server sent."""
     request_sent: bool
     """Whether any part of the request may have reached the server; True when in doubt."""
     timed_out: bool = False
 
     def without(self, secret: Secret) -> TransportFailure:
         """The failure without a secret that the server has sent back."""
-        return evolve(self, reason=secret.cut_from(self.reason.encode()).decode())
+        reason = secret.cut_from(self.reason.encode("utf-8", "surrogatepass"))
+        return evolve(self, reason=reason.decode("utf-8", "surrogatepass"))
 
 
 class AboveCapError(ValueError):
@@ -123,7 +124,7 @@ def decompress(body: bytes, encoding: str, cap: int) -> bytes:
     if encoding in {"", "identity"}:
         return body
     if encoding not in {"gzip", "x-gzip", "deflate"}:
-        raise UndecodableBodyError(f"content-encoding {printable(encoding, 60)!r} was not asked for")
+        raise UndecodableBodyError(f"{_named(encoding)} was not asked for")
     try:
         plain = _inflate(body, cap + 1) if encoding == "deflate" else _gunzip(body, cap + 1)
     except (EOFError, OSError, zlib.error) as error:
@@ -131,6 +132,12 @@ def decompress(body: bytes, encoding: str, cap: int) -> bytes:
     if len(plain) > cap:
         raise AboveCapError
     return plain
+
+
+def _named(encoding: str) -> str:
+    """An encoding by its name, where it can be one: errors show this, and a server may send anything."""
+    can_be_one = re.fullmatch(r"[a-z][a-z, -]{0,20}", encoding)
+    return f"content-encoding {encoding!r}" if can_be_one else "its content-encoding"
 
 
 def _gunzip(body: bytes, size: int) -> bytes:

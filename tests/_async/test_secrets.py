@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -107,13 +108,42 @@ async def test_no_error_of_a_refused_connection_tells_a_secret() -> None:
                 assert_error_tells_no_secret(error)
 
 
-async def test_a_secret_that_the_server_sends_back_is_not_shown() -> None:
-    for status in (200, 401, 500):
-        for body in (f'{{"error": "Bearer {KEY} is no good"}}', f'{{"{KEY}": {{"a": ["{KEY}"]}}}}', f"<html>{KEY}"):
-            with scripted([answer(status, body, f"X-Request-Id: {KEY}", f"X-Echo: Bearer {KEY}")]) as server:
-                async with AsyncClientOver("straight", server.base_url, api_key=KEY) as client:
-                    for error in await errors_of(client.endpoint("ep")):
-                        assert_error_tells_no_secret(error)
+ECHOES: dict[str, Script] = {
+    **{
+        f"{status} with {name}": [answer(status, body, f"X-Request-Id: {KEY}", f"X-Echo: Bearer {KEY}")]
+        for status in (200, 401, 500)
+        for name, body in {
+            "a message": f'{{"error": "Bearer {KEY} is no good"}}',
+            "its own names": f'{{"{KEY}": {{"a": ["{KEY}"]}}}}',
+            "a page": f"<html>{KEY}",
+            "an escape": f'{{"error": "{"".join(f"{chr(92)}u{ord(each):04x}" for each in KEY)}"}}',
+            "base64": f'{{"error": "{b64encode(f"Bearer {KEY}".encode()).decode()}"}}',
+            "an end that is cut off": f'{{"error": "{"x" * 190}{KEY}"}}',
+        }.items()
+    },
+    "its status line": [f"HTTP/1.1 200 {KEY}\r\nContent-Length: 0\r\n\r\n".encode()],
+    "a bad status line": [f"{KEY}\r\n\r\n".encode(), b""],
+    "a bad header": [f"HTTP/1.1 200 OK\r\nX {KEY} : \0{KEY}\r\n\r\n".encode(), b""],
+    "a bad chunk": [f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{KEY}\r\n".encode(), b""],
+    "a bad length": [f"HTTP/1.1 200 OK\r\nContent-Length: {KEY}\r\n\r\n".encode(), b""],
+    "an endless header": [f"HTTP/1.1 200 OK\r\nX: {KEY * 10_000}\r\n\r\n".encode(), b""],
+    "an encoding": [answer(200, "nope", f"Content-Encoding: {KEY}")],
+    "a redirect": [answer(302, "", f"Location: http://elsewhere.example/?key={KEY}")],
+    "a cookie": [answer(500, "", f"Set-Cookie: key={KEY}")],
+    "a pause": [answer(429, KEY, f"Retry-After: {KEY}", f'RateLimit: "{KEY}";r=0;t=1')],
+}
+
+
+@pytest.mark.parametrize("script", ECHOES.values(), ids=list(ECHOES))
+async def test_a_secret_that_the_server_sends_back_is_not_shown(script: Script) -> None:
+    for way in WAYS:
+        with scripted(script) as server:
+            async with AsyncClientOver(way, server.base_url, api_key=KEY) as client:
+                errors = await errors_of(client.endpoint("ep"))
+                assert errors
+                for error in errors:
+                    assert_error_tells_no_secret(error)
+                    assert KEY[:13] not in str(error)
 
 
 async def test_nothing_is_logged_that_tells_a_secret_when_all_goes_well(caplog: pytest.LogCaptureFixture) -> None:

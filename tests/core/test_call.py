@@ -257,6 +257,10 @@ def raised_by(name: str, failed: APIError, previous: Retry | None = None, **opti
     return step
 
 
+def test_a_message_quotes_a_failure_s_reason_in_limited_length() -> None:
+    assert len(error("run", TransportFailure("x" * 100_000, request_sent=True)).message) < 500
+
+
 REFUSED: Final = TransportFailure("ConnectError: refused", request_sent=False)
 AFTER_A_LOST_ANSWER: Final = Retry(delay=0.1, may_have_taken_effect=True)
 AFTER_NOTHING: Final = Retry(delay=0.1, may_have_taken_effect=False)
@@ -377,6 +381,17 @@ def test_no_error_shows_a_key_that_the_server_has_sent_back(outcome: Any) -> Non
     found = error("get_status", outcome)
     assert KEY not in f"{found}{found!r}{vars(found)}"
     assert "***" in found.message
+
+
+@pytest.mark.parametrize("length", range(165, 205))
+def test_no_error_shows_the_beginning_of_a_key_where_a_text_was_shortened(length: int) -> None:
+    around = "x" * length
+    for outcome in (
+        TransportFailure(f"{around}{KEY}", request_sent=True),
+        answer(f"{around}{KEY}".encode(), 500),
+        answer(b"nope", 200, {"Content-Encoding": f"{around}{KEY}"}),
+    ):
+        assert KEY[:5] not in str(error("get_status", outcome))
 
 
 def test_a_result_is_what_the_server_has_sent_whatever_it_holds() -> None:

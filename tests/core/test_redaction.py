@@ -3,9 +3,15 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
+from html import escape
+from urllib.parse import quote
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runpod_typed._core.redaction import Secret, hidden
 from runpod_typed.errors import ConfigurationError
@@ -58,7 +64,9 @@ def test_a_pickle_holds_no_secret(protocol: int) -> None:
 
 
 def test_a_pickle_holds_the_secret_where_that_was_asked_for() -> None:
-    assert pickled(Secret(KEY, pickled=True)).reveal() == KEY
+    copied = pickled(Secret(KEY, pickled=True))
+    assert copied.reveal() == KEY
+    assert pickled(copied).reveal() == KEY
 
 
 def test_a_copy_from_a_pickle_asks_for_the_secret_when_it_is_used() -> None:
@@ -116,11 +124,37 @@ def test_a_traceback_shows_no_secret_that_is_a_local_variable() -> None:
         (b"nothing of it", b"nothing of it"),
         (KEY.encode(), b"***"),
         (f"<p>{KEY}</p>{KEY}".encode(), b"<p>***</p>***"),
-        (KEY[:-1].encode(), KEY[:-1].encode()),
+        (f"more of {KEY[:-3]}...".encode(), b"more of ***..."),
+        (KEY[:6].encode(), KEY[:6].encode()),
+        (b64encode(KEY.encode()), b"***"),
     ],
 )
 def test_a_secret_is_cut_from_what_a_server_sends_back(data: bytes, left: bytes) -> None:
     assert Secret(KEY).cut_from(data) == left
+
+
+@given(
+    st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=16, max_size=80),
+    st.sampled_from(["plain", "lower", "json", "ascii", "url", "html", "base64", "urlsafe", "bytes", "half"]),
+    st.text(max_size=9),
+)
+def test_a_secret_is_cut_in_whichever_form_a_server_sends_it_back(secret: str, form: str, around: str) -> None:
+    forms: dict[str, Callable[[str], str]] = {
+        "plain": str,
+        "lower": str.lower,
+        "json": json.dumps,
+        "ascii": lambda text: "".join(f"\\u{ord(each):04X}" for each in text),
+        "url": lambda text: quote(text, safe=""),
+        "html": escape,
+        "base64": lambda text: b64encode(text.encode()).decode(),
+        "urlsafe": lambda text: urlsafe_b64encode(text.encode()).decode(),
+        "bytes": lambda text: repr(text.encode()),
+        "half": lambda text: text[:14],
+    }
+    sent = forms[form](f"{around}{secret}{around}" if form != "half" else secret)
+    left = Secret(secret).cut_from(sent.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+    assert "***" in left
+    assert forms[form](secret).strip("'\"=")[3:-3] not in left
 
 
 def test_what_holds_no_secret_is_the_same_object() -> None:

@@ -98,11 +98,9 @@ def test_any_other_exception_is_in_doubt(raised: Exception, *, timed_out: bool) 
     assert (failure.request_sent, failure.timed_out) == (True, timed_out)
 
 
-def test_a_reason_is_the_exception_s_name_and_text_of_limited_length() -> None:
+def test_a_reason_is_the_exception_s_name_and_text() -> None:
     assert transport_failure(httpcore.ReadError("reset by peer")).reason == "ReadError: reset by peer"
     assert transport_failure(httpcore.ReadError()).reason == "ReadError"
-    long = transport_failure(httpcore.RemoteProtocolError(f"illegal status line: {'x' * 100_000}")).reason
-    assert len(long) < 250
 
 
 # httpx-aiohttp raises httpx's classes, and not always the right one: what it raises for a lost answer is what httpx

@@ -108,7 +108,13 @@ def test_a_client_works_on_both_sides_of_a_fork_over_connections_of_their_own(*,
             look()
         assert in_a_child(look) == 0
         look()
-        assert in_a_child(lambda: (look(), client.close(), client.close())) == 0
+
+        def look_and_close() -> None:
+            look()
+            client.close()
+            client.close()
+
+        assert in_a_child(look_and_close) == 0
         look()
         assert server.connections_made == 3
         assert len(server.requests) == 4 + used_before
