@@ -58,6 +58,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         ConfigurationError: The id or key cannot be one, or nothing here can handle a type.
     """
 
+    # Types alone, then one Codec, then several: where a Codec may stand, mypy takes a bare `A | B` for a value.
     @overload
     def __init__(
         self,
@@ -69,6 +70,42 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         input_type: TypeForm[In] = ...,
         output_type: TypeForm[Out] = ...,
         chunk_type: TypeForm[Chunk] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        endpoint_id: str | None,
+        *,
+        client: AsyncClient | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        input_type: Codec[In],
+        output_type: TypeForm[Out] = ...,
+        chunk_type: TypeForm[Chunk] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        endpoint_id: str | None,
+        *,
+        client: AsyncClient | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        input_type: TypeForm[In] = ...,
+        output_type: Codec[Out],
+        chunk_type: TypeForm[Chunk] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        endpoint_id: str | None,
+        *,
+        client: AsyncClient | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        input_type: TypeForm[In] = ...,
+        output_type: TypeForm[Out] = ...,
+        chunk_type: Codec[Chunk],
     ) -> None: ...
     @overload
     def __init__(

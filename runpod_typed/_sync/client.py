@@ -120,6 +120,7 @@ class Client:
         copy._owns_connections = False
         return copy
 
+    # Types alone, then one Codec, then several: where a Codec may stand, mypy takes a bare `A | B` for a value.
     @overload
     def endpoint(
         self,
@@ -128,6 +129,33 @@ class Client:
         input_type: TypeForm[InT] = ...,
         output_type: TypeForm[OutT] = ...,
         chunk_type: TypeForm[ChunkT] = ...,
+    ) -> Endpoint[InT, OutT, ChunkT]: ...
+    @overload
+    def endpoint(
+        self,
+        endpoint_id: str | None,
+        *,
+        input_type: Codec[InT],
+        output_type: TypeForm[OutT] = ...,
+        chunk_type: TypeForm[ChunkT] = ...,
+    ) -> Endpoint[InT, OutT, ChunkT]: ...
+    @overload
+    def endpoint(
+        self,
+        endpoint_id: str | None,
+        *,
+        input_type: TypeForm[InT] = ...,
+        output_type: Codec[OutT],
+        chunk_type: TypeForm[ChunkT] = ...,
+    ) -> Endpoint[InT, OutT, ChunkT]: ...
+    @overload
+    def endpoint(
+        self,
+        endpoint_id: str | None,
+        *,
+        input_type: TypeForm[InT] = ...,
+        output_type: TypeForm[OutT] = ...,
+        chunk_type: Codec[ChunkT],
     ) -> Endpoint[InT, OutT, ChunkT]: ...
     @overload
     def endpoint(

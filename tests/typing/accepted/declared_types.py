@@ -181,15 +181,34 @@ def codecs_and_types_mix(client: Client) -> None:
     )
 
 
-def a_union_beside_a_codec_is_spelled_with_type_form(client: Client) -> None:
-    # Bare, mypy takes it for a value there (refused/limits_of_mypy.py); so it does with a Literal.
+def unions_and_literals_stand_beside_a_codec(client: Client, async_client: AsyncClient) -> None:
     assert_type(
-        client.endpoint("id", input_type=TypeForm(Prompt | None), output_type=Seconds()),
+        client.endpoint("id", input_type=Prompt | None, output_type=Seconds()),
         Endpoint[Prompt | None, dt.timedelta, Any],
     )
     assert_type(
-        client.endpoint("id", input_type=Seconds(), output_type=TypeForm(Literal["a", "b"])),
-        Endpoint[dt.timedelta, Literal["a", "b"], Any],
+        client.endpoint("id", input_type=Seconds(), output_type=Literal["a", "b"], chunk_type=Prompt | str),
+        Endpoint[dt.timedelta, Literal["a", "b"], Prompt | str],
+    )
+    assert_type(
+        async_client.endpoint("id", output_type=Answer | None, chunk_type=Table()),
+        AsyncEndpoint[Any, Answer | None, list[list[int]]],
+    )
+    assert_type(
+        Endpoint("id", input_type=Literal["a"], output_type=Seconds(), chunk_type=Prompt | None),
+        Endpoint[Literal["a"], dt.timedelta, Prompt | None],
+    )
+    assert_type(
+        AsyncEndpoint("id", input_type=Seconds(), output_type=list[Answer] | None),
+        AsyncEndpoint[dt.timedelta, list[Answer] | None, Any],
+    )
+
+
+def beside_two_codecs_they_are_spelled_with_type_form(client: Client) -> None:
+    # Bare, mypy takes them for values there (refused/limits_of_mypy.py).
+    assert_type(
+        client.endpoint("id", input_type=TypeForm(Prompt | None), output_type=Seconds(), chunk_type=Table()),
+        Endpoint[Prompt | None, dt.timedelta, list[list[int]]],
     )
 
 

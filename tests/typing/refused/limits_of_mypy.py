@@ -28,10 +28,11 @@ class Seconds:
         return timedelta(seconds=data)
 
 
-def a_union_or_literal_beside_a_codec(client: Client) -> None:
-    client.endpoint("id", input_type=Prompt | None, output_type=Seconds())  # E: mypy[arg-type]
-    endpoint = client.endpoint("id", input_type=Seconds(), output_type=Literal["a", "b"])
-    assert_type(endpoint, Endpoint[timedelta, Literal["a", "b"], Any])  # E: mypy[assert-type]
+def a_union_or_literal_beside_two_codecs(client: Client) -> None:
+    codec = Seconds()
+    client.endpoint("id", input_type=Prompt | None, output_type=codec, chunk_type=codec)  # E: mypy[arg-type]
+    endpoint = client.endpoint("id", input_type=codec, output_type=codec, chunk_type=Literal["a", "b"])
+    assert_type(endpoint, Endpoint[timedelta, timedelta, Literal["a", "b"]])  # E: mypy[assert-type]
 
 
 def a_wider_input_than_the_annotation_says(client: Client) -> None:
