@@ -8,7 +8,9 @@ from typing_extensions import TypeForm, TypeVar
 
 from runpod_typed._core import json
 from runpod_typed._core.codecs import UNTYPED, Codec, codec_for
-from runpod_typed._core.jobs import JobState, read_job, with_typed_output
+from runpod_typed._core.job_answers import read_job
+from runpod_typed._core.job_outcomes import with_typed_output
+from runpod_typed._core.jobs import JobState
 from runpod_typed._core.shapes import WrongShapeError
 from runpod_typed.errors import InputError
 

@@ -17,7 +17,8 @@ from runpod_typed._core.config import check_endpoint_id, check_job_id, openai_ba
 from runpod_typed._core.durations import Duration, to_optional_seconds
 from runpod_typed._core.envelope import RunRequest, build_run_request
 from runpod_typed._core.health import EndpointHealth, EndpointMetrics, PurgeResult
-from runpod_typed._core.jobs import JobAddress, JobCodecs, JobState, result_of, with_typed_output
+from runpod_typed._core.job_outcomes import result_of, with_typed_output
+from runpod_typed._core.jobs import JobAddress, JobCodecs, JobState
 from runpod_typed._core.operations import Request, oversize_error
 from runpod_typed._core.options import ExecutionPolicy, S3Config
 from runpod_typed._core.polling import PollPolicy

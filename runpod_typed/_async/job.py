@@ -19,18 +19,8 @@ from runpod_typed._core import operations
 from runpod_typed._core.codecs import UNTYPED, codec_for
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig, ConnectionConfig
 from runpod_typed._core.durations import Duration, to_optional_seconds
-from runpod_typed._core.jobs import (
-    JobAddress,
-    JobCodecs,
-    JobEvent,
-    JobState,
-    JobStatus,
-    StreamChunk,
-    result_of,
-    was_cancelled,
-    was_requeued,
-    with_typed_output,
-)
+from runpod_typed._core.job_outcomes import result_of, was_cancelled, was_requeued, with_typed_output
+from runpod_typed._core.jobs import JobAddress, JobCodecs, JobEvent, JobState, JobStatus, StreamChunk
 from runpod_typed._core.polling import PollPolicy
 from runpod_typed._core.rate_limit import RateLimits
 from runpod_typed._core.retry import RetryPolicy

@@ -14,8 +14,9 @@ from runpod_typed._core.error_mapping import connection_error, read_answer
 from runpod_typed._core.http import HttpAnswer, TransportFailure
 from runpod_typed._core.operations import Request
 from runpod_typed._core.rate_budget import TooLate
-from runpod_typed._core.retry import GiveUp, OperationKind, Retry, next_step
+from runpod_typed._core.retry import OperationKind
 from runpod_typed._core.retry_after import parse_retry_after
+from runpod_typed._core.retry_rules import GiveUp, Retry, next_step
 from runpod_typed.errors import APIError, APITimeoutError, RateLimitError, RunpodError, SubmissionUncertainError
 
 T_co = TypeVar("T_co", covariant=True)

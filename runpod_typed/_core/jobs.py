@@ -1,39 +1,18 @@
-"""A job as people see it: its status, its state, and what its end means."""
+"""A job as people see it: its status, its state, its events and what it streams."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Generic, assert_never, cast
+from typing import Any, Generic
 
-import attrs
 from attrs import field, frozen
-from runpod_queue_api import models
-from runpod_queue_api.types import Unset
 from typing_extensions import TypeVar
 
-from runpod_typed._core.codecs import Codec, decode_output
-from runpod_typed._core.plain_json import printable
-from runpod_typed._core.shapes import (
-    WrongShapeError,
-    as_any,
-    as_count,
-    as_object,
-    as_optional_int,
-    as_optional_text,
-    as_text,
-    kind_of,
-    parse,
-    read_only,
-)
-from runpod_typed._core.worker_errors import is_platform_timeout, parse_worker_failure
-from runpod_typed.errors import JobCancelledError, JobError, JobFailedError, JobTimedOutError
-
-# Of what a worker says, so much stands in an error's message; all of it in the error's attributes.
-_SHOWN_CHARACTERS = 1000
+from runpod_typed._core.codecs import Codec
+from runpod_typed._core.worker_errors import parse_worker_failure
 
 Out = TypeVar("Out", default=Any, covariant=True)
-OutT = TypeVar("OutT")
 Chunk = TypeVar("Chunk", default=Any, covariant=True)
 
 
@@ -194,144 +173,6 @@ class StreamChunk(Generic[Chunk]):
     raw: Mapping[str, Any] = field(repr=False, eq=False)
 
 
-def read_status(value: object) -> JobStatus:
-    """A status from a generated model's attribute: known ones by name, the rest as they came."""
-    if isinstance(value, models.KnownJobStatus):
-        return _known_status(value)
-    return JobStatus(as_text(as_any(value), "the status"))
-
-
-# One case a status, so that a type checker points here when the specification gains one.
-def _known_status(known: models.KnownJobStatus) -> JobStatus:
-    match known:
-        case models.KnownJobStatus.IN_QUEUE:
-            return JobStatus.IN_QUEUE
-        case models.KnownJobStatus.IN_PROGRESS:
-            return JobStatus.IN_PROGRESS
-        case models.KnownJobStatus.RUNNING:
-            return JobStatus.RUNNING
-        case models.KnownJobStatus.COMPLETED:
-            return JobStatus.COMPLETED
-        case models.KnownJobStatus.FAILED:
-            return JobStatus.FAILED
-        case models.KnownJobStatus.CANCELLED:
-            return JobStatus.CANCELLED
-        case models.KnownJobStatus.TIMED_OUT:
-            return JobStatus.TIMED_OUT
-        case _:
-            assert_never(known)
-
-
-def read_job(data: object) -> JobState[Any]:
-    """A job from decoded JSON, its output as it came; WrongShapeError where it is none."""
-    raw = as_object(data, "the answer")
-    job = parse(models.Job, raw)
-    status = read_status(job.status)
-    output = as_any(job.output)
-    return JobState(
-        id=as_text(as_any(job.id), "the job's id"),
-        status=status,
-        # Until the end, a worker's progress stands in the place of the output.
-        output=output if status is JobStatus.COMPLETED else None,
-        progress=None if status.is_terminal else output,
-        error=_plain_error(job.error),
-        delay_time_ms=as_optional_int(job.delay_time, "the delay time"),
-        execution_time_ms=as_optional_int(job.execution_time, "the execution time"),
-        retries=as_count(job.retries, "the number of retries"),
-        worker_id=as_optional_text(job.worker_id, "the worker's id"),
-        raw=read_only(raw),
-    )
-
-
-def _plain_error(error: models.ErrorObject | str | Unset) -> Any:
-    return error.to_dict() if isinstance(error, models.ErrorObject) else as_any(error)
-
-
-def with_typed_output(state: JobState[Any], codec: Codec[OutT]) -> JobState[OutT]:
-    """The state with its output in the caller's type.
-
-    Raises:
-        OutputError: The job is COMPLETED and its output does not fit the type.
-    """
-    if state.status is not JobStatus.COMPLETED:
-        return cast("JobState[OutT]", state)
-    return attrs.evolve(state, output=decode_output(codec, state.output, job_id=state.id))
-
-
-def was_cancelled(state: JobState[Any]) -> bool:
-    """Whether a cancellation whose answer was lost has happened."""
-    return state.status is JobStatus.CANCELLED
-
-
-def was_requeued(state: JobState[Any]) -> bool:
-    """Whether queueing a failed job once more, whose answer was lost, has happened."""
-    return state.status not in {JobStatus.FAILED, JobStatus.TIMED_OUT}
-
-
-def job_error(state: JobState[Any]) -> JobError | None:
-    """The error that a job's end amounts to; None where it has a result, or has not ended."""
-    where = f"Job {state.id}"
-    match state.status:
-        case JobStatus.FAILED if is_platform_timeout(state.error):
-            return JobTimedOutError(
-                f"{where} was given up by the platform: {state.error}. No worker reported back; its logs may tell why "
-                "(a crash, or an input that the worker dropped).",
-                job_id=state.id,
-                state=state,
-            )
-        case JobStatus.FAILED:
-            return _failed(state, where)
-        case JobStatus.CANCELLED:
-            return JobCancelledError(f"{where} was cancelled.", job_id=state.id, state=state)
-        case JobStatus.TIMED_OUT:
-            return JobTimedOutError(
-                f"{where} timed out on the platform: no worker took it, or none reported back, within its ttl or "
-                "execution timeout. Retry it with job.retry(), or raise the limits with ExecutionPolicy.",
-                job_id=state.id,
-                state=state,
-            )
-        case _:
-            return None
-
-
-def result_of(state: JobState[OutT]) -> OutT:
-    """The output of a job that has ended.
-
-    Raises:
-        JobError: It has none, since it failed, was cancelled or timed out.
-    """
-    error = job_error(state)
-    if error is not None:
-        raise error
-    return cast("OutT", state.output)  # None only where the type allows it: the codec has seen to that
-
-
-def _failed(state: JobState[Any], where: str) -> JobFailedError:
-    failure = parse_worker_failure(state.error)
-    said = ": ".join(part for part in (failure.error_type, failure.message) if part) or "the worker gave no reason"
-    return JobFailedError(
-        f"{where} failed: {printable(said, _SHOWN_CHARACTERS)}",
-        job_id=state.id,
-        state=state,
-        error_type=failure.error_type,
-        error_message=failure.message,
-        remote_traceback=failure.traceback,
-        worker_id=state.worker_id or failure.worker_id,
-    )
-
-
-def read_chunk(data: object) -> StreamChunk[Any]:
-    """One chunk from decoded JSON, its output as it came; WrongShapeError where it is none."""
-    raw = as_object(data, "a chunk")
-    chunk = parse(models.StreamChunk, raw)
-    metrics = as_any(chunk.metrics)
-    return StreamChunk(
-        output=as_any(chunk.output),
-        metrics=None if metrics is None else read_only(metrics.to_dict()),
-        raw=read_only(raw),
-    )
-
-
 @frozen(kw_only=True)
 class StreamPage:
     """What one look at a stream brought.
@@ -348,25 +189,3 @@ class StreamPage:
     def tells_nothing(self) -> bool:
         """Whether it neither holds a chunk nor says where the job stands."""
         return self.status is None and not self.chunks
-
-
-(_CHUNKS,) = models.StreamAnswer(stream=[]).to_dict()
-
-
-def read_stream_page(data: object) -> StreamPage:
-    """One stream answer from decoded JSON, in either of its known forms; WrongShapeError where it is neither."""
-    if isinstance(data, list):  # the documents' example; the platform answers with an object
-        return StreamPage(status=None, chunks=_chunks(cast("list[object]", data)))
-    raw = as_object(data, "the answer")
-    # One by one: the model as a whole would refuse them all for a null in one of them, and they would be gone.
-    page = parse(models.StreamAnswer, {name: item for name, item in raw.items() if name != _CHUNKS})
-    status = None if isinstance(page.status, Unset) else read_status(page.status)
-    return StreamPage(status=status, chunks=_chunks(raw.get(_CHUNKS)))
-
-
-def _chunks(items: object) -> tuple[StreamChunk[Any], ...]:
-    if items is None:
-        return ()
-    if not isinstance(items, list):
-        raise WrongShapeError(f"the chunks must be an array, and are {kind_of(items)}")
-    return tuple(read_chunk(item) for item in cast("list[object]", items))

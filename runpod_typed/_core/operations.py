@@ -23,7 +23,7 @@ from runpod_queue_api.api.jobs import cancel, get_status, get_status_sync, retry
 from runpod_queue_api.types import UNSET
 from typing_extensions import TypeVar
 
-from runpod_typed._core import health, jobs, json
+from runpod_typed._core import health, job_answers, jobs, json
 from runpod_typed._core.http import HttpRequest
 from runpod_typed._core.retry import OperationKind
 from runpod_typed.errors import PayloadTooLargeError
@@ -104,13 +104,13 @@ def _operation(
     return Operation(name=name, kind=kind, read=read, model=model, answers_with_job=answers_with_job)
 
 
-RUN = _operation(run, OperationKind.SUBMIT, jobs.read_job, models.Job)
-RUN_SYNC = _operation(run_sync, OperationKind.SUBMIT, jobs.read_job, models.Job, answers_with_job=True)
-STATUS = _operation(get_status, OperationKind.READ, jobs.read_job, models.Job, answers_with_job=True)
-STATUS_SYNC = _operation(get_status_sync, OperationKind.READ, jobs.read_job, models.Job, answers_with_job=True)
-STREAM = _operation(stream, OperationKind.DRAIN, jobs.read_stream_page, models.StreamAnswer)
-CANCEL = _operation(cancel, OperationKind.CANCEL, jobs.read_job, models.Job)
-RETRY = _operation(retry, OperationKind.REQUEUE, jobs.read_job, models.Job)
+RUN = _operation(run, OperationKind.SUBMIT, job_answers.read_job, models.Job)
+RUN_SYNC = _operation(run_sync, OperationKind.SUBMIT, job_answers.read_job, models.Job, answers_with_job=True)
+STATUS = _operation(get_status, OperationKind.READ, job_answers.read_job, models.Job, answers_with_job=True)
+STATUS_SYNC = _operation(get_status_sync, OperationKind.READ, job_answers.read_job, models.Job, answers_with_job=True)
+STREAM = _operation(stream, OperationKind.DRAIN, job_answers.read_stream_page, models.StreamAnswer)
+CANCEL = _operation(cancel, OperationKind.CANCEL, job_answers.read_job, models.Job)
+RETRY = _operation(retry, OperationKind.REQUEUE, job_answers.read_job, models.Job)
 HEALTH = _operation(get_health, OperationKind.READ, health.read_health, models.EndpointHealth)
 METRICS = _operation(get_metrics, OperationKind.READ, health.read_metrics, models.EndpointMetrics)
 REQUESTS = _operation(get_requests, OperationKind.READ, health.read_requests, models.EndpointRequests)

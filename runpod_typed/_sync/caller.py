@@ -22,7 +22,7 @@ from runpod_typed._core.health import EndpointHealth
 from runpod_typed._core.http import HttpAnswer, TransportFailure
 from runpod_typed._core.operations import STATUS, Request
 from runpod_typed._core.rate_budget import TooLate
-from runpod_typed._core.retry import Retry
+from runpod_typed._core.retry_rules import Retry
 from runpod_typed._core.waiting_room import WaitingRoom
 from runpod_typed._synchronization import sleep, monotonic
 from runpod_typed.errors import APIError

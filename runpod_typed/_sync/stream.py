@@ -18,7 +18,8 @@ from runpod_typed._core import operations
 from runpod_typed._core.call import TurnTooLateError
 from runpod_typed._core.codecs import Codec, decode_output
 from runpod_typed._core.config import CallConfig
-from runpod_typed._core.jobs import JobEvent, JobStatus, StreamChunk, StreamPage, job_error, with_typed_output
+from runpod_typed._core.job_outcomes import job_error, with_typed_output
+from runpod_typed._core.jobs import JobEvent, JobStatus, StreamChunk, StreamPage
 from runpod_typed._core.retry import RetryPolicy
 from runpod_typed._core.streaming import StreamBuffer, interrupted_error
 from runpod_typed._core.wait_errors import PASSING_ERRORS, wait_error

@@ -18,7 +18,7 @@ from runpod_typed._core.config import CallConfig
 from runpod_typed._core.health import EndpointHealth
 from runpod_typed._core.jobs import JobAddress, JobState, JobStatus
 from runpod_typed._core.operations import Request
-from runpod_typed._core.retry import Failure, may_have_taken_effect
+from runpod_typed._core.retry_rules import Failure, may_have_taken_effect
 from runpod_typed._core.wait_errors import PASSING_ERRORS, expired_error, wait_error
 from runpod_typed._core.waiting import Ended, Wait
 from runpod_typed._synchronization import sleep, monotonic

@@ -18,7 +18,7 @@ from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.http import TransportFailure
 from runpod_typed._core.jobs import StreamPage
 from runpod_typed._core.rate_budget import TooLate
-from runpod_typed._core.retry import Retry
+from runpod_typed._core.retry_rules import Retry
 from runpod_typed._core.shapes import ReadOnlyJSON
 from runpod_typed.errors import (
     APIConnectionError,

@@ -11,7 +11,7 @@ import runpod_typed
 from runpod_typed import Client, JobStatus, RetryPolicy, errors
 from runpod_typed._core.call import TurnTooLateError
 from runpod_typed._core.health import read_health
-from runpod_typed._core.jobs import read_job
+from runpod_typed._core.job_answers import read_job
 from runpod_typed.errors import (
     APIConnectionError,
     APIError,

@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from runpod_typed import JobStatus, StreamChunk
 from runpod_typed._core.http import TransportFailure
-from runpod_typed._core.jobs import JobAddress, StreamPage, read_stream_page
+from runpod_typed._core.job_answers import read_stream_page
+from runpod_typed._core.jobs import JobAddress, StreamPage
 from runpod_typed._core.rate_budget import TooLate
 from runpod_typed._core.streaming import StreamBuffer, interrupted_error
 from tests.core.calls import REQUESTS, answer, call_of, error

@@ -83,7 +83,6 @@ def a_test_can_reach_in(queue: LocalQueue) -> None:
     queue.throttle(2)
     queue.resume()
     queue.advance(3)
-    queue.throttle(2)
     queue.inject("latency", seconds=0.5)
     queue.inject(FaultKind.SERVER_ERROR, operation="run", times=2, status=503)
     assert_type(queue.faults_injected, Mapping[FaultKind, int])
