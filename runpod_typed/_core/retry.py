@@ -142,20 +142,3 @@ class RetryPolicy:
     def none(cls) -> RetryPolicy:
         """No retries: one attempt, bounded by its own timeout alone."""
         return cls(attempts=1, budget=math.inf)
-
-    def allows(self, attempt: FailedAttempt) -> bool:
-        """Whether another attempt may be made, time and attempts aside.
-
-        Args:
-            attempt: What went wrong.
-        """
-        return attempt.retryable if self.decide is None else bool(self.decide(attempt))
-
-    def backoff(self, attempt: int) -> float:
-        """Seconds that the sleep after an attempt may last.
-
-        Args:
-            attempt: Which attempt of the call it was; the first is 1.
-        """
-        # The exponent's cap keeps the float finite; no bound is that far from its first value.
-        return min(self.max_backoff, self.initial_backoff * 2.0 ** min(attempt - 1, 1000))

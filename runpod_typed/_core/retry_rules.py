@@ -195,18 +195,17 @@ def next_step(
         uncertain = effect and kind is OperationKind.SUBMIT
         return GiveUp(reason=reason, message=message, may_have_taken_effect=effect, uncertain=uncertain)
 
-    allowed = policy.allows(
-        FailedAttempt(
-            operation=error.operation,
-            kind=kind,
-            attempt=attempt,
-            elapsed=elapsed,
-            error=error,
-            retry_after=failure.retry_after,
-            may_have_taken_effect=may_have_taken_effect(failure),
-            retryable=is_retryable(kind, failure, policy),
-        )
+    failed = FailedAttempt(
+        operation=error.operation,
+        kind=kind,
+        attempt=attempt,
+        elapsed=elapsed,
+        error=error,
+        retry_after=failure.retry_after,
+        may_have_taken_effect=may_have_taken_effect(failure),
+        retryable=is_retryable(kind, failure, policy),
     )
+    allowed = failed.retryable if policy.decide is None else bool(policy.decide(failed))
     if not is_repeatable(kind, failure, resubmit=policy.resubmit):
         return give_up(GiveUpReason.NOT_REPEATABLE, _WHY_NOT_REPEATED[kind])
     if not allowed:
@@ -234,8 +233,13 @@ def next_step(
     if left <= 0:
         return give_up(reason, f"Gave up after {tries} in {elapsed:.3g} s: {bound} has ended.")
     # At least as long as it slept must be left for the attempt itself.
-    spread = random.uniform(0.0, min(policy.backoff(attempt), (left - asked) / 2))
+    spread = random.uniform(0.0, min(_longest_sleep(policy, attempt), (left - asked) / 2))
     return Retry(delay=asked + spread, may_have_taken_effect=effect)
+
+
+def _longest_sleep(policy: RetryPolicy, attempt: int) -> float:
+    # The exponent's cap keeps the float finite; no bound is that far from its first value.
+    return min(policy.max_backoff, policy.initial_backoff * 2.0 ** min(attempt - 1, 1000))
 
 
 _WHY_NOT_REPEATED = {
