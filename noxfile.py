@@ -132,6 +132,18 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documents into site/, warnings being errors; check links; look at them where there is Chromium."""
+    session.install("-e", EXTRAS, *groups("docs"))
+    session.run("python", "scripts/draw_diagram.py", "--check")
+    shutil.rmtree(ROOT / "site", ignore_errors=True)
+    trees = session.create_tmp()
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--fresh-env", "-q", "-d", trees, "docs", "site")
+    session.run("python", "scripts/check_site.py", "site")
+    session.run("python", "scripts/browse_site.py", "site", success_codes=[0, 3])
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Soak: 20,000 jobs over real sockets, a tenth of all requests hit by a fault; ends by itself within minutes."""
     session.install("-e", EXTRAS, *groups("tests"))

@@ -49,7 +49,7 @@ class Snippet:
 def snippets_in(path: Path, language: str) -> list[Snippet]:
     """The blocks of a language in a Markdown file, each with the output that is promised below it."""
     blocks = list(_blocks(path))
-    following = [*blocks[1:], None]
+    following = [*blocks, None][1:]
     lines = path.read_text(encoding="utf-8").splitlines()
     return [
         Snippet(block.path, block.line, block.language, block.code, block.heading, _output(block, after, lines))

@@ -1,0 +1,91 @@
+"""How the documents become a site: `nox -s docs`.
+
+Nothing is fetched, neither here nor by the pages: theme, fonts, search and scripts are in the site itself.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from runpod_typed import __version__  # noqa: E402 -- the repository had to be found first
+from scripts import docs_pages  # noqa: E402 -- the same
+
+project = "runpod-typed"
+author = "runpod-typed contributors"
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+nitpicky = True  # a name that leads nowhere is a warning, and `nox -s docs` takes warnings for errors
+nitpick_ignore_regex = [
+    ("py:obj", r".*"),  # `text in single backticks` is a link where it can be one, and code where not
+    ("py:.*", r"(?!runpod_typed).*"),  # what is not ours is documented elsewhere, and nothing is fetched to link to it
+    ("py:.*", r".*\.(In|Out|Chunk|T|InT|OutT|ChunkT)"),  # type variables
+    ("py:.*", r".*\.Secret"),  # what masks a credential; a text is what one passes
+]
+default_role = "py:obj"
+show_warning_types = True
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 4
+suppress_warnings = ["myst.header"]  # a docstring or a generated part may begin with a lower heading
+
+autodoc_class_signature = "mixed"
+autodoc_default_options = {
+    "members": True,
+    "member-order": "bysource",
+    "inherited-members": "RunpodError,TimeoutError,ValueError,StrEnum,Generic",
+}
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+add_module_names = False
+python_maximum_signature_line_length = 88
+python_use_unqualified_type_names = True
+napoleon_numpy_docstring = False
+
+html_theme = "furo"
+html_title = "runpod-typed"
+html_favicon = "_static/favicon.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_copyright = False
+html_copy_source = False
+html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
+
+
+def setup(app: Any) -> None:
+    """Tell Sphinx what is ours: pages with generated parts, and public names for private modules."""
+    app.connect("source-read", _fill_in)
+    app.connect("missing-reference", _find_public_name)
+    app.connect("autodoc-process-docstring", _mark_sources)
+    app.connect("autodoc-process-signature", _translate_signature)
+
+
+def _fill_in(_app: Any, page: str, source: list[str]) -> None:
+    source[0] = docs_pages.fill_in(source[0], page=page)
+
+
+def _find_public_name(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Link to `runpod_typed.Job` where an annotation says `runpod_typed._sync.job.Job`."""
+    public = docs_pages.public_name(node.get("reftarget", ""))
+    if public is None or node.get("refdomain") != "py":
+        return None
+    domain = env.get_domain("py")
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, content)
+
+
+def _mark_sources(_app: Any, *arguments: Any) -> None:
+    lines: list[str] = arguments[-1]
+    lines[:] = docs_pages.mark_sources(lines)
+
+
+def _translate_signature(
+    _app: Any, _what: str, name: str, _thing: Any, _options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    return docs_pages.translate_signature(name, signature), returns

@@ -1,0 +1,349 @@
+"""Writes the HTTP API's reference, a page of Markdown, from the specification.
+
+Everything that the specification says to people and programs is on it: operations, parameters, bodies, answers, limits,
+schemas and examples. What is only a comment there (`Evidence:`) is not.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from scripts.spec_document import Json, Operation, SpecDocument, mapping, parse_reference, sequence
+from scripts.wire_module import BUDGET, BUDGETS, DEFAULT, MAX_BYTES, NO_BUDGET, RETENTION
+
+_DURATIONS: Final = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
+
+_FACTS: Final = {
+    "x-runpod-job-id-prefix": "Ids of these jobs begin with `{}`.",
+    "x-runpod-max-active-batches": "At most {:,} batches may be active at once.",
+    "x-runpod-max-queued-requests": "At most {:,} requests of batches may be queued.",
+    "x-runpod-delivery-attempts": "A delivery is tried up to {} times.",
+}
+"""What an operation's extensions say, in words, but for those that have a place of their own."""
+
+
+def render(spec: SpecDocument) -> str:
+    """The page's generated part: Markdown, its headings from the second level on."""
+    return "\n".join(
+        [
+            *_about(spec),
+            *_budgets(spec),
+            *_tags(spec),
+            *_webhooks(spec),
+            *_answers(spec),
+            *_schemas(spec),
+        ]
+    )
+
+
+def _about(spec: SpecDocument) -> Iterator[str]:
+    info = mapping(spec.content["info"])
+    yield f"## {info['title']} {info['version']}\n"
+    yield f"{info['description']}\n"
+    for server in sequence(spec.content["servers"]):
+        yield f"Server: `{mapping(server)['url']}`\n"
+    for name, scheme in _components(spec, "securitySchemes"):
+        header = f"Authorization: {str(scheme['scheme']).title()} KEY"
+        yield f"Every request carries `{header}` (`{name}`). {_text(scheme)}\n"
+
+
+def _budgets(spec: SpecDocument) -> Iterator[str]:
+    rows: list[list[str]] = []
+    for name, limit in mapping(spec.content[BUDGETS]).items():
+        figures = mapping(limit)
+        shared = [
+            f"[{operation.name}](#{_operation_target(operation)})"
+            for operation in spec.operations()
+            if mapping(spec.find(operation.pointer)).get(BUDGET) == name
+        ]
+        rows.append(
+            [
+                f"`{name}`",
+                f"{figures['requests']:,}",
+                f"{figures['windowSeconds']} s",
+                f"{figures['concurrent']:,}" if "concurrent" in figures else "not stated",
+                ", ".join(shared),
+            ]
+        )
+    yield "## Rate limits\n"
+    yield "Per user, endpoint and budget. Operations that name the same budget share it.\n"
+    yield from _table(["Budget", "Requests", "in", "At once", "Counts"], rows)
+
+
+def _tags(spec: SpecDocument) -> Iterator[str]:
+    for entry in sequence(spec.content["tags"]):
+        tag = mapping(entry)
+        yield f"## Operations: {tag['name']}\n"
+        yield f"{_text(tag)}\n"
+        for operation in spec.operations():
+            if not operation.is_webhook and tag["name"] in sequence(mapping(spec.find(operation.pointer))["tags"]):
+                yield from _operation(spec, operation)
+
+
+def _webhooks(spec: SpecDocument) -> Iterator[str]:
+    webhooks = [operation for operation in spec.operations() if operation.is_webhook]
+    if webhooks:
+        yield "## Webhooks\n"
+        yield "What the service calls, and a server of yours answers.\n"
+        for operation in webhooks:
+            yield from _operation(spec, operation)
+
+
+def _operation(spec: SpecDocument, operation: Operation) -> Iterator[str]:
+    content = mapping(spec.find(operation.pointer))
+    yield f"({_operation_target(operation)})="
+    yield f"### {operation.name}\n"
+    address = "your URL" if operation.is_webhook else operation.path
+    yield f"{content['summary']}.\n"
+    yield f"```text\n{operation.method.upper()} {address}\n```\n"
+    if "description" in content:
+        yield f"{_text(content)}\n"
+    yield from _bullets(_operation_facts(spec, content))
+    shared = mapping(spec.find(operation.pointer[:-1])).get("parameters")
+    yield from _parameters(spec, [*sequence(shared), *sequence(content.get("parameters"))])
+    yield from _request_body(mapping(content.get("requestBody")))
+    yield from _responses(mapping(content["responses"]))
+
+
+def _operation_facts(spec: SpecDocument, content: dict[str, Json]) -> Iterator[str]:
+    budget = content.get(BUDGET)
+    if budget == NO_BUDGET:
+        yield "Rate limit: none is published."
+    elif isinstance(budget, str):
+        limit = mapping(spec.find((BUDGETS, budget)))
+        at_once = f", {limit['concurrent']:,} at once" if "concurrent" in limit else ""
+        yield f"Rate limit: budget `{budget}`, {limit['requests']:,} requests in {limit['windowSeconds']} s{at_once}."
+    if isinstance(seconds := content.get(RETENTION), int):
+        yield f"The result can be read for {_duration(seconds * 1000)}."
+    size = mapping(content.get("requestBody")).get(MAX_BYTES)
+    if isinstance(size, int):
+        yield f"The body may have {_size(size)}."
+    for key, words in _FACTS.items():
+        if key in content:
+            yield words.format(content[key])
+
+
+def _parameters(spec: SpecDocument, entries: Sequence[Json]) -> Iterator[str]:
+    rows: list[list[str]] = []
+    for entry in entries:
+        found = _resolved(spec, entry)
+        required = "required" if found.get("required") else "optional"
+        example = f" Such as `{found['example']}`." if "example" in found else ""
+        rows.append(
+            [
+                f"`{found['name']}`",
+                f"{found['in']}, {required}",
+                _type(found.get("schema")),
+                _text(found) + example + _bounds(mapping(found.get("schema"))),
+            ]
+        )
+    if rows:
+        yield "**Parameters**\n"
+        yield from _table(["Name", "Where", "Type", "Meaning"], rows)
+
+
+def _request_body(body: dict[str, Json]) -> Iterator[str]:
+    for media, content in mapping(body.get("content")).items():
+        required = "required" if body.get("required") else "optional"
+        schema = mapping(content).get("schema")
+        yield f"**Body** (`{media}`, {required}): {_type(schema)}{_remarks(schema)}\n"
+        yield from _examples(mapping(mapping(content).get("examples")))
+
+
+def _responses(responses: dict[str, Json]) -> Iterator[str]:
+    rows: list[list[str]] = []
+    shared: list[str] = []
+    examples: list[str] = []
+    for status, entry in responses.items():
+        reference = parse_reference(str(mapping(entry).get("$ref", "")))
+        if reference is not None:
+            shared.append(f"`{status}` [{reference[-1]}](#{_answer_target(str(reference[-1]))})")
+            continue
+        answer = mapping(entry)
+        rows.append([f"`{status}`", _text(answer), _bodies(answer)])
+        for content in mapping(answer.get("content")).values():
+            examples += _examples(mapping(mapping(content).get("examples")))
+    yield "**Answers**\n"
+    yield from _table(["Status", "Meaning", "Body"], rows)
+    if shared:
+        yield f"Shared with other operations: {', '.join(shared)}.\n"
+    yield from examples
+
+
+def _answers(spec: SpecDocument) -> Iterator[str]:
+    yield "## Shared answers\n"
+    yield "What several operations answer with.\n"
+    for name, answer in _components(spec, "responses"):
+        yield f"({_answer_target(name)})="
+        yield f"### {name}\n"
+        yield f"{_text(answer)}\n"
+        yield f"Body: {_bodies(answer)}\n"
+        headers = [
+            [f"`{header}`", _text(_resolved(spec, entry)), _inline_examples(mapping(_resolved(spec, entry)["schema"]))]
+            for header, entry in mapping(answer.get("headers")).items()
+        ]
+        if headers:
+            yield from _table(["Header", "Meaning", "Such as"], headers)
+        for content in mapping(answer.get("content")).values():
+            yield from _examples(mapping(mapping(content).get("examples")))
+
+
+def _schemas(spec: SpecDocument) -> Iterator[str]:
+    yield "## Schemas\n"
+    yield "Objects may hold more than is listed: the platform adds fields without notice.\n"
+    for name, schema in _components(spec, "schemas"):
+        yield f"({_schema_target(name)})="
+        yield f"### {name}\n"
+        yield f"{_text(schema)}{_bounds(schema)}\n"
+        if "enum" in schema:
+            yield "One of " + ", ".join(f"`{value}`" for value in sequence(schema["enum"])) + ".\n"
+        required = sequence(schema.get("required"))
+        rows = [
+            [
+                f"`{field}`",
+                "required" if field in required else "optional",
+                _type(found),
+                _field_text(mapping(found)),
+            ]
+            for field, found in mapping(schema.get("properties")).items()
+        ]
+        if rows:
+            yield from _table(["Field", "", "Type", "Meaning"], rows)
+        for example in sequence(schema.get("examples")):
+            yield from _json(example)
+
+
+def _field_text(found: dict[str, Json]) -> str:
+    gone = "Deprecated. " if found.get("deprecated") else ""
+    such_as = f" Such as {_inline_examples(found)}." if "examples" in found else ""
+    said = _remarks(found).strip() or _text(found)
+    return gone + said + such_as
+
+
+def _components(spec: SpecDocument, section: str) -> Iterator[tuple[str, dict[str, Json]]]:
+    for name, value in mapping(mapping(spec.content["components"]).get(section)).items():
+        yield name, mapping(value)
+
+
+def _resolved(spec: SpecDocument, entry: Json) -> dict[str, Json]:
+    reference = parse_reference(str(mapping(entry).get("$ref", "")))
+    return mapping(entry if reference is None else spec.find(reference))
+
+
+def _text(value: dict[str, Json]) -> str:
+    return " ".join(str(value.get("description", "")).split())
+
+
+def _type(schema: Json) -> str:
+    """A schema in a few words, with links to those that have a name."""
+    found = mapping(schema)
+    reference = parse_reference(str(found.get("$ref", "")))
+    if reference is not None:
+        return f"[{reference[-1]}](#{_schema_target(str(reference[-1]))})"
+    if "anyOf" in found:
+        return " or ".join(_type(choice) for choice in sequence(found["anyOf"]))
+    match found.get("type"):
+        case None:
+            return "any JSON"
+        case "array":
+            return f"array of {_type(found.get('items'))}"
+        case kind:
+            return f"{kind} ({found['format']})" if "format" in found else str(kind)
+
+
+def _remarks(schema: Json) -> str:
+    """What is said of a schema that has no name and so no entry of its own, and of those that it is made of."""
+    found = mapping(schema)
+    if "$ref" in found:
+        return ""
+    parts = [*sequence(found.get("anyOf")), *([found["items"]] if "items" in found else [])]
+    own = f" {_text(found)}" if "description" in found else ""
+    return own + _bounds(found) + "".join(_remarks(part) for part in parts)
+
+
+def _bounds(schema: dict[str, Json]) -> str:
+    parts: list[str] = []
+    if "minimum" in schema or "maximum" in schema:
+        parts.append(f"at least {schema['minimum']:,}" if "minimum" in schema else "")
+        parts.append(f"at most {schema['maximum']:,}" if "maximum" in schema else "")
+    if "maxItems" in schema:
+        parts.append(f"at most {schema['maxItems']:,} of them")
+    if "pattern" in schema:
+        parts.append(f"pattern `{schema['pattern']}`")
+    if DEFAULT in schema:
+        parts.append(f"the service's default is `{json.dumps(schema[DEFAULT])}`")
+    if isinstance(size := schema.get(MAX_BYTES), int):
+        parts.append(f"at most {_size(size)}")
+    said = ", ".join(part for part in parts if part)
+    return f" {said[0].upper()}{said[1:]}." if said else ""
+
+
+def _bodies(answer: dict[str, Json]) -> str:
+    bodies = [
+        f"{_type(mapping(content).get('schema'))} (`{media}`){_remarks(mapping(content).get('schema'))}"
+        for media, content in mapping(answer.get("content")).items()
+    ]
+    return ", or ".join(bodies) or "none"
+
+
+def _inline_examples(schema: dict[str, Json]) -> str:
+    shown = (
+        example if isinstance(example, str) else json.dumps(example) for example in sequence(schema.get("examples"))
+    )
+    return ", ".join(f"`{example}`" for example in shown)
+
+
+def _examples(examples: dict[str, Json]) -> Iterator[str]:
+    for name, entry in examples.items():
+        example = mapping(entry)
+        yield f"Example `{name}`" + (f": {example['summary']}" if "summary" in example else "") + "\n"
+        yield from _json(example["value"])
+
+
+def _json(value: Json) -> Iterator[str]:
+    yield "```json"
+    short = json.dumps(value, ensure_ascii=False)
+    yield short if len(short) <= 88 else json.dumps(value, ensure_ascii=False, indent=2)
+    yield "```\n"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield _row(heads)
+    yield _row(["---"] * len(heads))
+    for row in rows:
+        yield _row([cell.replace("|", "\\|") for cell in row])
+    yield ""
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _bullets(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield f"- {line}"
+    yield ""
+
+
+def _size(size: int) -> str:
+    return f"{size // 2**20} MiB ({size:,} bytes)"
+
+
+def _duration(milliseconds: int) -> str:
+    for unit, name in _DURATIONS:
+        if milliseconds % unit == 0:
+            number = milliseconds // unit
+            return f"{number:,} {name}{'' if number == 1 else 's'}"
+    return f"{milliseconds:,} milliseconds"
+
+
+def _operation_target(operation: Operation) -> str:
+    return f"operation-{operation.name}".replace("_", "-")
+
+
+def _schema_target(name: str) -> str:
+    return f"schema-{name.lower()}"
+
+
+def _answer_target(name: str) -> str:
+    return f"answer-{name.lower()}"

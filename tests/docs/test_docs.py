@@ -1,0 +1,311 @@
+"""What the pages of `docs/` show works: their Python runs, their commands, tables and figures are true."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runpod_queue_api import wire
+
+import runpod_typed
+from runpod_typed import Client, OperationKind, RateLimits, RetryPolicy
+from runpod_typed._core import config, retry
+from runpod_typed.local import FaultKind, Handler, HandlerConfig, LocalQueue, progress_update
+from tests.docs.shell import commands_in, complaint, extras, sessions
+from tests.docs.snippets import ROOT, Snippet, is_as_promised, run, snippets_in
+
+DOCS = ROOT / "docs"
+PROVED_ELSEWHERE = {"coming-from-runpod.md", "regenerating.md"}  # tests/samples, tests/regeneration
+PAGES = sorted(page for page in DOCS.glob("*.md") if page.name not in PROVED_ELSEWHERE)
+SNIPPETS = [snippet for page in PAGES for snippet in snippets_in(page, "python")]
+RELIABILITY = (DOCS / "reliability.md").read_text(encoding="utf-8")
+
+Job = dict[str, Any]
+
+
+# The workers behind `my-endpoint`, by the page and the heading under which it is called.
+
+
+def paint(job: Job) -> dict[str, str]:
+    progress_update(job, {"step": 1})
+    return {"url": "https://example.com/lighthouse.png"}
+
+
+def paint_seeded(job: Job) -> list[dict[str, object]]:
+    return [{"url": "https://example.com/lighthouse.png", "seed": 7}]
+
+
+def paint_slowly(job: Job) -> dict[str, str]:
+    picture = paint(job)
+    time.sleep(1.5)  # events look once a second, and the page's impatient wait is over in half of one
+    return picture
+
+
+async def dawdle(job: Job) -> None:
+    await asyncio.sleep(60)
+
+
+def refuse(job: Job) -> None:
+    raise ValueError("steps must be positive")
+
+
+def write(job: Job) -> Iterator[str]:
+    yield "In"
+    yield "the"
+    raise MemoryError("the fog is too thick")
+
+
+def tell_the_length(job: Job) -> dict[str, int]:
+    return {"minutes": 94}
+
+
+HANDLERS: dict[tuple[str, str], Handler | HandlerConfig | None] = {
+    ("index.md", "With an account"): paint,
+    ("index.md", "Async"): paint,
+    ("reliability.md", "Errors"): refuse,
+    ("reliability.md", "What is retried when"): paint,
+    ("reliability.md", "Rate limits"): paint,
+    ("types.md", "Typed inputs and outputs"): paint_seeded,
+    ("types.md", "Where it does not fit"): paint_seeded,
+    ("types.md", "pydantic"): paint_seeded,
+    ("types.md", "A codec of your own"): tell_the_length,
+    ("types.md", "Options of one job"): None,  # no worker takes it, and nothing is posted to its webhook
+    ("waiting.md", "Waiting"): paint,
+    ("waiting.md", "Two limits"): paint_slowly,
+    ("waiting.md", "Taking a job up again"): paint,
+    ("waiting.md", "Progress"): paint_slowly,
+    ("waiting.md", "Streaming"): write,
+    ("waiting.md", "Cancelling and retrying"): dawdle,
+    ("waiting.md", "Many jobs at once"): paint,
+    ("waiting.md", "The endpoint as a whole"): paint,
+}
+
+
+def place(snippet: Snippet) -> tuple[str, str]:
+    return snippet.path.name, snippet.heading
+
+
+def is_a_test_module(snippet: Snippet) -> bool:
+    return "import pytest" in snippet.code
+
+
+@pytest.mark.parametrize("snippet", [snippet for snippet in SNIPPETS if not is_a_test_module(snippet)], ids=str)
+def test_a_snippet_runs_and_prints_what_stands_below_it(snippet: Snippet, monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalQueue(HANDLERS.get(place(snippet)), endpoint_id="my-endpoint") as queue:
+        monkeypatch.setenv("RUNPOD_API_KEY", queue.api_key)
+        monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", queue.base_url)
+        printed = run(snippet)
+    assert is_as_promised(snippet, printed), f"{snippet} printed:\n{printed}"
+
+
+@pytest.mark.parametrize("snippet", [snippet for snippet in SNIPPETS if is_a_test_module(snippet)], ids=str)
+def test_a_test_module_passes_under_pytest(snippet: Snippet, tmp_path: Path) -> None:
+    module = tmp_path / "test_shown.py"
+    module.write_text(snippet.code, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", module.name]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+
+    assert shown.returncode == 0, shown.stdout
+    assert f"{snippet.code.count('def test_')} passed" in shown.stdout
+
+
+def test_every_snippet_passes_strict_mypy(tmp_path: Path) -> None:
+    folder = tmp_path / "shown"
+    folder.mkdir()
+    pages = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+    for snippet in (snippet for page in pages for snippet in snippets_in(page, "python")):
+        name = f"{snippet.path.stem.replace('-', '_')}_at_line_{snippet.line}.py"
+        (folder / name).write_text(snippet.code, encoding="utf-8")
+    options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(tmp_path / "cache")]
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+
+    assert f"{len(list(folder.iterdir()))} source files" in checked.stdout, checked.stdout + checked.stderr
+    assert [line for line in checked.stdout.splitlines() if "_at_line_" in line] == []
+
+
+def test_every_handler_here_serves_a_part_of_a_page() -> None:
+    calling = {
+        place(snippet) for snippet in SNIPPETS if '"my-endpoint"' in snippet.code and "LocalQueue" not in snippet.code
+    }
+
+    assert calling == HANDLERS.keys()
+
+
+def test_every_extra_is_explained() -> None:
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^\| `([a-z]+)` \|", text, re.MULTILINE)) == extras()
+
+
+@pytest.mark.parametrize("command", commands_in(*PAGES), ids=" ".join)
+def test_every_command_names_what_there_is(command: list[str]) -> None:
+    assert complaint(command) is None
+
+
+def test_blocks_are_of_a_language_that_is_proved() -> None:
+    languages = {
+        (page.name, language)
+        for page in PAGES
+        for language in re.findall(r"^```(\S+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+
+    assert {language for _, language in languages} <= {"python", "text", "sh"}
+
+
+# The table of what is retried when.
+
+
+def rows_of_the_docstring() -> list[list[str]]:
+    """The cells of the table in `retry.py`'s docstring, a simple table of reStructuredText."""
+    lines = (retry.__doc__ or "").splitlines()
+    borders = [number for number, line in enumerate(lines) if line.startswith("====")]
+    columns = [match.span() for match in re.finditer("=+", lines[borders[0]])]
+    starts = [start for start, _ in columns]
+    rows: list[list[str]] = []
+    for line in lines[borders[0] + 1 : borders[1]] + lines[borders[1] + 1 : borders[2]]:
+        cells = [line[start:end].strip() for start, end in itertools.pairwise([*starts, None])]
+        if cells[0]:
+            rows.append(cells)
+        else:
+            rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], cells, strict=True)]
+    return [[cell.replace("``", "`") for cell in row] for row in rows]
+
+
+def rows_of_the_page(head: str) -> list[list[str]]:
+    """The cells of the table in reliability.md whose first line begins so."""
+    lines = RELIABILITY.partition(head)[2].partition("\n\n")[0]
+    table = (head + lines).splitlines()
+    return [[cell.strip() for cell in line[1:-1].split("|")] for line in [table[0], *table[2:]]]
+
+
+def test_the_table_of_what_is_retried_is_the_one_in_the_code() -> None:
+    rows = rows_of_the_docstring()
+
+    assert {row[0] for row in rows[1:]} == {kind.name for kind in OperationKind}
+    assert rows_of_the_page("| kind |") == rows
+
+
+@pytest.mark.parametrize("row", rows_of_the_docstring()[1:], ids=lambda row: row[0])
+def test_the_table_says_what_the_rules_decide(row: list[str]) -> None:
+    kind = OperationKind[row[0]]
+    never_sent = [retry.Failure(request_sent=False), retry.Failure(request_sent=True, status=429)]
+    passing = [
+        retry.Failure(request_sent=True),
+        *(retry.Failure(request_sent=True, status=status) for status in (408, 500, 503, 520, 524, 530)),
+        retry.Failure(request_sent=True, status=200, unreadable=True),
+    ]
+    refusals = [retry.Failure(request_sent=True, status=status) for status in (301, 307, 308, 400, 401, 404, 422)]
+    for cell, failures in zip(row[1:4], (never_sent, passing, refusals), strict=True):
+        for resubmit in (False, True):
+            again = cell == "again" or (resubmit and "again with `resubmit=True`" in cell)
+            policy = RetryPolicy(resubmit=resubmit)
+            assert {retry.is_retryable(kind, failure, policy) for failure in failures} == {again}
+
+
+# Figures.
+
+
+def test_the_table_of_rate_limits_is_the_published_one() -> None:
+    published = {
+        limit.budget: [str(limit.requests), "" if limit.concurrent is None else str(limit.concurrent)]
+        for limit in wire.OPERATION_LIMITS.values()
+    }
+
+    assert {row[0].strip("`"): row[1:3] for row in rows_of_the_page("| Budget |")[1:]} == published
+    assert {limit.window_seconds for limit in wire.OPERATION_LIMITS.values()} == {10}
+    for operation, limit in wire.OPERATION_LIMITS.items():
+        kept = RateLimits().find(operation)
+        assert kept is not None
+        if limit.concurrent is not None:
+            assert kept[1].concurrent == limit.concurrent - math.ceil(limit.concurrent / 20)  # "a twentieth"
+
+
+def test_the_figures_of_the_page_on_reliability_are_the_defaults() -> None:
+    policy, words = RetryPolicy(), " ".join(RELIABILITY.split())
+
+    assert f"up to {policy.attempts} attempts within {policy.budget:g} seconds" in words
+    assert f"longer than `max_retry_after` ({policy.max_retry_after:g} seconds)" in words
+    assert f"| {config.DEFAULT_TIMEOUT:g} s, connecting {config.CONNECT_TIMEOUT:g} s of it |" in words
+    run_cap, sync_cap = (wire.PAYLOAD_CAPS[name] // 2**20 for name in ("run", "run_sync"))
+    assert f"`run` takes {run_cap} MiB, `run_sync` {sync_cap} MiB." in words
+    assert f"may have {config.DEFAULT_MAX_RESPONSE_BYTES // 2**20} MiB" in words
+    kept = wire.RUN_RETENTION_SECONDS // 60, wire.RUN_SYNC_RETENTION_SECONDS // 60
+    assert f"kept {kept[0]} minutes, of `run_sync` {kept[1]} minute " in words
+
+
+def test_the_soak_that_is_shown_ended_well() -> None:
+    shown = (DOCS / "soak.txt").read_text(encoding="utf-8")
+    bad = ("lost", "doubled without consent", "deadlines overrun", "errors outside the tree")
+
+    assert shown.rstrip().endswith("All is well.")
+    for name in bad:
+        assert set(re.findall(rf"^  {name} +(\d+)$", shown, re.MULTILINE)) == {"0"}
+
+
+def test_the_names_of_errors_are_those_of_the_package() -> None:
+    theirs = {"ValueError", "MemoryError", "TimeoutError"}
+    named = {name for page in PAGES for name in re.findall(r"\b[A-Z]\w+Error\b", page.read_text(encoding="utf-8"))}
+
+    assert named - theirs <= set(runpod_typed.__all__)
+    tabled = set(re.findall(r"`(\w+Error)`", "".join("".join(row) for row in rows_of_the_page("| What happened |"))))
+    ends = {"RunpodError", "APIError", "JobError"}  # bases, of which a row names the members
+    statuses = set(subclasses(runpod_typed.APIStatusError)) - tabled
+    assert set(runpod_typed.errors.__all__) - tabled - ends == statuses
+
+
+def subclasses(error: type[Exception]) -> Iterator[str]:
+    for child in error.__subclasses__():
+        yield child.__name__
+
+
+def test_every_kind_of_fault_is_in_the_table() -> None:
+    text = (DOCS / "local-queue.md").read_text(encoding="utf-8")
+    table = text.partition("| Kind |")[2].partition("\n\n")[0]
+
+    assert set(re.findall(r"`(\w+)`", "".join(line.split(" | ")[0] for line in table.splitlines()))) == set(FaultKind)
+
+
+def test_the_environment_of_a_reader_is_not_that_of_the_tests() -> None:
+    assert "RUNPOD_API_KEY" not in os.environ
+    with pytest.raises(runpod_typed.ConfigurationError, match="There is no API key"):
+        Client()
+
+
+# Names of files and sessions.
+
+GUIDES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+FOLDERS = "_async|_core|_sync|benchmarks|docs|examples|generated|local|runpod_typed|scripts|spec|tests"
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+def test_files_that_are_named_are_there(guide: Path) -> None:
+    text = re.sub(r"```.*?```", "", guide.read_text(encoding="utf-8"), flags=re.DOTALL)
+    named = set(re.findall(rf"`((?:{FOLDERS})/[\w./-]*)`", text))
+    places = (ROOT, ROOT / "runpod_typed")
+
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+def test_sessions_that_are_named_are_there(guide: Path) -> None:
+    text = guide.read_text(encoding="utf-8")
+    named = {name for names in re.findall(r"nox -s ((?:[a-z_]+ ?)+)", text) for name in names.split()}
+
+    assert named - sessions() == set()
