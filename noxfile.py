@@ -172,3 +172,26 @@ def build(session: nox.Session) -> None:
     session.install(EXTRAS.replace(".", str(wheel), 1), *groups("tests"))
     with session.chdir(folder / "sdist" / sdist.name.removesuffix(".tar.gz")):
         session.run("pytest", "--installed", *session.posargs)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Go through the release checklist, publish nothing; `-- --rehearsal` forgives what is only written at the end."""
+    session.install(*groups("release"))
+    session.run("python", "scripts/release_check.py", "tree", *session.posargs)
+    folder = Path(session.create_tmp()).resolve()
+    for leftover in ("dist", "clean"):
+        shutil.rmtree(folder / leftover, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(folder / "dist"), str(ROOT))
+    wheel, sdist = (str(next((folder / "dist").glob(pattern))) for pattern in ("*.whl", "*.tar.gz"))
+    session.run("python", "-m", "twine", "check", "--strict", wheel, sdist)
+    session.run("python", "scripts/release_check.py", "dist", str(folder / "dist"))
+    for name, package in (("sdist", sdist), ("wheel", wheel)):
+        clean = folder / "clean" / name
+        session.run("python", "-m", "venv", str(clean))
+        python = str(clean / ("Scripts" if os.name == "nt" else "bin") / "python")
+        session.run(python, "-m", "pip", "install", "--quiet", f"{package}[local]", external=True)
+        with session.chdir(folder):  # not in the repository, whose own package would be found first
+            session.run(python, "-I", str(ROOT / "scripts" / "check_installed.py"), external=True)
+            session.run(python, "-m", "pip", "install", "--quiet", *groups("pyright"), external=True)
+            session.run(python, "-I", str(ROOT / "scripts" / "check_installed.py"), "--types", external=True)
