@@ -24,6 +24,12 @@ SOURCE: Final = "Source: "
 
 _MADE_BY_ENDPOINTS: Final = frozenset({"runpod_typed.Job", "runpod_typed.AsyncJob"})
 
+_SHOWN_AS: Final[Mapping[str, str]] = {
+    "DEFAULT_TIMEOUT": f"{DEFAULT_TIMEOUT:g}",
+    "DEFAULT_MAX_RESPONSE_BYTES": f"{DEFAULT_MAX_RESPONSE_BYTES:_}",
+    "~httpx.": "httpx.",  # shortened, its Client looks like ours
+}
+
 
 def http_api() -> str:
     """The HTTP API's reference."""
@@ -88,7 +94,7 @@ def public_name(target: str) -> str | None:
 
 
 def translate_signature(name: str, signature: str | None) -> str | None:
-    """A signature as people read it: figures for the names of constants, and none for what they do not call.
+    """A signature as people read it: figures for constants, httpx named where it is meant, none for what nobody calls.
 
     Args:
         name: The public name that it belongs to.
@@ -98,9 +104,9 @@ def translate_signature(name: str, signature: str | None) -> str | None:
         return ""
     if signature is None:
         return None
-    return signature.replace("DEFAULT_TIMEOUT", f"{DEFAULT_TIMEOUT:g}").replace(
-        "DEFAULT_MAX_RESPONSE_BYTES", f"{DEFAULT_MAX_RESPONSE_BYTES:_}"
-    )
+    for text, shown in _SHOWN_AS.items():
+        signature = signature.replace(text, shown)
+    return signature
 
 
 def mark_sources(lines: Sequence[str]) -> list[str]:

@@ -60,7 +60,7 @@ def _budgets(spec: SpecDocument) -> Iterator[str]:
             [
                 f"`{name}`",
                 f"{figures['requests']:,}",
-                f"{figures['windowSeconds']} s",
+                f"{figures['windowSeconds']}\N{NO-BREAK SPACE}s",
                 f"{figures['concurrent']:,}" if "concurrent" in figures else "not stated",
                 ", ".join(shared),
             ]

@@ -26,6 +26,8 @@ from runpod_typed._core.shapes import (
 class JobCounts:
     """How many jobs an endpoint has, by state; 0 where the platform leaves a counter out.
 
+    Source: the vendor's documents, "Operation reference", /health.
+
     Attributes:
         in_queue: Jobs that wait for a worker.
         in_progress: Jobs that a worker has.
@@ -44,6 +46,8 @@ class JobCounts:
 @frozen(kw_only=True)
 class WorkerCounts:
     """How many workers an endpoint has, by state; 0 where the platform leaves a counter out.
+
+    Source: the vendor's documents, "Operation reference", /health; answers that were captured have `unhealthy` too.
 
     Attributes:
         idle: Workers without a job.
@@ -66,6 +70,8 @@ class WorkerCounts:
 class EndpointHealth:
     """An endpoint's jobs and workers at one moment.
 
+    Source: the vendor's documents, "Operation reference", /health.
+
     Attributes:
         jobs: The jobs, by state.
         workers: The workers, by state.
@@ -85,6 +91,8 @@ class EndpointHealth:
 class EndpointMetrics:
     """What the undocumented metrics operation is known to say.
 
+    Source: none of the vendor's documents; its own deployment tool reads /metrics.
+
     Attributes:
         workers: The workers, by state.
         ready_workers: The ids of the workers that could take a job at once.
@@ -103,6 +111,8 @@ class EndpointMetrics:
 @frozen(kw_only=True)
 class PurgeResult:
     """What emptying the queue did.
+
+    Source: the vendor's documents, "Operation reference", /purge-queue.
 
     Attributes:
         removed: How many waiting jobs were removed.

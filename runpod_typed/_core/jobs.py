@@ -162,6 +162,8 @@ class JobEvent(Generic[Out]):
 class StreamChunk(Generic[Chunk]):
     """One thing that a streaming handler yielded.
 
+    Source: the vendor's documents, "Operation reference", /stream.
+
     Attributes:
         output: What it yielded, in the type that the caller declared.
         metrics: What the worker measured beside it (vLLM workers do); None where there is nothing.

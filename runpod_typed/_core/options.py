@@ -100,6 +100,8 @@ class S3Config:
     It goes to the worker with the job and nowhere else. The two credentials show in no repr, log or pickle; a copy from
     a pickle cannot be sent.
 
+    Source: the vendor's JavaScript and Go clients, and its documents until December 2024.
+
     Args:
         access_id: The access key's id.
         access_secret: The access key's secret.

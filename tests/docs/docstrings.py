@@ -1,8 +1,6 @@
 """What the public docstrings leave unsaid: parameters, units, errors, and the source of what is told about the API.
 
-    python -m tests.docs.docstrings
-
-prints how many public names there are, and what is missing.
+`python -m tests.docs` prints how many public names there are, and what is missing.
 """
 
 from __future__ import annotations
@@ -22,7 +20,8 @@ import attrs
 from attrs import field, frozen
 from griffe import Docstring, DocstringSectionAttributes, DocstringSectionParameters, DocstringSectionRaises
 
-MODULES = ("runpod_typed", "runpod_typed.errors", "runpod_typed.webhooks", "runpod_typed.local")
+LOCAL = "runpod_typed.local"
+MODULES = ("runpod_typed", "runpod_typed.errors", "runpod_typed.webhooks", LOCAL)
 
 UNITS = {
     "seconds": re.compile(r"\bseconds?\b|\b0 to 1\b|\b[Ff]actor\b|\b[Ss]hare\b", re.IGNORECASE),
@@ -139,7 +138,7 @@ def complaints(one: Public) -> Iterator[str]:
     for error in raised:
         if not is_error(error):
             yield f"says that it raises {error}, which is no error"
-    if asks_the_api(one) and "Source: " not in one.docstring:
+    if (asks_the_api(one) or shows_the_api(one)) and "Source: " not in one.docstring:
         yield "does not give the source of what it says of the API"
 
 
@@ -175,7 +174,7 @@ def raises(one: Public) -> set[str]:
         if made_by_endpoints(cls) or not is_set_up_by_callers(cls):
             return set()
         if attrs.has(cls):
-            return {"ValueError" if cls.__module__.startswith("runpod_typed.local") else "ConfigurationError"}
+            return {"ValueError" if cls.__module__.startswith(LOCAL) else "ConfigurationError"}
         return raised_in(vars(cls).get("__init__")) or {"ConfigurationError"}
     found = raised_in(one.thing)
     if asks_the_api(one):
@@ -216,20 +215,14 @@ def asks_the_api(one: Public) -> bool:
     return bool(named & asking or called & {"AsyncChunks", "AsyncEvents", "Chunks", "Events"})
 
 
+def shows_the_api(one: Public) -> bool:
+    """Whether a class has fields of the API's own: it keeps the API's JSON, or can be written as such."""
+    if not isinstance(one.thing, type) or not attrs.has(one.thing) or one.thing.__module__.startswith(LOCAL):
+        return False
+    return hasattr(one.thing, "to_dict") or "raw" in attrs.fields_dict(one.thing)
+
+
 def is_error(name: str) -> bool:
     """Whether a name is that of an error of ours or of Python's."""
     thing: object = getattr(importlib.import_module("runpod_typed"), name, getattr(builtins, name, None))
     return inspect.isclass(thing) and issubclass(thing, Exception)
-
-
-def main() -> None:
-    """Print what there is, and what is missing."""
-    names = list(public())
-    incomplete = {one.name: said for one in names if (said := list(complaints(one)))}
-    for name, said in incomplete.items():
-        print(f"{name}: {'; '.join(said)}")
-    print(f"{len(names)} public names, {len(names) - len(incomplete)} with complete docstrings")
-
-
-if __name__ == "__main__":
-    main()

@@ -70,8 +70,9 @@ def tell_the_length(job: Job) -> dict[str, int]:
 
 
 HANDLERS: dict[tuple[str, str], Handler | HandlerConfig | None] = {
-    ("index.md", "With an account"): paint,
-    ("index.md", "Async"): paint,
+    ("index.md", "runpod-typed"): paint,
+    ("quickstart.md", "With an account"): paint,
+    ("quickstart.md", "Async"): paint,
     ("reliability.md", "Errors"): refuse,
     ("reliability.md", "What is retried when"): paint,
     ("reliability.md", "Rate limits"): paint,
@@ -149,7 +150,7 @@ def test_every_handler_here_serves_a_part_of_a_page() -> None:
 
 
 def test_every_extra_is_explained() -> None:
-    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    text = (DOCS / "quickstart.md").read_text(encoding="utf-8")
 
     assert set(re.findall(r"^\| `([a-z]+)` \|", text, re.MULTILINE)) == extras()
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+import runpod_typed
 from runpod_typed import ConfigurationError
 from tests.docs.docstrings import Public, complaints, describe, public
 
@@ -57,7 +58,10 @@ def test_an_error_that_is_not_told_of_is_noticed() -> None:
 
 
 def test_a_source_that_is_not_given_is_noticed() -> None:
-    assert without(of_job("stream"), "Source: ") == ["does not give the source of what it says of the API"]
+    health = describe("runpod_typed.EndpointHealth", runpod_typed.EndpointHealth)
+
+    for one in (of_job("stream"), health):
+        assert without(one, "Source: ") == ["does not give the source of what it says of the API"]
 
 
 def test_a_duration_without_a_unit_is_noticed() -> None:
