@@ -37,7 +37,7 @@ autodoc_class_signature = "mixed"
 autodoc_default_options = {
     "members": True,
     "member-order": "bysource",
-    "inherited-members": "RunpodError,BaseException,TimeoutError,ValueError,StrEnum,Generic",
+    "inherited-members": "RunpodError,BaseException,OSError,ValueError,StrEnum,Generic",
 }
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

@@ -3,8 +3,8 @@
 ::
 
     RunpodError
-    ├── ConfigurationError (ValueError)      a key, id, URL or option that cannot work; nothing was sent
-    ├── InputError (ValueError)              the input is not what its type, or JSON, allows; nothing was sent
+    ├── ConfigurationError (ValueError)      a key, id or option that cannot work; not sent
+    ├── InputError (ValueError)              not what its type, or JSON, allows; not sent
     ├── OutputError                          the result arrived and does not fit its type
     ├── APIError                             one call of the API went wrong
     │   ├── APIConnectionError               no complete answer came
@@ -15,7 +15,7 @@
     │   │   ├── PermissionDeniedError        403
     │   │   ├── NotFoundError                404
     │   │   ├── ConflictError                409
-    │   │   ├── PayloadTooLargeError         413, or 400 with the platform's words for it, or found before sending
+    │   │   ├── PayloadTooLargeError         413, 400 that says so, or found before sending
     │   │   ├── UnprocessableEntityError     422
     │   │   ├── RateLimitError               429
     │   │   └── ServerError                  5xx
@@ -26,7 +26,7 @@
     │   ├── JobCancelledError
     │   ├── JobTimedOutError
     │   └── JobExpiredError                  the job or its result is gone
-    ├── WaitTimeoutError (TimeoutError)      the caller's own limit ended first; the job goes on
+    ├── WaitTimeoutError (TimeoutError)      the caller's limit ended; the job goes on
     │   └── QueueTimeoutError                no worker took the job in time
     └── StreamInterruptedError               chunks may have been lost
 

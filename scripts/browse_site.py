@@ -2,8 +2,8 @@
 
     python scripts/browse_site.py FOLDER [--pictures FOLDER]
 
-On every page: no error in the console, no request to another host, nothing wider than the screen of 390 pixels. The
-search finds what is there. Where Chromium and its driver are not installed, it says so and ends with exit code 3.
+On every page: no error in the console, no request to another host, nothing wider than the screen, be it of 390, 1280 or
+1366 pixels. The search finds what is there. Where Chromium and its driver are not installed, it says so and ends with exit code 3.
 """
 
 import argparse
@@ -34,6 +34,7 @@ NO_BROWSER: Final = 3
 
 PHONE: Final = (390, 844)
 DESK: Final = (1280, 900)
+LAPTOP: Final = (1366, 768)
 
 _FLAGS: Final = (
     "--headless",
@@ -180,11 +181,10 @@ def browser(chromium: str, chromedriver: str) -> Generator[Browser]:
 def look(site: Site, window: Browser, pictures: Path | None) -> Iterator[str]:
     """What is wrong with the site, a line each."""
     for page in site.pages():
-        for name, size in (("phone", PHONE), ("desk", DESK)):
+        for name, size in (("phone", PHONE), ("laptop", LAPTOP), ("desk", DESK)):
             window.screen(size)
             window.ask("/url", {"url": f"{site.address}/{page}"})
-            if size == PHONE:
-                yield from (f"{page}: too wide for a phone: {element}" for element in window.run(_TOO_WIDE))
+            yield from (f"{page}: too wide for a {name}: {element}" for element in window.run(_TOO_WIDE))
             if pictures is not None:
                 window.picture(pictures / f"{page.replace('/', '-').removesuffix('.html')}-{name}.png")
             yield from _noted(page, site, window)
