@@ -3,7 +3,8 @@
     python scripts/browse_site.py FOLDER [--pictures FOLDER]
 
 On every page: no error in the console, no request to another host, nothing wider than the screen, be it of 390, 1280 or
-1366 pixels. The search finds what is there. Where Chromium and its driver are not installed, it says so and ends with exit code 3.
+1366 pixels. The search finds what is there. Where Chromium and its driver are not installed, it says so and ends with
+exit code 3.
 """
 
 import argparse
