@@ -54,7 +54,7 @@ class AsyncClient:
         rate_limits: How many requests may be sent; the platform's published limits by default.
         http_client: An ``httpx.AsyncClient`` of the caller's own (a proxy, certificates, another transport); it is used
             through its ``send()`` and not closed.
-        max_response_bytes: Bytes that an answer's body may have, 64 MiB by default.
+        max_response_bytes: Bytes that an answer's body may have, 1 or more; 64 MiB by default.
         pickle_api_key: Whether pickles of the client and of its jobs hold the key, and are as secret as it is. By
             default they do not, and their copies ask the environment at their next request.
 
@@ -106,7 +106,7 @@ class AsyncClient:
         """A copy with other options; it shares the connections, and closing it does nothing.
 
         Args:
-            timeout: Seconds (or a timedelta) that one HTTP attempt may last; None keeps it, as with the others.
+            timeout: Seconds (or a timedelta) that one HTTP attempt may last, above 0; None keeps it, and so on.
             retry: How often, how long and when a call that failed is made again.
             poll: How to look for a job's end.
             rate_limits: How many requests may be sent.

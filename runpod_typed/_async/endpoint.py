@@ -174,7 +174,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         """A copy with other options; it shares the connections, and closing it does nothing.
 
         Args:
-            timeout: Seconds (or a timedelta) that one HTTP attempt may last; None keeps it, as with the others.
+            timeout: Seconds (or a timedelta) that one HTTP attempt may last, above 0; None keeps it, and so on.
             retry: How often, how long and when a call that failed is made again.
             poll: How to look for a job's end.
             rate_limits: How many requests may be sent.
@@ -203,18 +203,19 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
 
         Args:
             input: What the handler gets as ``job["input"]``. A plain dict that holds only fields of the request body,
-                ``input`` among them, is taken as the whole body. At most 10 MB.
+                ``input`` among them, is taken as the whole body. At most 10 MiB.
             webhook: The URL that the platform posts the job to when it has ended.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
-            timeout: Seconds (or a timedelta) that submitting may take in all, retries included; None for the retry
-                policy's budget alone.
+            timeout: Seconds (or a timedelta) that submitting may take in all, retries included, above 0; None for the
+                retry policy's budget alone.
 
         Raises:
             InputError: The input is empty, no JSON, or does not fit its type. Nothing was sent.
             PayloadTooLargeError: The input is too large. Nothing was sent, or it was refused.
             SubmissionUncertainError: It was sent and its fate is unknown.
             APIError: It could not be sent, or was refused.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         deadline = deadline_after(timeout)
         request = operations.submit(self._id, self._body(input, webhook, policy, s3_config))
@@ -237,7 +238,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /runsync.
 
         Args:
-            input: What the handler gets, as with `run`; at most 20 MB.
+            input: What the handler gets, as with `run`; at most 20 MiB.
             webhook: The URL that the platform posts the job to when it has ended.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
@@ -251,6 +252,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             JobError: The job failed, was cancelled, timed out or has expired.
             OutputError: The output does not fit its type.
             APIError: A call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         return result_of(
             await self.run_sync_state(input, webhook=webhook, policy=policy, s3_config=s3_config, timeout=timeout)
@@ -270,7 +272,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /runsync.
 
         Args:
-            input: What the handler gets, as with `run`; at most 20 MB.
+            input: What the handler gets, as with `run`; at most 20 MiB.
             webhook: The URL that the platform posts the job to when it has ended.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
@@ -284,6 +286,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             JobExpiredError: The job is gone: its result's retention has ended.
             OutputError: The output does not fit its type.
             APIError: A call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         began = monotonic()
         seconds = to_optional_seconds(timeout, "timeout")
@@ -310,10 +313,12 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /health.
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
+                alone.
 
         Raises:
             APIError: The call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         health = await self._call(operations.ask_health(self._id), deadline_after(timeout))
         self._caller.note_health(self._config, self._id, health)
@@ -325,10 +330,12 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         Source: none of the vendor's documents; its own deployment tool reads /metrics.
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
+                alone.
 
         Raises:
             APIError: The call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         return await self._call(operations.ask_metrics(self._id), deadline_after(timeout))
 
@@ -338,10 +345,12 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         Source: the vendor's documents name its rate limit ("Send requests") and nothing else.
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
+                alone.
 
         Raises:
             APIError: The call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         return await self._call(operations.ask_requests(self._id), deadline_after(timeout))
 
@@ -351,10 +360,12 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /purge-queue.
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
+                alone.
 
         Raises:
             APIError: The call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         return await self._call(operations.purge(self._id), deadline_after(timeout))
 

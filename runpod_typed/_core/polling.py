@@ -22,9 +22,9 @@ class PollPolicy:
     Args:
         long_poll: Whether to let the server hold its answer until the job has ended. Where the server does not offer
             that, the client finds out and polls.
-        min_interval: Seconds (or a timedelta) between two looks at first, when polling.
-        max_interval: Seconds (or a timedelta) between two looks at most. In between, the interval grows with the square
-            root of the time that the wait has lasted.
+        min_interval: Seconds (or a timedelta) between two looks at first, when polling; above 0.
+        max_interval: Seconds (or a timedelta) between two looks at most; not below `min_interval`, and finite. In
+            between, the interval grows with the square root of the time that the wait has lasted.
         jitter: By which part of itself an interval varies at random, up and down, 0 to 1; it keeps many waiters from
             asking at the same moment.
 
@@ -50,7 +50,7 @@ class PollPolicy:
         """Seconds until the next look.
 
         Args:
-            elapsed: Seconds that the wait has lasted.
+            elapsed: Seconds that the wait has lasted, 0 or more.
             random: Where the jitter comes from.
         """
         # Looks at 0.25, 0.9, 2.1, 4, 6.6, 10 ... 55 s: 13 of them in the first minute. A job's end after a minute is

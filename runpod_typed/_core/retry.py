@@ -103,12 +103,12 @@ class RetryPolicy:
         attempts: How many attempts one call may take, the first included; 1 or more.
         budget: Seconds (or a timedelta) that one call may take with all its attempts and sleeps; above 0, and
             ``math.inf`` for no limit.
-        initial_backoff: Seconds (or a timedelta) that the first sleep may last.
+        initial_backoff: Seconds (or a timedelta) that the first sleep may last, 0 or more.
         max_backoff: Seconds (or a timedelta) that any sleep may last, where the server asks for none; not below
-            `initial_backoff`.
+            `initial_backoff`, and finite.
         max_retry_after: Seconds (or a timedelta) that the client is ready to wait when the server asks for it
-            (``Retry-After``). If it asks for longer, or for longer than what is left of `budget` or ``timeout=``, the
-            call fails at once, and the error says how long the server asked for.
+            (``Retry-After``), 0 or more. If it asks for longer, or for longer than what is left of `budget` or
+            ``timeout=``, the call fails at once, and the error says how long the server asked for.
         resubmit: Whether a job that may have been accepted is submitted again, and requeued again by ``job.retry()``.
             Set it where running a job twice does no harm but cost.
         decide: Called after each failed attempt; says whether to make another. It replaces the rules for which failures

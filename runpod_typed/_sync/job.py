@@ -98,7 +98,7 @@ class Job(Generic[Out, Chunk]):
         """A handle of the same job with other options; it shares the connections.
 
         Args:
-            timeout: Seconds (or a timedelta) that one HTTP attempt may last; None keeps it, as with the others.
+            timeout: Seconds (or a timedelta) that one HTTP attempt may last, above 0; None keeps it, and so on.
             retry: How often, how long and when a call that failed is made again.
             poll: How to look for the job's end.
             rate_limits: How many requests may be sent.
@@ -118,7 +118,8 @@ class Job(Generic[Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /status.
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
+                alone.
             ttl: Seconds (or a timedelta) that the platform shall keep the job and its result from now on, above 0; None
                 leaves it.
 
@@ -126,6 +127,7 @@ class Job(Generic[Out, Chunk]):
             JobExpiredError: The job was known to this handle and is gone.
             NotFoundError: There is no such job, or it is gone.
             APIError: The call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         state = self._waiter.look(self._config, deadline_after(timeout), ttl_ms=ttl_ms(ttl))
         return state.status
@@ -137,7 +139,7 @@ class Job(Generic[Out, Chunk]):
 
         Args:
             timeout: Seconds (or a timedelta) until it must have ended; None for no limit, 0 to ask once.
-            queue_timeout: Seconds (or a timedelta) until a worker must have it; None for no limit.
+            queue_timeout: Seconds (or a timedelta) until a worker must have it, 0 or more; None for no limit.
 
         Raises:
             WaitTimeoutError: `timeout` ended first; the job goes on.
@@ -146,6 +148,7 @@ class Job(Generic[Out, Chunk]):
             NotFoundError: There is no such job, or it is gone.
             OutputError: The output does not fit its type.
             APIError: A call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         state = self._waiter.wait(
             self,
@@ -162,7 +165,7 @@ class Job(Generic[Out, Chunk]):
 
         Args:
             timeout: Seconds (or a timedelta) until it must have ended; None for no limit, 0 to ask once.
-            queue_timeout: Seconds (or a timedelta) until a worker must have it; None for no limit.
+            queue_timeout: Seconds (or a timedelta) until a worker must have it, 0 or more; None for no limit.
 
         Raises:
             JobFailedError: The handler raised or returned an error.
@@ -174,6 +177,7 @@ class Job(Generic[Out, Chunk]):
             QueueTimeoutError: `queue_timeout` ended first; it says why no worker took the job, as far as can be told.
             OutputError: The output does not fit its type.
             APIError: A call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         return result_of(self.wait(timeout, queue_timeout))
 
@@ -186,7 +190,7 @@ class Job(Generic[Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /stream.
 
         Args:
-            timeout: Seconds (or a timedelta) until the job must have ended; None for no limit.
+            timeout: Seconds (or a timedelta) until the job must have ended, 0 or more; None for no limit.
 
         Raises:
             JobError: The job failed, was cancelled, timed out or has expired.
@@ -195,6 +199,7 @@ class Job(Generic[Out, Chunk]):
             OutputError: A chunk does not fit its type.
             NotFoundError: There is no such job, or it is gone.
             APIError: A call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         return Outputs(self.stream_detailed(timeout))
 
@@ -204,7 +209,7 @@ class Job(Generic[Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /stream.
 
         Args:
-            timeout: Seconds (or a timedelta) until the job must have ended; None for no limit.
+            timeout: Seconds (or a timedelta) until the job must have ended, 0 or more; None for no limit.
 
         Raises:
             JobError: The job failed, was cancelled, timed out or has expired.
@@ -213,6 +218,7 @@ class Job(Generic[Out, Chunk]):
             OutputError: A chunk does not fit its type.
             NotFoundError: There is no such job, or it is gone.
             APIError: A call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         if self._buffer is None:
             self._buffer = StreamBuffer()
@@ -234,7 +240,7 @@ class Job(Generic[Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /status, and the worker SDK's progress updates.
 
         Args:
-            timeout: Seconds (or a timedelta) until the job must have ended; None for no limit.
+            timeout: Seconds (or a timedelta) until the job must have ended, 0 or more; None for no limit.
 
         Raises:
             WaitTimeoutError: `timeout` ended first; the job goes on.
@@ -242,6 +248,7 @@ class Job(Generic[Out, Chunk]):
             NotFoundError: There is no such job, or it is gone.
             OutputError: The output does not fit its type.
             APIError: A call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         return Events(
             self, self._waiter, self._config, self._codecs.output, timeout=to_optional_seconds(timeout, "timeout")
@@ -253,12 +260,15 @@ class Job(Generic[Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /cancel.
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
+                alone.
 
         Raises:
             JobExpiredError: The job was known to this handle and is gone.
             NotFoundError: There is no such job, or it is gone.
+            OutputError: The job is COMPLETED and its output does not fit its type.
             APIError: The call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         address = self._waiter.address
         request = operations.cancel_job(address.endpoint_id, address.job_id)
@@ -273,13 +283,16 @@ class Job(Generic[Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /retry.
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
+                alone.
 
         Raises:
             BadRequestError: The job is in no state to be retried.
             JobExpiredError: The job was known to this handle and is gone.
             NotFoundError: There is no such job, or it is gone.
+            OutputError: The job is COMPLETED and its output does not fit its type.
             APIError: The call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         address = self._waiter.address
         request = operations.retry_job(address.endpoint_id, address.job_id)

@@ -98,9 +98,9 @@ class Faults:
         kinds: What they are hit by, all equally likely.
         operations: Operations that are hit, by their id; None for every client operation. The worker's side counts too
             where it is named: `job_take`, `job_take_batch`, `job_done`, `job_stream`, `job_stop`, `ping`.
-        latency: The longest delay of `LATENCY`, in seconds.
-        retry_after: What `RATE_LIMITED_RETRY_AFTER` asks for, in seconds.
-        clock_jump: The longest leap of `CLOCK_JUMP`, in seconds.
+        latency: The longest delay of `LATENCY`, in seconds, 0 or more.
+        retry_after: What `RATE_LIMITED_RETRY_AFTER` asks for, in seconds, 0 or more.
+        clock_jump: The longest leap of `CLOCK_JUMP`, in seconds, 0 or more.
 
     Raises:
         ValueError: A number is out of its range, or there is no such kind.

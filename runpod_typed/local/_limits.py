@@ -14,7 +14,7 @@ class Limit:
 
     Attributes:
         requests: How many may start in any window.
-        window_seconds: How long the window is, in seconds.
+        window_seconds: How long the window is, in seconds, above 0.
         concurrent: How many may be open at a time; None for any number.
     """
 

@@ -47,8 +47,8 @@ class LocalQueue:
         port: The port to listen on; 0 takes a free one.
         limits: None enforces no rate limits, `"published"` the documented ones; a mapping from operation id or budget
             to a `Limit` (or None) enforces the documented ones with these changes.
-        time_scale: Factor for ttl, retention, execution timeout and webhook delays: with 0.001, a result is kept for
-            1.8 seconds instead of 30 minutes. Held requests and heartbeats keep their times.
+        time_scale: Factor above 0 for ttl, retention, execution timeout and webhook delays: with 0.001, a result is
+            kept for 1.8 seconds instead of 30 minutes. Held requests and heartbeats keep their times.
         faults: Faults to meet requests with, at random.
 
     Raises:
@@ -194,18 +194,29 @@ class LocalQueue:
     # What tests need.
 
     def pause(self) -> None:
-        """Hand out no more jobs, so that what is submitted stays IN_QUEUE."""
+        """Hand out no more jobs, so that what is submitted stays IN_QUEUE.
+
+        Raises:
+            RuntimeError: The queue does not run.
+        """
         self._act(lambda service: service.engine.pause())
 
     def resume(self) -> None:
-        """Hand out jobs again."""
+        """Hand out jobs again.
+
+        Raises:
+            RuntimeError: The queue does not run.
+        """
         self._act(lambda service: service.act(lambda _: service.engine.resume()))
 
     def advance(self, seconds: float) -> None:
         """Let the queue's clock leap: what would happen within so many seconds happens now.
 
         Args:
-            seconds: How many seconds.
+            seconds: How many seconds, 0 or more.
+
+        Raises:
+            RuntimeError: The queue does not run.
         """
         self._act(lambda service: service.jump(seconds))
 
@@ -214,6 +225,9 @@ class LocalQueue:
 
         Args:
             workers: How many; 0 for none.
+
+        Raises:
+            RuntimeError: The queue does not run.
         """
 
         def throttle(service: QueueService) -> None:
@@ -238,10 +252,11 @@ class LocalQueue:
                 operation that the fault can hit. The faults of the worker's side need none.
             times: How many requests are hit.
             status: The status of SERVER_ERROR and EDGE_ERROR; None for any of theirs.
-            seconds: Seconds of the delay, leap or Retry-After; None for some within the bounds of `Faults`.
+            seconds: Seconds of the delay, leap or Retry-After, 0 or more; None for some within the bounds of `Faults`.
 
         Raises:
             ValueError: No such kind or operation.
+            RuntimeError: The queue is being stopped by another thread.
         """
         fault = FaultKind(kind)
         if operation is not None and operation not in OPERATION_NAMES:
@@ -254,18 +269,30 @@ class LocalQueue:
 
     @property
     def faults_injected(self) -> Mapping[FaultKind, int]:
-        """How many faults of each kind there were."""
+        """How many faults of each kind there were.
+
+        Raises:
+            RuntimeError: The queue is being stopped by another thread.
+        """
         if self._loop is None:
             return dict(self._faults.injected)
         return self._act(lambda _: dict(self._faults.injected))
 
     @property
     def held_requests(self) -> int:
-        """How many requests are held at this moment: clients that wait for a job, workers that wait for work."""
+        """How many requests are held at this moment: clients that wait for a job, workers that wait for work.
+
+        Raises:
+            RuntimeError: The queue does not run.
+        """
         return self._act(lambda service: service.held)
 
     def stats(self) -> QueueStats:
-        """What happened since the start."""
+        """What happened since the start.
+
+        Raises:
+            RuntimeError: The queue was never started.
+        """
         if self._loop is None and self._service is not None:
             return self._service.engine.stats()  # stopped: nobody else touches it
         return self._act(lambda service: service.engine.stats())

@@ -6,19 +6,20 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import enum
 import importlib
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from types import FunctionType
 from typing import Any, cast
 
 import attrs
 from attrs import field, frozen
 from griffe import Docstring, DocstringSectionAttributes, DocstringSectionParameters, DocstringSectionRaises
+
+from tests.docs.raised import is_error, raised_in
 
 LOCAL = "runpod_typed.local"
 MODULES = ("runpod_typed", "runpod_typed.errors", "runpod_typed.webhooks", LOCAL)
@@ -30,7 +31,8 @@ UNITS = {
 }
 """What must stand in the text on a quantity. A float is seconds, but for the few that are a part of a whole."""
 
-_RAISING_NODES = (ast.Raise,)
+RANGE = re.compile(r"\babove 0\b|\b[01] or more\b|\b0 to\b|\b\d+ s to \d+|\bnot below\b")
+"""What must stand in the text on a quantity that a caller passes."""
 
 
 @frozen
@@ -127,34 +129,45 @@ def complaints(one: Public) -> Iterator[str]:
     first = one.docstring.partition("\n")[0]
     if not first.endswith((".", ":")) or len(first) < 10:
         yield f"its first line is no sentence: {first!r}"
-    told, raised = sections(one.docstring)
+    told, passed, raised = sections(one.docstring)
+    if isinstance(one.thing, type) and is_set_up_by_callers(one.thing):
+        passed = set(told)
     for name, annotation in one.parameters.items():
-        if name not in told:
-            yield f"says nothing of {name}"
-        elif (unit := unit_of(name, annotation)) is not None and not UNITS[unit].search(told[name]):
-            yield f"gives no unit for {name}: {told[name]!r}"
-    for error in sorted(raises(one) - set(raised)):
-        yield f"does not say that it raises {error}"
-    for error in raised:
-        if not is_error(error):
-            yield f"says that it raises {error}, which is no error"
+        yield from unclear(name, annotation, told, passed)
+    yield from (f"does not say that it raises {error}" for error in sorted(raises(one) - set(raised)))
+    yield from (f"says that it raises {error}, which is no error" for error in raised if not is_error(error))
     if (asks_the_api(one) or shows_the_api(one)) and "Source: " not in one.docstring:
         yield "does not give the source of what it says of the API"
 
 
-def sections(docstring: str) -> tuple[dict[str, str], dict[str, str]]:
-    """What a docstring says of parameters and attributes, and of errors, by their names."""
+def unclear(name: str, annotation: str, told: Mapping[str, str], passed: Container[str]) -> Iterator[str]:
+    """What is left unsaid of a parameter."""
+    unit = unit_of(name, annotation)
+    if name not in told:
+        yield f"says nothing of {name}"
+    elif unit is not None and not UNITS[unit].search(told[name]):
+        yield f"gives no unit for {name}: {told[name]!r}"
+    elif unit is not None and name in passed and not RANGE.search(told[name]):
+        yield f"gives no range for {name}: {told[name]!r}"
+
+
+def sections(docstring: str) -> tuple[dict[str, str], set[str], dict[str, str]]:
+    """What a docstring says of parameters and attributes, which of them a caller passes, and what it says of errors."""
     told: dict[str, str] = {}
+    passed: set[str] = set()
     raised: dict[str, str] = {}
     for section in Docstring(docstring).parse("google", warnings=False):
         match section:
-            case DocstringSectionParameters() | DocstringSectionAttributes():
-                told |= {item.name: item.description for item in section.value}
+            case DocstringSectionParameters():
+                told |= {item.name: " ".join(item.description.split()) for item in section.value}
+                passed |= {item.name for item in section.value}
+            case DocstringSectionAttributes():
+                told |= {item.name: " ".join(item.description.split()) for item in section.value}
             case DocstringSectionRaises():
                 raised |= {str(item.annotation): item.description for item in section.value}
             case _:
                 pass
-    return told, raised
+    return told, passed, raised
 
 
 def unit_of(name: str, annotation: str) -> str | None:
@@ -175,10 +188,10 @@ def raises(one: Public) -> set[str]:
             return set()
         if attrs.has(cls):
             return {"ValueError" if cls.__module__.startswith(LOCAL) else "ConfigurationError"}
-        return raised_in(vars(cls).get("__init__")) or {"ConfigurationError"}
-    found = raised_in(one.thing)
+        return raised_in(vars(cls).get("__init__"), cls) or {"ConfigurationError"}
+    found = raised_in(one.thing, one.owner)
     if asks_the_api(one):
-        found |= {"APIError"}
+        found |= {"APIError", "ConfigurationError"}  # the latter: a limit out of range, a client that is closed
     return found
 
 
@@ -189,19 +202,6 @@ def is_set_up_by_callers(cls: type[object]) -> bool:
     if attrs.has(cls):
         return any(one.validator is not None or one.converter is not None for one in attrs.fields(cls))
     return "__init__" in vars(cls)
-
-
-def raised_in(function: Any) -> set[str]:
-    """The names of what a function raises itself, but for bare `raise`."""
-    if not isinstance(function, FunctionType):
-        return set()
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except OSError:
-        return set()  # made at run time, by attrs
-    raised = [node.exc for node in ast.walk(tree) if isinstance(node, _RAISING_NODES) and node.exc is not None]
-    calls = [node.func if isinstance(node, ast.Call) else node for node in raised]
-    return {node.id for node in calls if isinstance(node, ast.Name) and is_error(node.id)}
 
 
 def asks_the_api(one: Public) -> bool:
@@ -220,9 +220,3 @@ def shows_the_api(one: Public) -> bool:
     if not isinstance(one.thing, type) or not attrs.has(one.thing) or one.thing.__module__.startswith(LOCAL):
         return False
     return hasattr(one.thing, "to_dict") or "raw" in attrs.fields_dict(one.thing)
-
-
-def is_error(name: str) -> bool:
-    """Whether a name is that of an error of ours or of Python's."""
-    thing: object = getattr(importlib.import_module("runpod_typed"), name, getattr(builtins, name, None))
-    return inspect.isclass(thing) and issubclass(thing, Exception)

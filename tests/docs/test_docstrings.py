@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from attrs import evolve
 
 import runpod_typed
-from runpod_typed import ConfigurationError
+from runpod_typed import ConfigurationError, RunpodError
+from runpod_typed._core.durations import to_optional_seconds
 from tests.docs.docstrings import Public, complaints, describe, public
+from tests.docs.raised import raised_in
 
 PUBLIC = list(public())
 
@@ -46,7 +49,7 @@ def without(one: Public, line: str) -> list[str]:
     """What is said of a docstring that lacks a line."""
     assert line in one.docstring
     shorter = "\n".join(text for text in one.docstring.splitlines() if line not in text)
-    return list(complaints(Public(one.name, one.thing, shorter, one.owner, one.is_property, one.parameters)))
+    return list(complaints(evolve(one, docstring=shorter)))
 
 
 def test_a_parameter_that_is_not_told_of_is_noticed() -> None:
@@ -73,6 +76,21 @@ def test_a_duration_without_a_unit_is_noticed() -> None:
         """
 
     assert list(complaints(describe("nap", nap))) == ["gives no unit for length: 'How long.'"]
+
+
+def test_a_limit_without_a_range_is_noticed() -> None:
+    wait = of_job("wait")
+    vague = wait.docstring.replace(", 0 or more", "")
+
+    assert list(complaints(evolve(wait, docstring=vague))) == [
+        "gives no range for queue_timeout: 'Seconds (or a timedelta) until a worker must have it; None for no limit.'"
+    ]
+
+
+def test_what_is_raised_deeper_down_is_noticed_unless_it_is_caught() -> None:
+    assert without(of_job("cancel"), "OutputError: ") == ["does not say that it raises OutputError"]
+    assert "ConfigurationError" in raised_in(to_optional_seconds)
+    assert raised_in(RunpodError.__reduce__) == set()
 
 
 def test_what_a_function_raises_itself_is_noticed_and_so_is_an_error_that_there_is_not() -> None:
