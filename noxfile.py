@@ -161,6 +161,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure this library beside others, some 15 minutes, and write benchmarks/RESULTS.md; `-- --smoke` is short."""
+    session.install("-e", ".", *groups("bench"))
+    session.run("python", "-m", "benchmarks", "--folder", session.create_tmp(), *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the sdist, the wheel from it, and run the tests of the one against the other."""
     session.install(*groups("build"))

@@ -1,0 +1,111 @@
+"""runpod_typed itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+from benchmarks.contenders import API_KEY, ENDPOINT, Decoder
+from runpod_typed import AsyncClient, Client, PollPolicy, RateLimit, RateLimits
+from runpod_typed.webhooks import parse_webhook
+
+WITHOUT_PAUSES = RateLimits(
+    overrides={
+        "run": RateLimit(requests=1_000_000, concurrent=200),
+        "run_sync": RateLimit(requests=1_000_000, concurrent=400),
+        "status": RateLimit(requests=1_000_000, concurrent=400),
+    }
+)
+"""The rate limiter does all its work, and never makes anybody wait for a window to end."""
+
+
+def _poll(name: str) -> PollPolicy:
+    return PollPolicy(long_poll=not name.endswith("polling"))
+
+
+def _limits(name: str) -> RateLimits:
+    return RateLimits() if name.endswith("published limits") else WITHOUT_PAUSES
+
+
+@final
+class Sync:
+    """The sync half."""
+
+    def __init__(self, name: str, base_url: str) -> None:
+        self._client = Client(API_KEY, base_url=base_url, rate_limits=_limits(name), poll=_poll(name))
+        self._endpoint = self._client.endpoint(ENDPOINT)
+
+    def status(self, job_id: str) -> object:
+        """Ask once where a job stands."""
+        return self._endpoint.job(job_id).status()
+
+    def job(self, given: dict[str, Any]) -> Any:
+        """Submit a job, wait for its end, and get its output."""
+        return self._endpoint.run(given).output()
+
+    def run_sync(self, given: dict[str, Any]) -> Any:
+        """The same, over the operation that holds the submission's answer."""
+        return self._endpoint.run_sync(given)
+
+
+@final
+class Async:
+    """The async half."""
+
+    def __init__(self, name: str, base_url: str) -> None:
+        self._client = AsyncClient(API_KEY, base_url=base_url, rate_limits=_limits(name), poll=_poll(name))
+        self._endpoint = self._client.endpoint(ENDPOINT)
+
+    async def open(self) -> None:
+        """Nothing: the connections are made at the first request."""
+
+    async def status(self, job_id: str) -> object:
+        """Ask once where a job stands."""
+        return await self._endpoint.job(job_id).status()
+
+    async def job(self, given: dict[str, Any]) -> Any:
+        """Submit a job, wait for its end, and get its output."""
+        job = await self._endpoint.run(given)
+        return await job.output()
+
+    async def wait(self, job_id: str) -> Any:
+        """Wait for a job's end, and get its output."""
+        return await self._endpoint.job(job_id).output()
+
+    async def first_chunk(self, given: dict[str, Any]) -> Any:
+        """Submit a job, and get the first thing that it yields."""
+        job = await self._endpoint.run(given)
+        return await anext(aiter(job.stream()))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+@dataclass
+class Segment:
+    """A piece of a transcript."""
+
+    id: int
+    text: str
+    start: float
+    end: float
+    confidence: float
+    speaker: str | None
+    tokens: list[int]
+    tags: dict[str, str]
+
+
+@dataclass
+class Transcript:
+    """An output such as a worker for speech makes."""
+
+    language: str
+    segments: list[Segment]
+
+
+def decoder(name: str) -> Decoder:
+    """A job's body through the same code that reads a client's answers, to plain JSON or to dataclasses."""
+    if name == "ours":
+        return lambda body: parse_webhook(body).output
+    return lambda body: parse_webhook(body, output_type=Transcript).output

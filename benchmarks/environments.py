@@ -1,0 +1,160 @@
+"""What a user gets who installs a distribution: a folder with it, what it needs, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+# The peak of this process's own memory; the parent's would count where the operating system were asked about a child.
+_TELL_MEMORY = """
+from pathlib import Path as _Path
+_status = _Path('/proc/self/status')
+if _status.exists():
+    _peak = int(_status.read_text().split('VmHWM:')[1].split()[0]) * 1024
+else:
+    import resource as _resource
+    _peak = _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss
+print(_peak)
+"""
+
+
+@frozen
+class Start:
+    """One run of a short program, from nothing to its end: seconds on the clock, processor time, and bytes at most."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+@frozen
+class Environment:
+    """Installed distributions."""
+
+    folder: Path
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files, bytecode aside."""
+        files = (file for file in self.folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+        return sum(file.stat().st_size for file in files)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of each distribution by its name in lower case."""
+        return {found.name.lower(): found.version for found in distributions(path=[str(self.folder)])}
+
+    def variables(self, *more: Path) -> dict[str, str]:
+        """The variables of a process that finds this installation, what else is named, and nothing else."""
+        path = os.pathsep.join(str(folder) for folder in (self.folder, *more))
+        return {"PATH": os.environ["PATH"], "PYTHONPATH": path, "HOME": str(self.folder)}
+
+    def start(self, program: str) -> Start:
+        """Run a program with nothing but the standard library and what is installed here."""
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-S", "-c", program + _TELL_MEMORY],
+            env=self.variables(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None  # noqa: S101 -- it was asked for
+        told = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - began
+        process.stdout.close()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise RuntimeError(f"{program!r} ended with {process.returncode}; its error is above")
+        return Start(wall, usage.ru_utime + usage.ru_stime, float(told.split()[-1]))
+
+
+@frozen
+class Environments:
+    """An installation for each contender, so that none brings something faster, or slower, to another one.
+
+    Attributes:
+        core: This library as `pip install runpod-typed` brings it.
+        ours: The same with the extra `aiohttp`.
+        runpod: Runpod's own client, the newest release.
+        httpx: httpx alone.
+        parts: httpx, attrs and msgspec: the least that this library could be.
+        aiohttp: aiohttp alone.
+        bare: Nothing.
+        profiler: What looks where time goes, beside a contender.
+    """
+
+    core: Environment
+    ours: Environment
+    runpod: Environment
+    httpx: Environment
+    parts: Environment
+    aiohttp: Environment
+    bare: Environment
+    profiler: Environment
+
+    @classmethod
+    def install(cls, folder: Path, *, keep: bool = False) -> Environments:
+        """Install all of them below a folder, and afresh: the newest releases are what counts.
+
+        With `keep`, the others' are taken as they are, where they are there; this library is installed anew.
+        """
+        for old in ("core", "ours", "wheel") if keep else (".",):
+            shutil.rmtree(folder / old, ignore_errors=True)
+        (folder / "bare").mkdir(parents=True, exist_ok=True)
+        _pip("wheel", "--no-deps", "--wheel-dir", str(folder / "wheel"), str(ROOT))
+        (wheel,) = (folder / "wheel").glob("*.whl")
+
+        def installed(name: str, *requirements: str) -> Environment:
+            if not (folder / name).exists():
+                _pip("install", "--no-compile", "--target", str(folder / name), *requirements)
+            return Environment(folder / name)
+
+        return cls(
+            core=installed("core", str(wheel)),
+            ours=installed("ours", f"{wheel}[aiohttp]"),
+            runpod=installed("runpod", "runpod"),
+            httpx=installed("httpx", "httpx"),
+            parts=installed("parts", "httpx", "attrs", "msgspec"),
+            aiohttp=installed("aiohttp", "aiohttp"),
+            bare=Environment(folder / "bare"),
+            profiler=installed("profiler", "pyinstrument"),
+        )
+
+    def of(self, contender: str) -> Environment:
+        """The installation of a contender, by its name among the contenders."""
+        match contender.partition(",")[0], contender:
+            case _, "ours, core alone":
+                return self.core
+            case "ours", _:
+                return self.ours
+            case "runpod", _:
+                return self.runpod
+            case "httpx", _:
+                return self.httpx
+            case "aiohttp", _:
+                return self.aiohttp
+            case _:
+                return self.bare
+
+
+def _pip(command: str, *arguments: str) -> None:
+    # pip resolves for an empty folder, and warns of what else is installed beside it.
+    found = subprocess.run(
+        [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", *arguments],
+        check=False,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if found.returncode != 0:
+        raise RuntimeError(f"pip {command} {' '.join(arguments)} ended with {found.returncode}: {found.stderr}")

@@ -1,0 +1,1 @@
+"""The measurements, each in a module of its own, in the order of the table."""

@@ -1,0 +1,215 @@
+"""From a job's end to its result in hand, by long-polling and by polling; and a stream's first chunk."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from benchmarks.charts import Bar, bars
+from benchmarks.figures import Row, Section, in_seconds, milliseconds, percentile, plain, table
+from benchmarks.probe import Sample
+from benchmarks.processes import Probe, Server
+from benchmarks.rows.bench import OURS, RUNPOD, Bench
+
+AIOHTTP = "aiohttp"
+POLLING = "ours, polling"
+
+
+def measure(bench: Bench) -> list[Section]:
+    """One contender after the other where milliseconds count, both at once where seconds do."""
+    return [_held(bench), _polled(bench), _streamed(bench)]
+
+
+def _round_trip(server: Server, probe: Probe) -> float:
+    (endless,) = server.create([{"seconds": 1e6}])
+    return statistics.median(probe.do(do="status", job=endless, count=100).values)
+
+
+def _held(bench: Bench) -> Section:
+    sizes = bench.sizes
+    given = [{"seconds": bench.dice.uniform(*sizes.late_seconds)} for _ in range(sizes.late_jobs)]
+    late: dict[str, list[float]] = {}
+    trips: dict[str, float] = {}
+    requests: dict[str, float] = {}
+    with ExitStack() as stack:
+        server = stack.enter_context(Server())
+        for name in (OURS, RUNPOD, AIOHTTP):
+            probe = stack.enter_context(bench.probe("async", name, server))
+            probe.do(do="warm", count=len(given))
+            trips[name] = _round_trip(server, probe)
+            server.report()
+            late[name] = probe.do(do="jobs", given=given, batches=1).values
+            requests[name] = sum(server.report().requests.values()) / len(given)
+
+    def above(name: str, share: float) -> float:
+        return max(0.0, percentile(late[name], share) - trips[name])
+
+    def row(what: str, share: float, target: float) -> Row:
+        return Row(
+            what=f"from job done to result, long-poll, above one round trip, {what}",
+            ours=milliseconds(above(OURS, share)),
+            peer=f"runpod: {milliseconds(above(RUNPOD, share))}",
+            figure=above(OURS, share),
+            target=target,
+            show=milliseconds,
+        )
+
+    low, high = sizes.late_seconds
+    return Section(
+        title="From done to result, long-poll",
+        rows=[
+            row("p50", 0.5, 0.005),
+            row("p99", 0.99, 0.025),
+            Row(
+                what="requests a job, long-poll",
+                ours=plain(requests[OURS]),
+                peer=f"runpod: {plain(requests[RUNPOD])}",
+                figure=requests[OURS],
+                target=2.0,
+            ),
+        ],
+        text=f"{len(given)} async jobs at once that run {low:g} to {high:g} s each. Raw aiohttp makes the same "
+        "requests as ours, without any decision to take.\n\n"
+        + table(
+            ["", "round trip, p50", "late by, p50", "p99", "worst", "requests a job"],
+            [
+                [
+                    name,
+                    milliseconds(trips[name]),
+                    *(milliseconds(percentile(late[name], share)) for share in (0.5, 0.99, 1.0)),
+                    plain(requests[name]),
+                ]
+                for name in late
+            ],
+        ),
+        plots={"lateness.svg": _chart("From job done to result in hand, p50, ms", late)},
+    )
+
+
+def _chart(title: str, late: Mapping[str, list[float]]) -> str:
+    medians = {name: statistics.median(values) for name, values in late.items()}
+    return bars(
+        title,
+        [
+            Bar(name, value, milliseconds(value), OURS if name.startswith(OURS) else "other")
+            for name, value in medians.items()
+        ],
+    )
+
+
+def _polled(bench: Bench) -> Section:
+    sizes = bench.sizes
+    run_times = [seconds for seconds in sizes.polled_seconds for _ in range(sizes.polled)]
+    # No job's end shall keep time with anybody's looks.
+    given = [{"seconds": seconds * bench.dice.uniform(0.95, 1.0)} for seconds in run_times]
+    with ExitStack() as stack:
+        server = stack.enter_context(Server())
+        probes = {name: stack.enter_context(bench.probe("async", name, server)) for name in (POLLING, RUNPOD)}
+        jobs = {name: server.create(given) for name in probes}
+        for name, probe in probes.items():
+            probe.begin(do="wait", jobs=jobs[name], seconds=2 * max(run_times) + 30)
+        samples = {name: probe.end() for name, probe in probes.items()}
+    return _polled_section(samples, sizes.polled_seconds)
+
+
+def _polled_section(samples: Mapping[str, Sample], run_times: tuple[float, ...]) -> Section:
+    def by_run_time(sample: Sample) -> dict[float, list[tuple[float, int]]]:
+        found: dict[float, list[tuple[float, int]]] = {seconds: [] for seconds in run_times}
+        for lateness, looks, ran in zip(sample.values, sample.looks, sample.ran, strict=True):
+            found[min(seconds for seconds in run_times if seconds >= ran - 0.001)].append((lateness, looks))
+        return found
+
+    groups = {name: by_run_time(sample) for name, sample in samples.items()}
+
+    def share(name: str, seconds: float) -> float:
+        return statistics.median(lateness for lateness, _ in groups[name][seconds]) / seconds
+
+    def most_looks(name: str) -> int:
+        return max(looks for _, looks in groups[name][run_times[-1]])
+
+    worst = max(run_times, key=lambda seconds: share(POLLING, seconds))
+    longest = run_times[-1]
+    return Section(
+        title="From done to result, polling only",
+        rows=[
+            Row(
+                what="polling only: lateness over the run time, p50, at the worst run time",
+                ours=f"{share(POLLING, worst):.1%} at {worst:g} s",
+                peer=f"runpod: {share(RUNPOD, worst):.1%}",
+                figure=share(POLLING, worst),
+                target=0.10,
+                show="{:.1%}".format,
+            ),
+            Row(
+                what=f"polling only: requests for a job of {longest:g} s, at most",
+                ours=str(most_looks(POLLING)),
+                peer=f"runpod: {most_looks(RUNPOD)}",
+                figure=most_looks(POLLING),
+                target=12,
+                show="{:g}".format,
+            ),
+        ],
+        text="`PollPolicy(long_poll=False)` beside Runpod's asyncio client, which looks each second; the looks are "
+        "counted by the server.\n\n"
+        + table(
+            [
+                "run time",
+                *(f"{name}: {what}" for name in groups for what in ("late by, p50", "of the run time", "looks")),
+            ],
+            [
+                [
+                    f"{seconds:g} s",
+                    *(
+                        cell
+                        for name in groups
+                        for cell in (
+                            in_seconds(share(name, seconds) * seconds),
+                            f"{share(name, seconds):.1%}",
+                            f"{statistics.mean(looks for _, looks in groups[name][seconds]):.1f}",
+                        )
+                    ),
+                ]
+                for seconds in run_times
+            ],
+        ),
+    )
+
+
+def _streamed(bench: Bench) -> Section:
+    low, high = bench.sizes.late_seconds
+    given: list[dict[str, Any]] = [
+        {"seconds": high + 1, "chunks": [bench.dice.uniform(low, high)]} for _ in range(bench.sizes.streams)
+    ]
+    late: dict[str, list[float]] = {}
+    trips: dict[str, float] = {}
+    with ExitStack() as stack:
+        server = stack.enter_context(Server())
+        for name in (OURS, RUNPOD, AIOHTTP):
+            probe = stack.enter_context(bench.probe("async", name, server))
+            probe.do(do="warm", count=len(given))
+            trips[name] = _round_trip(server, probe)
+            late[name] = probe.do(do="first_chunk", given=given).values
+    above = {name: max(0.0, statistics.median(late[name]) - trips[name]) for name in late}
+    return Section(
+        title="The first chunk of a stream",
+        rows=[
+            Row(
+                what="first stream chunk after it was sent, above one round trip, p50",
+                ours=milliseconds(above[OURS]),
+                peer=f"runpod: {milliseconds(above[RUNPOD])}",
+                figure=above[OURS],
+                target=0.010,
+                show=milliseconds,
+            )
+        ],
+        text=f"{len(given)} streams at once, each with its first chunk after {low:g} to {high:g} s.\n\n"
+        + table(
+            ["", "late by, p50", "p99"],
+            [
+                [name, milliseconds(statistics.median(late[name])), milliseconds(percentile(late[name], 0.99))]
+                for name in late
+            ],
+        ),
+    )

@@ -1,0 +1,79 @@
+"""How much is measured: in a full run, and in the smoke test of CI, which only sees that each row brings a number."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Sizes:
+    """How often and how long each thing is done.
+
+    Attributes:
+        rounds: Rounds of the processor-time rows.
+        calls: Calls a round, one after the other.
+        at_once: Async jobs at once.
+        batches: So many times a round.
+        slow_rounds: Rounds of the row whose jobs last.
+        slow_seconds: How long those jobs last.
+        starts: Rounds of the start-up row.
+        late_jobs: Jobs in the row about lateness.
+        late_seconds: How long those last, at least and at most.
+        streams: Streams in the row about first chunks; their chunk comes after the same times.
+        polled: Jobs of each run time where jobs are polled for.
+        polled_seconds: Those run times; the last is the one whose requests are counted.
+        crowd: Jobs waited for at once under the published limits.
+        crowd_seconds: The time in which they end.
+        crowd_patience: Seconds after which a wait for them is given up.
+        remembered: Jobs waited for at once in the memory row.
+        remembered_seconds: How long they are waited for before memory is read.
+        decodings: Rounds of the decoding rows.
+        output_bytes: The size of that output.
+        generations: How often the code is generated.
+    """
+
+    rounds: int = 9
+    calls: int = 300
+    at_once: int = 200
+    batches: int = 5
+    slow_rounds: int = 3
+    slow_seconds: float = 5.0
+    starts: int = 9
+    late_jobs: int = 300
+    late_seconds: tuple[float, float] = (1.0, 7.0)
+    streams: int = 100
+    polled: int = 30
+    polled_seconds: tuple[float, ...] = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
+    crowd: int = 5000
+    crowd_seconds: float = 60.0
+    crowd_patience: float = 150.0
+    remembered: int = 10_000
+    remembered_seconds: float = 60.0
+    decodings: int = 15
+    output_bytes: int = 1_000_000
+    generations: int = 3
+
+
+FULL = Sizes()
+SMOKE = Sizes(
+    rounds=1,
+    calls=5,
+    at_once=5,
+    batches=1,
+    slow_rounds=1,
+    slow_seconds=0.2,
+    starts=1,
+    late_jobs=5,
+    late_seconds=(0.1, 0.3),
+    streams=3,
+    polled=2,
+    polled_seconds=(0.5, 1.0),
+    crowd=20,
+    crowd_seconds=0.5,
+    crowd_patience=20.0,
+    remembered=20,
+    remembered_seconds=0.5,
+    decodings=1,
+    output_bytes=20_000,
+    generations=1,
+)
