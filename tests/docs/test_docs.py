@@ -19,7 +19,7 @@ from runpod_queue_api import wire
 
 import runpod_typed
 from runpod_typed import Client, OperationKind, RateLimits, RetryPolicy
-from runpod_typed._core import config, retry
+from runpod_typed._core import config, retry_rules
 from runpod_typed.local import FaultKind, Handler, HandlerConfig, LocalQueue, progress_update
 from tests.docs.shell import commands_in, complaint, extras, sessions
 from tests.docs.snippets import ROOT, Snippet, is_as_promised, run, snippets_in
@@ -174,8 +174,8 @@ def test_blocks_are_of_a_language_that_is_proved() -> None:
 
 
 def rows_of_the_docstring() -> list[list[str]]:
-    """The cells of the table in `retry.py`'s docstring, a simple table of reStructuredText."""
-    lines = (retry.__doc__ or "").splitlines()
+    """The cells of the table in `retry_rules.py`'s docstring, a simple table of reStructuredText."""
+    lines = (retry_rules.__doc__ or "").splitlines()
     borders = [number for number, line in enumerate(lines) if line.startswith("====")]
     columns = [match.span() for match in re.finditer("=+", lines[borders[0]])]
     starts = [start for start, _ in columns]
@@ -206,18 +206,18 @@ def test_the_table_of_what_is_retried_is_the_one_in_the_code() -> None:
 @pytest.mark.parametrize("row", rows_of_the_docstring()[1:], ids=lambda row: row[0])
 def test_the_table_says_what_the_rules_decide(row: list[str]) -> None:
     kind = OperationKind[row[0]]
-    never_sent = [retry.Failure(request_sent=False), retry.Failure(request_sent=True, status=429)]
+    never_sent = [retry_rules.Failure(request_sent=False), retry_rules.Failure(request_sent=True, status=429)]
     passing = [
-        retry.Failure(request_sent=True),
-        *(retry.Failure(request_sent=True, status=status) for status in (408, 500, 503, 520, 524, 530)),
-        retry.Failure(request_sent=True, status=200, unreadable=True),
+        retry_rules.Failure(request_sent=True),
+        *(retry_rules.Failure(request_sent=True, status=status) for status in (408, 500, 503, 520, 524, 530)),
+        retry_rules.Failure(request_sent=True, status=200, unreadable=True),
     ]
-    refusals = [retry.Failure(request_sent=True, status=status) for status in (301, 307, 308, 400, 401, 404, 422)]
+    refusals = [retry_rules.Failure(request_sent=True, status=status) for status in (301, 307, 308, 400, 401, 404, 422)]
     for cell, failures in zip(row[1:4], (never_sent, passing, refusals), strict=True):
         for resubmit in (False, True):
             again = cell == "again" or (resubmit and "again with `resubmit=True`" in cell)
             policy = RetryPolicy(resubmit=resubmit)
-            assert {retry.is_retryable(kind, failure, policy) for failure in failures} == {again}
+            assert {retry_rules.is_retryable(kind, failure, policy) for failure in failures} == {again}
 
 
 # Figures.
@@ -261,7 +261,7 @@ def test_the_soak_that_is_shown_ended_well() -> None:
 
 
 def test_the_names_of_errors_are_those_of_the_package() -> None:
-    theirs = {"ValueError", "MemoryError", "TimeoutError"}
+    theirs = {"CancelledError", "ValueError", "MemoryError", "TimeoutError"}
     named = {name for page in PAGES for name in re.findall(r"\b[A-Z]\w+Error\b", page.read_text(encoding="utf-8"))}
 
     assert named - theirs <= set(runpod_typed.__all__)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from runpod_typed.local import HandlerConfig
 
-SECOND: Final = 0.01
+SECOND: Final = 0.03
 """A second of the samples' sleeping, here. Their loops sleep for 3, 5 or 10 of them between two looks."""
 
 ENDPOINT_ID: Final = "YOUR_ENDPOINT_ID"
