@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final, Required, TypedDict, TypeVar, cast
 
 from runpod_typed.local._engine.jobs import show_for_worker
-from runpod_typed.local._json import decode, encode
+from runpod_typed.local._json import copy
 from runpod_typed.local._service import QueueService, Waiter
 from runpod_typed.local._worker_messages import (
     chunk_error,
@@ -88,12 +88,12 @@ def progress_update(job: dict[str, Any], progress: object) -> None:
         TypeError: `progress` is no JSON.
         ValueError: It contains itself, or is nested too deeply.
     """
-    encode(progress)
+    update = copy(progress)
     report = _reporters.get(job["id"])
     if report is None:
         logger.debug("Progress of job %s is ignored: no handler of this process runs it.", job["id"])
     else:
-        report(progress)
+        report(update)
 
 
 class HandlerWorker:
@@ -226,8 +226,7 @@ class HandlerWorker:
         async def take() -> dict[str, Any] | None:
             jobs = await self._service.take(self.worker_id, Waiter(), limit=1, seconds=TAKE_SECONDS)
             self._cancelled = None  # whatever that was, it was about an earlier run
-            # Encoded and decoded, so that a handler gets what it would get over the wire: objects of its own.
-            return cast("dict[str, Any]", decode(encode(show_for_worker(jobs[0])), strict=False)) if jobs else None
+            return cast("dict[str, Any]", copy(show_for_worker(jobs[0]))) if jobs else None
 
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(take(), self._queue_loop))
 
@@ -268,13 +267,13 @@ class HandlerWorker:
             async for output in _iterate(self._handler(job)):
                 if (error_body := chunk_error(output)) is not None:
                     return error_body
-                encode(output)
-                for piece in split_chunk(output):
+                chunk = copy(output)
+                for piece in split_chunk(chunk):
                     await self._act(partial(self._service.engine.chunk, self.worker_id, job["id"], piece))
                 if self._doomed == job["id"]:
                     break
                 if self._config.get("return_aggregate_stream"):
-                    aggregate.append(output)
+                    aggregate.append(chunk)
         except Exception as error:  # noqa: BLE001 -- whatever a handler raises is the job's result
             return show_generator_exception(error)
         return {"output": aggregate}
@@ -282,7 +281,7 @@ class HandlerWorker:
     def _as_sent(self, body: dict[str, object]) -> dict[str, object]:
         """The body after its way through JSON; what is no JSON fails the job (the worker SDK would lose the result)."""
         try:
-            return cast("dict[str, object]", decode(encode(body), strict=False))
+            return cast("dict[str, object]", copy(body))
         except (TypeError, ValueError) as error:
             return show_exception(TypeError(f"the handler's output is no JSON: {error}"), self.worker_id)
 

@@ -12,6 +12,8 @@ DEPTH: Final = (
     500  # levels of nesting: well below what can be read here but not be written again, further down the stack
 )
 
+WRAPPING: Final = 10  # levels that the queue may put around what a client sent, and a worker sends back
+
 
 class InvalidJSONError(ValueError):
     """The bytes are no JSON."""
@@ -31,8 +33,9 @@ def decode(body: bytes, *, strict: bool) -> object:
         value: object = json.loads(body.decode(), parse_constant=_refuse if strict else None)
     except (ValueError, RecursionError) as error:
         raise InvalidJSONError(str(error)) from None
-    if body.count(b"[") + body.count(b"{") > DEPTH and _too_deep(value):
-        raise InvalidJSONError(f"nested deeper than {DEPTH} levels")
+    depth = DEPTH if strict else DEPTH + WRAPPING
+    if body.count(b"[") + body.count(b"{") > depth and _is_deeper(value, depth):
+        raise InvalidJSONError(f"nested deeper than {depth} levels")
     return value
 
 
@@ -53,9 +56,19 @@ def encode(value: object) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _too_deep(value: object) -> bool:
+def copy(value: object) -> object:
+    """Plain objects -> others, as they come out at the other end of the wire.
+
+    Raises:
+        TypeError: Something in it is no JSON.
+        ValueError: It contains itself, or is nested too deeply.
+    """
+    return decode(encode(value), strict=False)
+
+
+def _is_deeper(value: object, depth: int) -> bool:
     level = [value]
-    for _ in range(DEPTH):
+    for _ in range(depth):
         level = [child for item in level for child in _children(item) if isinstance(child, dict | list)]
         if not level:
             return False

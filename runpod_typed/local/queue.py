@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import os
 import re
 import secrets
 import threading
@@ -97,6 +98,7 @@ class LocalQueue:
         self._service: QueueService | None = None
         self._webhooks: WebhookSender | None = None
         self._server: ServerThread | None = None
+        self._process_id = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._workers: list[Worker] = []
         self._lock = threading.Lock()  # held by whoever acts in the loop, so that it does not end meanwhile
@@ -138,6 +140,7 @@ class LocalQueue:
         server = ServerThread(listener, self._build)
         self._loop = server.start()
         self._server = server
+        self._process_id = os.getpid()
         atexit.register(self.stop)
         if self._service is not None:
             self._start_workers(self._service, self._loop)
@@ -150,8 +153,8 @@ class LocalQueue:
             RuntimeWarning: A handler blocks and cannot be stopped; it goes on in its daemon thread.
         """
         server, self._server = self._server, None
-        if server is None:
-            return
+        if server is None or self._process_id != os.getpid():
+            return  # a forked child has neither its thread nor any part in it
         atexit.unregister(self.stop)
         for worker in self._workers:
             worker.stop()
@@ -301,6 +304,8 @@ class LocalQueue:
 
     def _act(self, action: Callable[[QueueService], T]) -> T:
         """Do something in the queue's event loop, and wait for it."""
+        if self._process_id != os.getpid():
+            raise RuntimeError("the queue does not run in this process")
         with self._lock:
             service, loop = self._service, self._loop
             if service is None or loop is None:

@@ -170,6 +170,20 @@ def test_a_handler_cannot_change_what_others_see_of_its_input_or_output() -> Non
         assert client.get(f"/status/{job_id}").json["output"] == {"a": 1}
 
 
+def test_a_handler_cannot_change_what_it_has_yielded() -> None:
+    def handler(job: Job) -> Iterator[object]:
+        chunk = {"n": 0}
+        for number in range(3):
+            chunk["n"] = number
+            yield chunk
+
+    with LocalQueue({"handler": handler, "return_aggregate_stream": True}) as queue:
+        client = Caller(queue)
+        job_id = client.run()
+        assert client.wait(job_id)["output"] == [{"n": 0}, {"n": 1}, {"n": 2}]
+        assert client.get(f"/stream/{job_id}").json["stream"] == [{"output": {"n": number}} for number in range(3)]
+
+
 def test_an_async_handler_is_cancelled_and_its_worker_goes_on() -> None:
     stopped = threading.Event()
 
@@ -297,17 +311,18 @@ def test_an_async_handler_never_holds_up_the_end_however_young_its_job_is() -> N
 def test_a_handler_that_blocks_in_a_job_that_timed_out_makes_way_for_another(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    release = threading.Event()
+    begun, release = threading.Event(), threading.Event()
 
     def handler(job: Job) -> object:
         if job["input"] == "block":
+            begun.set()
             release.wait(20)
         return "done"
 
     with caplog.at_level(logging.WARNING, "runpod_typed.local"), LocalQueue(handler) as queue:
         client = Caller(queue)
         blocked = client.run("block", policy={"executionTimeout": 5000})
-        client.until(f"/status/{blocked}", lambda shown: shown["status"] == "IN_PROGRESS")
+        assert begun.wait(20)
         queue.advance(5)
         assert client.wait(client.run("quick"))["output"] == "done"
         assert client.get("/health").json["workers"]["idle"] == 1
@@ -318,15 +333,16 @@ def test_a_handler_that_blocks_in_a_job_that_timed_out_makes_way_for_another(
 
 
 def test_a_handler_that_blocks_at_the_end_is_named_in_a_warning() -> None:
-    release = threading.Event()
+    begun, release = threading.Event(), threading.Event()
 
     def stubborn(job: Job) -> None:
+        begun.set()
         release.wait(20)
 
     queue = LocalQueue(stubborn).start()
     client = Caller(queue)
     job_id = client.run()
-    client.until(f"/status/{job_id}", lambda shown: shown["status"] == "IN_PROGRESS")
+    assert begun.wait(20)
     with pytest.warns(RuntimeWarning, match=f"stubborn still runs job {job_id}"):
         queue.stop()
     release.set()

@@ -1,6 +1,7 @@
 """Starting and stopping: ready when it says so, gone when it says so."""
 
 import errno
+import os
 import re
 import socket
 import subprocess
@@ -202,6 +203,28 @@ def test_a_program_that_forgets_to_stop_ends_all_the_same() -> None:
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     assert ended.stdout.startswith("http://127.0.0.1:")
     assert ended.stderr == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_forked_child_ends_without_the_queue_of_its_parent() -> None:
+    program = (
+        "import os, sys\n"
+        "from runpod_typed.local import LocalQueue\n"
+        "queue = LocalQueue(lambda job: 1).start()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    try:\n"
+        "        queue.stats()\n"
+        "    except RuntimeError as error:\n"
+        "        print(error)\n"
+        "    sys.exit(7)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "print(queue.stats().submitted)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert ended.stdout == "the queue does not run in this process\n7\n0\n"
 
 
 def test_importing_the_local_queue_needs_none_of_the_worker_sdk() -> None:
