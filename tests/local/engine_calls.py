@@ -1,0 +1,21 @@
+"""Short ways to call the engine."""
+
+from typing import Any
+
+from runpod_typed.local._engine.engine import Engine
+from runpod_typed.local._engine.jobs import JobRecord, JobStatus, Result, Submission
+
+DONE = Result(output="done")
+FAILED = Result(error="went wrong")
+SOME_INPUT = {"x": 1}
+
+
+def submit(
+    engine: Engine, now: float = 0.0, *, input: object = SOME_INPUT, sync: bool = False, **options: Any
+) -> JobRecord:
+    return engine.submit(Submission(input=input, **options), now, sync=sync)
+
+
+def status(record: JobRecord) -> JobStatus:
+    """The status now; a type checker would remember the attribute from the assertion before."""
+    return record.status
