@@ -37,7 +37,7 @@ autodoc_class_signature = "mixed"
 autodoc_default_options = {
     "members": True,
     "member-order": "bysource",
-    "inherited-members": "RunpodError,BaseException,OSError,ValueError,StrEnum,Generic",
+    "inherited-members": "RunpodError,BaseException,OSError,ValueError,StrEnum,str,dict,Generic",
 }
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -46,6 +46,7 @@ add_module_names = False
 python_maximum_signature_line_length = 88
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # attributes as a list: their types stand in the signature
 
 html_theme = "furo"
 html_title = "runpod-typed"
@@ -63,6 +64,7 @@ def setup(app: Any) -> None:
     """Tell Sphinx what is ours: pages with generated parts, and public names for private modules."""
     app.connect("source-read", _fill_in)
     app.connect("missing-reference", _find_public_name)
+    app.connect("autodoc-process-docstring", _keep_sentence, priority=400)  # Napoleon comes at 500
     app.connect("autodoc-process-docstring", _mark_sources)
     app.connect("autodoc-process-signature", _translate_signature)
 
@@ -78,6 +80,13 @@ def _find_public_name(app: Any, env: Any, node: Any, content: Any) -> Any:
         return None
     domain = env.get_domain("py")
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, content)
+
+
+def _keep_sentence(_app: Any, what: str, *arguments: Any) -> None:
+    """Let Napoleon not take the words before a colon for the type of an attribute: it looks at the first line alone."""
+    if what in {"attribute", "data", "property"}:
+        lines: list[str] = arguments[-1]
+        lines[:0] = ["..", ""]  # an empty comment
 
 
 def _mark_sources(_app: Any, *arguments: Any) -> None:

@@ -5,10 +5,14 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import attrs
 
 from runpod_typed._core.config import DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_TIMEOUT
 from scripts import http_reference
@@ -27,8 +31,12 @@ _MADE_BY_ENDPOINTS: Final = frozenset({"runpod_typed.Job", "runpod_typed.AsyncJo
 _SHOWN_AS: Final[Mapping[str, str]] = {
     "DEFAULT_TIMEOUT": f"{DEFAULT_TIMEOUT:g}",
     "DEFAULT_MAX_RESPONSE_BYTES": f"{DEFAULT_MAX_RESPONSE_BYTES:_}",
+    "NOTHING": "...",  # what attrs makes anew for each instance
     "~httpx.": "httpx.",  # shortened, its Client looks like ours
 }
+
+_ATTRS_DEFAULT: Final = re.compile(r"attr_dict\['(?P<attribute>\w+)'\]\.default")
+"""How the source of an `__init__` that attrs wrote names a default."""
 
 
 def http_api() -> str:
@@ -106,7 +114,15 @@ def translate_signature(name: str, signature: str | None) -> str | None:
         return None
     for text, shown in _SHOWN_AS.items():
         signature = signature.replace(text, shown)
-    return signature
+    return _ATTRS_DEFAULT.sub(lambda match: _default(name, match["attribute"]), signature)
+
+
+def _default(name: str, attribute: str) -> str:
+    module, _, class_name = name.rpartition(".")
+    default: Any = attrs.fields_dict(getattr(importlib.import_module(module), class_name))[attribute].default
+    if isinstance(default, tuple) and default and isinstance(default[0], Enum) and default == tuple(type(default[0])):
+        return f"tuple({type(default[0]).__name__})"
+    return repr(default)
 
 
 def mark_sources(lines: Sequence[str]) -> list[str]:

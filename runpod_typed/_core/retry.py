@@ -15,7 +15,10 @@ from runpod_typed.errors import APIError, ConfigurationError
 
 
 class OperationKind(Enum):
-    """What repeating an operation means. `retry_rules` draws the consequences."""
+    """What repeating an operation means.
+
+    What follows from it is drawn in a table: in the module `retry_rules`, and in the documents, "Errors and reliability".
+    """
 
     READ = auto()
     """Changes nothing: status, health, batch reads."""

@@ -234,8 +234,8 @@ class Job(Generic[Out, Chunk]):
     def events(self, timeout: Duration | None = None) -> Iterator[JobEvent[Out]]:
         """Each change of the job's status or progress, the end included.
 
-        A failed job does not raise; its last event says so. Changes that follow on each other within a second may be
-        seen as one.
+        A failed job does not raise; its last event says so. Looks come a quarter of a second apart at first, and some
+        seconds apart in a long wait: changes in quick succession may be seen as one.
 
         Source: the vendor's documents, "Operation reference", /status, and the worker SDK's progress updates.
 

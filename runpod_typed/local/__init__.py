@@ -1,5 +1,7 @@
 """A queue endpoint on your own machine: the contract of `https://api.runpod.ai/v2` from the other side of the wire.
 
+::
+
     from runpod_typed.local import LocalQueue
 
     with LocalQueue(handler=lambda job: job["input"], endpoint_id="demo") as queue:

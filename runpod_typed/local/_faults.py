@@ -18,7 +18,7 @@ class FaultKind(StrEnum):
         RESET_BEFORE: The connection breaks before the request was processed.
         RESET_AFTER: The request was processed, then the connection breaks: the answer is lost.
         RATE_LIMITED: 429, not processed, without a word on when to come back.
-        RATE_LIMITED_RETRY_AFTER: 429, not processed, with `Retry-After` (seconds, a fraction, a date) or `RateLimit`.
+        RATE_LIMITED_RETRY_AFTER: 429, not processed, with `Retry-After` (seconds, a fraction, a date) or ``RateLimit``.
         SERVER_ERROR: 500, 502, 503 (not processed) or 504 (processed).
         EDGE_ERROR: Cloudflare's 520 and 524 (processed), 521, 522, 523 (not processed).
         HTML_BODY: Processed, but a page of HTML comes back, with status 200.

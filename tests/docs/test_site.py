@@ -170,6 +170,12 @@ def test_private_names_in_annotations_become_the_public_ones() -> None:
 def test_signatures_show_figures_for_constants_and_jobs_show_none() -> None:
     assert docs_pages.translate_signature("runpod_typed.Client", "(timeout=DEFAULT_TIMEOUT)") == "(timeout=30)"
     assert docs_pages.translate_signature("runpod_typed.Client", "(c: ~httpx.Client)") == "(c: httpx.Client)"
+    assert docs_pages.translate_signature("runpod_typed.RetryPolicy", "(budget=attr_dict['budget'].default)") == (
+        "(budget=30.0)"
+    )
+    assert docs_pages.translate_signature("runpod_typed.local.Faults", "(kinds=attr_dict['kinds'].default)") == (
+        "(kinds=tuple(FaultKind))"
+    )
     assert docs_pages.translate_signature("runpod_typed.Job", "(waiter, config)") == ""
     assert docs_pages.translate_signature("runpod_typed.errors", None) is None
 
