@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -119,10 +119,12 @@ def translate_signature(name: str, signature: str | None) -> str | None:
 
 def _default(name: str, attribute: str) -> str:
     module, _, class_name = name.rpartition(".")
-    default: Any = attrs.fields_dict(getattr(importlib.import_module(module), class_name))[attribute].default
-    if isinstance(default, tuple) and default and isinstance(default[0], Enum) and default == tuple(type(default[0])):
-        return f"tuple({type(default[0]).__name__})"
-    return repr(default)
+    default: object = attrs.fields_dict(getattr(importlib.import_module(module), class_name))[attribute].default
+    match default:
+        case (Enum() as first, *_) if default == tuple(type(first)):
+            return f"tuple({type(first).__name__})"
+        case _:
+            return repr(default)
 
 
 def mark_sources(lines: Sequence[str]) -> list[str]:
