@@ -7,7 +7,6 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -15,6 +14,7 @@ from typing import Final
 import attrs
 
 from runpod_typed._core.config import DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_TIMEOUT
+from runpod_typed.local import FaultKind
 from scripts import http_reference
 from scripts.spec_document import SpecDocument
 
@@ -120,11 +120,7 @@ def translate_signature(name: str, signature: str | None) -> str | None:
 def _default(name: str, attribute: str) -> str:
     module, _, class_name = name.rpartition(".")
     default: object = attrs.fields_dict(getattr(importlib.import_module(module), class_name))[attribute].default
-    match default:
-        case (Enum() as first, *_) if default == tuple(type(first)):
-            return f"tuple({type(first).__name__})"
-        case _:
-            return repr(default)
+    return "tuple(FaultKind)" if default == tuple(FaultKind) else repr(default)
 
 
 def mark_sources(lines: Sequence[str]) -> list[str]:
