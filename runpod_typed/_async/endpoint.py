@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, overload
 
+from attrs import evolve
 from typing_extensions import TypeForm, TypeVar
 
 from runpod_typed._async.job import AsyncJob
@@ -19,6 +20,7 @@ from runpod_typed._core.envelope import RunRequest, build_run_request
 from runpod_typed._core.health import EndpointHealth, EndpointMetrics, PurgeResult
 from runpod_typed._core.job_outcomes import result_of, with_typed_output
 from runpod_typed._core.jobs import JobAddress, JobCodecs, JobState
+from runpod_typed._core.json import DecodesText
 from runpod_typed._core.operations import Request, oversize_error
 from runpod_typed._core.options import ExecutionPolicy, S3Config
 from runpod_typed._core.polling import PollPolicy
@@ -141,7 +143,8 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         self._own_client = owner if client is None else None
         # A client shows its connections to its endpoints and to nobody else.
         self._caller = owner._caller  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
-        self._config = owner._config  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
+        config = owner._config  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
+        self._config = evolve(config, leave_outputs=isinstance(self._codecs.output, DecodesText))
 
     def __repr__(self) -> str:
         shown = repr(vars(self).get("_id"))  # one that could not be made may be shown too

@@ -80,7 +80,7 @@ class Call(Generic[T_co]):
         retry_after = None
         if not 200 <= outcome.status < 300:
             retry_after = parse_retry_after(outcome.headers, wall_clock=wall_clock)
-        return read_answer(self.request, outcome, url, retry_after=retry_after)
+        return read_answer(self.request, outcome, url, retry_after=retry_after, leave_output=self.config.leave_outputs)
 
     def no_turn(self, step: TooLate) -> TurnTooLateError:
         """The error for a call whose own limit ends before its turn under the rate limits."""

@@ -6,11 +6,13 @@ msgspec serves what it can, pydantic what asks for it or what msgspec refuses, a
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar, cast, get_origin, runtime_checkable
 
 from attrs import frozen
 
+from runpod_typed._core.json import DecodesText, JSONText, MalformedJSON
 from runpod_typed._core.msgspec_codec import MsgspecCodec, why_not
 from runpod_typed._core.plain_json import Mismatch, NotPlainJSON, printable, to_plain
 from runpod_typed.errors import ConfigurationError, InputError, OutputError
@@ -180,23 +182,28 @@ def _encode_object(value: object) -> Any:
 
 
 def decode_output(codec: Codec[T], data: Any, *, job_id: str | None = None, what: str | None = None) -> T:
-    """A value of the declared type, from plain JSON. Strict: a number is no text, and a text no number.
+    """A value of the declared type. Strict: a number is no text, and a text no number.
 
     Args:
         codec: The codec of the declared type.
-        data: What the worker sent, decoded.
+        data: What the worker sent: plain JSON, or its text.
         job_id: The job, where it is known.
         what: What to call the data in messages; the output where it is None.
 
     Raises:
         OutputError: The data do not fit the type; it holds them.
     """
+    subject = f"The {what}" if what else "The output"
+    if job_id is not None:
+        subject += f" of job {job_id}"
+    if isinstance(data, JSONText):
+        if isinstance(codec, DecodesText):
+            with suppress(Exception):  # plain JSON tells what is wrong, if anything is
+                return cast("T", codec.decode_text(data))
+        data = _plain_of(data, subject, job_id)
     try:
         return codec.decode(data)
     except Exception as exc:  # noqa: BLE001 -- whatever the caller's classes raise
-        subject = f"The {what}" if what else "The output"
-        if job_id is not None:
-            subject += f" of job {job_id}"
         path = "$"
         cause: BaseException | None = exc
         if isinstance(exc, Mismatch):
@@ -211,6 +218,18 @@ def decode_output(codec: Codec[T], data: Any, *, job_id: str | None = None, what
             output=data,
             job_id=job_id,
         ) from cause
+
+
+def _plain_of(text: JSONText, subject: str, job_id: str | None) -> Any:
+    try:
+        return text.plain
+    except MalformedJSON as exc:
+        raise OutputError(
+            f"{subject} cannot be decoded: {exc}. Its text is in `error.output`.",
+            path="$",
+            output=bytes(text.text).decode(),
+            job_id=job_id,
+        ) from None
 
 
 def _misfit(codec: Codec[Any], subject: str, mismatch: Mismatch) -> str:

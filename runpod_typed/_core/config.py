@@ -121,6 +121,8 @@ class CallConfig:
     retry: RetryPolicy
     poll: PollPolicy
     rate_limits: RateLimits
+    leave_outputs: bool = False
+    """Whether outputs are left as text, since their codec decodes them from it."""
 
     def but(
         self,
@@ -136,6 +138,7 @@ class CallConfig:
             retry=self.retry if retry is None else retry,
             poll=self.poll if poll is None else poll,
             rate_limits=self.rate_limits if rate_limits is None else rate_limits,
+            leave_outputs=self.leave_outputs,
         )
 
 

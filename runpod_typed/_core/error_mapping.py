@@ -12,6 +12,7 @@ from runpod_queue_api import wire
 
 from runpod_typed._core import json
 from runpod_typed._core.http import HttpAnswer, TransportFailure
+from runpod_typed._core.job_answers import read_completed_job
 from runpod_typed._core.operations import Request
 from runpod_typed._core.plain_json import printable
 from runpod_typed._core.shapes import WrongShapeError, kind_of
@@ -140,10 +141,14 @@ def connection_error(
 
 
 def read_answer(
-    request: Request[Any], answer: HttpAnswer, url: str, *, retry_after: float | None
+    request: Request[Any], answer: HttpAnswer, url: str, *, retry_after: float | None, leave_output: bool = False
 ) -> Any | APIStatusError | APIResponseValidationError:
     """What an answer says: the operation's result, or the error that it is. Raises nothing."""
     status = answer.status
+    if leave_output and request.operation.answers_with_job and _is_success(status):
+        completed = read_completed_job(answer.body)
+        if completed is not None:
+            return completed
     try:
         body: Any = json.decode(answer.body)
     except json.MalformedJSON as error:

@@ -8,6 +8,7 @@ from runpod_queue_api import models
 from runpod_queue_api.types import Unset
 
 from runpod_typed._core.jobs import JobState, JobStatus, StreamChunk, StreamPage
+from runpod_typed._core.json import decode_leaving
 from runpod_typed._core.shapes import (
     WrongShapeError,
     as_any,
@@ -69,6 +70,21 @@ def read_job(data: object) -> JobState[Any]:
         worker_id=as_optional_text(job.worker_id, "the worker's id"),
         raw=read_only(raw),
     )
+
+
+def read_completed_job(body: bytes) -> JobState[Any] | None:
+    """A COMPLETED job from an answer's body, its output left as text; None where the body is to be decoded whole."""
+    data = decode_leaving(body, _OUTPUT)
+    if data is None:
+        return None
+    try:
+        state = read_job(data)
+    except WrongShapeError:
+        return None
+    return state if state.status is JobStatus.COMPLETED else None
+
+
+(_OUTPUT,) = models.Job("", "", output="").to_dict().keys() - models.Job("", "").to_dict().keys()
 
 
 def _plain_error(error: models.ErrorObject | str | Unset) -> Any:

@@ -8,7 +8,7 @@ from attrs import evolve
 from typing_extensions import TypeVar
 
 from runpod_typed._core.codecs import Codec, decode_output
-from runpod_typed._core.jobs import JobState, JobStatus
+from runpod_typed._core.jobs import JobState, JobStatus, output_as_it_came
 from runpod_typed._core.plain_json import printable
 from runpod_typed._core.worker_errors import is_platform_timeout, parse_worker_failure
 from runpod_typed.errors import JobCancelledError, JobError, JobFailedError, JobTimedOutError
@@ -27,7 +27,7 @@ def with_typed_output(state: JobState[Any], codec: Codec[OutT]) -> JobState[OutT
     """
     if state.status is not JobStatus.COMPLETED:
         return cast("JobState[OutT]", state)
-    return evolve(state, output=decode_output(codec, state.output, job_id=state.id))
+    return evolve(state, output=decode_output(codec, output_as_it_came(state), job_id=state.id))
 
 
 def was_cancelled(state: JobState[Any]) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 from typing_extensions import TypeVar
 
 from runpod_typed._core.codecs import Codec
+from runpod_typed._core.json import JSONText
 from runpod_typed._core.worker_errors import parse_worker_failure
 
 Out = TypeVar("Out", default=Any, covariant=True)
@@ -83,7 +84,11 @@ _TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLE
 _RUNNING = frozenset({JobStatus.IN_PROGRESS, JobStatus.RUNNING})
 
 
-@frozen(kw_only=True)
+def _plain(value: Any) -> Any:
+    return value.plain if isinstance(value, JSONText) else value
+
+
+@frozen(kw_only=True, repr=False)
 class JobState(Generic[Out]):
     """A job at one moment, as the platform told it.
 
@@ -105,7 +110,7 @@ class JobState(Generic[Out]):
 
     id: str
     status: JobStatus
-    output: Out | None = field(default=None, hash=False)
+    _output: Out | None = field(default=None, alias="output", hash=False, eq=_plain)  # may be left as text
     error: Any = field(default=None, hash=False)
     delay_time_ms: int | None = None
     execution_time_ms: int | None = None
@@ -113,6 +118,11 @@ class JobState(Generic[Out]):
     worker_id: str | None = None
     progress: Any = field(default=None, hash=False)
     raw: Mapping[str, Any] = field(repr=False, eq=False)
+
+    @property
+    def output(self) -> Out | None:
+        """What the handler returned, in the type that the caller declared; None until the job is COMPLETED."""
+        return cast("Out | None", _plain(self._output))
 
     @property
     def started(self) -> bool:
@@ -141,6 +151,15 @@ class JobState(Generic[Out]):
     def to_dict(self) -> dict[str, Any]:
         """The API's JSON, as it came."""
         return dict(self.raw)
+
+    def __repr__(self) -> str:
+        names = [attribute.name.removeprefix("_") for attribute in fields(JobState) if attribute.repr]
+        return f"JobState({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+
+def output_as_it_came(state: JobState[Any]) -> Any:
+    """The output, which may have been left as text: a `JSONText`."""
+    return state._output  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- people get it decoded
 
 
 @frozen(kw_only=True)

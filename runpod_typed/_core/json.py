@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any
 
 import msgspec
+from attrs import frozen
 
-__all__ = ["MalformedJSON", "UnencodableJSON", "decode", "encode"]
+__all__ = ["DecodesText", "JSONText", "MalformedJSON", "UnencodableJSON", "decode", "decode_leaving", "encode"]
 
 _decode_strictly = msgspec.json.Decoder[Any]().decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -56,6 +60,59 @@ def _decode_leniently(body: bytes) -> Any:
         raise MalformedJSON(f"{exc.msg} (line {exc.lineno}, column {exc.colno})") from None
     except ValueError:
         raise MalformedJSON("an integer of more digits than Python reads") from None
+
+
+@frozen(eq=False, slots=False)  # slots and cached_property do not go together
+class JSONText:
+    """A part of a body that was left as text, so that its type can be decoded from it straight.
+
+    To decode it to plain JSON first, and then to the type, takes several times as long.
+    """
+
+    text: msgspec.Raw
+
+    @cached_property
+    def plain(self) -> Any:
+        """What it stands for, as `decode` reads it.
+
+        Raises:
+            MalformedJSON: It is nested deeper than Python can follow, or has an integer of more digits than it reads.
+        """
+        return decode(bytes(self.text))
+
+
+class DecodesText(ABC):
+    """A codec that decodes its type from JSON text."""
+
+    @abstractmethod
+    def decode_text(self, text: JSONText, /) -> Any:
+        """A value of the type. Any exception means that it is to be decoded from plain JSON, which says what is wrong.
+
+        Args:
+            text: What the worker sent.
+        """
+        ...
+
+
+def decode_leaving(body: bytes, name: str) -> dict[str, Any] | None:
+    """Read a JSON object, but for the field of that name, which is left as text.
+
+    Args:
+        body: The whole body.
+        name: The field.
+
+    Returns:
+        The object with a `JSONText` in it; None where the body is to be decoded whole: it is no object, has no such
+        field, or is nothing that the standard allows.
+    """
+    try:
+        fields = _decode_fields(body)
+        if name not in fields:
+            return None
+        body.decode()  # of a text that is left, all else has been checked
+        return {key: JSONText(text) if key == name else _decode_strictly(text) for key, text in fields.items()}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def encode(value: Any) -> bytes:

@@ -13,6 +13,7 @@ from attrs import frozen
 from msgspec import inspect
 from typing_extensions import get_type_hints
 
+from runpod_typed._core.json import DecodesText, JSONText
 from runpod_typed._core.plain_json import Mismatch, no_form_for, printable
 
 __all__ = ["MsgspecCodec", "why_not"]
@@ -27,7 +28,7 @@ _PYDANTIC_METADATA: Final = ("pydantic.", "pydantic_core.", "annotated_types.")
 
 
 @frozen(eq=False)
-class MsgspecCodec:
+class MsgspecCodec(DecodesText):
     """A codec of a type that msgspec handles.
 
     A value need not be an instance of the type: what validates is accepted, and sent as it was given. Unknown keys are
@@ -57,6 +58,10 @@ class MsgspecCodec:
             return self._convert(data)
         except msgspec.ValidationError as exc:
             raise self._mismatch(exc, data) from exc
+
+    def decode_text(self, text: JSONText, /) -> Any:
+        """A value of the type, from JSON text; an exception of msgspec's or of the caller's class otherwise."""
+        return msgspec.json.decode(text.text, type=self.type_form)
 
     def _convert(self, data: Any) -> Any:
         return msgspec.convert(data, self.type_form, str_keys=True)

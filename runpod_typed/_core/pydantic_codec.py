@@ -10,6 +10,7 @@ from attrs import frozen
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError
 
+from runpod_typed._core.json import DecodesText, JSONText
 from runpod_typed._core.plain_json import Mismatch, format_path, printable, to_plain
 
 __all__ = ["PydanticCodec"]
@@ -46,7 +47,7 @@ def _adapter(type_form: Any) -> TypeAdapter[Any]:
 
 
 @frozen(eq=False)
-class PydanticCodec:
+class PydanticCodec(DecodesText):
     """A codec of a type that takes pydantic.
 
     Pydantic's strict mode has two sets of rules, one for Python objects and one for JSON text (where a datetime is a
@@ -110,6 +111,10 @@ class PydanticCodec:
             return self._adapter.validate_json(text)
         except ValidationError as exc:
             raise _mismatch(_details(exc), data) from exc
+
+    def decode_text(self, text: JSONText, /) -> Any:
+        """A value of the type, from JSON text; a ValidationError otherwise."""
+        return self._adapter.validate_json(bytes(text.text), strict=True)
 
 
 def _wants_what_json_lacks(entry: ErrorDetails) -> bool:

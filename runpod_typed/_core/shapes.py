@@ -12,6 +12,8 @@ from attrs import frozen
 from runpod_queue_api.types import Unset
 from typing_extensions import TypeVar
 
+from runpod_typed._core.json import JSONText
+
 
 class WrongShapeError(ValueError):
     """An answer is JSON, and not what the specification says."""
@@ -128,7 +130,8 @@ class ReadOnlyJSON(Mapping[str, Any]):
     _data: dict[str, Any]
 
     def __getitem__(self, key: str) -> Any:
-        return self._data[key]
+        value = self._data[key]
+        return value.plain if isinstance(value, JSONText) else value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._data)
@@ -137,11 +140,11 @@ class ReadOnlyJSON(Mapping[str, Any]):
         return len(self._data)
 
     def __repr__(self) -> str:
-        return repr(self._data)
+        return repr(self.copy())
 
     def copy(self) -> dict[str, Any]:
         """A plain dict with the same content."""
-        return dict(self._data)
+        return dict(self)
 
 
 def read_only(value: Mapping[str, Any]) -> ReadOnlyJSON:

@@ -27,6 +27,7 @@ from runpod_typed import (
     QueueTimeoutError,
     WaitTimeoutError,
 )
+from runpod_typed._core.msgspec_codec import MsgspecCodec
 from runpod_typed._synchronization import sleep
 from runpod_typed.local import LocalQueue
 from tests.handlers import Blocking, Flaky, square
@@ -63,6 +64,19 @@ def test_a_typed_job_gives_a_typed_result(queue: LocalQueue) -> None:
         assert state is not None
         assert state.succeeded
         assert state.output == Result(49)
+
+
+def test_a_typed_output_is_decoded_from_its_text_alone(
+    queue: LocalQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with client_of(queue) as client:
+        endpoint = client.endpoint(queue.endpoint_id, output_type=Result)
+        monkeypatch.setattr(MsgspecCodec, "decode", None)
+        assert endpoint.run_sync({"n": 3}, timeout=10) == Result(9)
+        job = endpoint.run({"n": 7})
+        assert job.output(timeout=10) == Result(49)
+        assert job.state is not None
+        assert job.state.to_dict()["output"] == {"squared": 49}
 
 
 def test_run_sync_gives_the_output_and_its_state_gives_times(queue: LocalQueue) -> None:

@@ -1,0 +1,185 @@
+"""An output is decoded from its text straight into its type, and nobody sees a difference but the clock."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, Literal
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runpod_typed._core import json
+from runpod_typed._core.codecs import UNTYPED, Codec, codec_for
+from runpod_typed._core.job_answers import read_completed_job, read_job
+from runpod_typed._core.job_outcomes import with_typed_output
+from runpod_typed._core.jobs import output_as_it_came
+from runpod_typed.errors import OutputError
+from tests.core.calls import copies
+from tests.core.codec_samples import (
+    Album,
+    Box,
+    Cat,
+    Celsius,
+    Checked,
+    Coordinate,
+    Dog,
+    Guarded,
+    Holder,
+    Image,
+    Limited,
+    Options,
+    Quality,
+    Reply,
+    Request,
+    Sampling,
+    Tidied,
+    Tree,
+    as_output,
+)
+
+TYPES: list[object] = [
+    *(Request, Sampling, Options, Coordinate, Cat | Dog, Tree[int], Guarded, list[Box], dict[str, Box], dict[int, str]),
+    *(Image, Album, Tidied, Box | Reply, Limited, Checked, Holder, list[Image], dict[str, Image]),
+    *(None, bool, int, float, str, bytes, object, list[Any], dict[str, Any], dict[float, int], Quality, int | None),
+    *(datetime, date, timedelta, UUID, set[int], tuple[int, ...], tuple[int, str], frozenset[str], Literal["a", 1]),
+    *(float | str, list[float], dict[str, float | None], Celsius(), UNTYPED),
+]
+
+# JSON as workers write it, and as they should not.
+SCALARS = [
+    *("0", "-0", "5.0", "1e2", "1E400", "-1e-400", "0.1", "0.10000000000000000001", str(2**63), str(-(2**70))),
+    *("null", "true", "NaN", "-Infinity", "01", "1.", "tru", "[1,]", '{"x":}'),
+    *('""', '"a"', '"1"', '"1.5"', '"21C"', '"Cat"', '"low"', '"AAEC"', '"2026-01-02"', '"2026-01-02T00:00:00Z"'),
+    *('"PT1S"', '"ä"', '"\\u00e4"', '"\\ud83d\\ude00"', '"\\ud800"', '"\\q"', '"\n"', '"', "[" * 2000 + "]" * 2000),
+]
+KEYS = ["prompt", "size", "width", "url", "taken", "text", "number", "steps", "type", "images", "lives", "1", "x"]
+
+
+def _array(items: list[str]) -> str:
+    return f"[{', '.join(items)}]"
+
+
+def _object(fields: list[tuple[str, str]]) -> str:
+    members = (f'"{key}": {value}' for key, value in fields)  # keys may come twice
+    return f"{{{', '.join(members)}}}"
+
+
+TEXTS: st.SearchStrategy[str] = st.recursive(
+    st.sampled_from(SCALARS) | st.integers(-2, 15).map(str),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(_array)
+        | st.lists(st.tuples(st.sampled_from(KEYS), inner), max_size=4).map(_object)
+    ),
+    max_leaves=8,
+)
+
+
+def _answer(output: str) -> bytes:
+    return f'{{"delayTime": 1, "id": "job-1", "output": {output}, "status": "COMPLETED"}}'.encode()
+
+
+def _outcome(type_form: object, data: Any) -> str:
+    """What becomes of an output: a value or an error."""
+    try:
+        return repr(as_output(type_form, data, job_id="job-1"))
+    except OutputError as error:
+        return f"{error.path}: {error.message} {error.output!r}"
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.sampled_from(TYPES), TEXTS)
+def test_an_output_is_the_same_from_its_text_as_from_plain_json(type_form: object, output: str) -> None:
+    body = _answer(output)
+    state = read_completed_job(body)
+    if state is None:
+        return
+    left = output_as_it_came(state)
+    assert isinstance(left, json.JSONText)
+    assert _outcome(type_form, left) == _outcome(type_form, read_job(json.decode(body)).output)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(TEXTS, st.randoms(use_true_random=False))
+def test_a_body_is_left_to_be_decoded_whole_wherever_that_would_fail(output: str, random: Random) -> None:
+    body = _answer(output)
+    place = random.randrange(len(body))
+    noise = random.choice([b"", b"\xff", b"\xed\xa0\x80", b'"', b"\\", b"{", b"]", b"NaN", b"\x00"])
+    damaged = body[:place] + noise + body[place + random.randrange(2) :]
+    state = read_completed_job(damaged)
+    assert state is None or repr(state) == repr(read_job(json.decode(damaged)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"id": "job-1", "status": "COMPLETED"}',
+        b'{"id": "job-1", "status": "IN_PROGRESS", "output": "half"}',
+        b'{"id": "job-1", "status": "FAILED", "output": {"error": "x"}}',
+        b'{"id": 7, "status": "COMPLETED", "output": "all"}',
+        _answer("NaN"),
+        _answer('"\\ud800"'),
+        _answer('"x"').replace(b"x", b"\xff"),
+        _answer("[" * 100_000 + "]" * 100_000),
+        b"\xef\xbb\xbf" + _answer("1"),
+    ],
+    ids=lambda body: repr(body[:70]),
+)
+def test_what_is_no_completed_job_in_standard_json_is_left_to_be_decoded_whole(body: bytes) -> None:
+    assert read_completed_job(body) is None
+
+
+@pytest.mark.parametrize("output", ["null", "5", '{"a": [1, 2.5, "x"]}', '"text"'])
+def test_a_state_shows_nothing_of_an_output_that_was_left_as_text(output: str) -> None:
+    body = _answer(output)
+    plain = read_job(json.decode(body))
+    state = read_completed_job(body)
+    assert state is not None
+    assert state == plain
+    assert hash(state) == hash(plain)
+    assert repr(state) == repr(plain)
+    assert (state.output, state.raw, state.to_dict()) == (plain.output, plain.raw, plain.to_dict())
+    assert repr(state.raw) == repr(plain.raw)
+    assert list(state.raw) == list(plain.raw)
+    assert [copy.raw for copy in copies(state)] == [plain.raw for _ in copies(plain)]
+    assert pickle.loads(pickle.dumps(state)) == plain
+    assert with_typed_output(state, codec_for(UNTYPED)) == plain
+
+
+def test_a_decimal_keeps_the_digits_that_were_sent() -> None:
+    state = read_completed_job(_answer("0.10000000000000000001"))
+    assert state is not None
+    assert with_typed_output(state, codec_for(Decimal)).output == Decimal("0.10000000000000000001")
+
+
+def test_a_codec_of_the_callers_own_gets_plain_json() -> None:
+    class AsItIs:
+        def encode(self, value: object) -> Any:
+            return value
+
+        def decode(self, data: Any) -> object:
+            return data
+
+        def decode_text(self, text: Any) -> object:
+            raise AssertionError
+
+    codec: Codec[object] = codec_for(AsItIs())
+    state = read_completed_job(_answer("[1, 2]"))
+    assert state is not None
+    assert with_typed_output(state, codec).output == [1, 2]
+
+
+def test_an_integer_that_python_does_not_read_is_in_the_error_as_text() -> None:
+    digits = "9" * 5000
+    state = read_completed_job(_answer(f"[{digits}]"))
+    assert state is not None
+    with pytest.raises(OutputError, match="output of job job-1 cannot be decoded: an integer of more digits") as caught:
+        with_typed_output(state, codec_for(list[int]))
+    assert caught.value.output == f"[{digits}]"
