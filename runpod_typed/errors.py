@@ -116,7 +116,7 @@ class OutputError(RunpodError):
 
     Attributes:
         path: Where in the output, in JSONPath notation; ``$`` is the whole output.
-        output: The output as the worker gave it, plain JSON.
+        output: The output as the worker gave it, plain JSON; its text where Python cannot decode it.
         job_id: The job, where it is known.
     """
 

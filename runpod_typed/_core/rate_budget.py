@@ -43,7 +43,7 @@ from collections.abc import Callable
 
 from attrs import define, field, frozen
 
-from runpod_typed._core.rate_limit import RateLimit, RateLimits
+from runpod_typed._core.rate_limit import RateLimit, RateLimits, limit_for
 
 # A request counts at the server from its arrival on, which we do not see; it lies between the turn and the answer. We
 # count from the answer, or from this many seconds after the turn where that is sooner, which leaves room for a first
@@ -367,7 +367,7 @@ class Budgets:
                 budget.on_workers(now, running)
 
     def _make(self, endpoint_id: str, operation: str) -> Budget | None:
-        found = self.limits.find(operation)
+        found = limit_for(self.limits, operation)
         if found is None:
             return None
         name, limit = found

@@ -124,21 +124,23 @@ class RateLimits:
         """No limits: only the server's answers of 429 slow the client down."""
         return cls(enabled=False)
 
-    def find(self, operation: str) -> tuple[str, RateLimit] | None:
-        """The budget that an operation counts to, and its limit; None where there is no limit.
 
-        Args:
-            operation: The operation's name in the specification.
-        """
-        published = OPERATION_LIMITS.get(operation)
-        if published is None or not self.enabled:
-            return None
-        if published.budget in self.overrides:
-            override = self.overrides[published.budget]
-            return None if override is None else (published.budget, override)
-        concurrent = published.concurrent
-        if concurrent is not None:
-            concurrent = max(1, concurrent - math.ceil(concurrent * _HEADROOM))
-        return published.budget, RateLimit(
-            requests=published.requests, window=published.window_seconds, concurrent=concurrent
-        )
+def limit_for(limits: RateLimits, operation: str) -> tuple[str, RateLimit] | None:
+    """The budget that an operation counts to, and its limit; None where there is no limit.
+
+    Args:
+        limits: What the caller wants.
+        operation: The operation's name in the specification.
+    """
+    published = OPERATION_LIMITS.get(operation)
+    if published is None or not limits.enabled:
+        return None
+    if published.budget in limits.overrides:
+        override = limits.overrides[published.budget]
+        return None if override is None else (published.budget, override)
+    concurrent = published.concurrent
+    if concurrent is not None:
+        concurrent = max(1, concurrent - math.ceil(concurrent * _HEADROOM))
+    return published.budget, RateLimit(
+        requests=published.requests, window=published.window_seconds, concurrent=concurrent
+    )

@@ -17,8 +17,8 @@ SPEC = ROOT / "spec" / "openapi.yaml"
 OTHER_SIDE = "local/"  # the server spells the wire itself: a fake that shares its client's words proves nothing
 
 FOREIGN = {("_core/jobs.py", "output"), ("_core/pydantic_codec.py", "error"), ("_core/pydantic_codec.py", "input")}
-"""Words that happen to be the same: a public argument that attrs is told by name; pydantic's keys and options. One unused
-fails."""
+"""Words that happen to be the same: a public argument, which attrs is told by name, and pydantic's keys and options.
+One unused fails."""
 
 
 def wire_names(spec: SpecDocument) -> frozenset[str]:

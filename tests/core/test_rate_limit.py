@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from runpod_queue_api.wire import OPERATION_LIMITS
 
-from runpod_typed._core.rate_limit import RateLimit, RateLimits
+from runpod_typed._core.rate_limit import RateLimit, RateLimits, limit_for
 from runpod_typed.errors import ConfigurationError
 
 
 @pytest.mark.parametrize("operation", OPERATION_LIMITS)
 def test_the_published_limits_hold_by_default_with_some_of_the_concurrency_left_free(operation: str) -> None:
     published = OPERATION_LIMITS[operation]
-    found = RateLimits().find(operation)
+    found = limit_for(RateLimits(), operation)
     assert found is not None
     budget, limit = found
     assert budget == published.budget
@@ -30,31 +30,31 @@ def test_the_published_limits_hold_by_default_with_some_of_the_concurrency_left_
 
 def test_looking_waiting_and_streaming_share_one_budget() -> None:
     limits = RateLimits()
-    assert limits.find("get_status") == limits.find("get_status_sync") == limits.find("stream")
+    assert limit_for(limits, "get_status") == limit_for(limits, "get_status_sync") == limit_for(limits, "stream")
 
 
 def test_an_operation_without_a_published_limit_has_none() -> None:
-    assert RateLimits().find("get_health") is None
+    assert limit_for(RateLimits(), "get_health") is None
 
 
 def test_limits_can_be_switched_off() -> None:
-    assert all(RateLimits.off().find(operation) is None for operation in OPERATION_LIMITS)
+    assert all(limit_for(RateLimits.off(), operation) is None for operation in OPERATION_LIMITS)
 
 
 def test_a_limit_of_the_callers_own_is_taken_as_it_is() -> None:
     own = RateLimit(requests=100, window=timedelta(seconds=5), concurrent=10)
     limits = RateLimits(overrides={"run": own, "status": None})
-    assert limits.find("run") == ("run", own)
+    assert limit_for(limits, "run") == ("run", own)
     assert own.window == 5
-    assert limits.find("stream") is None
-    assert limits.find("cancel") == RateLimits().find("cancel")
+    assert limit_for(limits, "stream") is None
+    assert limit_for(limits, "cancel") == limit_for(RateLimits(), "cancel")
 
 
 def test_overrides_are_copied() -> None:
     overrides: dict[str, RateLimit | None] = {}
     limits = RateLimits(overrides=overrides)
     overrides["run"] = None
-    assert limits.find("run") is not None
+    assert limit_for(limits, "run") is not None
 
 
 def test_a_budget_of_an_unknown_name_is_refused_with_the_names_that_there_are() -> None:

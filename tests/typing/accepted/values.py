@@ -116,7 +116,6 @@ def limits_are_described() -> None:
     assert_type(limits.enabled, bool)
     assert_type(limits.overrides, Mapping[str, RateLimit | None])
     assert_type(limits.requests_per_worker, int)
-    assert_type(limits.find("run"), tuple[str, RateLimit] | None)
     assert_type(limit.requests, int)
     assert_type(limit.window, float)
     assert_type(limit.concurrent, int | None)
