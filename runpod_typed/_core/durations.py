@@ -35,3 +35,8 @@ def to_optional_seconds(value: Duration | None, name: str) -> float | None:
         return None
     seconds = to_seconds(value, name)
     return None if math.isinf(seconds) else seconds
+
+
+def plain_seconds(value: Duration) -> float:
+    """The duration in seconds, for a validator to check: what is no duration stays what it is."""
+    return value.total_seconds() if isinstance(value, timedelta) else value

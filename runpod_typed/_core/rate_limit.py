@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from attrs import Attribute, field, frozen
 from runpod_queue_api.wire import OPERATION_LIMITS
 
-from runpod_typed._core.durations import Duration, to_seconds
+from runpod_typed._core.durations import plain_seconds, to_seconds
 from runpod_typed.errors import ConfigurationError
 
 # The share of the published concurrency that we leave unused: the server sees a request end after we have seen its
 # answer, and an abandoned one later still.
 _HEADROOM = 0.05
-
-
-def _plain_seconds(value: Duration) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _check_window(_limit: RateLimit, _attribute: Attribute[Any], value: float) -> None:
@@ -58,7 +53,7 @@ class RateLimit:
     """
 
     requests: int = field(validator=_check_count)
-    window: float = field(default=10.0, converter=_plain_seconds, validator=_check_window)
+    window: float = field(default=10.0, converter=plain_seconds, validator=_check_window)
     concurrent: int | None = field(default=None, validator=_check_concurrent)
 
     def __str__(self) -> str:

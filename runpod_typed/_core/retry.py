@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
 
 from attrs import Attribute, field, frozen
 
-from runpod_typed._core.durations import Duration, to_seconds
+from runpod_typed._core.durations import plain_seconds, to_seconds
 from runpod_typed.errors import APIError, ConfigurationError
 
 
@@ -62,10 +61,6 @@ class FailedAttempt:
 
 RetryDecision = Callable[[FailedAttempt], bool]
 """Says whether a failed attempt is repeated, in the place of the library's own rules."""
-
-
-def _plain_seconds(value: Duration) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _check_duration(_policy: RetryPolicy, attribute: Attribute[Any], value: float) -> None:
@@ -123,10 +118,10 @@ class RetryPolicy:
     """
 
     attempts: int = field(default=4, validator=_check_attempts)
-    budget: float = field(default=30.0, converter=_plain_seconds, validator=_check_duration)
-    initial_backoff: float = field(default=0.25, converter=_plain_seconds, validator=_check_duration)
-    max_backoff: float = field(default=8.0, converter=_plain_seconds, validator=_check_duration)
-    max_retry_after: float = field(default=30.0, converter=_plain_seconds, validator=_check_duration)
+    budget: float = field(default=30.0, converter=plain_seconds, validator=_check_duration)
+    initial_backoff: float = field(default=0.25, converter=plain_seconds, validator=_check_duration)
+    max_backoff: float = field(default=8.0, converter=plain_seconds, validator=_check_duration)
+    max_retry_after: float = field(default=30.0, converter=plain_seconds, validator=_check_duration)
     resubmit: bool = field(default=False, validator=_check_flag)
     decide: RetryDecision | None = field(default=None, validator=_check_function)
 

@@ -84,11 +84,6 @@ def may_have_taken_effect(failure: Failure) -> bool:
     return failure.request_sent and not _is_refusal(failure.status)
 
 
-def is_uncertain(kind: OperationKind, failure: Failure) -> bool:
-    """Whether a job was submitted and its fate is unknown."""
-    return kind is OperationKind.SUBMIT and may_have_taken_effect(failure)
-
-
 def is_repeatable(kind: OperationKind, failure: Failure, *, resubmit: bool) -> bool:
     """Whether another attempt can do no harm, or none that the caller has not agreed to."""
     if not may_have_taken_effect(failure):

@@ -15,7 +15,6 @@ from runpod_typed._core.retry_rules import (
     GiveUpReason,
     Retry,
     is_retryable,
-    is_uncertain,
     may_have_taken_effect,
     next_step,
 )
@@ -119,13 +118,13 @@ def test_a_passing_failure_is_repeated_where_a_repeat_does_no_harm(failure: Fail
 def test_a_refusal_is_final_and_certain(kind: OperationKind, code: int) -> None:
     assert not is_retryable(kind, answered(code), RetryPolicy(resubmit=True))
     assert not may_have_taken_effect(answered(code))
-    assert not is_uncertain(kind, answered(code))
+    assert not gave_up(step(status(code), kind)).uncertain
 
 
 @pytest.mark.parametrize("code", [100, 200, 201, 204, 302, 303, 600, 999])
 def test_an_answer_that_says_nothing_known_is_final_and_not_certain(code: int) -> None:
     assert not is_retryable(READ, answered(code), RetryPolicy())
-    assert is_uncertain(SUBMIT, answered(code))
+    assert gave_up(step(status(code), SUBMIT)).uncertain
 
 
 @settings(deadline=None)
@@ -139,15 +138,12 @@ def test_an_answer_that_says_nothing_known_is_final_and_not_certain(code: int) -
         retry_after=st.none() | st.floats(0, 1e6),
     ),
     resubmit=st.booleans(),
-    willing=st.booleans(),
 )
 def test_nothing_that_may_have_been_paid_for_is_repeated_without_consent(
-    kind: OperationKind, failure: Failure, resubmit: bool, willing: bool
+    kind: OperationKind, failure: Failure, resubmit: bool
 ) -> None:
-    policy = RetryPolicy(resubmit=resubmit, decide=(lambda _attempt: True) if willing else None)
-    if is_retryable(kind, failure, policy) and may_have_taken_effect(failure):
+    if is_retryable(kind, failure, RetryPolicy(resubmit=resubmit)) and may_have_taken_effect(failure):
         assert kind in {READ, DRAIN, CANCEL} or (resubmit and kind in {SUBMIT, REQUEUE})
-    assert is_uncertain(kind, failure) == (kind is SUBMIT and may_have_taken_effect(failure))
 
 
 def test_errors_tell_the_rules_what_happened() -> None:
