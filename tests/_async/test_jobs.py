@@ -66,19 +66,6 @@ async def test_a_typed_job_gives_a_typed_result(queue: LocalQueue) -> None:
         assert state.output == Result(49)
 
 
-async def test_a_typed_output_is_decoded_from_its_text_alone(
-    queue: LocalQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with client_of(queue) as client:
-        endpoint = client.endpoint(queue.endpoint_id, output_type=Result)
-        monkeypatch.setattr(MsgspecCodec, "decode", None)
-        assert await endpoint.run_sync({"n": 3}, timeout=10) == Result(9)
-        job = await endpoint.run({"n": 7})
-        assert await job.output(timeout=10) == Result(49)
-        assert job.state is not None
-        assert job.state.to_dict()["output"] == {"squared": 49}
-
-
 async def test_run_sync_gives_the_output_and_its_state_gives_times(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         endpoint = client.endpoint(queue.endpoint_id, output_type=Result)
@@ -102,6 +89,19 @@ async def test_run_sync_with_little_time_submits_plainly_and_keeps_the_job(queue
         with pytest.raises(WaitTimeoutError) as caught:
             await endpoint.run_sync({"n": 2, "sleep": 1}, timeout=0.3)
         assert await caught.value.job.output(timeout=10) == {"squared": 4}
+
+
+async def test_a_typed_output_is_decoded_from_its_text_alone(
+    queue: LocalQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with client_of(queue) as client:
+        endpoint = client.endpoint(queue.endpoint_id, output_type=Result)
+        monkeypatch.setattr(MsgspecCodec, "decode", None)
+        assert await endpoint.run_sync({"n": 3}, timeout=10) == Result(9)
+        job = await endpoint.run({"n": 7})
+        assert await job.output(timeout=10) == Result(49)
+        assert job.state is not None
+        assert job.state.to_dict()["output"] == {"squared": 49}
 
 
 async def test_a_failed_job_raises_with_the_workers_words(queue: LocalQueue) -> None:
