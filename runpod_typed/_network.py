@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import httpcore
 import httpx
@@ -146,6 +148,79 @@ class Stream(httpcore.NetworkStream):
     @override
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+class Cutter:
+    """Cuts the connection of a foreign client when the attempt's time is over: nothing else ends it in time.
+
+    Its own limits are per step. From a new connection on, and from an answer's headers on in each case, it is known
+    which connection that is.
+    """
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.has_cut = False
+        self.extensions: dict[str, Any] = {"trace": self._note}
+        self._lock = threading.Lock()
+        self._stream: httpcore.NetworkStream | None = None
+        self._over = False
+        self._timer = threading.Timer(max(0.0, attempt.left()), self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            self._over = True
+        self._timer.cancel()
+
+    def found(self, extensions: Mapping[str, object]) -> None:
+        """Headers came, over this connection."""
+        stream = extensions.get("network_stream")
+        if isinstance(stream, httpcore.NetworkStream):
+            self._know(stream)
+
+    def _note(self, event: str, details: Mapping[str, object]) -> None:
+        stream = details.get("return_value")
+        if event.startswith("connection.") and isinstance(stream, httpcore.NetworkStream):
+            self._know(stream)
+
+    def _know(self, stream: httpcore.NetworkStream) -> None:
+        with self._lock:
+            self._stream = stream
+            late = self.has_cut
+        if late:
+            self._cut()
+
+    def _cut(self) -> None:
+        with self._lock:
+            if self._over:
+                return
+            self.has_cut = True
+            sock = None if self._stream is None else self._stream.get_extra_info("socket")
+        if isinstance(sock, socket.socket):
+            with suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's own: its state belongs to the other thread
+
+
+class AsyncCutter:
+    """Nothing: an attempt that is over is cancelled."""
+
+    has_cut = False
+
+    def __init__(self, attempt: Attempt) -> None:
+        del attempt
+        self.extensions: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        pass
+
+    def found(self, extensions: Mapping[str, object]) -> None:
+        """Nothing."""
 
 
 class AsyncBackend(httpcore.AsyncNetworkBackend):

@@ -15,6 +15,7 @@ from runpod_typed._async.connections import AsyncConnections
 from runpod_typed._core.config import CONNECT_TIMEOUT, ConnectionConfig, ProxyAddress
 from runpod_typed._core.error_mapping import transport_failure
 from runpod_typed._core.http import BodyBuffer, HttpAnswer, HttpRequest, TransportFailure
+from runpod_typed._network import AsyncCutter
 from runpod_typed._synchronization import Attempt, async_content, async_deadline, async_run_out
 from runpod_typed.errors import ConfigurationError
 
@@ -104,8 +105,8 @@ class AsyncPoolSender:
 class AsyncClientSender:
     """Attempts through an httpx client of the caller's own.
 
-    Each of its steps is limited to the attempt's time, and so is their sum in the async half. In the sync half a server
-    that sends its headers bit by bit can be late.
+    Each of its steps is limited to the attempt's time, and so is their sum. Only in the sync half, a server that sends
+    its headers bit by bit over a connection that was kept from an earlier request can be late.
     """
 
     def __init__(self, config: ConnectionConfig, client: httpx.AsyncClient) -> None:
@@ -120,15 +121,22 @@ class AsyncClientSender:
         """
         if self._client.is_closed:
             raise ConfigurationError("The http_client= is closed. Keep it open while it is used here.")
+        has_cut = False
         try:
             async with async_deadline(seconds) as attempt:
-                return await self._exchange(request, seconds, attempt)
+                with AsyncCutter(attempt) as cutter:
+                    try:
+                        return await self._exchange(request, seconds, attempt, cutter)
+                    finally:
+                        has_cut = cutter.has_cut
         except Exception as error:  # noqa: BLE001 -- whatever a transport raises is this attempt's failure
-            return transport_failure(error)
+            return transport_failure(TimeoutError("the time was over") if has_cut else error)
         except BaseException as error:  # noqa: BLE001 -- cancelled, or Ctrl-C; it goes on, without the frames that hold the key
             raise error.with_traceback(None)  # noqa: B904 -- it is the same error
 
-    async def _exchange(self, request: HttpRequest, seconds: float, attempt: Attempt) -> HttpAnswer:
+    async def _exchange(
+        self, request: HttpRequest, seconds: float, attempt: Attempt, cutter: AsyncCutter
+    ) -> HttpAnswer:
         early = _CONNECTING_SHARE * seconds
         response = await self._client.send(
             self._client.build_request(
@@ -137,10 +145,12 @@ class AsyncClientSender:
                 headers=self._config.headers(request),
                 content=request.body,
                 timeout=httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, early), pool=early),
+                extensions=cutter.extensions,
             ),
             stream=True,
             follow_redirects=False,
         )
+        cutter.found(response.extensions)
         buffer = BodyBuffer(self._config.max_response_bytes)
         if response.is_stream_consumed:  # by hooks of the caller's, or it never came over a network; it is decoded too
             buffer.add(response.content)

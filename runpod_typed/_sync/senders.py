@@ -15,6 +15,7 @@ from runpod_typed._sync.connections import Connections
 from runpod_typed._core.config import CONNECT_TIMEOUT, ConnectionConfig, ProxyAddress
 from runpod_typed._core.error_mapping import transport_failure
 from runpod_typed._core.http import BodyBuffer, HttpAnswer, HttpRequest, TransportFailure
+from runpod_typed._network import Cutter
 from runpod_typed._synchronization import Attempt, content, deadline, run_out
 from runpod_typed.errors import ConfigurationError
 
@@ -104,8 +105,8 @@ class PoolSender:
 class ClientSender:
     """Attempts through an httpx client of the caller's own.
 
-    Each of its steps is limited to the attempt's time, and so is their sum in the half. In the sync half a server
-    that sends its headers bit by bit can be late.
+    Each of its steps is limited to the attempt's time, and so is their sum. Only in the sync half, a server that sends
+    its headers bit by bit over a connection that was kept from an earlier request can be late.
     """
 
     def __init__(self, config: ConnectionConfig, client: httpx.Client) -> None:
@@ -120,15 +121,22 @@ class ClientSender:
         """
         if self._client.is_closed:
             raise ConfigurationError("The http_client= is closed. Keep it open while it is used here.")
+        has_cut = False
         try:
             with deadline(seconds) as attempt:
-                return self._exchange(request, seconds, attempt)
+                with Cutter(attempt) as cutter:
+                    try:
+                        return self._exchange(request, seconds, attempt, cutter)
+                    finally:
+                        has_cut = cutter.has_cut
         except Exception as error:  # noqa: BLE001 -- whatever a transport raises is this attempt's failure
-            return transport_failure(error)
+            return transport_failure(TimeoutError("the time was over") if has_cut else error)
         except BaseException as error:  # noqa: BLE001 -- cancelled, or Ctrl-C; it goes on, without the frames that hold the key
             raise error.with_traceback(None)  # noqa: B904 -- it is the same error
 
-    def _exchange(self, request: HttpRequest, seconds: float, attempt: Attempt) -> HttpAnswer:
+    def _exchange(
+        self, request: HttpRequest, seconds: float, attempt: Attempt, cutter: Cutter
+    ) -> HttpAnswer:
         early = _CONNECTING_SHARE * seconds
         response = self._client.send(
             self._client.build_request(
@@ -137,10 +145,12 @@ class ClientSender:
                 headers=self._config.headers(request),
                 content=request.body,
                 timeout=httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, early), pool=early),
+                extensions=cutter.extensions,
             ),
             stream=True,
             follow_redirects=False,
         )
+        cutter.found(response.extensions)
         buffer = BodyBuffer(self._config.max_response_bytes)
         if response.is_stream_consumed:  # by hooks of the caller's, or it never came over a network; it is decoded too
             buffer.add(response.content)

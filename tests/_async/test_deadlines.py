@@ -22,8 +22,8 @@ from runpod_typed import (
     SubmissionUncertainError,
     WaitTimeoutError,
 )
-from runpod_typed._synchronization import monotonic
-from tests._async.ways import AsyncClientOver
+from runpod_typed._synchronization import async_sleep, monotonic
+from tests._async.ways import ALL_WAYS, AsyncClientOver, until
 from tests.scripted_server import Script, Step, answer, dripping, scripted
 from tests.stubborn_servers import never_accepting, reading
 
@@ -59,9 +59,6 @@ HANGING: dict[str, Script] = {
 }
 hanging = pytest.mark.parametrize("script", HANGING.values(), ids=list(HANGING))
 
-# A client of the caller's own has its own network below it: there the sync half cannot hold the sum of all steps.
-WAYS_WITH_A_DEADLINE: Final = ("straight", "proxy")
-
 
 @contextmanager
 def far_below_the_hang() -> Generator[None]:
@@ -85,7 +82,7 @@ def client_of(base_url: str) -> AsyncClient:
 
 
 @hanging
-@pytest.mark.parametrize("way", WAYS_WITH_A_DEADLINE)
+@pytest.mark.parametrize("way", ALL_WAYS)
 async def test_a_call_ends_with_its_timeout_over_every_way(way: str, script: Script) -> None:
     with scripted(script) as server:
         async with AsyncClientOver(way, server.base_url, max_response_bytes=10**9) as client:
@@ -105,12 +102,15 @@ async def test_an_attempt_ends_with_the_clients_timeout_and_is_made_again(script
                 assert (await client.endpoint("ep").health()).jobs.in_queue == 1
 
 
-@pytest.mark.parametrize("name", ["silence", "silence in the body", "dripped body", "dripped chunks"])
-async def test_a_call_through_the_callers_own_client_ends_too(name: str) -> None:
-    with scripted(HANGING[name]) as server:
-        async with AsyncClientOver("own client", server.base_url) as client:
-            with far_below_the_hang(), pytest.raises(APITimeoutError):
-                await client.endpoint("ep").health(timeout=LIMIT)
+@pytest.mark.parametrize("name", ["silence", "silence in the body", "dripped body", "dripped chunks", "a flood"])
+async def test_a_call_over_a_kept_connection_ends_too(name: str) -> None:
+    for way in ALL_WAYS:
+        with scripted([answer(200, '{"jobs": {}, "workers": {}}')], HANGING[name]) as server:
+            async with AsyncClientOver(way, server.base_url, max_response_bytes=10**9) as client:
+                await client.endpoint("ep").health()
+                with far_below_the_hang(), pytest.raises(APITimeoutError):
+                    await client.endpoint("ep").health(timeout=LIMIT)
+            assert server.connections_made == 1
 
 
 @hanging
@@ -121,7 +121,7 @@ async def test_a_submission_that_is_not_answered_in_time_has_an_unknown_fate(scr
             for submit in (endpoint.run, endpoint.run_sync):
                 with far_below_the_hang(), pytest.raises(SubmissionUncertainError):
                     await submit({"n": 1}, timeout=LIMIT)
-        assert len(server.requests) == 2
+        await until(lambda: len(server.requests) == 2)
 
 
 @hanging
@@ -169,8 +169,10 @@ async def test_a_call_on_a_job_ends_with_its_timeout_and_says_which_one_it_was(c
     assert caught.value.operation == ("get_status" if call == "status" else call)
 
 
+# httpx's own clients leave a generator behind that was cut off, and trio warns of it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_an_upload_that_is_read_slowly_ends_with_its_timeout() -> None:
-    for way, pause in (("straight", 0.02), ("proxy", 60.0)):
+    for way, pause in (("straight", 0.02), ("without aiohttp", 0.02), ("own client", 0.02), ("proxy", 60.0)):
         with reading(pause) as base_url:
             async with AsyncClientOver(way, base_url) as client:
                 with far_below_the_hang(), pytest.raises(SubmissionUncertainError):
@@ -254,4 +256,5 @@ async def test_a_timeout_of_zero_asks_once_within_one_attempt() -> None:
             job = client.endpoint("ep").job("job-1")
             with far_below_the_hang(), pytest.raises((WaitTimeoutError, APIConnectionError)):
                 await job.output(timeout=0)
+            await async_sleep(0.1)
         assert len(server.requests) == 1

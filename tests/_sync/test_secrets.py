@@ -23,7 +23,7 @@ from runpod_typed import (
     RunpodError,
     S3Config,
 )
-from tests._sync.ways import WAYS, ClientOver
+from tests._sync.ways import ALL_WAYS, ClientOver
 from tests.loopback_proxy import proxying
 from tests.scripted_server import Script, answer, scripted
 from tests.secrecy import (
@@ -88,7 +88,7 @@ def errors_of(endpoint: Endpoint[Any, Any, Any]) -> list[RunpodError]:
 def test_no_error_tells_a_secret_over_any_way(script: Script, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("", "httpx", "httpcore", "aiohttp", "asyncio", "runpod_typed"):
         caplog.set_level(logging.DEBUG, logger=name or None)
-    for way in WAYS:
+    for way in ALL_WAYS:
         with scripted(script) as server:
             with ClientOver(way, server.base_url, api_key=KEY, retry=TWICE) as client:
                 errors = errors_of(client.endpoint("ep"))
@@ -102,7 +102,7 @@ def test_no_error_tells_a_secret_over_any_way(script: Script, caplog: pytest.Log
 def test_no_error_of_a_refused_connection_tells_a_secret() -> None:
     with scripted([QUEUED]) as server:
         base_url = server.base_url
-    for way in WAYS:
+    for way in ALL_WAYS:
         with ClientOver(way, base_url, api_key=KEY, retry=TWICE) as client:
             for error in errors_of(client.endpoint("ep")):
                 assert_error_tells_no_secret(error)
@@ -136,7 +136,7 @@ ECHOES: dict[str, Script] = {
 
 @pytest.mark.parametrize("script", ECHOES.values(), ids=list(ECHOES))
 def test_a_secret_that_the_server_sends_back_is_not_shown(script: Script) -> None:
-    for way in WAYS:
+    for way in ALL_WAYS:
         with scripted(script) as server:
             with ClientOver(way, server.base_url, api_key=KEY) as client:
                 errors = errors_of(client.endpoint("ep"))
@@ -149,7 +149,7 @@ def test_a_secret_that_the_server_sends_back_is_not_shown(script: Script) -> Non
 def test_nothing_is_logged_that_tells_a_secret_when_all_goes_well(caplog: pytest.LogCaptureFixture) -> None:
     for name in ("", "httpx", "httpcore", "aiohttp", "asyncio", "runpod_typed"):
         caplog.set_level(logging.DEBUG, logger=name or None)
-    for way in WAYS:
+    for way in ALL_WAYS:
         with scripted([QUEUED], [HEALTHY]) as server:
             with ClientOver(way, server.base_url, api_key=KEY) as client:
                 client.endpoint("ep").run({"n": 1}, s3_config=storage())
@@ -283,7 +283,7 @@ def test_a_refused_input_tells_no_secret() -> None:
 
 
 def test_a_redirect_takes_no_secret_to_another_host() -> None:
-    for way in WAYS:
+    for way in ALL_WAYS:
         with scripted([HEALTHY]) as elsewhere:
             for status in (301, 302, 303, 307, 308):
                 with scripted([answer(status, "", f"Location: {elsewhere.base_url}/ep/health")]) as server:

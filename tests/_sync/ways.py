@@ -12,10 +12,13 @@ import httpx
 import pytest
 
 from runpod_typed import Client, RetryPolicy
+from runpod_typed._fast_sender import SWITCH_VARIABLE
 from runpod_typed._synchronization import sleep, monotonic
 from tests.loopback_proxy import proxying
+from tests.own_clients import aiohttp_client
 
 WAYS: Final = ("straight", "own client", "proxy")
+ALL_WAYS: Final = (*WAYS, "without aiohttp", "own client over aiohttp")
 
 ONCE: Final = RetryPolicy.none()
 
@@ -29,7 +32,7 @@ def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 class ClientOver:
-    """A client whose requests go one of the `WAYS`, for the length of a block."""
+    """A client whose requests go one of `ALL_WAYS`, for the length of a block."""
 
     def __init__(
         self,
@@ -56,6 +59,10 @@ class ClientOver:
             self._own = httpx.Client(verify=False)  # reading certificates takes longer than a test
         elif self._way == "redirecting client":
             self._own = httpx.Client(verify=False, follow_redirects=True)
+        elif self._way == "own client over aiohttp":
+            self._own = aiohttp_client()
+        elif self._way == "without aiohttp":
+            patch.setenv(SWITCH_VARIABLE, "0")
         elif self._way == "proxy":
             proxy = self._stack.enter_context(proxying())
             patch.setenv("HTTP_PROXY", proxy.url)

@@ -54,7 +54,8 @@ def test_sixteen_threads_share_a_client_and_each_gets_its_own_results(queue: Loc
 def test_threads_share_the_connections_of_a_client() -> None:
     with scripted([HEALTHY]) as server, Client("key", base_url=server.base_url) as client:
         with ThreadPoolExecutor(16) as threads:
-            list(threads.map(lambda _: client.endpoint("ep").health(), range(160)))
+            for health in [threads.submit(client.endpoint("ep").health) for _ in range(160)]:
+                health.result(10)
         assert server.connections_made <= 16
         assert len(server.requests) == 160
 
@@ -228,8 +229,8 @@ def test_an_interrupt_tells_no_secret_and_leaves_the_client_usable(script: list[
 def usable_again(server: ScriptedServer, client: Client) -> None:
     server.scripts[:] = [[HEALTHY]]
     with ThreadPoolExecutor(8) as threads:
-        for health in threads.map(lambda _: client.endpoint("ep").health(timeout=10), range(16)):
-            assert health.jobs.in_queue == 3
+        for health in [threads.submit(client.endpoint("ep").health, timeout=10) for _ in range(16)]:
+            assert health.result(20).jobs.in_queue == 3
 
 
 def asking_until_interrupted(client: Client, seconds: float) -> None:

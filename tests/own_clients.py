@@ -1,0 +1,21 @@
+"""httpx clients as callers may bring them along."""
+
+from __future__ import annotations
+
+import httpx
+
+from runpod_typed._synchronization import running_asyncio_loop
+
+
+def aiohttp_client() -> httpx.Client:
+    """aiohttp has no sync half: an httpx client as it is."""
+    return httpx.Client(verify=False)  # reading certificates takes longer than a test
+
+
+def async_aiohttp_client() -> httpx.AsyncClient:
+    """An httpx client over aiohttp, where the loop is asyncio's."""
+    if running_asyncio_loop() is None:
+        return httpx.AsyncClient(verify=False)
+    from httpx_aiohttp import HttpxAiohttpClient  # trio goes without
+
+    return HttpxAiohttpClient(verify=False)
