@@ -141,7 +141,7 @@ class Budget:
     _travelling: OrderedDict[Ticket, None] = field(init=False, factory=OrderedDict[Ticket, None], repr=False)
     # When each request that has arrived stops counting, in order.
     _expiries: deque[float] = field(init=False, factory=deque[float], repr=False)
-    _inside: int = field(init=False, default=0)
+    _inside: set[Ticket] = field(init=False, factory=set[Ticket], repr=False)
 
     _workers: int = field(init=False, default=0)
     _share: float = field(init=False, default=1.0)
@@ -172,7 +172,7 @@ class Budget:
     @property
     def inside(self) -> int:
         """How many callers have had their turn and not left."""
-        return self._inside
+        return len(self._inside)
 
     def join(self, now: float, *, latest: float | None = None) -> Ticket:
         """Take a place at the end of the line.
@@ -217,17 +217,16 @@ class Budget:
         """
         if ticket.gone:
             return
-        ticket.gone = True
+        # Who was interrupted half-way leaves once more: each step may be taken twice.
         self._pass_time(now)
-        if ticket.admitted_at is None:
-            del self._line[ticket]
-        else:
-            self._inside -= 1
-            if ticket in self._travelling:
-                del self._travelling[ticket]
-                if sent:
-                    self._expiries.append(self._now + self.limit.window)
+        self._line.pop(ticket, None)
+        if ticket in self._travelling:
+            if sent:
+                self._expiries.append(self._now + self.limit.window)
+            del self._travelling[ticket]
+        self._inside.discard(ticket)
         self._admit()
+        ticket.gone = True
 
     def on_rate_limited(self, ticket: Ticket, now: float, retry_after: float | None) -> None:
         """Give way: the server has answered 429.
@@ -275,10 +274,11 @@ class Budget:
     def _admit(self) -> None:
         """Give all the turns that there are, and see to it that the first in line polls in time for the next."""
         while self._line and self._has_room():
-            ticket, _ = self._line.popitem(last=False)
+            ticket = next(iter(self._line))
             ticket.admitted_at = self._now
             self._travelling[ticket] = None
-            self._inside += 1
+            self._inside.add(ticket)
+            del self._line[ticket]  # the last step: who is interrupted before it has their turn once more
             ticket.ring()
         first = self._first()
         if first is not None and (due := self._due()) < first.wakes_at:
@@ -286,7 +286,9 @@ class Budget:
             first.ring()
 
     def _has_room(self) -> bool:
-        return self._used() < self._requests and self._inside < self._concurrent and self._now >= self._paused_until
+        return (
+            self._used() < self._requests and len(self._inside) < self._concurrent and self._now >= self._paused_until
+        )
 
     def _used(self) -> int:
         return len(self._travelling) + len(self._expiries)
@@ -296,7 +298,7 @@ class Budget:
 
     def _due(self) -> float:
         """When the clock alone may make room; infinity while somebody has to leave first."""
-        return math.inf if self._inside >= self._concurrent else self._turn(0)
+        return math.inf if self.inside >= self._concurrent else self._turn(0)
 
     def _turn(self, ahead: int) -> float:
         """The earliest time for the turn of somebody with so many ahead, as far as the clock decides."""
@@ -320,7 +322,7 @@ class Budget:
     def _lower(self) -> None:
         # Of the two limits, the one that was closer is the likelier one.
         used = self._used() / self._most_requests()
-        open_at_once = self._inside / (self.limit.concurrent or math.inf)
+        open_at_once = self.inside / (self.limit.concurrent or math.inf)
         share = _BELOW_WHAT_FAILED * min(self._share, max(used, open_at_once))
         self._share = max(share, self._share / 2, _LOWEST_SHARE)
         self._step = _FIRST_STEP

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from threading import Lock
 from typing import final
 
-from attrs import frozen
+from attrs import define
 
 from runpod_typed._core.rate_budget import Budget, Budgets, Ticket, TooLate, Wait
 from runpod_typed._core.rate_limit import RateLimit, RateLimits
@@ -21,6 +22,7 @@ class Limiter:
     def __init__(self) -> None:
         self._lock = Lock()  # of threads, in both halves: nothing is awaited while it is held
         self._budgets: dict[RateLimits, Budgets] = {}
+        self._abandoned: deque[tuple[Budget, Ticket]] = deque()
 
     def enter(
         self, limits: RateLimits, endpoint_id: str, operation: str, latest: float | None
@@ -31,9 +33,12 @@ class Limiter:
             if budget is None:
                 return None
             now = monotonic()
-            ticket = budget.join(now, latest=latest)
-            step = budget.poll(ticket, now, wake=_nobody)
-        turn = Turn(self._lock, budget, ticket)
+            while self._abandoned:
+                left, its_ticket = self._abandoned.pop()
+                left.leave(its_ticket, now, sent=True)
+            turn = Turn(self._lock, budget, self._abandoned)
+            turn.ticket = budget.join(now, latest=latest)
+            step = budget.poll(turn.ticket, now, wake=_nobody)
         if isinstance(step, Wait):
             return self._wait(turn)
         if isinstance(step, TooLate):
@@ -73,28 +78,41 @@ class Limiter:
         return self._budgets.setdefault(limits, Budgets(limits)).find(endpoint_id, operation)
 
 
-@frozen
+_NOBODYS = Ticket(latest=0.0, earliest=0.0, gone=True)
+
+
+@define(eq=False)
 class Turn:
-    """A place under a limit: it must be left, whatever happens."""
+    """A place under a limit: it must be left, whatever happens.
+
+    Where an interrupt (Ctrl-C) at a bad moment prevents that, the next caller makes up for it.
+    """
 
     _lock: Lock
     _budget: Budget
-    _ticket: Ticket
+    _abandoned: deque[tuple[Budget, Ticket]]
+    ticket: Ticket = _NOBODYS
 
     def poll(self, wake: Callable[[], None]) -> object:
         """Ask whether the turn has come."""
         with self._lock:
-            return self._budget.poll(self._ticket, monotonic(), wake=wake)
+            return self._budget.poll(self.ticket, monotonic(), wake=wake)
 
     def refused(self, retry_after: float | None) -> None:
         """The server has answered 429."""
         with self._lock:
-            self._budget.on_rate_limited(self._ticket, monotonic(), retry_after)
+            self._budget.on_rate_limited(self.ticket, monotonic(), retry_after)
 
     def leave(self, *, sent: bool) -> None:
         """Make room for the next."""
         with self._lock:
-            self._budget.leave(self._ticket, monotonic(), sent=sent)
+            self._budget.leave(self.ticket, monotonic(), sent=sent)
+
+    def __del__(self) -> None:
+        if not self.ticket.gone:
+            self._abandoned.append(
+                (self._budget, self.ticket)
+            )  # atomic: this may run at any moment, under the lock too
 
 
 def _nobody() -> None:

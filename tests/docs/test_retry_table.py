@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_the_table_says_what_is_retried_when(kind: OperationKind) -> None:
 
 
 def test_every_operation_stands_under_its_kind() -> None:
-    found = [each for each in vars(operations).values() if isinstance(each, Operation)]
+    found: list[Operation[Any]] = [each for each in vars(operations).values() if isinstance(each, Operation)]
     names = {kind.name: {each.name for each in found if each.kind is kind} for kind in OperationKind}
     table = rows_of(PAGE, "kind, and its operations")
     said = {kind: set(re.findall(r"`(\w+)`", cells[0])) for kind, cells in table.items() if kind in names}

@@ -14,7 +14,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from runpod_typed import Client, ConfigurationError, RetryPolicy, RunpodError
+from runpod_typed import Client, ConfigurationError, RateLimit, RateLimits, RetryPolicy, RunpodError
 from runpod_typed.local import LocalQueue
 from tests.handlers import square
 from tests.scripted_server import ScriptedServer, answer, scripted, wait_until
@@ -236,18 +236,21 @@ def usable_again(server: ScriptedServer, client: Client) -> None:
 def asking_until_interrupted(client: Client, seconds: float) -> None:
     interrupt_after(seconds)
     while True:
-        client.endpoint("ep").health(timeout=10)
+        client.endpoint("ep").job("job-1").status(timeout=10)
 
 
 # One in the middle of opening a socket leaves it to the collector, which closes it and warns.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("_alarm_as_before")
 def test_interrupts_at_any_moment_leave_the_client_usable() -> None:
-    with scripted([HEALTHY]) as server, Client("key", base_url=server.base_url) as client:
-        for number in range(200):
+    # Had one of them kept its place, there soon would be no more.
+    limits = RateLimits(overrides={"status": RateLimit(requests=1_000_000, window=1, concurrent=2)})
+    with scripted([DONE]) as server, Client("key", base_url=server.base_url, rate_limits=limits) as client:
+        for number in range(300):
             with pytest.raises(Interrupted):
                 asking_until_interrupted(client, 0.0002 + number * 0.00001)
             no_more_interrupts()
+        assert client.endpoint("ep").job("job-1").status(timeout=5) == "COMPLETED"
         usable_again(server, client)
         client.close()
         wait_until(lambda: server.open_connections == 0)
