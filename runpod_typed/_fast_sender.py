@@ -7,7 +7,9 @@ It is used by itself under asyncio where the extra ``aiohttp`` is installed, no 
 from __future__ import annotations
 
 import os
+import sys
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING, final
@@ -40,11 +42,24 @@ def fast_sender(config: ConnectionConfig) -> Sender | None:
 
 def async_fast_sender(config: ConnectionConfig) -> AsyncAiohttpSender | None:
     """Attempts over aiohttp, where that can be; else None."""
-    wanted = os.environ.get(SWITCH_VARIABLE) != "0" and running_asyncio_loop() is not None
+    return AsyncAiohttpSender(config) if _may_be_used(config) and running_asyncio_loop() is not None else None
+
+
+def load_fast_sender(config: ConnectionConfig) -> None:
+    """Nothing: threads have no faster way."""
+    del config
+
+
+def async_load_fast_sender(config: ConnectionConfig) -> None:
+    """Import aiohttp, where it will be used: at the first request that would take much of a short `timeout`."""
+    if _may_be_used(config) and (running_asyncio_loop() is not None or "trio" not in sys.modules):
+        import_module("aiohttp")
+
+
+def _may_be_used(config: ConnectionConfig) -> bool:
     # A session of aiohttp's must be closed, and where no connections are kept, nobody closes anything.
-    if not wanted or config.idle_connections == 0 or find_spec("aiohttp") is None:
-        return None
-    return AsyncAiohttpSender(config)
+    wanted = os.environ.get(SWITCH_VARIABLE) != "0" and config.idle_connections > 0
+    return wanted and find_spec("aiohttp") is not None
 
 
 @final

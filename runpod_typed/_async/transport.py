@@ -11,7 +11,7 @@ import httpx
 from runpod_typed._async.senders import AsyncClientSender, AsyncPoolSender, AsyncSender
 from runpod_typed._core.config import ConnectionConfig, proxy_for
 from runpod_typed._core.http import HttpAnswer, HttpRequest, TransportFailure
-from runpod_typed._fast_sender import async_fast_sender
+from runpod_typed._fast_sender import async_fast_sender, async_load_fast_sender
 from runpod_typed._synchronization import async_close_with, async_runtime
 from runpod_typed.errors import ConfigurationError
 
@@ -30,6 +30,8 @@ class AsyncTransport:
         self._sender: AsyncSender | None = None
         self._owner: tuple[int, object] | None = None
         self._closed = False
+        if http_client is None:
+            async_load_fast_sender(config)
 
     async def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
         """Send a request and take the whole answer in, within `seconds`.
@@ -37,10 +39,7 @@ class AsyncTransport:
         Raises:
             ConfigurationError: The client is closed.
         """
-        sender = self._sender
-        if sender is None or self._owner != async_runtime():
-            sender = self._open()
-        return await sender.send(request, seconds)
+        return await self.open().send(request, seconds)
 
     def in_this_process(self) -> AsyncTransport:
         """Another one for a child of this process, over connections of its own; closed where this one is."""
@@ -54,6 +53,15 @@ class AsyncTransport:
         sender, self._sender = self._sender, None
         if sender is not None and self._owner == async_runtime():
             await sender.aclose()
+
+    def open(self) -> AsyncSender:
+        """What makes attempts here and now. The first time it takes a while: libraries are loaded, and certificates.
+
+        Raises:
+            ConfigurationError: The client is closed.
+        """
+        sender = self._sender
+        return self._open() if sender is None or self._owner != async_runtime() else sender
 
     def _open(self) -> AsyncSender:
         with self._lock:

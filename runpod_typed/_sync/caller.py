@@ -108,6 +108,7 @@ class Caller:
 
     def _attempt(self, call: Call[T]) -> tuple[T | APIError, Call[T]]:
         here = self._here()
+        here.transport.open()  # before the time that is left is looked at
         request = call.request
         turn = here.limiter.enter(
             call.config.rate_limits, request.endpoint_id, request.operation.name, call.deadline

@@ -11,7 +11,7 @@ import httpx
 from runpod_typed._sync.senders import ClientSender, PoolSender, Sender
 from runpod_typed._core.config import ConnectionConfig, proxy_for
 from runpod_typed._core.http import HttpAnswer, HttpRequest, TransportFailure
-from runpod_typed._fast_sender import fast_sender
+from runpod_typed._fast_sender import fast_sender, load_fast_sender
 from runpod_typed._synchronization import close_with, runtime
 from runpod_typed.errors import ConfigurationError
 
@@ -30,6 +30,8 @@ class Transport:
         self._sender: Sender | None = None
         self._owner: tuple[int, object] | None = None
         self._closed = False
+        if http_client is None:
+            load_fast_sender(config)
 
     def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
         """Send a request and take the whole answer in, within `seconds`.
@@ -37,10 +39,7 @@ class Transport:
         Raises:
             ConfigurationError: The client is closed.
         """
-        sender = self._sender
-        if sender is None or self._owner != runtime():
-            sender = self._open()
-        return sender.send(request, seconds)
+        return self.open().send(request, seconds)
 
     def in_this_process(self) -> Transport:
         """Another one for a child of this process, over connections of its own; closed where this one is."""
@@ -54,6 +53,15 @@ class Transport:
         sender, self._sender = self._sender, None
         if sender is not None and self._owner == runtime():
             sender.close()
+
+    def open(self) -> Sender:
+        """What makes attempts here and now. The first time it takes a while: libraries are loaded, and certificates.
+
+        Raises:
+            ConfigurationError: The client is closed.
+        """
+        sender = self._sender
+        return self._open() if sender is None or self._owner != runtime() else sender
 
     def _open(self) -> Sender:
         with self._lock:
