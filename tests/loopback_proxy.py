@@ -61,7 +61,7 @@ class LoopbackProxy:
             self._spawn(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # who connects may leave without a word
             head = client.recv(65536)
             self.heads.append(head)
             method, target, _ = head.split(b"\r\n")[0].decode().split(" ")

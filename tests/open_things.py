@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +40,6 @@ def _sockets() -> frozenset[str]:
 
 
 def _threads() -> frozenset[threading.Thread]:
-    # Event loops keep threads of their own, which look names up, until they end.
-    own = ("asyncio_", "Trio ")
-    return frozenset(thread for thread in threading.enumerate() if not thread.name.startswith(own))
+    # Event loops keep threads of their own, which look names up, until they end; aiohttp's resolver has one for all.
+    own = re.compile(r"asyncio_|Trio |.*\(_run_safe_shutdown_loop\)")
+    return frozenset(thread for thread in threading.enumerate() if not own.match(thread.name))

@@ -227,7 +227,9 @@ def test_async_connections_belong_to_the_process_and_the_loop() -> None:
     first, second = asyncio.run(owner()), asyncio.run(owner())
     assert first[0] == second[0] == os.getpid()
     assert first[1] is not second[1]
-    assert trio.run(owner)[1] is not trio.run(owner)[1]
+    runs = trio.run(owner), trio.run(owner)
+    assert runs[0][0] == runs[1][0] == os.getpid()
+    assert runs[0][1] is not runs[1][1]
 
 
 def test_a_loop_runs_under_asyncio_alone(monkeypatch: pytest.MonkeyPatch) -> None:
