@@ -133,6 +133,16 @@ async def test_the_bare_array_of_the_documents_is_read_too() -> None:
             assert [chunk async for chunk in job.stream(timeout=5)] == [1]
 
 
+async def test_a_chunk_between_an_empty_array_and_the_look_that_sees_the_end_is_handed_out() -> None:
+    # The array does not tell that the job goes on, so it is looked at; by then it has yielded once more, and ended.
+    done = answer(200, '{"id": "job-1", "status": "COMPLETED"}')
+    scripts = [RUN], [answer(200, "[]")], [done], [answer(200, '[{"output": 1}]')], [answer(200, "[]")], [done]
+    with scripted(*scripts) as server:
+        async with client_of(server) as client:
+            job = await client.endpoint("ep").run({"n": 1})
+            assert [chunk async for chunk in job.stream(timeout=5)] == [1]
+
+
 async def test_a_lost_answer_is_healed_from_the_aggregate_output() -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": [0, 1, 2, 3, 4]}')
     lost = [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", b""]
