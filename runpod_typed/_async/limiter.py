@@ -10,8 +10,9 @@ from typing import final
 
 from attrs import define
 
+from runpod_typed._core.crowd import Crowd
 from runpod_typed._core.rate_budget import Budget, Budgets, Ticket, TooLate, Wait
-from runpod_typed._core.rate_limit import RateLimit, RateLimits
+from runpod_typed._core.rate_limit import RateLimits
 from runpod_typed._synchronization import AsyncEvent, monotonic
 
 
@@ -63,11 +64,13 @@ class AsyncLimiter:
             if not admitted:
                 turn.leave(sent=False)
 
-    def in_force(self, limits: RateLimits, endpoint_id: str, operation: str) -> RateLimit | None:
-        """The limit that holds now for an operation; None where there is none."""
+    def crowd(self, limits: RateLimits, endpoint_id: str, operation: str, waiting: int) -> Crowd:
+        """Those who wait for jobs by an operation, under the limit that holds for it now."""
         with self._lock:
             budget = self._find(limits, endpoint_id, operation)
-            return None if budget is None else budget.in_force
+            if budget is None:
+                return Crowd(waiting=waiting, limit=None)
+            return Crowd(waiting=waiting, limit=budget.in_force, asking=budget.inside)
 
     def on_workers(self, limits: RateLimits, endpoint_id: str, running: int) -> None:
         """Follow the number of an endpoint's running workers."""

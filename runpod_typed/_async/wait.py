@@ -20,13 +20,12 @@ from runpod_typed._core.jobs import JobAddress, JobState, JobStatus
 from runpod_typed._core.operations import Request
 from runpod_typed._core.retry_rules import Failure, may_have_taken_effect
 from runpod_typed._core.wait_errors import PASSING_ERRORS, expired_error, wait_error
-from runpod_typed._core.waiting import Ended, Wait
+from runpod_typed._core.waiting import MS, Ended, Wait
 from runpod_typed._synchronization import async_sleep, monotonic
 from runpod_typed.errors import APIError, APIStatusError, JobExpiredError, NotFoundError
 
 T = TypeVar("T")
 
-_HEALTH_SECONDS = 5.0
 _NO_LONG_POLL = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 
@@ -143,26 +142,33 @@ class AsyncWaiter:
         if self.seen is not None and self.seen.completed:
             return self.seen
         began = monotonic() if since is None else since
-        wait = Wait.beginning(config, began, timeout=timeout, queue_timeout=queue_timeout)
-        with self.caller.waiting_room.seat(self.address.endpoint_id):
+        wait = Wait.beginning(config, began, timeout=timeout, queue_timeout=queue_timeout, known=self.seen is not None)
+        room, endpoint_id = self.caller.waiting_room, self.address.endpoint_id
+        with room.seat(endpoint_id):
             while True:
                 wait, state = await self.step(job, wait)
                 if state.completed:
+                    if state.succeeded and state.execution_time_ms is not None:
+                        room.has_run(endpoint_id, state.execution_time_ms / MS)
                     return state
 
     async def step(self, job: object, wait: Wait) -> tuple[Wait, JobState[Any]]:
         """One look of a wait, when it is due."""
-        crowd = self.caller.crowd(wait.config, self.address.endpoint_id)
+        endpoint_id, room = self.address.endpoint_id, self.caller.waiting_room
+        now, crowd = monotonic(), self.caller.crowd(wait.config, endpoint_id)
         look = wait.next(
-            monotonic(),
+            now,
             self.caller.random,
-            long_poll=crowd.fits and self.caller.waiting_room.holds_answers(self.address.endpoint_id),
-            crowd_interval=crowd.interval,
+            holds=room.holds_answers(endpoint_id),
+            crowd=crowd,
+            turn=room.turn(endpoint_id, crowd, now),
+            usual=room.run_times(endpoint_id),
         )
         if isinstance(look, Ended):
             raise wait_error(look, job, self.address, self.seen, wait, health=await self._health_for(look, wait))
         if look.delay > 0:
             await async_sleep(look.delay)
+        look = look.in_crowd(self.caller.crowd(wait.config, endpoint_id))
         asked_at = monotonic()
         try:
             state = await self.look(wait.config, wait.look_deadline, hold_ms=look.hold_ms)
@@ -172,7 +178,7 @@ class AsyncWaiter:
             if ended is None:
                 raise
             raise wait_error(ended, job, self.address, self.seen, wait) from error
-        return wait.looked(look, took=monotonic() - asked_at, started=state.started), state
+        return wait.looked(look, state, asked_at=asked_at, answered_at=monotonic()), state
 
     async def _health_for(self, ended: Ended, wait: Wait) -> EndpointHealth | None:
         if ended is not Ended.QUEUE_TIMEOUT:
@@ -181,6 +187,6 @@ class AsyncWaiter:
             return await self.caller.call(
                 operations.ask_health(self.address.endpoint_id),
                 wait.config,
-                deadline=wait.no_later_than(monotonic() + _HEALTH_SECONDS),
+                deadline=wait.explain_by(monotonic()),
             )
         return None

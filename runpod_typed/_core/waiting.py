@@ -1,7 +1,7 @@
 """How a client waits for a job: when to look next, how, and when to stop.
 
 Waiting is long-polling: the server holds the answer until the job has ended. Where it does not offer that, or where
-more jobs are waited for than answers may be held at once, the client looks at growing intervals instead.
+more jobs are waited for than answers may be held at once, the client looks at intervals instead.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from __future__ import annotations
 import math
 from enum import Enum
 from random import Random
+from typing import Any
 
 import attrs
-from attrs import frozen
+from attrs import Factory, field, frozen
 from runpod_queue_api import wire
 
 from runpod_typed._core.config import CallConfig
+from runpod_typed._core.crowd import ALONE, Crowd
 from runpod_typed._core.durations import Duration, to_seconds
+from runpod_typed._core.jobs import JobState
+from runpod_typed._core.polling import Age, RunTimes, poll_interval
 from runpod_typed._core.retry import RetryPolicy
 from runpod_typed.errors import ConfigurationError
 
@@ -36,6 +40,12 @@ _STREAM_LONGEST_PAUSE = 1.0
 
 # The last look comes this many seconds before the caller's limit, so that its answer is in time.
 _LAST_LOOK = 0.1
+
+# Where no worker has the job in time, the endpoint's health tells why. The last look leaves it this many seconds, or
+# this share of a short limit, and its answer may come that much after the limit, which is less than people notice.
+_EXPLAINING = 0.5
+_EXPLAINING_SHARE = 0.1
+_EXPLAINED_AFTER = 0.1
 
 # Events want progress seen soon, which an answer that is held does not show: they look often at first, and then hold
 # for a short while only.
@@ -64,6 +74,10 @@ class Look:
     delay: float = 0.0
     hold_ms: int | None = None
 
+    def in_crowd(self, crowd: Crowd) -> Look:
+        """The look as it is made when its time has come: held only where there is room for that."""
+        return self if crowd.has_place else attrs.evolve(self, hold_ms=None)
+
 
 @frozen(kw_only=True)
 class Wait:
@@ -76,8 +90,11 @@ class Wait:
         started_at: When the wait began.
         timeout: The caller's limit for the whole wait; None for none.
         queue_timeout: The caller's limit until a worker has the job; None for none, or once one has it.
+        known: Whether something is known of the job before the first look, which need not come at once then.
         looks: How many looks were made.
         held: Whether the last look was held as asked, so that the next one needs no pause.
+        idle_at: When the job last was known not to run.
+        running_at: When it was first seen running since; None where it was not.
         watch_progress: Whether changes before the end matter too.
     """
 
@@ -85,8 +102,11 @@ class Wait:
     started_at: float
     timeout: float | None = None
     queue_timeout: float | None = None
+    known: bool = False
     looks: int = 0
     held: bool = True
+    idle_at: float = field(default=Factory(lambda wait: wait.started_at, takes_self=True))
+    running_at: float | None = None
     watch_progress: bool = False
 
     @classmethod
@@ -97,6 +117,7 @@ class Wait:
         *,
         timeout: float | None,
         queue_timeout: float | None = None,
+        known: bool = False,
         watch_progress: bool = False,
     ) -> Wait:
         """A wait that begins now. With a `timeout` of 0 it is one look, which is not repeated."""
@@ -105,6 +126,7 @@ class Wait:
             started_at=now,
             timeout=timeout,
             queue_timeout=queue_timeout,
+            known=known,
             watch_progress=watch_progress,
         )
 
@@ -116,7 +138,16 @@ class Wait:
     @property
     def look_deadline(self) -> float | None:
         """When an answer must be here; None for never. A limit of 0 leaves its one look the time of one attempt."""
-        return min((self.started_at + limit for limit in (self.timeout, self.queue_timeout) if limit), default=None)
+        limits = [] if not self.timeout else [self.timeout]
+        if self.queue_timeout is not None:
+            limits.append(self.queue_timeout or self.config.timeout)
+        return min((self.started_at + limit for limit in limits), default=None)
+
+    def explain_by(self, now: float) -> float:
+        """When the reason why no worker has the job must be here, now that it is asked for."""
+        if not self.queue_timeout:
+            return self.no_later_than(now + self.config.timeout)
+        return self.no_later_than(self.started_at + self.queue_timeout + _EXPLAINED_AFTER)
 
     def no_later_than(self, moment: float) -> float:
         """The moment, or the end of the caller's limit for the whole wait where that is sooner."""
@@ -133,36 +164,65 @@ class Wait:
         late = self.queue_timeout is not None and now >= self.started_at + self.queue_timeout
         return Ended.QUEUE_TIMEOUT if late else None
 
-    def next(self, now: float, random: Random, *, long_poll: bool, crowd_interval: float = 0.0) -> Look | Ended:
+    def next(
+        self,
+        now: float,
+        random: Random,
+        *,
+        holds: bool,
+        crowd: Crowd = ALONE,
+        turn: float = 0.0,
+        usual: RunTimes | None = None,
+    ) -> Look | Ended:
         """The next look, or why there is none.
 
         Args:
             now: The time.
             random: Where jitter comes from.
-            long_poll: Whether the server is known, or hoped, to hold answers, and there is room for one more held
-                answer.
-            crowd_interval: Seconds between two looks below which all waiters together would be over the rate limit.
+            holds: Whether the server is known, or hoped, to hold answers.
+            crowd: All who wait for jobs of the endpoint.
+            turn: Seconds until one more look keeps all of them below the rate limit.
+            usual: How long the endpoint's jobs run; None where that is not known.
         """
         elapsed = now - self.started_at
-        left = math.inf if self.timeout is None else self.timeout - elapsed
-        queue_left = math.inf if self.queue_timeout is None else self.queue_timeout - elapsed
+        left, queue_left = self._left(elapsed), self._queue_left(elapsed)
+        remaining = max(0.0, min(left, queue_left))
         # The first look is always made: timeout=0 asks once.
-        remaining = min(left, queue_left)
-        if self.looks > 0 and remaining <= _LAST_LOOK:
+        if self.looks > 0 and remaining == 0:
             return Ended.TIMEOUT if left <= queue_left else Ended.QUEUE_TIMEOUT
 
         if self.watch_progress and (self.looks == 0 or elapsed < _EVENT_SHORT_LOOKS):
-            pause = 0.0 if self.looks == 0 else max(_EVENT_INTERVAL, _EVENT_SHARE * elapsed, crowd_interval)
-            return Look(delay=min(pause, max(0.0, remaining - _LAST_LOOK)))
-        holding = long_poll and self.config.poll.long_poll
-        pause = 0.0
-        if self.looks > 0 and not (holding and self.held):
-            pause = max(self.config.poll.interval(elapsed, random), crowd_interval)
-            pause = min(pause, remaining - _LAST_LOOK)
-        hold = min(self._longest_hold(elapsed), remaining - pause - _LAST_LOOK)
-        if not holding or hold < _SHORTEST_HOLD:
-            return Look(delay=pause)
-        return Look(delay=pause, hold_ms=int(hold * MS))
+            pause = 0.0 if self.looks == 0 else max(_EVENT_INTERVAL, _EVENT_SHARE * elapsed, turn)
+            return Look(delay=min(pause, remaining))
+        interval = max(turn, poll_interval(self.config.poll, self._age(now), random, usual=self._usual(usual)))
+        longest = self._longest_hold(elapsed) if holds and self.config.poll.long_poll else 0.0
+        away = 0.0  # between two answers that are held
+        if crowd.held_share < 1:
+            longest = min(longest, max(interval, crowd.interval) * crowd.held_share)
+            away = max(turn, interval - longest)
+        at_once = self.held if longest > 0 else self.looks == 0 and not self.known
+        pause = min(away if at_once else interval, remaining)
+        hold = min(longest, remaining - pause)
+        return Look(delay=pause, hold_ms=int(hold * MS) if hold >= _SHORTEST_HOLD else None)
+
+    def _left(self, elapsed: float) -> float:
+        """Seconds until the last look before the end of the whole wait."""
+        return math.inf if self.timeout is None else self.timeout - elapsed - _LAST_LOOK
+
+    def _queue_left(self, elapsed: float) -> float:
+        """Seconds until the last look before the end of the queue timeout."""
+        if self.queue_timeout is None:
+            return math.inf
+        explaining = min(_EXPLAINING, _EXPLAINING_SHARE * self.queue_timeout)
+        return self.queue_timeout - elapsed - max(_LAST_LOOK, explaining)
+
+    def _age(self, now: float) -> Age:
+        if self.running_at is None:
+            return Age(now - self.started_at, now - self.started_at)
+        return Age(now - self.running_at, now - self.idle_at)
+
+    def _usual(self, usual: RunTimes | None) -> RunTimes | None:
+        return None if self.running_at is None else usual
 
     def _longest_hold(self, elapsed: float) -> float:
         longest = _longest_hold(self.config)
@@ -170,13 +230,16 @@ class Wait:
             return longest
         return min(longest, _EVENT_LONGEST_HOLD, max(_SHORTEST_HOLD, _EVENT_SHARE * elapsed))
 
-    def looked(self, look: Look, *, took: float, started: bool) -> Wait:
-        """What is known after a look: how long its answer took, and whether a worker has the job by now."""
+    def looked(self, look: Look, state: JobState[Any], *, asked_at: float, answered_at: float) -> Wait:
+        """What is known after a look: how long its answer took, and where the job stands by now."""
+        runs = state.status.is_running
         return attrs.evolve(
             self,
             looks=self.looks + 1,
-            held=_was_held(look, took),
-            queue_timeout=None if started else self.queue_timeout,
+            held=_was_held(look, answered_at - asked_at),
+            queue_timeout=None if state.started else self.queue_timeout,
+            idle_at=self.idle_at if runs else asked_at,
+            running_at=(self.running_at or answered_at) if runs else None,
         )
 
     def drained(self, look: Look, *, took: float, chunks: int) -> Wait:

@@ -1,12 +1,21 @@
-"""How many wait for jobs of each endpoint at this moment, and which endpoints do not hold their answers."""
+"""Who waits for jobs of each endpoint at this moment, and what waiting has taught about the endpoint."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Lock
 from typing import final
+
+from runpod_typed._core.crowd import Crowd
+from runpod_typed._core.polling import RunTimes
+
+_REMEMBERED_RUNS = 8
+
+
+def _no_runs() -> deque[float]:
+    return deque(maxlen=_REMEMBERED_RUNS)
 
 
 @final
@@ -17,6 +26,8 @@ class WaitingRoom:
         self._lock = Lock()
         self._waiting: Counter[str] = Counter()
         self._without_long_poll: set[str] = set()
+        self._next_turn: dict[str, float] = {}
+        self._run_times: defaultdict[str, deque[float]] = defaultdict(_no_runs)
 
     @contextmanager
     def seat(self, endpoint_id: str) -> Generator[None]:
@@ -33,6 +44,16 @@ class WaitingRoom:
         """How many wait right now."""
         return self._waiting[endpoint_id]
 
+    def turn(self, endpoint_id: str, crowd: Crowd, now: float) -> float:
+        """Seconds until the turn of somebody who wants to look next, first come, first served.
+
+        Whoever left without looking leaves a gap behind, which is why a turn is never further away than all who wait.
+        """
+        with self._lock:
+            at = min(max(now, self._next_turn.get(endpoint_id, now)), now + crowd.interval)
+            self._next_turn[endpoint_id] = at + crowd.spacing
+        return at - now
+
     def holds_answers(self, endpoint_id: str) -> bool:
         """Whether long-polling works, as far as is known."""
         return endpoint_id not in self._without_long_poll
@@ -41,3 +62,13 @@ class WaitingRoom:
         """Remember that long-polling does not work."""
         with self._lock:
             self._without_long_poll.add(endpoint_id)
+
+    def has_run(self, endpoint_id: str, seconds: float) -> None:
+        """Remember how long a job has run."""
+        with self._lock:
+            self._run_times[endpoint_id].append(seconds)
+
+    def run_times(self, endpoint_id: str) -> RunTimes | None:
+        """How long the endpoint's last jobs have run; None where none was seen to end."""
+        with self._lock:
+            return RunTimes.of(self._run_times[endpoint_id])

@@ -58,10 +58,8 @@ class Caller:
     def crowd(self, config: CallConfig, endpoint_id: str) -> Crowd:
         """How many wait for jobs of an endpoint, and how many may ask."""
         here = self._here()
-        return Crowd(
-            waiting=here.waiting_room.waiting(endpoint_id),
-            limit=here.limiter.in_force(config.rate_limits, endpoint_id, STATUS.name),
-        )
+        waiting = here.waiting_room.waiting(endpoint_id)
+        return here.limiter.crowd(config.rate_limits, endpoint_id, STATUS.name, waiting)
 
     def note_health(self, config: CallConfig, endpoint_id: str, health: EndpointHealth) -> None:
         """Limits grow with an endpoint's running workers."""

@@ -112,8 +112,27 @@ class Job(Generic[Out, Chunk]):
         copy._config = self._config.but(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
         return copy
 
+    def refresh(self, timeout: Duration | None = None, *, ttl: Duration | None = None) -> JobState[Out]:
+        """Ask where the job stands, once, and get its whole state: output, error, progress, times, worker.
+
+        Source: the vendor's documents, "Operation reference", /status.
+
+        Args:
+            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+            ttl: Seconds (or a timedelta) that the platform shall keep the job and its result from now on, above 0; None
+                leaves it.
+
+        Raises:
+            JobExpiredError: The job was known to this handle and is gone.
+            NotFoundError: There is no such job, or it is gone.
+            OutputError: The job is COMPLETED and its output does not fit its type.
+            APIError: The call failed for good.
+        """
+        state = self._waiter.look(self._config, deadline_after(timeout), ttl_ms=ttl_ms(ttl))
+        return with_typed_output(state, self._codecs.output)
+
     def status(self, timeout: Duration | None = None, *, ttl: Duration | None = None) -> JobStatus:
-        """Ask where the job stands.
+        """Ask where the job stands, in a word. What else the answer told is in `state`.
 
         Source: the vendor's documents, "Operation reference", /status.
 

@@ -112,7 +112,7 @@ class Chunks(Generic[T]):
     def _read_on(self) -> None:
         """Take in what is new, when it is due."""
         waiter, buffer = self._waiter, self._buffer
-        look = self._wait.next(monotonic(), waiter.caller.random, long_poll=True)
+        look = self._wait.next(monotonic(), waiter.caller.random, holds=True)
         if isinstance(look, Ended):
             raise self._timed_out(look)
         if look.delay > 0:
@@ -123,7 +123,7 @@ class Chunks(Generic[T]):
             # Too little time is left for an answer that may be held; chunks of one that is cut off would be lost.
             state = waiter.look(self._wait.config, self._wait.look_deadline)
             buffer.looked(state.status)
-            self._wait = self._wait.looked(look, took=monotonic() - asked_at, started=state.started)
+            self._wait = self._wait.looked(look, state, asked_at=asked_at, answered_at=monotonic())
             return
         page = self._drain(hold_ms)
         buffer.absorb(page)

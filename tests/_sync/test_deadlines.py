@@ -30,7 +30,7 @@ from tests.stubborn_servers import never_accepting, reading
 pytestmark = pytest.mark.sync_half
 
 LIMIT: Final = 0.06
-FAR_BELOW: Final = 5.0  # what hangs here hangs for a minute
+FAR_BELOW: Final = 4.5  # what hangs here hangs for a minute
 
 QUEUED: Final = answer(200, '{"id": "job-1", "status": "IN_QUEUE"}')
 RUNNING: Final = answer(200, '{"id": "job-1", "status": "IN_PROGRESS"}')
@@ -235,9 +235,20 @@ def test_a_queue_timeout_ends_with_an_endpoint_whose_health_hangs_too() -> None:
         with client_of(server.base_url) as client:
             job = client.endpoint("ep").run({"n": 1})
             with far_below_the_hang(), pytest.raises(QueueTimeoutError) as caught:
-                job.output(timeout=0.5, queue_timeout=LIMIT)
+                job.output(queue_timeout=LIMIT)
             assert caught.value.health is None
             assert caught.value.job is job
+
+
+def test_a_queue_timeout_of_zero_asks_once_and_says_why() -> None:
+    healthy = answer(200, '{"jobs": {"inQueue": 1}, "workers": {}}')
+    with scripted([QUEUED], [QUEUED], [healthy]) as server:
+        with client_of(server.base_url) as client:
+            job = client.endpoint("ep").run({"n": 1})
+            with pytest.raises(QueueTimeoutError) as caught:
+                job.output(queue_timeout=0)
+            assert caught.value.health is not None
+        assert len(server.requests) == 3
 
 
 @hanging
@@ -258,3 +269,14 @@ def test_a_timeout_of_zero_asks_once_within_one_attempt() -> None:
                 job.output(timeout=0)
             sleep(0.1)
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("answers", [QUEUED, RUNNING])
+def test_a_timeout_of_zero_asks_exactly_once_for_a_job_that_goes_on(answers: bytes) -> None:
+    with scripted([QUEUED], [answers]) as server:
+        with client_of(server.base_url) as client:
+            job = client.endpoint("ep").run({"n": 1})
+            with pytest.raises(WaitTimeoutError):
+                job.output(timeout=0)
+        assert len(server.requests) == 2
+        assert "/status/" in server.requests[1]

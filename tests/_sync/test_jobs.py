@@ -31,6 +31,7 @@ from runpod_typed._core.msgspec_codec import MsgspecCodec
 from runpod_typed._synchronization import sleep
 from runpod_typed.local import LocalQueue
 from tests.handlers import Blocking, Flaky, square
+from tests.scripted_server import answer, scripted
 
 pytestmark = pytest.mark.sync_half
 
@@ -64,6 +65,32 @@ def test_a_typed_job_gives_a_typed_result(queue: LocalQueue) -> None:
         assert state is not None
         assert state.succeeded
         assert state.output == Result(49)
+
+
+def test_one_request_tells_all_that_is_known_of_a_job() -> None:
+    running = answer(200, '{"id": "job-1", "status": "IN_PROGRESS", "delayTime": 7, "output": "half"}')
+    done = answer(200, '{"id": "job-1", "status": "COMPLETED", "executionTime": 12, "output": {"squared": 4}}')
+    with scripted([running], [done]) as server:
+        with Client("key", base_url=server.base_url) as client:
+            job = client.endpoint("ep", output_type=Result).job("job-1")
+            state = job.refresh()
+            assert (state.status, state.delay_time_ms, state.progress) == ("IN_PROGRESS", 7, "half")
+            state = job.refresh(timeout=5, ttl=60)
+            assert state.output == Result(4)
+            assert state == job.state
+        assert [request.split()[1] for request in server.requests] == [
+            "/v2/ep/status/job-1",
+            "/v2/ep/status/job-1?ttl=60000",
+        ]
+
+
+def test_a_job_whose_output_does_not_fit_tells_its_status_all_the_same() -> None:
+    with scripted([answer(200, '{"id": "job-1", "status": "COMPLETED", "output": 7}')]) as server:
+        with Client("key", base_url=server.base_url) as client:
+            job = client.endpoint("ep", output_type=Result).job("job-1")
+            assert job.status() == "COMPLETED"
+            with pytest.raises(OutputError, match="job-1"):
+                job.refresh()
 
 
 def test_run_sync_gives_the_output_and_its_state_gives_times(queue: LocalQueue) -> None:
@@ -218,6 +245,18 @@ def test_polling_alone_finds_the_end_too(queue: LocalQueue) -> None:
     with client_of(queue, PollPolicy(long_poll=False, min_interval=0.05)) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 2, "sleep": 0.2})
         assert job.output(timeout=10) == {"squared": 4}
+
+
+def test_a_client_that_polls_learns_how_long_an_endpoints_jobs_run() -> None:
+    done = answer(200, '{"id": "job-1", "status": "COMPLETED", "executionTime": 250, "output": 7}')
+    running = answer(200, '{"id": "job-1", "status": "IN_PROGRESS"}')
+    # What runs for a quarter of a second is looked at each tenth of one. Of what is unknown, four looks take 3 s.
+    with scripted([done], *[[running]] * 4, [done]) as server:
+        with Client("key", base_url=server.base_url, poll=PollPolicy(long_poll=False)) as client:
+            endpoint = client.endpoint("ep")
+            assert endpoint.job("job-0").output(timeout=5) == 7
+            assert endpoint.job("job-1").output(timeout=3) == 7
+        assert len(server.requests) == 6
 
 
 def test_events_tell_each_status_and_progress_and_the_end(queue: LocalQueue) -> None:

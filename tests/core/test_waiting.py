@@ -11,9 +11,12 @@ from attrs import define, evolve
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from runpod_typed import PollPolicy, RetryPolicy
+from runpod_typed import JobState, PollPolicy, RateLimit, RetryPolicy
 from runpod_typed._core.call import Call
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
+from runpod_typed._core.crowd import ALONE, Crowd
+from runpod_typed._core.jobs import read_job
+from runpod_typed._core.polling import RunTimes
 from runpod_typed._core.waiting import (
     SHORTEST_HOLD_MS,
     Ended,
@@ -29,21 +32,28 @@ from tests.core.calls import CONNECTION, REQUESTS
 START = 1000.0
 RANDOM = Random(7)
 
+QUEUED = read_job({"id": "job-1", "status": "IN_QUEUE"})
+RUNNING = read_job({"id": "job-1", "status": "IN_PROGRESS"})
+STEADY = PollPolicy(long_poll=False, jitter=0)
+
+STATUS_LIMIT = RateLimit(requests=2000, window=10.0, concurrent=400)
+THOUSAND = Crowd(waiting=1000, limit=STATUS_LIMIT)
+
 
 def begun(config: CallConfig = DEFAULT_CALL_CONFIG, timeout: float | None = None, **options: Any) -> Wait:
     return Wait.beginning(config, START, timeout=timeout, **options)
 
 
-def next_look(wait: Wait, elapsed: float = 0.0, *, long_poll: bool = True, crowd: float = 0.0) -> Look:
-    look = wait.next(START + elapsed, RANDOM, long_poll=long_poll, crowd_interval=crowd)
+def next_look(wait: Wait, elapsed: float = 0.0, *, holds: bool = True, **known: Any) -> Look:
+    look = wait.next(START + elapsed, RANDOM, holds=holds, **known)
     assert isinstance(look, Look)
     return look
 
 
-def after(wait: Wait, *, held: bool = True, started: bool = False) -> Wait:
+def after(wait: Wait, *, held: bool = True, state: JobState[Any] = QUEUED, elapsed: float = 0.0) -> Wait:
     """The wait after one more look, which took as long as was asked, or no time."""
-    look = Look(hold_ms=5000)
-    return wait.looked(look, took=5.0 if held else 0.0, started=started)
+    took = 5.0 if held else 0.0
+    return wait.looked(Look(hold_ms=5000), state, asked_at=START + elapsed - took, answered_at=START + elapsed)
 
 
 @st.composite
@@ -75,26 +85,72 @@ def test_after_a_look_that_was_held_the_next_one_follows_at_once() -> None:
 
 def test_after_a_look_that_was_not_held_there_is_a_pause() -> None:
     look = next_look(after(begun(), held=False), 0.1)
-    assert 0.2 < look.delay < 0.5
+    assert 0.5 < look.delay < 1.5
     assert look.hold_ms == 25_000
 
 
 @pytest.mark.parametrize(
-    ("config", "long_poll"),
+    ("config", "holds"),
     [(DEFAULT_CALL_CONFIG.but(poll=PollPolicy(long_poll=False)), True), (DEFAULT_CALL_CONFIG, False)],
 )
-def test_where_nothing_is_held_looks_are_plain_and_paced(config: CallConfig, *, long_poll: bool) -> None:
-    first = next_look(begun(config), long_poll=long_poll)
+def test_where_nothing_is_held_looks_are_plain_and_paced(config: CallConfig, *, holds: bool) -> None:
+    first = next_look(begun(config), holds=holds)
     assert first == Look()
-    later = next_look(after(begun(config)), 60.0, long_poll=long_poll)
+    later = next_look(after(begun(config)), 60.0, holds=holds)
     assert later.hold_ms is None
     assert 8 < later.delay < 12
 
 
-def test_a_crowd_makes_everybody_slower() -> None:
+def test_a_job_that_was_just_queued_is_not_polled_for_at_once() -> None:
+    assert next_look(begun(known=True), holds=False).delay > 0
+    assert next_look(begun(known=True)) == next_look(begun())
+    assert next_look(begun(timeout=0.0, known=True), holds=False) == Look()
+
+
+def test_a_turn_that_comes_later_than_the_look_is_due_is_waited_for() -> None:
     wait = after(begun(), held=False)
-    assert next_look(wait, 0.1, crowd=7.0).delay == 7.0
-    assert next_look(wait, 1e4, crowd=7.0).delay > 10.0
+    assert next_look(wait, 0.1, turn=7.0).delay == 7.0
+    assert next_look(wait, 1e4, turn=7.0).delay > 10.0
+    assert next_look(begun(config=DEFAULT_CALL_CONFIG.but(poll=STEADY), known=True), turn=7.0).delay == 7.0
+
+
+def test_where_all_fit_the_first_look_waits_for_no_turn() -> None:
+    assert next_look(begun(), turn=1.0) == Look(hold_ms=25_000)
+
+
+def test_those_who_do_not_fit_take_turns_at_answers_that_are_held() -> None:
+    first = next_look(begun(), crowd=THOUSAND, turn=4.0)
+    assert first.delay == 4.0
+    assert 1_500 < (first.hold_ms or 0) < 1_700  # its share of a round: 0.3 of 5.6 s
+    later = next_look(after(begun()), 30.0, crowd=THOUSAND, turn=4.0)
+    assert later.delay >= 4.0
+    assert 1_500 < (later.hold_ms or 0) < 4_500
+
+
+def test_a_look_is_held_only_while_there_is_room_for_one_more() -> None:
+    look = Look(hold_ms=2_000)
+    assert look.in_crowd(ALONE) == look
+    assert look.in_crowd(evolve(THOUSAND, asking=359)) == look
+    assert look.in_crowd(evolve(THOUSAND, asking=360)) == Look()
+
+
+def test_where_run_times_are_known_looks_gather_around_them() -> None:
+    usual = RunTimes(20.0, 24.0)
+    wait = after(begun(DEFAULT_CALL_CONFIG.but(poll=STEADY)), state=RUNNING)
+    assert next_look(wait, 14.0, usual=usual).delay == pytest.approx(3.0)
+    assert next_look(wait, 22.0, usual=usual).delay == pytest.approx(3.3)
+    assert next_look(wait, 22.0).delay > 7
+
+
+def test_run_times_count_from_the_start_of_the_run() -> None:
+    usual = RunTimes(1.0, 1.0)
+    wait = begun(DEFAULT_CALL_CONFIG.but(poll=STEADY))
+    queued = after(wait, elapsed=60.0)
+    assert next_look(queued, 60.0, usual=usual).delay > 10
+    running = after(queued, state=RUNNING, elapsed=60.5)
+    assert running.running_at == START + 60.5
+    assert next_look(running, 61.0, usual=usual).delay == pytest.approx(0.15)
+    assert after(running, state=QUEUED, elapsed=62.0).running_at is None
 
 
 @pytest.mark.parametrize(
@@ -129,7 +185,7 @@ def test_a_timeout_of_0_asks_once_for_as_long_as_an_attempt_may_take() -> None:
     assert next_look(wait) == Look()
     assert wait.look_deadline is None
     assert wait.config.retry == RetryPolicy.none()
-    assert after(wait).next(START, RANDOM, long_poll=True) is Ended.TIMEOUT
+    assert after(wait).next(START, RANDOM, holds=True) is Ended.TIMEOUT
 
 
 @pytest.mark.parametrize("timeout", [None, 0.001, 5.0])
@@ -144,22 +200,23 @@ def test_other_timeouts_are_no_single_look(timeout: float | None) -> None:
     [
         ({"timeout": 10.0}, 9.91, Ended.TIMEOUT),
         ({"timeout": 10.0}, 50.0, Ended.TIMEOUT),
-        ({"queue_timeout": 10.0}, 9.91, Ended.QUEUE_TIMEOUT),
+        ({"queue_timeout": 10.0}, 9.51, Ended.QUEUE_TIMEOUT),
+        ({"queue_timeout": 0.3}, 0.21, Ended.QUEUE_TIMEOUT),
         ({"queue_timeout": 0.0}, 0.0, Ended.QUEUE_TIMEOUT),
         ({"timeout": 20.0, "queue_timeout": 10.0}, 10.0, Ended.QUEUE_TIMEOUT),
         ({"timeout": 10.0, "queue_timeout": 20.0}, 10.0, Ended.TIMEOUT),
-        ({"timeout": 10.0, "queue_timeout": 10.0}, 10.0, Ended.TIMEOUT),
+        ({"timeout": 10.0, "queue_timeout": 10.5}, 10.0, Ended.TIMEOUT),
     ],
 )
 def test_the_limit_that_ends_first_ends_the_wait(options: dict[str, Any], elapsed: float, ended: Ended) -> None:
     wait = after(begun(**options))
-    assert wait.next(START + elapsed, RANDOM, long_poll=True) is ended
+    assert wait.next(START + elapsed, RANDOM, holds=True) is ended
 
 
 def test_a_job_that_a_worker_has_is_no_longer_bound_by_the_queue_timeout() -> None:
-    wait = after(begun(queue_timeout=5.0), started=True)
+    wait = after(begun(queue_timeout=5.0), state=RUNNING)
     assert next_look(wait, 100.0).hold_ms == 25_000
-    requeued = after(wait, started=False)
+    requeued = after(wait)
     assert next_look(requeued, 200.0).hold_ms == 25_000
 
 
@@ -171,6 +228,29 @@ def test_the_first_look_is_made_however_late_it_is() -> None:
 def test_whether_the_whole_wait_is_over(now: float, *, over: bool) -> None:
     assert begun(timeout=5.0).is_over(now) is over
     assert begun(queue_timeout=5.0).is_over(now) is False
+
+
+@given(
+    timeout=st.none() | st.floats(0.01, 100),
+    queue_timeout=st.floats(0.01, 100),
+    elapsed=st.floats(0, 200),
+)
+def test_why_no_worker_has_the_job_is_found_out_in_time(
+    timeout: float | None, queue_timeout: float, elapsed: float
+) -> None:
+    wait = begun(timeout=timeout, queue_timeout=queue_timeout)
+    assert wait.explain_by(START + elapsed) <= START + min(queue_timeout + 0.11, timeout or math.inf)
+    ended = after(wait).next(START + elapsed, RANDOM, holds=True)
+    if ended is Ended.QUEUE_TIMEOUT and elapsed < queue_timeout:
+        assert queue_timeout - elapsed < 0.51
+
+
+def test_a_queue_timeout_of_0_leaves_its_look_and_its_reason_an_attempt_each() -> None:
+    wait = begun(queue_timeout=0.0)
+    assert next_look(wait) == Look()
+    assert wait.look_deadline == START + 30
+    assert wait.explain_by(START + 1) == START + 31
+    assert begun(queue_timeout=0.0, timeout=5.0).explain_by(START + 1) == START + 5
 
 
 def test_what_happens_besides_ends_with_the_wait() -> None:
@@ -186,29 +266,40 @@ def waits(draw: st.DrawFn) -> Wait:
     return evolve(wait, looks=draw(st.integers(0, 3)), held=draw(st.booleans()))
 
 
+crowds = st.just(ALONE) | st.builds(
+    Crowd, waiting=st.integers(1, 10_000), limit=st.just(STATUS_LIMIT), asking=st.integers(0, 400)
+)
+
+
 @given(
     wait=waits(),
     elapsed=st.floats(0, 120),
-    crowd=st.none() | st.floats(0, 200),
+    known=st.fixed_dictionaries(
+        {
+            "crowd": crowds,
+            "turn": st.just(0.0) | st.floats(0, 200),
+            "usual": st.none() | st.builds(RunTimes, st.floats(0, 10), st.floats(10, 100)),
+        }
+    ),
     random=st.randoms(use_true_random=False),
 )
 def test_no_look_comes_or_is_held_beyond_a_limit(
-    wait: Wait, elapsed: float, crowd: float | None, random: Random
+    wait: Wait, elapsed: float, known: dict[str, Any], random: Random
 ) -> None:
-    limit = min(math.inf if limit is None else limit for limit in (wait.timeout, wait.queue_timeout))
-    config, alone = wait.config, crowd is None
+    limits = wait.timeout, wait.queue_timeout
+    limit = min(math.inf if limit is None else limit for limit in limits)
+    config = wait.config
 
-    look = wait.next(START + elapsed, random, long_poll=alone, crowd_interval=crowd or 0.0)
+    look = wait.next(START + elapsed, random, holds=True, **known)
 
     if isinstance(look, Ended):
         assert wait.looks > 0
-        assert elapsed > limit - 0.11
+        assert elapsed > limit - 0.51
         return
     assert look.delay >= 0
     if look.delay > 0:
         assert elapsed + look.delay <= limit - 0.09
     if look.hold_ms is not None:
-        assert alone
         assert config.poll.long_poll
         assert look.hold_ms >= SHORTEST_HOLD_MS
         assert elapsed + look.delay + look.hold_ms / 1000 <= limit - 0.09
@@ -256,14 +347,14 @@ def waited(wait: Wait, server: Server, random: Random) -> tuple[Ended | None, fl
     """How a wait ended, when, and the moments of its looks."""
     now, looks = 0.0, list[float]()
     while len(looks) < 10_000:
-        look = wait.next(START + now, random, long_poll=True)
+        look = wait.next(START + now, random, holds=True)
         if isinstance(look, Ended):
             return look, now, looks
         now += look.delay
         looks.append(now)
         answered = server.answers_at(look, now)
         done = now >= server.ends_at or answered - server.way >= server.ends_at
-        wait = wait.looked(look, took=answered - now, started=False)
+        wait = wait.looked(look, QUEUED, asked_at=START + now, answered_at=START + answered)
         now = answered
         if done:
             return None, now, looks
@@ -296,7 +387,7 @@ def test_no_server_is_asked_without_pause(server: Server, watch: bool, random: R
     _, now, looks = waited(begun(timeout=120.0, watch_progress=watch), server, random)
     # A server that does not hold is asked at growing intervals, one that holds is asked as often as it lets go.
     pauses = [later - earlier for earlier, later in pairwise(looks)]
-    assert all(pause >= 0.2 for pause in pauses[:-1])
+    assert all(pause >= 0.09 for pause in pauses[:-1])
     assert len(looks) <= 3 + now / (0.25 if watch else 0.5)
 
 
@@ -325,7 +416,7 @@ def test_watching_for_progress_looks_often_at_first_and_holds_shortly_later() ->
 )
 def test_a_stream_is_read_on_at_once_while_it_flows_or_is_held(took: float, chunks: int, *, paused: bool) -> None:
     wait = begun(for_streaming(DEFAULT_CALL_CONFIG)).drained(Look(hold_ms=5000), took=took, chunks=chunks)
-    assert (wait.next(START + 60, RANDOM, long_poll=True) != Look(hold_ms=25_000)) is paused
+    assert (wait.next(START + 60, RANDOM, holds=True) != Look(hold_ms=25_000)) is paused
     assert wait.looks == 1
 
 

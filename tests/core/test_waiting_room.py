@@ -3,7 +3,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from runpod_typed import RateLimit
+from runpod_typed._core.crowd import Crowd
+from runpod_typed._core.polling import RunTimes
 from runpod_typed._core.waiting_room import WaitingRoom
 
 
@@ -46,3 +51,39 @@ def test_an_endpoint_holds_answers_until_it_is_known_not_to() -> None:
     room.does_not_hold_answers("a")
     assert not room.holds_answers("a")
     assert room.holds_answers("b")
+
+
+LIMIT = RateLimit(requests=100, window=10.0, concurrent=10)
+
+
+@given(pauses=st.lists(st.floats(0, 1), min_size=1, max_size=300))
+def test_turns_keep_all_together_below_the_rate_limit(pauses: list[float]) -> None:
+    room, crowd = WaitingRoom(), Crowd(waiting=10_000, limit=LIMIT)
+    now, looks = 0.0, list[float]()
+    for pause in pauses:
+        now += pause
+        looks.append(now + room.turn("a", crowd, now))
+    assert looks == sorted(looks)
+    assert all(sum(1 for look in looks if start <= look < start + 9.99) <= 90 for start in looks)
+
+
+def test_nobody_waits_longer_for_a_turn_than_all_who_are_there_take() -> None:
+    room = WaitingRoom()
+    for _ in range(1000):
+        room.turn("a", Crowd(waiting=1000, limit=LIMIT), 0.0)
+    assert room.turn("a", Crowd(waiting=9, limit=LIMIT), 0.0) == pytest.approx(1.0)
+    assert room.turn("b", Crowd(waiting=9, limit=LIMIT), 0.0) == 0
+
+
+def test_without_a_limit_it_is_always_ones_turn() -> None:
+    room = WaitingRoom()
+    assert {room.turn("a", Crowd(waiting=1000, limit=None), 5.0) for _ in range(1000)} == {0.0}
+
+
+def test_the_run_times_of_an_endpoints_last_jobs_are_known() -> None:
+    room = WaitingRoom()
+    assert room.run_times("a") is None
+    for seconds in (500.0, 3.0, *([5.0] * 6), 4.0):
+        room.has_run("a", seconds)
+    assert room.run_times("a") == RunTimes(3.0, 5.0)
+    assert room.run_times("b") is None

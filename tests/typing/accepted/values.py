@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from random import Random
 from typing import Any, assert_never, assert_type
 
 from runpod_typed import (
@@ -105,7 +104,6 @@ def polling_is_described() -> None:
     assert_type(policy.min_interval, float)
     assert_type(policy.max_interval, float)
     assert_type(policy.jitter, float)
-    assert_type(policy.interval(3.5, Random(1)), float)
 
 
 def limits_are_described() -> None:
