@@ -250,7 +250,7 @@ async def test_polling_alone_finds_the_end_too(queue: LocalQueue) -> None:
 async def test_a_client_that_polls_learns_how_long_an_endpoints_jobs_run() -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED", "executionTime": 250, "output": 7}')
     running = answer(200, '{"id": "job-1", "status": "IN_PROGRESS"}')
-    # What runs for a quarter of a second is looked at each tenth of one. Of what is unknown, four looks take 3 s.
+    # What runs for a quarter of a second is looked at several times in it. Of what is unknown, four looks take 3 s.
     with scripted([done], *[[running]] * 4, [done]) as server:
         async with AsyncClient("key", base_url=server.base_url, poll=PollPolicy(long_poll=False)) as client:
             endpoint = client.endpoint("ep")
