@@ -49,7 +49,7 @@ from runpod_typed._core.rate_limit import RateLimit, RateLimits, limit_for
 # count from the answer, or from this many seconds after the turn where that is sooner, which leaves room for a first
 # connection, a busy event loop and a slow way. Counting from the turn would let a batch that was slow on cold
 # connections, and the next one, fast on warm ones, meet in one window of the server's.
-_TRAVEL_SECONDS = 1.0
+_TRAVEL_SECONDS = 2.0
 
 # How a budget gives way and recovers, in shares of its limit. A 429 takes it a bit below what was in use, and never to
 # less than half of what it was; then it grows window by window, by little at first, so as to meet a real limit gently.

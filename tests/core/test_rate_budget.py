@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from runpod_typed._core.rate_budget import Admitted, Budget, Budgets, Ticket, TooLate, Wait
 from runpod_typed._core.rate_limit import RateLimit, RateLimits
 
-TRAVEL = 1.0
+TRAVEL = 2.0
 
 
 def budget(requests: int = 1000, window: float = 10.0, concurrent: int | None = None, per_worker: int = 0) -> Budget:
@@ -88,7 +88,7 @@ def test_a_place_in_line_can_be_given_up() -> None:
     third, _ = waits(limited, 0.0)
     limited.leave(second, 1.0, sent=False)
     assert limited.waiting == 1
-    assert isinstance(limited.poll(third, 11.0, wake=ignore), Admitted)
+    assert isinstance(limited.poll(third, TRAVEL + 10.0, wake=ignore), Admitted)
 
 
 def test_leaving_twice_makes_no_second_room() -> None:

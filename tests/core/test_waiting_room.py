@@ -64,14 +64,14 @@ def test_turns_keep_all_together_below_the_rate_limit(pauses: list[float]) -> No
         now += pause
         looks.append(now + room.turn("a", crowd, now))
     assert looks == sorted(looks)
-    assert all(sum(1 for look in looks if start <= look < start + 9.99) <= 90 for start in looks)
+    assert all(sum(1 for look in looks if start <= look < start + 9.99) <= 85 for start in looks)
 
 
 def test_nobody_waits_longer_for_a_turn_than_all_who_are_there_take() -> None:
     room = WaitingRoom()
     for _ in range(1000):
         room.turn("a", Crowd(waiting=1000, limit=LIMIT), 0.0)
-    assert room.turn("a", Crowd(waiting=9, limit=LIMIT), 0.0) == pytest.approx(1.0)
+    assert room.turn("a", Crowd(waiting=17, limit=LIMIT), 0.0) == pytest.approx(2.0)
     assert room.turn("b", Crowd(waiting=9, limit=LIMIT), 0.0) == 0
 
 
