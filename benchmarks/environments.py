@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Final
 from attrs import frozen
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+
+_NOT_FOR_CONTENDERS: Final = re.compile(r"^(PYTHON|RUNPOD_)|_proxy$", re.IGNORECASE)
 
 # The peak of this process's own memory; the parent's would count where the operating system were asked about a child.
 _TELL_MEMORY = """
@@ -57,7 +60,9 @@ class Environment:
     def variables(self, *more: Path) -> dict[str, str]:
         """The variables of a process that finds this installation, what else is named, and nothing else."""
         path = os.pathsep.join(str(folder) for folder in (self.folder, *more))
-        return {"PATH": os.environ["PATH"], "PYTHONPATH": path, "HOME": str(self.folder)}
+        # Some clients look through all variables at each request: there are as many as usual.
+        usual = {name: value for name, value in os.environ.items() if _NOT_FOR_CONTENDERS.search(name) is None}
+        return usual | {"PYTHONPATH": path, "HOME": str(self.folder)}
 
     def start(self, program: str) -> Start:
         """Run a program with nothing but the standard library and what is installed here."""

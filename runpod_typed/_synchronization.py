@@ -65,15 +65,20 @@ class Attempt:
 current_attempt: ContextVar[Attempt | None] = ContextVar("runpod_typed_attempt", default=None)
 
 
-@contextmanager
-def deadline(seconds: float) -> Generator[Attempt]:
+@final
+class deadline:  # noqa: N801 -- used like a function; a generator would cost twice as much
     """End the attempt inside after `seconds`: the network backend clips each of its steps to what is left."""
-    attempt = Attempt(monotonic() + seconds)
-    token = current_attempt.set(attempt)
-    try:
-        yield attempt
-    finally:
-        current_attempt.reset(token)
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> Attempt:
+        attempt = Attempt(monotonic() + self._seconds)
+        self._token = current_attempt.set(attempt)
+        return attempt
+
+    def __exit__(self, *_: object) -> None:
+        current_attempt.reset(self._token)
 
 
 @final

@@ -99,10 +99,10 @@ def _lateness(bench: Bench) -> Section:
                 show="{:g}".format,
             ),
         ],
-        text=f"They end within {sizes.crowd_seconds:g} s. The server refuses what is above {WINDOW_REQUESTS:,} requests "
-        f"in {WINDOW_SECONDS:g} s, or above {OPEN_AT_ONCE} open at once. Ours made {sum(report.requests.values()):,} "
-        f"requests, at most {report.most_open} of them open at once; failures: {sample.failures or 'none'}. {AT_BEST}\n\n"
-        + table(["late by", "p50", "p90", "p99", "worst"], lines),
+        text=f"They end within {sizes.crowd_seconds:g} s. The server refuses more than {WINDOW_REQUESTS:,} requests "
+        f"in {WINDOW_SECONDS:g} s, and more than {OPEN_AT_ONCE} open at once. Ours made "
+        f"{sum(report.requests.values()):,} requests, at most {report.most_open} of them open at once; failures: {sample.failures or 'none'}. "
+        f"{AT_BEST}\n\n" + table(["late by", "p50", "p90", "p99", "worst"], lines),
     )
 
 

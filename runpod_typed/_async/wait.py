@@ -105,9 +105,8 @@ class AsyncWaiter:
     ) -> JobState[Any]:
         """Ask where the job stands; the server may hold its answer for `hold_ms`."""
         endpoint_id, job_id = self.address.endpoint_id, self.address.job_id
-        plain = operations.look(endpoint_id, job_id, ttl_ms=ttl_ms)
         if hold_ms is None:
-            return await self.ask(plain, config, deadline)
+            return await self.ask(operations.look(endpoint_id, job_id, ttl_ms=ttl_ms), config, deadline)
         try:
             self.seen = await self.caller.call(
                 operations.hold(endpoint_id, job_id, wait_ms=hold_ms), config, deadline=deadline
@@ -116,7 +115,7 @@ class AsyncWaiter:
             if error.status_code not in _NO_LONG_POLL:
                 raise
             # Either the job is gone, or this server does not offer to hold answers: the plain look tells.
-            state = await self.ask(plain, config, deadline)
+            state = await self.ask(operations.look(endpoint_id, job_id, ttl_ms=ttl_ms), config, deadline)
             self.caller.waiting_room.does_not_hold_answers(endpoint_id)
             return state
         return self.seen

@@ -183,24 +183,32 @@ def purge(endpoint_id: str) -> Request[health.PurgeResult]:
     return _request(PURGE, endpoint_id, purge_queue._get_kwargs(endpoint_id))
 
 
-def _request(operation: Operation[T_co], endpoint_id: str, kwargs: Mapping[str, Any]) -> Request[T_co]:
+def _request(
+    operation: Operation[T_co],
+    endpoint_id: str,
+    kwargs: Mapping[str, Any],
+    hold_ms: int | None = None,
+    target_for: Callable[[int], str] | None = None,
+) -> Request[T_co]:
     content = kwargs.get("json")
     body = None if content is None else json.encode(content)
     method: str = kwargs["method"].upper()
     return Request(
-        operation=operation, endpoint_id=endpoint_id, http=HttpRequest(method=method, target=_target(kwargs), body=body)
+        operation=operation,
+        endpoint_id=endpoint_id,
+        http=HttpRequest(method=method, target=_target(kwargs), body=body),
+        hold_ms=hold_ms,
+        target_for=target_for,
     )
 
 
 def _held(
     operation: Operation[T_co], endpoint_id: str, build: Callable[[int], Mapping[str, Any]], hold_ms: int
 ) -> Request[T_co]:
-    request = _request(operation, endpoint_id, build(hold_ms))
-
     def target_for(milliseconds: int) -> str:
         return _target(build(milliseconds))
 
-    return evolve(request, hold_ms=hold_ms, target_for=target_for)
+    return _request(operation, endpoint_id, build(hold_ms), hold_ms, target_for)
 
 
 def _target(kwargs: Mapping[str, Any]) -> str:
