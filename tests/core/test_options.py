@@ -11,6 +11,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from runpod_queue_api import wire
 
 from runpod_typed import ExecutionPolicy, S3Config
 from runpod_typed.errors import ConfigurationError
@@ -48,11 +49,11 @@ def test_what_is_left_open_is_not_sent() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"execution_timeout": 4.999},
-        {"execution_timeout": 604_800.001},
+        {"execution_timeout": wire.EXECUTION_TIMEOUT_MIN_MS / 1000 - 0.001},
+        {"execution_timeout": wire.EXECUTION_TIMEOUT_MAX_MS / 1000 + 0.001},
         {"execution_timeout": 0},
-        {"ttl": 9.999},
-        {"ttl": timedelta(days=8)},
+        {"ttl": wire.TTL_MIN_MS / 1000 - 0.001},
+        {"ttl": timedelta(milliseconds=wire.TTL_MAX_MS, days=1)},
         {"ttl": 3_600_000},
         {"ttl": math.inf},
         {"ttl": math.nan},
@@ -70,15 +71,19 @@ def test_what_the_platform_does_not_take_is_refused(options: dict[str, Any]) -> 
 
 
 def test_milliseconds_in_the_place_of_seconds_are_pointed_out() -> None:
-    with pytest.raises(ConfigurationError, match=r"5 s to 604800 s \(seconds, not milliseconds\)"):
+    least, most = wire.EXECUTION_TIMEOUT_MIN_MS // 1000, wire.EXECUTION_TIMEOUT_MAX_MS // 1000
+    with pytest.raises(ConfigurationError, match=rf"{least} s to {most} s \(seconds, not milliseconds\)"):
         ExecutionPolicy(execution_timeout=900_000)
 
 
-@given(execution=st.floats(5, 604_800), ttl=st.floats(10, 604_800))
+@given(
+    execution=st.floats(wire.EXECUTION_TIMEOUT_MIN_MS / 1000, wire.EXECUTION_TIMEOUT_MAX_MS / 1000),
+    ttl=st.floats(wire.TTL_MIN_MS / 1000, wire.TTL_MAX_MS / 1000),
+)
 def test_all_durations_within_range_are_sent_within_range(execution: float, ttl: float) -> None:
     sent = ExecutionPolicy(execution_timeout=execution, ttl=ttl).to_dict()
-    assert 5_000 <= sent["executionTimeout"] <= 604_800_000
-    assert 10_000 <= sent["ttl"] <= 604_800_000
+    assert wire.EXECUTION_TIMEOUT_MIN_MS <= sent["executionTimeout"] <= wire.EXECUTION_TIMEOUT_MAX_MS
+    assert wire.TTL_MIN_MS <= sent["ttl"] <= wire.TTL_MAX_MS
     assert abs(sent["ttl"] - ttl * 1000) <= 0.5
 
 

@@ -5,6 +5,7 @@ import json
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from runpod_queue_api import wire
 
 from runpod_typed.local._app import presented_key, same_key
 from runpod_typed.local._engine.jobs import ABSENT, Result
@@ -36,14 +37,23 @@ def test_every_field_of_the_envelope_is_read() -> None:
             "input": {"prompt": "hi"},
             "webhook": "https://example.org/hook",
             "webhookV2": "https://example.org/other",
-            "policy": {"executionTimeout": 5000, "ttl": 604_800_000, "lowPriority": True, "unknown": 1},
+            "policy": {
+                "executionTimeout": wire.EXECUTION_TIMEOUT_MIN_MS,
+                "ttl": wire.TTL_MAX_MS,
+                "lowPriority": True,
+                "unknown": 1,
+            },
             "s3Config": S3 | {"objectPath": "results/"},
             "unknown": 1,
         }
     )
     assert submission.input == {"prompt": "hi"}
     assert submission.webhook == "https://example.org/hook"
-    assert (submission.execution_timeout, submission.ttl, submission.low_priority) == (5.0, 604_800.0, True)
+    assert (submission.execution_timeout, submission.ttl, submission.low_priority) == (
+        5.0,
+        wire.TTL_MAX_MS / 1000,
+        True,
+    )
     assert submission.s3_config == S3 | {"objectPath": "results/"}
 
 
