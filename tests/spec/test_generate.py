@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,28 @@ NOT_GENERATED: Final = Edit(
     marker="application/xml",
 )
 """Sound OpenAPI that the generator has a warning about."""
+
+
+ANOTHER_DAY: Final = """
+import datetime, os, time
+
+real_time, real_localtime, real_gmtime = time.time, time.localtime, time.gmtime
+time.time = lambda: real_time() + 400 * 86400
+time.localtime = lambda seconds=None: real_localtime(time.time() if seconds is None else seconds)
+time.gmtime = lambda seconds=None: real_gmtime(time.time() if seconds is None else seconds)
+
+
+class Later(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls.fromtimestamp(time.time(), tz)
+
+
+datetime.datetime = Later
+with open(os.environ["CLOCK_LOG"], "a", encoding="utf-8") as log:
+    log.write(f"{datetime.datetime.now():%Y-%m-%d}\\n")
+"""
+"""A `sitecustomize` that puts each Python below it 400 days ahead."""
 
 
 def copy_of_the_project(folder: Path) -> Path:
@@ -79,6 +102,25 @@ def test_any_folder_and_any_hash_seed_give_the_same_bytes(tmp_path: Path) -> Non
         trees.append(generate.read(project / generate.OUTPUT))
 
     assert trees[0] == trees[1] == generate.read(check_spec.ROOT / generate.OUTPUT)
+
+
+def test_any_day_gives_the_same_bytes(tmp_path: Path) -> None:
+    project = copy_of_the_project(tmp_path / "project")
+    shutil.rmtree(project / generate.OUTPUT)
+    for path in project.rglob("*"):
+        os.utime(path, (978_307_200, 978_307_200))  # the first of January 2001
+    clock = tmp_path / "clock"
+    clock.mkdir()
+    (clock / "sitecustomize.py").write_text(ANOTHER_DAY, encoding="utf-8")
+    log = clock / "days.txt"
+
+    done = run(project, PYTHONPATH=str(clock), CLOCK_LOG=str(log), TZ="Pacific/Kiritimati")
+
+    assert done.returncode == 0, done.stderr
+    days = log.read_text(encoding="utf-8").split()
+    assert len(days) >= 2, "the program and the generator below it"
+    assert min(days) > (datetime.now(UTC) + timedelta(days=390)).date().isoformat()
+    assert generate.read(project / generate.OUTPUT) == generate.read(check_spec.ROOT / generate.OUTPUT)
 
 
 def test_a_second_run_has_nothing_to_write(tmp_path: Path) -> None:
