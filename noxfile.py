@@ -78,6 +78,19 @@ def spec(session: nox.Session) -> None:
 
 
 @nox.session
+def interop(session: nox.Session) -> None:
+    """Check that the contract stands on its own: other generators compile it, and a mock of it serves our client."""
+    session.install("-e", ".", *groups("interop"))
+    folder = Path(session.create_tmp()).resolve() / "tools"
+    folder.mkdir(exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "tests" / "interop" / name, folder)
+    with session.chdir(folder):
+        session.run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    session.run("pytest", "tests/interop", *session.posargs, env={"INTEROP_TOOLS": str(folder)})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting, and that the layers keep to their walls."""
     session.install("-e", ".[local]", *groups("lint"))
