@@ -15,7 +15,7 @@ from runpod_typed._core.job_answers import read_chunk, read_job, read_status
 from runpod_typed._core.shapes import WrongShapeError
 from tests.core.calls import copies
 
-UNKNOWN = ["PAUSED", "in_review", "ERROR", "IN QUEUE", "ä", "0", "name", "_missing_", "mro"]
+UNKNOWN = ["HIBERNATING", "in_review", "ERROR", "IN QUEUE", "ä", "0", "name", "_missing_", "mro"]
 
 # As they were captured, and as the documents print them.
 QUEUED = {"id": "c165626f-u1", "status": "IN_QUEUE"}
@@ -88,9 +88,9 @@ def test_a_status_survives_copies_and_pickles(text: str) -> None:
 
 def test_an_unknown_status_does_not_join_the_known_ones() -> None:
     before = list(JobStatus)
-    JobStatus("PAUSED")
+    JobStatus("HIBERNATING")
     assert list(JobStatus) == before
-    assert not hasattr(JobStatus, "PAUSED")
+    assert not hasattr(JobStatus, "HIBERNATING")
 
 
 @pytest.mark.parametrize("text", ["completed", "Completed", "COMPLETED"])
