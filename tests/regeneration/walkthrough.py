@@ -1,0 +1,134 @@
+"""What `docs/regenerating.md` shows: edits to make, commands with what they print, and Python that people write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+from scripts.check_spec import ROOT
+
+PAGE = ROOT / "docs" / "regenerating.md"
+_NUMBERED = re.compile(r"## \d+\. (?P<title>.+)")
+_BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+_ANY_LINES = r"(?:.*\n)+?"
+_PLACEHOLDERS = (
+    (re.compile(r"^(\S+\.py):\d+:", re.MULTILINE), r"\1:N:"),
+    (re.compile(r"\d+(?= (source )?files)"), "N"),
+    (re.compile(r"commit [0-9a-f]{7,}"), "commit C"),
+    (re.compile(r"After \S+ comes \S+\."), "After V comes W."),
+)
+
+
+@frozen
+class Edit:
+    """What is put in the place of what, in a file.
+
+    Attributes:
+        path: The file, from the root.
+        old: Whole lines that stand there; one that says `...`, and no more, is any number of lines.
+        new: Whole lines that come in their place.
+    """
+
+    path: Path
+    old: str
+    new: str
+
+    def apply(self, root: Path) -> None:
+        """Makes the edit below a folder.
+
+        Raises:
+            ValueError: What it replaces is not there, or more than once.
+        """
+        file = root / self.path
+        text = file.read_text(encoding="utf-8")
+        pattern = "".join(
+            _ANY_LINES if line.strip() == "..." else re.escape(line) for line in self.old.splitlines(True)
+        )
+        found = list(re.finditer(pattern, text, re.MULTILINE))
+        if len(found) != 1:
+            raise ValueError(f"this stands in {self.path.as_posix()} {len(found)} times:\n{self.old}")
+        start, end = found[0].span()
+        file.write_text(text[:start] + self.new + text[end:], encoding="utf-8")
+
+
+@frozen
+class Step:
+    """A block of the page.
+
+    Attributes:
+        language: What stands behind its fence: diff, console or pycon.
+        text: What stands in it.
+    """
+
+    language: str
+    text: str
+
+
+@frozen
+class Walk:
+    """One of the numbered sections.
+
+    Attributes:
+        title: Its heading.
+        steps: Its blocks, in order.
+        text: All of it.
+    """
+
+    title: str
+    steps: tuple[Step, ...]
+    text: str
+
+    def edits(self) -> list[Edit]:
+        """Everything that a person changes by hand."""
+        return [edit for step in self.steps if step.language == "diff" for edit in parse_diff(step.text)]
+
+
+def walks(page: str) -> list[Walk]:
+    """The numbered sections of a page."""
+    found: list[Walk] = []
+    for section in re.split(r"^(?=## )", page, flags=re.MULTILINE):
+        heading = _NUMBERED.match(section)
+        if heading:
+            steps = tuple(Step(match["language"], match["text"]) for match in _BLOCK.finditer(section))
+            found.append(Walk(heading["title"], steps, section))
+    return found
+
+
+def parse_diff(text: str) -> Iterator[Edit]:
+    """The edits of a unified diff whose hunks are found by their text, and not by line numbers.
+
+    Raises:
+        ValueError: It is no such diff.
+    """
+    path, old, new = None, list[str](), list[str]()
+    for line in [*text.splitlines(), "@@"]:
+        if line.startswith(("--- ", "+++ ", "@@")):
+            if path is not None and old != new:
+                yield Edit(path, "".join(old), "".join(new))
+            old, new = [], []
+            path = Path(line.removeprefix("+++ b/")) if line.startswith("+++ b/") else path
+        elif line[:1] in {" ", ""}:
+            old.append(f"{line[1:]}\n")
+            new.append(f"{line[1:]}\n")
+        elif line[0] in "+-" and path is not None:
+            (new if line[0] == "+" else old).append(f"{line[1:]}\n")
+        else:
+            raise ValueError(f"this is no line of a diff: {line!r}")
+
+
+def commands(text: str) -> list[tuple[str, str]]:
+    """The commands of a console block, each with the output that is shown below it."""
+    parts = re.split(r"^\$ (.+)\n", text, flags=re.MULTILINE)
+    if parts[0]:
+        raise ValueError(f"output without a command: {parts[0]!r}")
+    return [(command, output.rstrip("\n")) for command, output in zip(parts[1::2], parts[2::2], strict=True)]
+
+
+def normalized(output: str) -> str:
+    """Output without what changes while nothing of interest does: numbers of lines and files, commits, versions."""
+    for pattern, placeholder in _PLACEHOLDERS:
+        output = pattern.sub(placeholder, output)
+    return output.rstrip("\n")
