@@ -78,6 +78,16 @@ def spec(session: nox.Session) -> None:
 
 
 @nox.session
+def regeneration(session: nox.Session) -> None:
+    """Make the edits of docs/regenerating.md on copies of the project: the tools say what the page says they do."""
+    # All but the project itself: beside it, mypy would go on finding what an edit of a copy has removed.
+    project = PYPROJECT["project"]
+    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
+    session.install(*project["dependencies"], *extras, *groups("regeneration"))
+    session.run("pytest", "--numprocesses=2", "--dist=loadfile", "tests/regeneration", *session.posargs)
+
+
+@nox.session
 def interop(session: nox.Session) -> None:
     """Check that the contract stands on its own: other generators compile it, and a mock of it serves our client."""
     session.install("-e", ".", *groups("interop"))
