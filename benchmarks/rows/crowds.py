@@ -101,8 +101,8 @@ def _lateness(bench: Bench) -> Section:
         ],
         text=f"They end within {sizes.crowd_seconds:g} s. The server refuses more than {WINDOW_REQUESTS:,} requests "
         f"in {WINDOW_SECONDS:g} s, and more than {OPEN_AT_ONCE} open at once. Ours made "
-        f"{sum(report.requests.values()):,} requests, at most {report.most_open} of them open at once; failures: {sample.failures or 'none'}. "
-        f"{AT_BEST}\n\n" + table(["late by", "p50", "p90", "p99", "worst"], lines),
+        f"{sum(report.requests.values()):,} requests, at most {report.most_open} of them open at once; failures: "
+        f"{sample.failures or 'none'}. {AT_BEST}\n\n" + table(["late by", "p50", "p90", "p99", "worst"], lines),
     )
 
 

@@ -16,8 +16,8 @@ _HELD_SHARE = 0.75
 # Chance makes them more at times, up to this share.
 _HELD_AT_MOST = 0.9
 
-# Of the requests that may be sent in a window, this share is given to waits. What is left bears that thousands who begin
-# to wait at one moment keep a program busy, so that its first looks come late, and then many together.
+# Of the requests that may be sent in a window, this share is given to waits. What is left bears that thousands who
+# begin to wait at one moment keep a program busy, so that its first looks come late, and then many together.
 _ASKED_SHARE = 0.85
 
 

@@ -11,8 +11,9 @@ from attrs import field, frozen
 from runpod_typed._core.durations import Duration, to_seconds
 from runpod_typed.errors import ConfigurationError
 
-# Looks at 0.05, 0.7, 2.8, 6, 11, 17, 24, 32, 41, 52 and 63 s: a job's end after a minute is seen after 11 looks, and half
-# of such ends 5.6 s late or less, which is 9 % of the run time. Denser looks early on would cost more than they bring.
+# Looks at 0.05, 0.7, 2.8, 6, 11, 17, 24, 32, 41, 52 and 63 s: a job's end after a minute is seen after 11 looks, and
+# half of such ends 5.6 s late or less, which is 9 % of the run time. Denser looks early on would cost more than they
+# bring.
 _STEADY_PACE = 2.3
 _STEADY_GROWTH = 0.4
 
@@ -39,7 +40,8 @@ class PollPolicy:
     Args:
         long_poll: Whether to let the server hold its answer until the job has ended. Where the server does not offer
             that, the client finds out and polls.
-        min_interval: Seconds (or a timedelta) between two looks at least, and before the first one, when polling; above 0.
+        min_interval: Seconds (or a timedelta) between two looks at least, and before the first one, when polling; above
+            0.
         max_interval: Seconds (or a timedelta) between two looks at most; not below `min_interval`, and finite. In
             between, the interval grows with the time that the job has run, or waits to.
         jitter: By which part of itself an interval varies at random, up and down, 0 to 1; it keeps many waiters from

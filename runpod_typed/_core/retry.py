@@ -16,7 +16,8 @@ from runpod_typed.errors import APIError, ConfigurationError
 class OperationKind(Enum):
     """What repeating an operation means.
 
-    What follows from it is drawn in a table: in the module `retry_rules`, and in the documents, "Errors and reliability".
+    What follows from it is drawn in a table: in the module `retry_rules`, and in the documents, "Errors and
+    reliability".
     """
 
     READ = auto()

@@ -15,7 +15,7 @@ from runpod_typed import JobState, PollPolicy, RateLimit, RetryPolicy
 from runpod_typed._core.call import Call
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.crowd import ALONE, Crowd
-from runpod_typed._core.jobs import read_job
+from runpod_typed._core.job_answers import read_job
 from runpod_typed._core.polling import RunTimes
 from runpod_typed._core.waiting import (
     SHORTEST_HOLD_MS,

@@ -20,6 +20,7 @@ from runpod_queue_api import wire
 import runpod_typed
 from runpod_typed import Client, OperationKind, RateLimits, RetryPolicy
 from runpod_typed._core import config, retry_rules
+from runpod_typed._core.rate_limit import limit_for
 from runpod_typed.local import FaultKind, Handler, HandlerConfig, LocalQueue, progress_update
 from tests.docs.shell import commands_in, complaint, extras, sessions
 from tests.docs.snippets import ROOT, Snippet, is_as_promised, run, snippets_in
@@ -232,7 +233,7 @@ def test_the_table_of_rate_limits_is_the_published_one() -> None:
     assert {row[0].strip("`"): row[1:3] for row in rows_of_the_page("| Budget |")[1:]} == published
     assert {limit.window_seconds for limit in wire.OPERATION_LIMITS.values()} == {10}
     for operation, limit in wire.OPERATION_LIMITS.items():
-        kept = RateLimits().find(operation)
+        kept = limit_for(RateLimits(), operation)
         assert kept is not None
         if limit.concurrent is not None:
             assert kept[1].concurrent == limit.concurrent - math.ceil(limit.concurrent / 20)  # "a twentieth"

@@ -40,7 +40,7 @@ FACADE_TESTS: Final = (
     *(f"tests/core/test_{name}.py" for name in ("rate_budget", "rate_limit", "webhooks")),
     *(f"tests/local/test_{name}.py" for name in ("client_routes", "wire_forms")),
 )
-"""The same, and those of all that looks at the wire: they hold, as they are, after an edit that nothing has to follow."""
+"""The same, and those of all that looks at the wire: they hold, as they are, where nothing has to follow an edit."""
 
 
 @frozen
