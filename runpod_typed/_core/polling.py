@@ -12,8 +12,8 @@ from runpod_typed._core.durations import Duration, to_seconds
 from runpod_typed.errors import ConfigurationError
 
 # Looks at 0.05, 0.7, 2.8, 6, 11, 17, 24, 32, 41, 52 and 63 s: a job's end after a minute is seen after 11 looks, and
-# half of such ends 5.6 s late or less, which is 9 % of the run time. Denser looks early on would cost more than they
-# bring.
+# half of such ends 5.6 s late or less, which is 9 % of the run time. More looks early on would cost more than they
+# gain.
 _STEADY_PACE = 2.3
 _STEADY_GROWTH = 0.4
 

@@ -69,14 +69,18 @@ class Look:
     Attributes:
         delay: Seconds to sleep before it.
         hold_ms: Milliseconds that the server shall hold its answer; None for a plain look.
+        crowded_out: Whether it is plain because there was no room for one more answer that is held.
     """
 
     delay: float = 0.0
     hold_ms: int | None = None
+    crowded_out: bool = False
 
     def in_crowd(self, crowd: Crowd) -> Look:
         """The look as it is made when its time has come: held only where there is room for that."""
-        return self if crowd.has_place else attrs.evolve(self, hold_ms=None)
+        if self.hold_ms is None or crowd.has_place:
+            return self
+        return attrs.evolve(self, hold_ms=None, crowded_out=True)
 
 
 @frozen(kw_only=True)
@@ -93,6 +97,7 @@ class Wait:
         known: Whether something is known of the job before the first look, which need not come at once then.
         looks: How many looks were made.
         held: Whether the last look was held as asked, so that the next one needs no pause.
+        crowded_out: Whether it was not, since there was no room.
         idle_at: When the job last was known not to run.
         running_at: When it was first seen running since; None where it was not.
         watch_progress: Whether changes before the end matter too.
@@ -105,6 +110,7 @@ class Wait:
     known: bool = False
     looks: int = 0
     held: bool = True
+    crowded_out: bool = False
     idle_at: float = field(default=Factory(lambda wait: wait.started_at, takes_self=True))
     running_at: float | None = None
     watch_progress: bool = False
@@ -196,12 +202,14 @@ class Wait:
             return Look(delay=min(pause, remaining))
         interval = max(turn, poll_interval(self.config.poll, self._age(now), random, usual=self._usual(usual)))
         longest = self._longest_hold(elapsed) if holds and self.config.poll.long_poll else 0.0
-        away = 0.0  # between two answers that are held
-        if crowd.held_share < 1:
-            longest = min(longest, max(interval, crowd.interval) * crowd.held_share)
-            away = max(turn, interval - longest)
-        at_once = self.held if longest > 0 else self.looks == 0 and not self.known
-        pause = min(away if at_once else interval, remaining)
+        if longest == 0:
+            pause = 0.0 if self.looks == 0 and not self.known else interval
+        elif crowd.held_share == 1:
+            pause = 0.0 if self.held else interval
+        else:
+            pause = turn if self.held or self.crowded_out else interval
+            longest = min(longest, crowd.interval * crowd.held_share)
+        pause = min(pause, remaining)
         hold = min(longest, remaining - pause)
         return Look(delay=pause, hold_ms=int(hold * MS) if hold >= _SHORTEST_HOLD else None)
 
@@ -237,6 +245,7 @@ class Wait:
             self,
             looks=self.looks + 1,
             held=_was_held(look, answered_at - asked_at),
+            crowded_out=look.crowded_out,
             queue_timeout=None if state.started else self.queue_timeout,
             idle_at=self.idle_at if runs else asked_at,
             running_at=(self.running_at or answered_at) if runs else None,

@@ -34,11 +34,19 @@ def looks_at(run_time: float, policy: PollPolicy, random: Random, usual: RunTime
     return looks
 
 
-ages = st.builds(lambda least, unsure: Age(least, least + unsure), st.floats(0, 1e6), st.floats(0, 1e6))
-run_times = st.builds(lambda one, other: RunTimes(*sorted((one, other))), st.floats(0, 1e5), st.floats(0, 1e5))
+@st.composite
+def ages(draw: st.DrawFn) -> Age:
+    least = draw(st.floats(0, 1e6))
+    return Age(least, least + draw(st.floats(0, 1e6)))
 
 
-@given(policy=policies(), age=ages, usual=st.none() | run_times, random=st.randoms(use_true_random=False))
+@st.composite
+def run_times(draw: st.DrawFn) -> RunTimes:
+    shortest = draw(st.floats(0, 1e5))
+    return RunTimes(shortest, shortest + draw(st.floats(0, 1e5)))
+
+
+@given(policy=policies(), age=ages(), usual=st.none() | run_times(), random=st.randoms(use_true_random=False))
 def test_an_interval_lies_between_the_bounds_give_or_take_the_jitter(
     policy: PollPolicy, age: Age, usual: RunTimes | None, random: Random
 ) -> None:
@@ -89,7 +97,7 @@ def test_a_dozen_requests_are_enough_for_a_job_that_runs_as_long_as_others_did(r
     assert 1 + len(looks) <= 12
 
 
-@given(run_time=st.floats(0, 600), usual=run_times, random=st.randoms(use_true_random=False))
+@given(run_time=st.floats(0, 600), usual=run_times(), random=st.randoms(use_true_random=False))
 def test_knowing_other_run_times_makes_nobody_much_later(run_time: float, usual: RunTimes, random: Random) -> None:
     looks = looks_at(run_time, PollPolicy(), random, usual)
     before = looks[-2] if len(looks) > 1 else 0.0

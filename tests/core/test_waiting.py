@@ -131,7 +131,16 @@ def test_a_look_is_held_only_while_there_is_room_for_one_more() -> None:
     look = Look(hold_ms=2_000)
     assert look.in_crowd(ALONE) == look
     assert look.in_crowd(evolve(THOUSAND, asking=359)) == look
-    assert look.in_crowd(evolve(THOUSAND, asking=360)) == Look()
+    assert look.in_crowd(evolve(THOUSAND, asking=360)) == Look(crowded_out=True)
+    assert Look().in_crowd(evolve(THOUSAND, asking=360)) == Look()
+
+
+def test_who_finds_no_room_looks_again_when_it_is_its_turn() -> None:
+    look = Look(crowded_out=True)
+    wait = begun().looked(look, QUEUED, asked_at=START, answered_at=START)
+    assert next_look(wait, 30.0, crowd=THOUSAND, turn=4.0).delay == 4.0
+    # In no crowd, others than waits have taken the room: it is asked at intervals.
+    assert next_look(wait, 30.0, turn=4.0).delay > 5.0
 
 
 def test_where_run_times_are_known_looks_gather_around_them() -> None:
