@@ -22,24 +22,9 @@ TOKENS: Final = [
     b'"error"', b'"output"', b'"stream"', b'"id"', b'"jobs"', b'"workers"', b'"inQueue"', b":", b",", b"\xff", b"\x00",
     b"\xed\xa0\x80", b"[" * 2000, b'{"a":' * 2000, b"<html>", "\u2028\U0001f600".encode(), b"\\", b'"',
 ]  # fmt: skip
-VALUES: Final = (
-    None,
-    True,
-    0,
-    -1,
-    7.5,
-    1e300,
-    10**30,
-    "",
-    "x",
-    "IN_QUEUE",
-    "FAILED",
-    [],
-    [None],
-    {},
-    {"": {}},
-    [[[7]]],
-)
+VALUES: Final[list[Any]] = [
+    *(None, True, 0, -1, 7.5, 1e300, 10**30, "", "x", "IN_QUEUE", "FAILED", [], [None], {}, {"": {}}, [[[7]]]),
+]
 FAILED: Final = {
     "id": "j",
     "status": "FAILED",

@@ -6,12 +6,23 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from attrs import asdict, define, field
 
 ALLOWED_OVERRUN = 0.25
 """Seconds that a call may last beyond its timeout."""
+
+_SCHEDULER = Path("/proc/thread-self/schedstat")
+
+
+def _waited_for_a_processor() -> float:
+    """Seconds that this thread was ready to run and did not, since it began; 0 where the system does not tell."""
+    try:
+        return int(_SCHEDULER.read_text(encoding="ascii").split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 @define
@@ -59,14 +70,19 @@ class Tally:
     @contextmanager
     def limit(self, timeout: float) -> Generator[None]:
         """Watch that what is inside keeps its timeout."""
-        began = time.monotonic()
+        began, kept_waiting = time.monotonic(), _waited_for_a_processor()
         try:
             yield
         finally:
             over = time.monotonic() - began - timeout
             self.worst_overrun = max(self.worst_overrun, over)
             if over > ALLOWED_OVERRUN:
-                self.count("overrun", f"{over:.3f} s beyond a timeout of {timeout:g} s")
+                waited = _waited_for_a_processor() - kept_waiting
+                self.count(
+                    "overrun",
+                    f"{over:.3f} s beyond a timeout of {timeout:g} s; for {waited:.3f} s of the call its thread was ready "
+                    "to run and had no processor",
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """For another process."""
