@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
+from attrs import frozen
+
 from runpod_typed.local._service import QueueService
 
 HEARTBEAT_SECONDS: Final = 1  # the least that the SDK survives
@@ -100,8 +102,21 @@ def last_will(process: "subprocess.Popen[str]") -> Generator[None]:
             executor.kill()  # before the pipe is closed: the group's number may be somebody else's by now
 
 
-def what_went_wrong(code: int, words: str, *, asked: bool) -> str | None:
-    """Why a worker ended that nobody asked to, in words for its author; None if it is nothing to speak of.
+@frozen
+class Fault:
+    """Why a worker ended that nobody asked to.
+
+    Attributes:
+        reason: In words for its author; the subject of the sentence is the worker.
+        words: The last lines that it wrote.
+    """
+
+    reason: str
+    words: str = ""
+
+
+def what_went_wrong(code: int, words: str, *, asked: bool) -> Fault | None:
+    """The fault of a worker that ended by itself; None if that is nothing to speak of.
 
     Args:
         code: The exit code of its process.
@@ -110,14 +125,14 @@ def what_went_wrong(code: int, words: str, *, asked: bool) -> str | None:
     """
     if code == 0 and asked:
         return None  # as the SDK ends after a job when it is configured to refresh its worker
-    fault = f"ended with code {code}"
+    reason = f"ended with code {code}"
     if not asked:
-        fault += " before it asked for a job"
+        reason += " before it asked for a job"
         if "No module named 'runpod'" in words:
-            fault += ", since its Python has no worker SDK: pip install runpod"
+            reason += ", since its Python has no worker SDK (pip install runpod)"
         elif code == 0:
-            fault += ": does it call runpod.serverless.start?"
-    return f"{fault}. Its last words:\n{words}" if words else fault
+            reason += " (does it call runpod.serverless.start?)"
+    return Fault(reason, words)
 
 
 class WorkerProcess:
@@ -149,7 +164,7 @@ class WorkerProcess:
         self._process: subprocess.Popen[str] | None = None
         self._killed: subprocess.Popen[str] | None = None
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self._reported = ""
+        self._reported: Fault | None = None
         self.worker_id = ""
         self._thread = threading.Thread(target=self._supervise, name="runpod-typed worker supervisor", daemon=True)
 
@@ -260,18 +275,18 @@ class WorkerProcess:
         self.worker_id = f"worker{secrets.token_hex(4)}"
         self._in_loop(partial(self._service.adopt_worker, self.worker_id, self, healthy=healthy))
 
-    def _report(self, fault: str, pause: float) -> None:
+    def _report(self, fault: Fault, pause: float) -> None:
         """Say why a worker ended; its last words only when they are new."""
-        again = fault == self._reported
-        self._reported = fault
+        again, self._reported = fault == self._reported, fault
         logger.warning(
-            "A worker (%s) %s; the next one starts in %.1f s.",
+            "A worker (%s) %s. The next one starts in %.1f s.%s",
             shlex.join(self._command),
-            "has ended once more, for the same reason" if again else fault,
+            "has ended once more, for the same reason" if again else fault.reason,
             pause,
+            f" Its last words:\n{fault.words.rstrip()}" if fault.words and not again else "",
         )
 
-    def _run_one(self, home: str) -> str | None:
+    def _run_one(self, home: str) -> Fault | None:
         """Run a process to its end. Returns what was wrong with it, if something was."""
         variables = worker_variables(self._endpoint_url, self.worker_id, self._token)
         try:
@@ -287,7 +302,7 @@ class WorkerProcess:
             )
         except OSError as error:
             self._forget_worker()
-            return f"could not be started: {error}"
+            return Fault(f"could not be started: {error}")
         self._process = process
         assert process.stdout is not None  # noqa: S101 -- a pipe was asked for
         words: deque[str] = deque(maxlen=REPORTED_LINES)

@@ -176,13 +176,16 @@ class LocalQueue:
 
     # What workers need.
 
-    def worker_environment(self, worker_id: str | None = None) -> dict[str, str]:
+    def worker_environment(self, worker_id: str | None = None, *, host: str | None = None) -> dict[str, str]:
         """The environment variables for a worker that is started elsewhere (by hand, in a container).
 
         Args:
             worker_id: What to call it; None makes a random id.
+            host: By which name or address it finds this machine (`"host.docker.internal"`); None for a worker on the
+                machine itself. The queue must listen there (`LocalQueue(host=)`).
         """
-        return worker_variables(self._worker_url, worker_id or f"worker{secrets.token_hex(4)}", self._keys.worker_token)
+        url = self._worker_url if host is None else f"{self._url(host)}/{self._endpoint_id}"
+        return worker_variables(url, worker_id or f"worker{secrets.token_hex(4)}", self._keys.worker_token)
 
     @property
     def worker_output(self) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from runpod_typed.local import LocalQueue, _workers
-from runpod_typed.local._workers import what_went_wrong
+from runpod_typed.local._workers import Fault, what_went_wrong
 from tests.local.caller import Caller, eventually, in_background
 
 CONFIGS = ("plain", "generator", "aggregate", "concurrent", "refreshing")
@@ -261,32 +261,29 @@ def test_a_worker_with_a_mistake_in_it_is_named_once_and_counts_as_unhealthy(
         eventually(lambda: caplog.messages, lambda messages: len(messages) > 1)
         assert Caller(queue).get("/health").json["workers"]["unhealthy"] == 1
     first, second, *_ = caplog.messages
-    assert f"{script}) ended with code 1 before it asked for a job" in first
+    assert f"{script}) ended with code 1 before it asked for a job. The next one starts in" in first
     assert f'File "{script}", line 1' in first
     assert first.count("SyntaxError") == 1
     assert "has ended once more, for the same reason" in second
 
 
 @pytest.mark.parametrize(
-    ("code", "words", "asked", "fault"),
+    ("code", "words", "asked", "reason"),
     [
         (0, "", True, None),
         (3, "", True, "ended with code 3"),
-        (-9, "Killed\n", True, "ended with code -9. Its last words:\nKilled\n"),
-        (0, "", False, "ended with code 0 before it asked for a job: does it call runpod.serverless.start?"),
+        (-9, "Killed\n", True, "ended with code -9"),
+        (0, "", False, "ended with code 0 before it asked for a job (does it call runpod.serverless.start?)"),
         (
             1,
             "ModuleNotFoundError: No module named 'runpod'\n",
             False,
-            (
-                "ended with code 1 before it asked for a job, since its Python has no worker SDK: pip install runpod. "
-                "Its last words:\nModuleNotFoundError: No module named 'runpod'\n"
-            ),
+            "ended with code 1 before it asked for a job, since its Python has no worker SDK (pip install runpod)",
         ),
     ],
 )
-def test_what_was_wrong_with_a_worker_is_said_in_words(code: int, words: str, asked: bool, fault: str | None) -> None:
-    assert what_went_wrong(code, words, asked=asked) == fault
+def test_what_was_wrong_with_a_worker_is_said_in_words(code: int, words: str, asked: bool, reason: str | None) -> None:
+    assert what_went_wrong(code, words, asked=asked) == (None if reason is None else Fault(reason, words))
 
 
 def test_a_program_that_is_not_there_is_reported(caplog: pytest.LogCaptureFixture) -> None:

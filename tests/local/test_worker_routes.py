@@ -158,6 +158,12 @@ def test_an_unhealthy_worker_is_counted_as_such(client: Caller, worker: Caller) 
     assert client.get("/health").json["workers"] | {"unhealthy": 1} == client.get("/health").json["workers"]
 
 
+def test_a_worker_elsewhere_is_told_how_to_find_this_machine(queue: LocalQueue) -> None:
+    here, there = queue.worker_environment("w"), queue.worker_environment("w", host="host.docker.internal")
+    assert there == {name: value.replace("127.0.0.1", "host.docker.internal") for name, value in here.items()}
+    assert "http://[fd00::1]:" in queue.worker_environment(host="fd00::1")["RUNPOD_WEBHOOK_PING"]
+
+
 def test_stopping_the_queue_lets_every_held_request_go() -> None:
     queue = LocalQueue().start()
     client, worker = Caller(queue), Caller(queue)

@@ -57,6 +57,7 @@ def a_queue_starts_on_its_own_or_with_workers() -> None:
         assert_type(queue.worker_pids, tuple[int, ...])
         assert_type(queue.worker_environment(), dict[str, str])
         assert_type(queue.worker_environment("worker"), dict[str, str])
+        assert_type(queue.worker_environment("worker", host="host.docker.internal"), dict[str, str])
     assert_type(queue.start(), LocalQueue)
     assert_type(queue.stop(), None)
 
