@@ -81,7 +81,8 @@ class Row:
         """The line, as people read it."""
         if self.target is None:
             return [self.what, self.ours, self.peer, self.show(self.figure), "", ""]
-        verdict = "met" if self.met else f"**missed** by {self.figure / self.target - 1:.0%}"
+        beyond = f" by {self.figure / self.target - 1:.0%}" if self.target else ""
+        verdict = "met" if self.met else f"**missed**{beyond}"
         return [self.what, self.ours, self.peer, self.show(self.figure), self.show(self.target), verdict]
 
 

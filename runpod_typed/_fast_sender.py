@@ -71,7 +71,9 @@ class AsyncAiohttpSender:
 
         self._config = config
         self._url = partial(URL, encoded=True)  # it is made of parts that are quoted
+        self._base_url = str(config.base_url)
         self._session = _session(config)
+        self._headers: dict[str, dict[str, str]] = {}
 
     async def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
         """Send a request and take the whole answer in, within `seconds`."""
@@ -91,8 +93,8 @@ class AsyncAiohttpSender:
         config = self._config
         async with self._session.request(
             request.method,
-            self._url(config.url(request.target)),
-            headers={name.decode(): value.decode() for name, value in config.headers(request)},
+            self._url(self._base_url + request.target),
+            headers=self._headers_of(request),
             data=_sendable(request.body),
             allow_redirects=False,
         ) as response:
@@ -102,6 +104,16 @@ class AsyncAiohttpSender:
                     response.close()
                     break
             return buffer.answer(response.status, response.raw_headers)
+
+    def _headers_of(self, request: HttpRequest) -> dict[str, str]:
+        """A request's headers, made once for each method; aiohttp adds the length of the body."""
+        if request.method not in self._headers:
+            self._headers[request.method] = {
+                name.decode(): value.decode()
+                for name, value in self._config.headers(request)
+                if name != b"Content-Length"
+            }
+        return self._headers[request.method]
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -113,7 +113,7 @@ def _timeout(value: Duration) -> float:
     return seconds
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)  # what follows from it is looked up at each wait
 class CallConfig:
     """How calls are made; each client, endpoint and job may have its own."""
 

@@ -182,8 +182,13 @@ class Budget:
             latest: When the turn is too late; None for never.
         """
         self._pass_time(now)
-        ticket = Ticket(latest=math.inf if latest is None else latest, earliest=self._turn(len(self._line)))
-        self._line[ticket] = None
+        limit = math.inf if latest is None else latest
+        if not self._line and self._has_room():  # as it mostly is
+            ticket = Ticket(latest=limit, earliest=self._now)
+            self._let_in(ticket)
+        else:
+            ticket = Ticket(latest=limit, earliest=self._turn(len(self._line)))
+            self._line[ticket] = None
         return ticket
 
     def poll(self, ticket: Ticket, now: float, *, wake: Callable[[], None]) -> Admitted | Wait | TooLate:
@@ -194,6 +199,8 @@ class Budget:
             now: The time.
             wake: Called from within another caller's call, when it is time to poll again.
         """
+        if ticket.admitted_at is not None:
+            return _ADMITTED
         self._pass_time(now)
         self._admit()
         if ticket.admitted_at is not None:
@@ -273,17 +280,22 @@ class Budget:
 
     def _admit(self) -> None:
         """Give all the turns that there are, and see to it that the first in line polls in time for the next."""
+        if not self._line:
+            return
         while self._line and self._has_room():
             ticket = next(iter(self._line))
-            ticket.admitted_at = self._now
-            self._travelling[ticket] = None
-            self._inside.add(ticket)
+            self._let_in(ticket)
             del self._line[ticket]  # the last step: who is interrupted before it has their turn once more
             ticket.ring()
         first = self._first()
         if first is not None and (due := self._due()) < first.wakes_at:
             first.wakes_at = due
             first.ring()
+
+    def _let_in(self, ticket: Ticket) -> None:
+        ticket.admitted_at = self._now
+        self._travelling[ticket] = None
+        self._inside.add(ticket)
 
     def _has_room(self) -> bool:
         return (

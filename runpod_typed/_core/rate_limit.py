@@ -83,7 +83,7 @@ def _check_growth(_limits: RateLimits, attribute: Attribute[Any], value: object)
         raise ConfigurationError(f"RateLimits.{attribute.name} must be a whole number of 0 or more, and was {value!r}.")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)  # the budgets are looked up by it, several times a call
 class RateLimits:
     """How fast a client may ask, for each endpoint.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -260,6 +261,7 @@ def _longest_hold(config: CallConfig) -> float:
     return min(_LONGEST_HOLD, config.timeout - min(_ATTEMPT_MARGIN, config.timeout / 2))
 
 
+@lru_cache(maxsize=64)
 def _with_time_to_hold(config: CallConfig) -> CallConfig:
     """The options for looks: while the server holds an answer as asked, the budget stands still."""
     if not config.poll.long_poll:

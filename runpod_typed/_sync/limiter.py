@@ -75,10 +75,15 @@ class Limiter:
     def on_workers(self, limits: RateLimits, endpoint_id: str, running: int) -> None:
         """Follow the number of an endpoint's running workers."""
         with self._lock:
-            self._budgets.setdefault(limits, Budgets(limits)).on_workers(endpoint_id, monotonic(), running)
+            self._of(limits).on_workers(endpoint_id, monotonic(), running)
 
     def _find(self, limits: RateLimits, endpoint_id: str, operation: str) -> Budget | None:
-        return self._budgets.setdefault(limits, Budgets(limits)).find(endpoint_id, operation)
+        return self._of(limits).find(endpoint_id, operation)
+
+    def _of(self, limits: RateLimits) -> Budgets:
+        if limits not in self._budgets:
+            self._budgets[limits] = Budgets(limits)
+        return self._budgets[limits]
 
 
 _NOBODYS = Ticket(latest=0.0, earliest=0.0, gone=True)
