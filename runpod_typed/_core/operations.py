@@ -70,7 +70,7 @@ class Request(Generic[T_co]):
     endpoint_id: str
     http: HttpRequest
     hold_ms: int | None = None
-    _target_for: Callable[[int], str] | None = field(default=None, eq=False, repr=False)
+    _target_for: Callable[[int], str] | None = field(default=None, alias="target_for", eq=False, repr=False)
 
     def held_within(self, seconds: float) -> Request[T_co]:
         """The request for an attempt of so many seconds.

@@ -199,10 +199,9 @@ class Budget:
             now: The time.
             wake: Called from within another caller's call, when it is time to poll again.
         """
-        if ticket.admitted_at is not None:
-            return _ADMITTED
-        self._pass_time(now)
-        self._admit()
+        if ticket.admitted_at is None:
+            self._pass_time(now)
+            self._admit()
         if ticket.admitted_at is not None:
             return _ADMITTED
         turn = max(ticket.earliest, self._turn(0))
