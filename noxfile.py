@@ -84,7 +84,9 @@ def regeneration(session: nox.Session) -> None:
     project = PYPROJECT["project"]
     extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
     session.install(*project["dependencies"], *extras, *groups("regeneration"))
-    session.run("pytest", "--numprocesses=2", "--dist=loadfile", "tests/regeneration", *session.posargs)
+    patience = "faulthandler_timeout=900"  # one test runs mypy several times, on a machine that may be busy
+    side_by_side = ("--numprocesses=2", "--dist=loadfile")
+    session.run("pytest", *side_by_side, "--override-ini", patience, "tests/regeneration", *session.posargs)
 
 
 @nox.session
