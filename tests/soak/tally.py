@@ -80,8 +80,8 @@ class Tally:
                 waited = _waited_for_a_processor() - kept_waiting
                 self.count(
                     "overrun",
-                    f"{over:.3f} s beyond a timeout of {timeout:g} s; for {waited:.3f} s of the call its thread was ready "
-                    "to run and had no processor",
+                    f"{over:.3f} s beyond a timeout of {timeout:g} s; for {waited:.3f} s of the call its thread had no "
+                    "processor though it was ready to run",
                 )
 
     def to_dict(self) -> dict[str, Any]:
