@@ -11,7 +11,7 @@ from typing import final
 from attrs import define
 
 from runpod_typed._core.crowd import Crowd
-from runpod_typed._core.rate_budget import Budget, Budgets, Ticket, TooLate, Wait
+from runpod_typed._core.rate_budget import Admitted, Budget, Budgets, Ticket, TooLate, Wait
 from runpod_typed._core.rate_limit import RateLimits
 from runpod_typed._synchronization import Event, monotonic
 
@@ -101,7 +101,7 @@ class Turn:
     _abandoned: deque[tuple[Budget, Ticket]]
     ticket: Ticket = _NOBODYS
 
-    def poll(self, wake: Callable[[], None]) -> object:
+    def poll(self, wake: Callable[[], None]) -> Admitted | Wait | TooLate:
         """Ask whether the turn has come."""
         with self._lock:
             return self._budget.poll(self.ticket, monotonic(), wake=wake)
