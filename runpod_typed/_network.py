@@ -6,6 +6,7 @@ left of the whole attempt. Name resolution alone is exempt: the operating system
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import threading
@@ -56,6 +57,24 @@ def mark_sent() -> None:
     attempt: Attempt | None = current_attempt.get()
     if attempt is not None:
         attempt.request_sent = True
+
+
+class _WithoutTheSecret(logging.Filter):
+    """Cuts an attempt's secret from what the transports log of an answer: a server may send it back."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        attempt = current_attempt.get()
+        if attempt is not None and attempt.secret is not None:
+            text = record.getMessage().encode("utf-8", "surrogatepass")
+            cut = attempt.secret.cut_from(text)
+            if cut is not text:
+                record.msg, record.args = cut.decode("utf-8", "surrogatepass"), ()
+        return True
+
+
+for _name in ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "httpx"):
+    logging.getLogger(_name).addFilter(_WithoutTheSecret())
 
 
 class Backend(httpcore.NetworkBackend):

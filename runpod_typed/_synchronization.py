@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Protocol, Self, final
 from attrs import define
 
 from runpod_typed._core.durations import Duration, to_optional_seconds
+from runpod_typed._core.redaction import Secret
 
 if TYPE_CHECKING:
     import anyio
@@ -52,10 +53,12 @@ class Attempt:
     Attributes:
         deadline: When it must be over, on the monotonic clock.
         request_sent: Whether any byte of the request was handed to the network.
+        secret: What must show in no log of a transport; None where there is nothing.
     """
 
     deadline: float
     request_sent: bool = False
+    secret: Secret | None = None
 
     def left(self) -> float:
         """Seconds until the deadline; negative after it."""

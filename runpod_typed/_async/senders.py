@@ -50,6 +50,7 @@ class AsyncPoolSender:
         sent = False
         try:
             async with async_deadline(seconds) as attempt:
+                attempt.secret = self._config.api_key
                 try:
                     return await self._in_turn(request, seconds)
                 finally:
@@ -124,6 +125,7 @@ class AsyncClientSender:
         has_cut = False
         try:
             async with async_deadline(seconds) as attempt:
+                attempt.secret = self._config.api_key
                 with AsyncCutter(attempt) as cutter:
                     try:
                         return await self._exchange(request, seconds, attempt, cutter)

@@ -50,6 +50,7 @@ class PoolSender:
         sent = False
         try:
             with deadline(seconds) as attempt:
+                attempt.secret = self._config.api_key
                 try:
                     return self._in_turn(request, seconds)
                 finally:
@@ -124,6 +125,7 @@ class ClientSender:
         has_cut = False
         try:
             with deadline(seconds) as attempt:
+                attempt.secret = self._config.api_key
                 with Cutter(attempt) as cutter:
                     try:
                         return self._exchange(request, seconds, attempt, cutter)

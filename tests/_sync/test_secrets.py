@@ -135,7 +135,11 @@ ECHOES: dict[str, Script] = {
 
 
 @pytest.mark.parametrize("script", ECHOES.values(), ids=list(ECHOES))
-def test_a_secret_that_the_server_sends_back_is_not_shown(script: Script) -> None:
+def test_a_secret_that_the_server_sends_back_is_not_shown(
+    script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("", "httpx", "httpcore", "aiohttp"):
+        caplog.set_level(logging.DEBUG, logger=name or None)
     for way in ALL_WAYS:
         with scripted(script) as server:
             with ClientOver(way, server.base_url, api_key=KEY) as client:
@@ -144,6 +148,7 @@ def test_a_secret_that_the_server_sends_back_is_not_shown(script: Script) -> Non
                 for error in errors:
                     assert_error_tells_no_secret(error)
                     assert KEY[:13] not in str(error)
+    assert_logs_tell_no_secret(caplog.records)
 
 
 def test_nothing_is_logged_that_tells_a_secret_when_all_goes_well(caplog: pytest.LogCaptureFixture) -> None:
