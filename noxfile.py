@@ -189,7 +189,8 @@ def fuzz(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure this library beside others, some 15 minutes, and write benchmarks/RESULTS.md; `-- --smoke` is short."""
     session.install("-e", ".", *groups("bench"))
-    session.run("python", "-m", "benchmarks", "--folder", session.create_tmp(), *session.posargs)
+    contenders = Path(session.bin).parent / "contenders"
+    session.run("python", "-m", "benchmarks", "--folder", str(contenders), *session.posargs)
 
 
 @nox.session

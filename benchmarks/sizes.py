@@ -32,13 +32,13 @@ class Sizes:
         generations: How often the code is generated.
     """
 
-    rounds: int = 9
-    calls: int = 300
+    rounds: int = 7
+    calls: int = 250
     at_once: int = 200
-    batches: int = 5
+    batches: int = 4
     slow_rounds: int = 3
     slow_seconds: float = 5.0
-    starts: int = 9
+    starts: int = 7
     late_jobs: int = 300
     late_seconds: tuple[float, float] = (1.0, 7.0)
     streams: int = 100

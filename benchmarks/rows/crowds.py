@@ -112,10 +112,12 @@ def _memory(bench: Bench) -> Section:
     failures: dict[str, int] = {}
     with ExitStack() as stack:
         server = stack.enter_context(Server())
-        for name in (PUBLISHED, RUNPOD):
-            probe = stack.enter_context(bench.probe("async", name, server))
+        probes = {name: stack.enter_context(bench.probe("async", name, server)) for name in (PUBLISHED, RUNPOD)}
+        for probe in probes.values():
             jobs = server.create([{"seconds": 1e6}] * sizes.remembered)
-            sample = probe.do(do="memory", jobs=jobs, seconds=sizes.remembered_seconds)
+            probe.begin(do="memory", jobs=jobs, seconds=sizes.remembered_seconds)
+        for name, probe in probes.items():
+            sample = probe.end()
             memory[name] = sample.memory / sizes.remembered
             failures |= {f"{name}: {kind}": count for kind, count in sample.failures.items()}
     return Section(
