@@ -85,7 +85,7 @@ _RUNNING = frozenset({JobStatus.IN_PROGRESS, JobStatus.RUNNING})
 
 
 def _plain(value: Any) -> Any:
-    return value.plain if isinstance(value, JSONText) else value
+    return value.shown if isinstance(value, JSONText) else value
 
 
 @frozen(kw_only=True, repr=False)

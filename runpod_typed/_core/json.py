@@ -80,6 +80,14 @@ class JSONText:
         """
         return decode(bytes(self.text))
 
+    @property
+    def shown(self) -> Any:
+        """What it stands for; where Python does not read that, the text itself."""
+        try:
+            return self.plain
+        except MalformedJSON:
+            return bytes(self.text).decode()
+
 
 class DecodesText(ABC):
     """A codec that decodes its type from JSON text."""

@@ -131,7 +131,7 @@ class ReadOnlyJSON(Mapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         value = self._data[key]
-        return value.plain if isinstance(value, JSONText) else value
+        return value.shown if isinstance(value, JSONText) else value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._data)

@@ -118,7 +118,8 @@ class Job(Generic[Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /status.
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all; None for the retry policy's budget alone.
+            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
+                alone.
             ttl: Seconds (or a timedelta) that the platform shall keep the job and its result from now on, above 0; None
                 leaves it.
 
@@ -127,6 +128,7 @@ class Job(Generic[Out, Chunk]):
             NotFoundError: There is no such job, or it is gone.
             OutputError: The job is COMPLETED and its output does not fit its type.
             APIError: The call failed for good.
+            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         state = self._waiter.look(self._config, deadline_after(timeout), ttl_ms=ttl_ms(ttl))
         return with_typed_output(state, self._codecs.output)

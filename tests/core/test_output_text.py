@@ -183,3 +183,4 @@ def test_an_integer_that_python_does_not_read_is_in_the_error_as_text() -> None:
     with pytest.raises(OutputError, match="output of job job-1 cannot be decoded: an integer of more digits") as caught:
         with_typed_output(state, codec_for(list[int]))
     assert caught.value.output == f"[{digits}]"
+    assert state.output == state.raw["output"] == f"[{digits}]"

@@ -127,6 +127,8 @@ async def a_job_can_be_looked_at(job: AsyncJob[Image, str]) -> None:
     assert_type(job.id, str)
     assert_type(job.endpoint_id, str)
     assert_type(job.state, JobState[Image] | None)
+    assert_type(await job.refresh(), JobState[Image])
+    assert_type(await job.refresh(3, ttl=timedelta(hours=1)), JobState[Image])
     assert_type(await job.status(), JobStatus)
     assert_type(await job.status(3, ttl=timedelta(hours=1)), JobStatus)
 

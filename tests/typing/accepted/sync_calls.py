@@ -119,6 +119,8 @@ def a_job_can_be_looked_at(job: Job[Image, str]) -> None:
     assert_type(job.id, str)
     assert_type(job.endpoint_id, str)
     assert_type(job.state, JobState[Image] | None)
+    assert_type(job.refresh(), JobState[Image])
+    assert_type(job.refresh(3, ttl=timedelta(hours=1)), JobState[Image])
     assert_type(job.status(), JobStatus)
     assert_type(job.status(3, ttl=timedelta(hours=1)), JobStatus)
 
