@@ -36,6 +36,9 @@ ROOT: Final = HERE.parent
 OUTPUT: Final = Path("generated")
 PACKAGE: Final = "runpod_queue_api"
 RECORD: Final = "GENERATED.json"
+_WHEREVER_IT_IS: Final = ("--isolated", "--no-cache", "--no-respect-gitignore", "--config", "exclude=[]")
+"""As in generator.yaml: the output must not depend on the folder that it is made in."""
+
 TOOLS: Final = ("openapi-python-client", "ruff")
 HEADER: Final = f"# Written by `nox -s generate` from {SPEC.as_posix()}. Do not edit: edit the specification.\n\n"
 
@@ -61,7 +64,7 @@ def build(root: Path) -> Tree:
         package = Path(folder) / PACKAGE
         _run_generator(root / SPEC, package)
         (package / "wire.py").write_text(wire, encoding="utf-8")
-        _run(["ruff", "format", "--isolated", "--no-cache", "--config", "exclude=[]", "wire.py"], cwd=package)
+        _run(["ruff", "format", *_WHEREVER_IT_IS, "wire.py"], cwd=package)
         (package / "py.typed").touch()
         files = {Path(PACKAGE) / path.relative_to(package): path.read_bytes() for path in _files(package)}
     header = HEADER.encode()
