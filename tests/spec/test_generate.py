@@ -94,12 +94,13 @@ def test_any_folder_and_any_hash_seed_give_the_same_bytes(tmp_path: Path) -> Non
         scratch = project / scratch_name
         scratch.mkdir(parents=True)
         (scratch / "ruff.toml").write_text("line-length = 60\n[format]\nquote-style = 'single'\n", encoding="utf-8")
+        (scratch / ".git").mkdir()
         (scratch / ".gitignore").write_text("*\n", encoding="utf-8")
 
         done = run(project, PYTHONHASHSEED=seed, TMPDIR=str(scratch))
 
         assert done.returncode == 0, done.stderr
-        assert {path.name for path in scratch.iterdir()} == {"ruff.toml", ".gitignore"}
+        assert {path.name for path in scratch.iterdir()} == {"ruff.toml", ".git", ".gitignore"}
         trees.append(generate.read(project / generate.OUTPUT))
 
     assert trees[0] == trees[1] == generate.read(check_spec.ROOT / generate.OUTPUT)
