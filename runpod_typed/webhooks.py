@@ -8,9 +8,10 @@ from typing_extensions import TypeForm, TypeVar
 
 from runpod_typed._core import json
 from runpod_typed._core.codecs import UNTYPED, Codec, codec_for
-from runpod_typed._core.job_answers import read_job
+from runpod_typed._core.job_answers import read_completed_job, read_job
 from runpod_typed._core.job_outcomes import with_typed_output
 from runpod_typed._core.jobs import JobState
+from runpod_typed._core.json import DecodesText
 from runpod_typed._core.shapes import WrongShapeError
 from runpod_typed.errors import InputError
 
@@ -45,7 +46,9 @@ def parse_webhook(body: bytes | str, *, output_type: Any = UNTYPED) -> JobState[
     """
     codec = codec_for(output_type)
     try:
-        state = read_job(json.decode(body.encode() if isinstance(body, str) else body))
+        data = body.encode() if isinstance(body, str) else body
+        completed = read_completed_job(data) if isinstance(codec, DecodesText) else None
+        state = completed or read_job(json.decode(data))
     except json.MalformedJSON as error:
         raise InputError(f"The webhook's body is no JSON: {error}.") from None
     except (WrongShapeError, UnicodeEncodeError) as error:
