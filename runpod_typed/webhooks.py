@@ -45,6 +45,11 @@ def parse_webhook(body: bytes | str, *, output_type: Any = UNTYPED) -> JobState[
         ConfigurationError: Nothing here can handle the type.
     """
     codec = codec_for(output_type)
+    given: object = body  # what callers without a type checker pass: what their framework has decoded
+    if not isinstance(given, bytes | bytearray | memoryview | str):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+        raise InputError(
+            f"The webhook's body must be bytes or a text, and was {type(body).__name__}: pass it undecoded."
+        )
     try:
         data = body.encode() if isinstance(body, str) else body
         completed = read_completed_job(data) if isinstance(codec, DecodesText) else None

@@ -14,7 +14,7 @@ from runpod_typed._async.job import AsyncJob
 from runpod_typed._async.wait import AsyncWaiter
 from runpod_typed._core import operations
 from runpod_typed._core.codecs import UNTYPED, Codec, codec_for
-from runpod_typed._core.config import check_endpoint_id, check_job_id, openai_base_url
+from runpod_typed._core.config import check_endpoint_id, check_job_id, check_owner, openai_base_url
 from runpod_typed._core.durations import Duration, to_optional_seconds
 from runpod_typed._core.envelope import RunRequest, build_run_request
 from runpod_typed._core.health import EndpointHealth, EndpointMetrics, PurgeResult
@@ -51,14 +51,15 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         endpoint_id: The endpoint's id, or a public endpoint's name. None, as from ``os.getenv``, is refused in words.
         client: The client whose connections it uses.
         api_key: The API key, where there is no `client`; the environment's ``RUNPOD_API_KEY`` where it is None.
-        base_url: Where the API lives, where there is no `client`.
+        base_url: Where the API lives, likewise.
         input_type: The type of inputs: a dataclass, attrs class, TypedDict, Struct, pydantic model, a container of
             these, or a `Codec`; any JSON where it is left out.
         output_type: The type of outputs, likewise.
         chunk_type: The type of what a streaming handler yields, likewise.
 
     Raises:
-        ConfigurationError: The id or key cannot be one, or nothing here can handle a type.
+        ConfigurationError: The id or key cannot be one, nothing here can handle a type, or a key or base URL is given
+            besides a `client`.
     """
 
     # Types alone, then one Codec, then several: where a Codec may stand, mypy takes a bare `A | B` for a value.
@@ -139,7 +140,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         self._typed_input = input_type is not UNTYPED
         self._input_codec: Codec[Any] = codec_for(input_type)
         self._codecs = JobCodecs(output=codec_for(output_type), chunk=codec_for(chunk_type))
-        owner = _make_client(key, url) if client is None else client
+        owner = _owner(client, key, url)
         self._own_client = owner if client is None else None
         # A client shows its connections to its endpoints and to nobody else.
         self._caller = owner._caller  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
@@ -411,7 +412,10 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         return AsyncJob(waiter, self._config, self._codecs)
 
 
-def _make_client(key: Secret | None, url: Secret | None) -> AsyncClient:
+def _owner(client: AsyncClient | None, key: Secret | None, url: Secret | None) -> AsyncClient:
     from runpod_typed._async.client import AsyncClient  # noqa: PLC0415 -- the client makes endpoints too
 
+    if client is not None:
+        check_owner(client, AsyncClient, alone=key is None and url is None)
+        return client
     return AsyncClient(None if key is None else key.reveal(), base_url=None if url is None else url.reveal())

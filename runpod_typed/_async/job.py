@@ -120,8 +120,8 @@ class AsyncJob(Generic[Out, Chunk]):
         Args:
             timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
                 alone.
-            ttl: Seconds (or a timedelta) that the platform shall keep the job and its result from now on, above 0; None
-                leaves it.
+            ttl: Seconds (or a timedelta) that the platform shall keep the job and its result from now on, above 0, at
+                most 7 days; None leaves it.
 
         Raises:
             JobExpiredError: The job was known to this handle and is gone.
@@ -141,8 +141,8 @@ class AsyncJob(Generic[Out, Chunk]):
         Args:
             timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
                 alone.
-            ttl: Seconds (or a timedelta) that the platform shall keep the job and its result from now on, above 0; None
-                leaves it.
+            ttl: Seconds (or a timedelta) that the platform shall keep the job and its result from now on, above 0, at
+                most 7 days; None leaves it.
 
         Raises:
             JobExpiredError: The job was known to this handle and is gone.

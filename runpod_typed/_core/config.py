@@ -6,7 +6,7 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from inspect import currentframe
 from ipaddress import ip_address
@@ -72,6 +72,33 @@ def _check_cap(_connection: ConnectionConfig, attribute: Attribute[Any], value: 
         raise ConfigurationError(f"{attribute.name} must be a whole number of 1 or more, and was {value!r}.")
 
 
+def check_http_client(given: object, kind: type) -> None:
+    """See that a client of the caller's own is of the half that is to use it: the other's would send, and not hear.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if given is not None and not isinstance(given, kind):
+        raise ConfigurationError(f"http_client= must be an httpx.{kind.__name__} here, not {type(given).__name__}.")
+
+
+def check_owner(given: object, kind: type, *, alone: bool) -> None:
+    """See that an endpoint's ``client=`` is a client of the same half, and that nothing contradicts it.
+
+    Args:
+        given: What the caller passed.
+        kind: The half's client.
+        alone: Whether neither a key nor a base URL is given besides.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+    """
+    if not isinstance(given, kind):
+        raise ConfigurationError(f"client= must be {kind.__name__}(...) here, not {type(given).__name__}.")
+    if not alone:
+        raise ConfigurationError("client= has its key and base URL already: leave out api_key= and base_url=.")
+
+
 @frozen(kw_only=True)
 class ConnectionConfig:
     """What all that share a client's connections have in common.
@@ -113,14 +140,24 @@ def _timeout(value: Duration) -> float:
     return seconds
 
 
+def _must_be(kind: type) -> Callable[[object, Attribute[Any], object], None]:
+    """A validator for callers without a type checker: what is of another kind would fail at the first request."""
+
+    def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind):
+            raise ConfigurationError(f"{attribute.name}= must be a {kind.__name__}, not {type(value).__name__}.")
+
+    return check
+
+
 @frozen(kw_only=True, cache_hash=True)  # what follows from it is looked up at each wait
 class CallConfig:
     """How calls are made; each client, endpoint and job may have its own."""
 
     timeout: float = field(converter=_timeout)
-    retry: RetryPolicy
-    poll: PollPolicy
-    rate_limits: RateLimits
+    retry: RetryPolicy = field(validator=_must_be(RetryPolicy))
+    poll: PollPolicy = field(validator=_must_be(PollPolicy))
+    rate_limits: RateLimits = field(validator=_must_be(RateLimits))
     leave_outputs: bool = False
     """Whether outputs are left as text, since their codec decodes them from it."""
 
@@ -165,6 +202,9 @@ def resolve_api_key(given: str | Secret | None, environ: Mapping[str, str], *, p
     key = environ.get(API_KEY_VARIABLE) if given is None else given
     key = key.reveal() if isinstance(key, Secret) else key
     problem = _key_problem(key, API_KEY_VARIABLE if given is None else "api_key")
+    flag: object = pickled  # to callers without a type checker, "no" may be a no
+    if not isinstance(flag, bool):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+        problem = f"pickle_api_key= must be True or False, not {type(flag).__name__}."
     secret = Secret(None if problem else str(key).strip(), api_key_from_environment, pickled=pickled)
     del given, environ, key  # a traceback may show local variables
     if problem is not None:

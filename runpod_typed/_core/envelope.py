@@ -50,10 +50,17 @@ def build_run_request(
     if webhook is not None:
         request.webhook = _checked_webhook(webhook)
     if policy is not None:
+        _check_kind("policy=", policy, ExecutionPolicy)
         request.policy = policy_model(policy)
     if s3_config is not None:
+        _check_kind("s3_config=", s3_config, S3Config)
         request.s_3_config = s3_model(s3_config)
     return request
+
+
+def _check_kind(name: str, given: object, kind: type) -> None:
+    if not isinstance(given, kind):  # what callers without a type checker pass: a dict, as the API has it
+        raise InputError(f"{name} must be {kind.__name__}(...), not {type(given).__name__}. Nothing was sent.")
 
 
 def _checked_webhook(webhook: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from random import Random
+from typing import Any
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from runpod_typed._core.durations import Duration, to_seconds
 from runpod_typed.errors import ConfigurationError
@@ -31,6 +32,11 @@ def _interval(value: Duration) -> float:
     return to_seconds(value, "an interval of a PollPolicy")
 
 
+def _check_flag(_policy: PollPolicy, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"PollPolicy.{attribute.name} must be True or False, and was {value!r}.")
+
+
 @frozen(kw_only=True)
 class PollPolicy:
     """How to look for a job's end.
@@ -51,7 +57,7 @@ class PollPolicy:
         ConfigurationError: A value is out of its range.
     """
 
-    long_poll: bool = True
+    long_poll: bool = field(default=True, validator=_check_flag)
     min_interval: float = field(default=0.05, converter=_interval)
     max_interval: float = field(default=15.0, converter=_interval)
     jitter: float = 0.1
@@ -62,7 +68,8 @@ class PollPolicy:
                 "PollPolicy.min_interval must be above 0 and not above max_interval, and they were "
                 f"{self.min_interval:g} s and {self.max_interval:g} s."
             )
-        if not 0 <= self.jitter <= 1:
+        jitter: object = self.jitter  # what callers without a type checker pass
+        if isinstance(jitter, bool) or not isinstance(jitter, int | float) or not 0 <= jitter <= 1:  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
             raise ConfigurationError(f"PollPolicy.jitter must be 0 to 1, and was {self.jitter!r}.")
 
 

@@ -62,6 +62,11 @@ class RateLimit:
 
 
 def _copy(overrides: Mapping[str, RateLimit | None]) -> Mapping[str, RateLimit | None]:
+    given: object = overrides  # what callers without a type checker pass
+    if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+        raise ConfigurationError(
+            f"RateLimits.overrides must be a dict from budgets to a RateLimit or None, not {type(overrides).__name__}."
+        )
     return dict(overrides)
 
 
@@ -76,6 +81,11 @@ def _check_overrides(_limits: RateLimits, _attribute: Attribute[Any], overrides:
             raise ConfigurationError(
                 f"RateLimits.overrides: {budget!r} must have a RateLimit or None, and had {limit!r}."
             )
+
+
+def _check_flag(_limits: RateLimits, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"RateLimits.{attribute.name} must be True or False, and was {value!r}.")
 
 
 def _check_growth(_limits: RateLimits, attribute: Attribute[Any], value: object) -> None:
@@ -108,7 +118,7 @@ class RateLimits:
         ConfigurationError: There is no budget of that name, or a value is out of its range.
     """
 
-    enabled: bool = True
+    enabled: bool = field(default=True, validator=_check_flag)
     overrides: Mapping[str, RateLimit | None] = field(
         factory=dict[str, RateLimit | None], converter=_copy, validator=_check_overrides, hash=False
     )

@@ -290,13 +290,16 @@ def ttl_ms(ttl: Duration | None) -> int | None:
     """Milliseconds from a `ttl=` of the caller's; None where there is none.
 
     Raises:
-        ConfigurationError: It is not above 0 and finite.
+        ConfigurationError: It is 0, or longer than any job lives.
     """
     if ttl is None:
         return None
     seconds = to_seconds(ttl, "ttl=")
-    if seconds == 0 or math.isinf(seconds):
-        raise ConfigurationError(f"ttl must be above 0 and finite, and was {seconds:g} s.")
+    if not 0 < seconds <= wire.TTL_MAX_MS / MS:
+        raise ConfigurationError(
+            f"ttl= must be above 0 and at most {wire.TTL_MAX_MS / MS:g} s (seconds, not milliseconds), and was "
+            f"{seconds:g} s."
+        )
     return max(1, round(seconds * MS))
 
 

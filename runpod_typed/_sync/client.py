@@ -21,6 +21,7 @@ from runpod_typed._core.config import (
     DEFAULT_TIMEOUT,
     CallConfig,
     ConnectionConfig,
+    check_http_client,
     resolve_api_key,
     resolve_base_url,
 )
@@ -77,6 +78,7 @@ class Client:
     ) -> None:
         key, url = hidden(api_key), hidden(base_url)
         del api_key, base_url  # a traceback may show local variables
+        check_http_client(http_client, httpx.Client)
         connection = ConnectionConfig(
             api_key=resolve_api_key(key, os.environ, pickled=pickle_api_key),
             base_url=resolve_base_url(url, os.environ),

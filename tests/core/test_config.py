@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from runpod_queue_api import wire
 
-from runpod_typed import Client, Endpoint
+from runpod_typed import AsyncClient, AsyncEndpoint, Client, Endpoint
 from runpod_typed._core import config
 from runpod_typed._core.config import (
     DEFAULT_CALL_CONFIG,
@@ -417,3 +418,50 @@ def test_a_socks_proxy_needs_its_package(environment: pytest.MonkeyPatch, *, ins
 
 def test_a_proxy_s_password_shows_nowhere() -> None:
     assert PASSWORD not in repr(ProxyAddress(scheme="http", host="proxy", port=1, password=Secret(PASSWORD)))
+
+
+NO_OPTIONS: list[dict[str, Any]] = [
+    {"retry": None},
+    {"retry": 3},
+    {"poll": False},
+    {"poll": PollPolicy},
+    {"rate_limits": "off"},
+    {"rate_limits": {"run": None}},
+]
+
+
+@pytest.mark.parametrize("options", NO_OPTIONS, ids=repr)
+def test_an_option_of_the_wrong_kind_is_refused_by_name_where_it_is_given(options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(ConfigurationError, match=f"^{name}= must be a "):
+        Client("key", **options)
+
+
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_a_key_goes_into_pickles_for_a_plain_true_alone(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="pickle_api_key"):
+        Client("key", pickle_api_key=value)
+
+
+@pytest.mark.parametrize("options", [{"api_key": "another"}, {"base_url": "https://another.example"}], ids=repr)
+def test_an_endpoint_of_a_client_takes_no_other_key_or_base_url(options: dict[str, Any]) -> None:
+    with Client("key") as client, pytest.raises(ConfigurationError, match="leave out api_key= and base_url="):
+        Endpoint("ep", client=client, **options)
+
+
+def test_a_client_of_the_other_half_is_refused_where_it_is_given() -> None:
+    of_threads: Any = Client("key")
+    of_tasks: Any = AsyncClient("key")
+    with pytest.raises(ConfigurationError, match=r"client= must be Client\(\.\.\.\) here, not AsyncClient"):
+        Endpoint("ep", client=of_tasks)
+    with pytest.raises(ConfigurationError, match=r"client= must be AsyncClient\(\.\.\.\) here, not Client"):
+        AsyncEndpoint("ep", client=of_threads)
+
+
+def test_an_httpx_client_of_the_other_half_is_refused_where_it_is_given() -> None:
+    of_threads: Any = httpx.Client()
+    of_tasks: Any = httpx.AsyncClient()
+    with pytest.raises(ConfigurationError, match=r"http_client= must be an httpx\.Client here, not AsyncClient"):
+        Client("key", http_client=of_tasks)
+    with pytest.raises(ConfigurationError, match=r"http_client= must be an httpx\.AsyncClient here, not Client"):
+        AsyncClient("key", http_client=of_threads)

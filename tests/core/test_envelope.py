@@ -176,3 +176,16 @@ def test_whatever_is_given_is_sent_in_an_envelope_or_refused(value: object) -> N
         return
     assert "input" in sent
     assert sent.keys() <= wire.ENVELOPE_KEYS
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"policy": {"executionTimeout": 5000}}, r"policy= must be ExecutionPolicy\(\.\.\.\), not dict"),
+        ({"policy": 60}, r"policy= must be ExecutionPolicy\(\.\.\.\), not int"),
+        ({"s3_config": {"accessId": "id"}}, r"s3_config= must be S3Config\(\.\.\.\), not dict"),
+    ],
+)
+def test_options_in_another_form_than_ours_never_leave(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=f"{says}. Nothing was sent"):
+        body({"n": 1}, **options)

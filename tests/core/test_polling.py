@@ -142,6 +142,10 @@ def test_intervals_may_be_timedeltas() -> None:
         {"jitter": -0.1},
         {"jitter": 1.1},
         {"jitter": math.nan},
+        {"jitter": "0.1"},
+        {"jitter": True},
+        {"long_poll": "no"},
+        {"long_poll": None},
     ],
 )
 def test_intervals_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:

@@ -86,6 +86,9 @@ def test_a_limit_that_cannot_work_is_refused_by_name(options: dict[str, Any], fi
     ("options", "field"),
     [
         ({"overrides": {"run": 100}}, "RateLimits.overrides: 'run'"),
+        ({"overrides": None}, "RateLimits.overrides must be a dict"),
+        ({"overrides": ["run"]}, "RateLimits.overrides must be a dict"),
+        ({"enabled": "no"}, "RateLimits.enabled"),
         ({"requests_per_worker": -1}, "RateLimits.requests_per_worker"),
         ({"requests_per_worker": 1.5}, "RateLimits.requests_per_worker"),
     ],

@@ -469,7 +469,7 @@ def test_a_ttl_is_said_in_seconds_and_sent_in_milliseconds(ttl: float | None, mi
     assert ttl_ms(ttl) == milliseconds
 
 
-@pytest.mark.parametrize("ttl", [0, -1, math.inf, math.nan, True, "60"])
+@pytest.mark.parametrize("ttl", [0, -1, math.inf, math.nan, True, "60", 604_801, 3_600_000, 1e308, timedelta.max])
 def test_a_ttl_that_makes_no_sense_is_refused(ttl: Any) -> None:
     with pytest.raises(ConfigurationError, match="ttl"):
         ttl_ms(ttl)

@@ -89,3 +89,9 @@ def test_whoever_posts_whatever_a_job_or_an_error_of_ours_comes_of_it(body: byte
     except InputError:
         return
     assert state.id
+
+
+@pytest.mark.parametrize("body", [{"id": "j", "status": "COMPLETED"}, None, 5, [CAPTURED]], ids=repr)
+def test_a_body_that_somebody_has_decoded_already_is_refused_in_words(body: Any) -> None:
+    with pytest.raises(InputError, match=rf"was {type(body).__name__}: pass it undecoded"):
+        parse_webhook(body)
