@@ -75,10 +75,13 @@ class Call(Generic[T_co]):
     ) -> T_co | APIError:
         """What an attempt of `seconds` brought: the operation's result, or the error that it amounts to.
 
-        People and logs see errors: where the server has sent the key back, it is cut from them.
+        People and logs see errors: where the server has sent a secret back, it is cut from them.
         """
         result = self._read(outcome, seconds, wall_clock)
-        shown = outcome.without(self.connection.api_key) if isinstance(result, APIError) else outcome
+        shown = outcome
+        if isinstance(result, APIError):
+            for secret in (self.connection.api_key, *self.request.http.credentials):
+                shown = shown.without(secret)
         return result if shown is outcome else self._read(shown, seconds, wall_clock)
 
     def _read(self, outcome: HttpAnswer | TransportFailure, seconds: float, wall_clock: datetime) -> T_co | APIError:

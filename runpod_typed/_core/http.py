@@ -22,6 +22,8 @@ class HttpRequest:
     target: str
     """The path below the base URL, with its query."""
     body: bytes | None = field(default=None, repr=False)  # may hold storage credentials
+    credentials: tuple[Secret, ...] = ()
+    """The secrets in the body, to be cut from errors where the server has sent them back."""
 
 
 @define(slots=False)  # slots and cached_property do not go together

@@ -20,11 +20,12 @@ from attrs import evolve, field, frozen
 from runpod_queue_api import models, wire
 from runpod_queue_api.api.endpoint import get_health, get_metrics, get_requests, purge_queue
 from runpod_queue_api.api.jobs import cancel, get_status, get_status_sync, retry, run, run_sync, stream
-from runpod_queue_api.types import UNSET
+from runpod_queue_api.types import UNSET, Unset
 from typing_extensions import TypeVar
 
 from runpod_typed._core import health, job_answers, jobs, json
 from runpod_typed._core.http import HttpRequest
+from runpod_typed._core.redaction import Secret
 from runpod_typed._core.retry import OperationKind
 from runpod_typed.errors import PayloadTooLargeError
 
@@ -119,7 +120,7 @@ PURGE = _operation(purge_queue, OperationKind.PURGE, health.read_purge_result, m
 
 def submit(endpoint_id: str, body: models.RunRequest) -> Request[jobs.JobState[Any]]:
     """Queue a job."""
-    return _request(RUN, endpoint_id, run._get_kwargs(endpoint_id, body=body))
+    return _with_credentials(body, _request(RUN, endpoint_id, run._get_kwargs(endpoint_id, body=body)))
 
 
 def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int | None) -> Request[jobs.JobState[Any]]:
@@ -132,7 +133,8 @@ def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int |
         if oversize_error(plain) is None:
             return plain
     wait = wire.WAIT_MIN_MS if hold_ms is None else hold_ms
-    return _held(RUN_SYNC, endpoint_id, lambda ms: run_sync._get_kwargs(endpoint_id, body=body, wait=ms), wait)
+    held = _held(RUN_SYNC, endpoint_id, lambda ms: run_sync._get_kwargs(endpoint_id, body=body, wait=ms), wait)
+    return _with_credentials(body, held)
 
 
 def look(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request[jobs.JobState[Any]]:
@@ -200,6 +202,14 @@ def _request(
         hold_ms=hold_ms,
         target_for=target_for,
     )
+
+
+def _with_credentials(body: models.RunRequest, request: Request[T_co]) -> Request[T_co]:
+    storage = body.s_3_config
+    if isinstance(storage, Unset):
+        return request
+    credentials = (Secret(str(storage.access_id)), Secret(str(storage.access_secret)))
+    return evolve(request, http=evolve(request.http, credentials=credentials))
 
 
 def _held(

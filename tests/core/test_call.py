@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runpod_typed import EndpointHealth, EndpointMetrics, JobState, JobStatus, PurgeResult, RetryPolicy
+from runpod_typed._core import operations
 from runpod_typed._core.call import Call, TurnTooLateError
+from runpod_typed._core.codecs import UNTYPED, codec_for
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
+from runpod_typed._core.envelope import build_run_request
 from runpod_typed._core.http import TransportFailure
 from runpod_typed._core.jobs import StreamPage
 from runpod_typed._core.rate_budget import TooLate
@@ -32,6 +35,7 @@ from runpod_typed.errors import (
     SubmissionUncertainError,
 )
 from tests.core.calls import CONNECTION, GOOD, KEY, NOW, REQUESTS, answer, call_of, error, result
+from tests.secrecy import ACCESS_ID, ACCESS_SECRET, storage
 
 # Hostile answers
 
@@ -392,6 +396,27 @@ def test_no_error_shows_the_beginning_of_a_key_where_a_text_was_shortened(length
         answer(b"nope", 200, {"Content-Encoding": f"{around}{KEY}"}),
     ):
         assert KEY[:5] not in str(error("get_status", outcome))
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        answer({"error": f"cannot read accessId={ACCESS_ID}, accessSecret={ACCESS_SECRET}"}, 400),
+        answer({"id": 5, "s3Config": {"accessSecret": ACCESS_SECRET}}, 200),
+        answer(f"<html>{ACCESS_ID} {KEY}".encode(), 500, {"X-Echo": ACCESS_SECRET}),
+        TransportFailure(f"RemoteProtocolError: illegal header line: {ACCESS_SECRET}", request_sent=True),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("hold_ms", [None, 5000])
+def test_no_error_shows_storage_credentials_that_the_server_has_sent_back(outcome: Any, hold_ms: int | None) -> None:
+    body = build_run_request({"n": 1}, codec_for(UNTYPED), typed=False, webhook=None, policy=None, s3_config=storage())
+    call = call_of(operations.submit_and_hold("ep", body, hold_ms=hold_ms)).begun(0.0)
+    found = call.result(outcome, seconds=5.0, wall_clock=NOW)
+    assert isinstance(found, APIError)
+    told = f"{found}{found!r}{vars(found)}"
+    assert "***" in found.message
+    assert not [secret for secret in (ACCESS_ID, ACCESS_SECRET, KEY) if secret in told]
 
 
 def test_a_result_is_what_the_server_has_sent_whatever_it_holds() -> None:
