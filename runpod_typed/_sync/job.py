@@ -211,7 +211,8 @@ class Job(Generic[Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /stream.
 
         Args:
-            timeout: Seconds (or a timedelta) until the job must have ended, 0 or more; None for no limit.
+            timeout: Seconds (or a timedelta) until the job must have ended; None for no limit, 0 to ask once, which
+                takes a second where nothing is there: the API holds no answer of this kind for less.
 
         Raises:
             JobError: The job failed, was cancelled, timed out or has expired.
@@ -230,7 +231,8 @@ class Job(Generic[Out, Chunk]):
         Source: the vendor's documents, "Operation reference", /stream.
 
         Args:
-            timeout: Seconds (or a timedelta) until the job must have ended, 0 or more; None for no limit.
+            timeout: Seconds (or a timedelta) until the job must have ended; None for no limit, 0 to ask once, which
+                takes a second where nothing is there: the API holds no answer of this kind for less.
 
         Raises:
             JobError: The job failed, was cancelled, timed out or has expired.
