@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -67,11 +68,14 @@ class AsyncAiohttpSender:
     """Attempts over aiohttp's connections."""
 
     def __init__(self, config: ConnectionConfig) -> None:
+        import asyncio  # noqa: PLC0415 -- the sync half never needs it
+
         from yarl import URL  # noqa: PLC0415 -- it comes with aiohttp, an extra
 
         self._config = config
         self._url = partial(URL, encoded=True)  # it is made of parts that are quoted
         self._base_url = str(config.base_url)
+        self._loop = asyncio.get_running_loop()
         self._session = _session(config)
         self._headers: dict[str, dict[str, str]] = {}
 
@@ -118,6 +122,15 @@ class AsyncAiohttpSender:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+    def left_behind(self) -> None:
+        """Let go of the connections of a loop that has ended, or else aiohttp complains that nobody closed them."""
+        connector = self._session.connector
+        if connector is None or not self._loop.is_closed():
+            return
+        self._session.detach()
+        with suppress(StopIteration):
+            next(connector.close().__await__())  # no loop is needed: where it has ended, this closes nothing more
 
 
 def _sendable(body: bytes | None) -> bytes | BytesIO | None:

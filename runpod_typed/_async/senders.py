@@ -34,6 +34,10 @@ class AsyncSender(Protocol):
         """Close all connections."""
         ...
 
+    def left_behind(self) -> None:
+        """Another one has taken over, since this one's event loop or process cannot be reached from here."""
+        ...
+
 
 @final
 class AsyncPoolSender:
@@ -100,6 +104,9 @@ class AsyncPoolSender:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._connections.aclose()
+
+    def left_behind(self) -> None:
+        """Nothing: the collector closes what is left."""
 
 
 @final
@@ -173,4 +180,7 @@ class AsyncClientSender:
         return buffer.answer(response.status_code, response.headers.raw)
 
     async def aclose(self) -> None:
+        """Nothing: the connections are the caller's."""
+
+    def left_behind(self) -> None:
         """Nothing: the connections are the caller's."""

@@ -133,6 +133,12 @@ def read_health(data: object) -> EndpointHealth:
     """An endpoint's health from decoded JSON; WrongShapeError where it is none."""
     raw = as_object(data, "the answer")
     model = parse(models.EndpointHealth, raw)
+    if raw and model.additional_properties == raw:
+        raise WrongShapeError("the answer tells neither of jobs nor of workers")
+    # A generated model takes an empty array for an object without fields.
+    for name, value in model.to_dict().items():
+        if isinstance(value, Mapping):
+            as_object(raw[name], f"the field {name!r}")
     return EndpointHealth(jobs=_job_counts(model.jobs), workers=_worker_counts(model.workers), raw=read_only(raw))
 
 

@@ -34,6 +34,10 @@ class Sender(Protocol):
         """Close all connections."""
         ...
 
+    def left_behind(self) -> None:
+        """Another one has taken over, since this one's event loop or process cannot be reached from here."""
+        ...
+
 
 @final
 class PoolSender:
@@ -100,6 +104,9 @@ class PoolSender:
     def close(self) -> None:
         """Close all connections."""
         self._connections.close()
+
+    def left_behind(self) -> None:
+        """Nothing: the collector closes what is left."""
 
 
 @final
@@ -173,4 +180,7 @@ class ClientSender:
         return buffer.answer(response.status_code, response.headers.raw)
 
     def close(self) -> None:
+        """Nothing: the connections are the caller's."""
+
+    def left_behind(self) -> None:
         """Nothing: the connections are the caller's."""

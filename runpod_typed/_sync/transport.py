@@ -51,8 +51,12 @@ class Transport:
         """Close all connections; a second call does nothing."""
         self._closed = True
         sender, self._sender = self._sender, None
-        if sender is not None and self._owner == runtime():
+        if sender is None:
+            return
+        if self._owner == runtime():
             sender.close()
+        else:
+            sender.left_behind()
 
     def open(self) -> Sender:
         """What makes attempts here and now. The first time it takes a while: libraries are loaded, and certificates.
@@ -72,7 +76,10 @@ class Transport:
             owner = runtime()
             if self._sender is None or self._owner != owner:
                 # What belonged to another loop or process cannot be closed from here.
+                former = self._sender
                 self._sender, self._owner = self._make_sender(), owner
+                if former is not None:
+                    former.left_behind()
                 close_with(self, self._sender)
             return self._sender
 

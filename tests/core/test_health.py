@@ -122,3 +122,12 @@ def test_why_a_job_waits_is_said_in_words_with_what_to_do(found: EndpointHealth 
     said = explain_waiting(found)
     assert words in said
     assert said.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"error": "nope"}, {"jobs": [], "workers": []}, {"jobs": {}, "workers": ""}, {"jobs": [["inQueue", 5]]}],
+)
+def test_an_answer_of_another_shape_is_not_read_as_an_endpoint_without_jobs(answer: dict[str, Any]) -> None:
+    with pytest.raises(WrongShapeError):
+        read_health(answer)

@@ -181,3 +181,20 @@ async def test_a_hundred_tasks_share_a_client_and_each_gets_its_own_result() -> 
                 for number in range(100):
                     tasks.start_soon(work, number)
             assert results == {number: number * number for number in range(100)}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_client_that_serves_one_loop_after_the_other_leaves_no_complaint_of_what_is_not_closed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with LocalQueue(square) as queue:
+        client = AsyncClient(queue.api_key, base_url=queue.base_url)
+
+        async def use() -> object:
+            return await client.endpoint(queue.endpoint_id).run_sync({"n": 3}, timeout=30)
+
+        first, *others = [anyio.run(use) for _ in range(3)]
+        assert others == [first, first]
+        anyio.run(client.aclose)
+        gc.collect()
+    assert "Unclosed" not in caplog.text
