@@ -207,7 +207,7 @@ def build(session: nox.Session) -> None:
     session.run("python", "-m", "pip", "uninstall", "--yes", "--quiet", "runpod-typed", silent=True)
     session.install(EXTRAS.replace(".", str(wheel), 1), *groups("tests"))
     # What is about the repository, and not about the package, is left to the session `tests`.
-    others = [f"--ignore=tests/{name}" for name in ("api_diff", "architecture", "docs", "spec", "unasync")]
+    others = [f"--ignore=tests/{name}" for name in ("api_diff", "architecture", "docs", "soak", "spec", "unasync")]
     with session.chdir(folder / "sdist" / sdist.name.removesuffix(".tar.gz")):
         session.run("pytest", "--installed", *others, *session.posargs)
 
