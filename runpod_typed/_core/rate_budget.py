@@ -41,7 +41,7 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from runpod_typed._core.rate_limit import RateLimit, RateLimits, limit_for
 
@@ -154,6 +154,7 @@ class Budget:
     # The limits in force, which follow from limit, workers and share.
     _requests: int = field(init=False, default=1)
     _concurrent: float = field(init=False, default=math.inf)
+    _in_force: RateLimit = field(init=False, default=Factory(lambda budget: budget.limit, takes_self=True))
 
     def __attrs_post_init__(self) -> None:
         self._set_limits()
@@ -161,8 +162,7 @@ class Budget:
     @property
     def in_force(self) -> RateLimit:
         """The limit that holds now: lower after a 429, higher with many workers."""
-        concurrent = None if math.isinf(self._concurrent) else int(self._concurrent)
-        return RateLimit(requests=self._requests, window=self.limit.window, concurrent=concurrent)
+        return self._in_force  # each look asks for it, and it changes seldom
 
     @property
     def waiting(self) -> int:
@@ -354,6 +354,8 @@ class Budget:
         self._requests = max(1, round(self._most_requests() * self._share))
         if self.limit.concurrent is not None:
             self._concurrent = max(1, round(self.limit.concurrent * self._share))
+        concurrent = None if math.isinf(self._concurrent) else int(self._concurrent)
+        self._in_force = RateLimit(requests=self._requests, window=self.limit.window, concurrent=concurrent)
 
 
 @define(eq=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from enum import Enum
 from functools import lru_cache
+from http import HTTPStatus
 from random import Random
 from typing import Any
 
@@ -16,6 +17,7 @@ import attrs
 from attrs import Factory, field, frozen
 from runpod_queue_api import wire
 
+from runpod_typed._core.call import TurnTooLateError
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.crowd import ALONE, Crowd
 from runpod_typed._core.durations import Duration, to_seconds
@@ -171,6 +173,14 @@ class Wait:
         late = self.queue_timeout is not None and now >= self.started_at + self.queue_timeout
         return Ended.QUEUE_TIMEOUT if late else None
 
+    def ended_with(self, error: Exception, now: float) -> Ended | None:
+        """Which of the caller's limits has ended, a look having failed; None where none has.
+
+        A turn under the rate limits that would come after the end is refused before it.
+        """
+        refused_until = self.look_deadline if isinstance(error, TurnTooLateError) else None
+        return self.ended(refused_until or now)
+
     def next(
         self,
         now: float,
@@ -269,6 +279,11 @@ def _with_time_to_hold(config: CallConfig) -> CallConfig:
     retry = config.retry
     budget = retry.budget + retry.attempts * _longest_hold(config)
     return config.but(retry=attrs.evolve(retry, budget=budget))
+
+
+def may_not_hold_answers(status: int) -> bool:
+    """Whether a look that was to be held was refused since this server offers no such look, or knows no such job."""
+    return status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 
 
 def _was_held(look: Look, took: float) -> bool:

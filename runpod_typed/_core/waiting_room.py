@@ -6,10 +6,12 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Lock
-from typing import final
+from typing import Any, final
 
 from runpod_typed._core.crowd import Crowd
+from runpod_typed._core.jobs import JobState
 from runpod_typed._core.polling import RunTimes
+from runpod_typed._core.waiting import MS
 
 _REMEMBERED_RUNS = 8
 
@@ -63,10 +65,11 @@ class WaitingRoom:
         with self._lock:
             self._without_long_poll.add(endpoint_id)
 
-    def has_run(self, endpoint_id: str, seconds: float) -> None:
-        """Remember how long a job has run."""
-        with self._lock:
-            self._run_times[endpoint_id].append(seconds)
+    def has_ended(self, endpoint_id: str, state: JobState[Any]) -> None:
+        """Learn how long a job has run: one that failed, or was ended, tells nothing of the next."""
+        if state.succeeded and state.execution_time_ms is not None:
+            with self._lock:
+                self._run_times[endpoint_id].append(state.execution_time_ms / MS)
 
     def run_times(self, endpoint_id: str) -> RunTimes | None:
         """How long the endpoint's last jobs have run; None where none was seen to end."""

@@ -118,9 +118,8 @@ class Turn:
 
     def __del__(self) -> None:
         if not self.ticket.gone:
-            self._abandoned.append(
-                (self._budget, self.ticket)
-            )  # atomic: this may run at any moment, under the lock too
+            # Atomic: this may run at any moment, under the lock too.
+            self._abandoned.append((self._budget, self.ticket))
 
 
 def _nobody() -> None:

@@ -15,7 +15,6 @@ from typing_extensions import TypeVar
 
 from runpod_typed._sync.wait import Waiter
 from runpod_typed._core import operations
-from runpod_typed._core.call import TurnTooLateError
 from runpod_typed._core.codecs import Codec, decode_output
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.job_outcomes import job_error, with_typed_output
@@ -102,9 +101,10 @@ class Chunks(Generic[T]):
             else:
                 self._read_on()
         except PASSING_ERRORS as error:
-            if not (self._wait.is_over(monotonic()) or isinstance(error, TurnTooLateError)):
+            ended = self._wait.ended_with(error, monotonic())
+            if ended is None:
                 raise
-            raise self._timed_out(Ended.TIMEOUT) from error
+            raise self._timed_out(ended) from error
 
     def _timed_out(self, ended: Ended) -> WaitTimeoutError:
         return wait_error(ended, self._job, self._waiter.address, self._waiter.seen, self._wait)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from http import HTTPStatus
 from typing import Any, final
 
 from attrs import define, evolve
@@ -13,20 +12,17 @@ from typing_extensions import TypeVar
 
 from runpod_typed._sync.caller import Caller
 from runpod_typed._core import operations
-from runpod_typed._core.call import TurnTooLateError
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.health import EndpointHealth
 from runpod_typed._core.jobs import JobAddress, JobState, JobStatus
 from runpod_typed._core.operations import Request
 from runpod_typed._core.retry_rules import Failure, may_have_taken_effect
 from runpod_typed._core.wait_errors import PASSING_ERRORS, expired_error, wait_error
-from runpod_typed._core.waiting import MS, Ended, Wait
+from runpod_typed._core.waiting import Ended, Wait, may_not_hold_answers
 from runpod_typed._synchronization import sleep, monotonic
 from runpod_typed.errors import APIError, APIStatusError, JobExpiredError, NotFoundError
 
 T = TypeVar("T")
-
-_NO_LONG_POLL = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 
 @final
@@ -112,7 +108,7 @@ class Waiter:
                 operations.hold(endpoint_id, job_id, wait_ms=hold_ms), config, deadline=deadline
             )
         except APIStatusError as error:
-            if error.status_code not in _NO_LONG_POLL:
+            if not may_not_hold_answers(error.status_code):
                 raise
             # Either the job is gone, or this server does not offer to hold answers: the plain look tells.
             state = self.ask(operations.look(endpoint_id, job_id, ttl_ms=ttl_ms), config, deadline)
@@ -147,8 +143,7 @@ class Waiter:
             while True:
                 wait, state = self.step(job, wait)
                 if state.completed:
-                    if state.succeeded and state.execution_time_ms is not None:
-                        room.has_run(endpoint_id, state.execution_time_ms / MS)
+                    room.has_ended(endpoint_id, state)
                     return state
 
     def step(self, job: object, wait: Wait) -> tuple[Wait, JobState[Any]]:
@@ -167,13 +162,13 @@ class Waiter:
             raise wait_error(look, job, self.address, self.seen, wait, health=self._health_for(look, wait))
         if look.delay > 0:
             sleep(look.delay)
-        look = look.in_crowd(self.caller.crowd(wait.config, endpoint_id))
+            crowd = self.caller.crowd(wait.config, endpoint_id)
+        look = look.in_crowd(crowd)
         asked_at = monotonic()
         try:
             state = self.look(wait.config, wait.look_deadline, hold_ms=look.hold_ms)
         except PASSING_ERRORS as error:
-            # A turn that would come too late is refused beforehand.
-            ended = wait.ended((wait.look_deadline if isinstance(error, TurnTooLateError) else None) or monotonic())
+            ended = wait.ended_with(error, monotonic())
             if ended is None:
                 raise
             raise wait_error(ended, job, self.address, self.seen, wait) from error

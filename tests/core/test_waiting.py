@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runpod_typed import JobState, PollPolicy, RateLimit, RetryPolicy
-from runpod_typed._core.call import Call
+from runpod_typed._core.call import Call, TurnTooLateError
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.crowd import ALONE, Crowd
 from runpod_typed._core.job_answers import read_job
@@ -23,10 +23,11 @@ from runpod_typed._core.waiting import (
     Look,
     Wait,
     for_streaming,
+    may_not_hold_answers,
     run_sync_hold_ms,
     ttl_ms,
 )
-from runpod_typed.errors import ConfigurationError
+from runpod_typed.errors import APITimeoutError, ConfigurationError
 from tests.core.calls import CONNECTION, REQUESTS
 
 START = 1000.0
@@ -491,3 +492,26 @@ def test_which_limit_has_ended_is_known_at_any_moment(
     options: dict[str, Any], elapsed: float, ended: Ended | None
 ) -> None:
     assert begun(**options).ended(START + elapsed) is ended
+
+
+# A look that fails
+
+
+def refused_turn() -> TurnTooLateError:
+    """A turn under the rate limits would have come too late."""
+    return TurnTooLateError("late", operation="get_status", method="GET", url="u", request_sent=False)
+
+
+def test_a_turn_that_is_refused_before_the_limit_has_ended_ends_the_wait() -> None:
+    late = APITimeoutError("late", operation="get_status", method="GET", url="u", request_sent=True)
+    wait = Wait.beginning(DEFAULT_CALL_CONFIG, 100.0, timeout=10)
+    assert wait.ended_with(refused_turn(), 105.0) is Ended.TIMEOUT
+    assert wait.ended_with(late, 105.0) is None
+    assert wait.ended_with(late, 110.0) is Ended.TIMEOUT
+    queued = Wait.beginning(DEFAULT_CALL_CONFIG, 100.0, timeout=10, queue_timeout=2)
+    assert queued.ended_with(refused_turn(), 101.0) is Ended.QUEUE_TIMEOUT
+
+
+@pytest.mark.parametrize(("status", "may_not"), [(404, True), (405, True), (400, False), (500, False)])
+def test_two_refusals_may_mean_that_answers_are_not_held(status: int, may_not: bool) -> None:
+    assert may_not_hold_answers(status) is may_not

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod_typed import RateLimit
+from runpod_typed import JobState, RateLimit
 from runpod_typed._core.crowd import Crowd
+from runpod_typed._core.job_answers import read_job
 from runpod_typed._core.polling import RunTimes
 from runpod_typed._core.waiting_room import WaitingRoom
 
@@ -80,10 +82,24 @@ def test_without_a_limit_it_is_always_ones_turn() -> None:
     assert {room.turn("a", Crowd(waiting=1000, limit=None), 5.0) for _ in range(1000)} == {0.0}
 
 
+def ended(status: str, seconds: float | None) -> JobState[Any]:
+    """A job that has ended, and ran for so long, where that is known."""
+    ran = {} if seconds is None else {"executionTime": int(seconds * 1000)}
+    return read_job({"id": "job-1", "status": status, **ran})
+
+
 def test_the_run_times_of_an_endpoints_last_jobs_are_known() -> None:
     room = WaitingRoom()
     assert room.run_times("a") is None
     for seconds in (500.0, 3.0, *([5.0] * 6), 4.0):
-        room.has_run("a", seconds)
+        room.has_ended("a", ended("COMPLETED", seconds))
     assert room.run_times("a") == RunTimes(3.0, 5.0)
     assert room.run_times("b") is None
+
+
+@pytest.mark.parametrize("status", ["FAILED", "CANCELLED", "TIMED_OUT"])
+def test_a_job_without_a_result_tells_nothing_of_how_long_the_next_runs(status: str) -> None:
+    room = WaitingRoom()
+    room.has_ended("a", ended(status, 3.0))
+    room.has_ended("a", ended("COMPLETED", None))
+    assert room.run_times("a") is None
