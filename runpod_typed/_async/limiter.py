@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
 from typing import final
+from weakref import ref
 
 from attrs import define
 
@@ -21,24 +23,24 @@ class AsyncLimiter:
     """The budgets of one client, by the limits that its callers go by."""
 
     def __init__(self) -> None:
-        self._lock = Lock()  # of threads, in both halves: nothing is awaited while it is held
+        self.lock = Lock()  # of threads, in both halves: nothing is awaited while it is held
+        self.held: dict[ref[Turn], tuple[Budget, Ticket]] = {}
+        self._abandoned: deque[ref[Turn]] = deque()
         self._budgets: dict[RateLimits, Budgets] = {}
-        self._abandoned: deque[tuple[Budget, Ticket]] = deque()
 
     async def enter(
         self, limits: RateLimits, endpoint_id: str, operation: str, latest: float | None
     ) -> Turn | TooLate | None:
         """Wait for a turn to send, until `latest`; None where there is no limit."""
-        with self._lock:
+        with self.lock:
             budget = self._find(limits, endpoint_id, operation)
             if budget is None:
                 return None
             now = monotonic()
-            while self._abandoned:
-                left, its_ticket = self._abandoned.pop()
-                left.leave(its_ticket, now, sent=True)
-            turn = Turn(self._lock, budget, self._abandoned)
-            turn.ticket = budget.join(now, latest=latest)
+            if self._abandoned:
+                self._leave_abandoned(now)
+            turn = self._hold(budget, Ticket(latest=math.inf if latest is None else latest))
+            budget.join(turn.ticket, now)
             step = budget.poll(turn.ticket, now, wake=_nobody)
         if isinstance(step, Wait):
             return await self._wait(turn)
@@ -66,7 +68,7 @@ class AsyncLimiter:
 
     def crowd(self, limits: RateLimits, endpoint_id: str, operation: str, waiting: int) -> Crowd:
         """Those who wait for jobs by an operation, under the limit that holds for it now."""
-        with self._lock:
+        with self.lock:
             budget = self._find(limits, endpoint_id, operation)
             if budget is None:
                 return Crowd(waiting=waiting, limit=None)
@@ -74,8 +76,24 @@ class AsyncLimiter:
 
     def on_workers(self, limits: RateLimits, endpoint_id: str, running: int) -> None:
         """Follow the number of an endpoint's running workers."""
-        with self._lock:
+        with self.lock:
             self._of(limits).on_workers(endpoint_id, monotonic(), running)
+
+    def _hold(self, budget: Budget, ticket: Ticket) -> Turn:
+        turn = Turn(self, budget, ticket)
+        # Not a `__del__`, in which an interrupt gets lost with the rest of it: this is called without any Python.
+        self.held[ref(turn, self._abandoned.append)] = budget, ticket
+        return turn
+
+    def _leave_abandoned(self, now: float) -> None:
+        while self._abandoned:
+            # Taken from the list when all is done: who is interrupted does it once more.
+            abandoned = self._abandoned[0]
+            if abandoned in self.held:
+                budget, ticket = self.held[abandoned]
+                budget.leave(ticket, now, sent=True)
+                del self.held[abandoned]
+            self._abandoned.popleft()
 
     def _find(self, limits: RateLimits, endpoint_id: str, operation: str) -> Budget | None:
         return self._of(limits).find(endpoint_id, operation)
@@ -86,40 +104,32 @@ class AsyncLimiter:
         return self._budgets[limits]
 
 
-_NOBODYS = Ticket(latest=0.0, earliest=0.0, gone=True)
-
-
-@define(eq=False)
+@define(eq=False, weakref_slot=True)
 class Turn:
     """A place under a limit: it must be left, whatever happens.
 
     Where an interrupt (Ctrl-C) at a bad moment prevents that, the next caller makes up for it.
     """
 
-    _lock: Lock
+    _limiter: AsyncLimiter
     _budget: Budget
-    _abandoned: deque[tuple[Budget, Ticket]]
-    ticket: Ticket = _NOBODYS
+    ticket: Ticket
 
     def poll(self, wake: Callable[[], None]) -> Admitted | Wait | TooLate:
         """Ask whether the turn has come."""
-        with self._lock:
+        with self._limiter.lock:
             return self._budget.poll(self.ticket, monotonic(), wake=wake)
 
     def refused(self, retry_after: float | None) -> None:
         """The server has answered 429."""
-        with self._lock:
+        with self._limiter.lock:
             self._budget.on_rate_limited(self.ticket, monotonic(), retry_after)
 
     def leave(self, *, sent: bool) -> None:
         """Make room for the next."""
-        with self._lock:
+        with self._limiter.lock:
             self._budget.leave(self.ticket, monotonic(), sent=sent)
-
-    def __del__(self) -> None:
-        if not self.ticket.gone:
-            # Atomic: this may run at any moment, under the lock too.
-            self._abandoned.append((self._budget, self.ticket))
+            self._limiter.held.pop(ref(self), None)
 
 
 def _nobody() -> None:

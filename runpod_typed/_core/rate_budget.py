@@ -8,10 +8,11 @@ A `Budget` is one endpoint's share of one limit. It sends nothing, sleeps nowher
 class serves threads and tasks. The shell around it holds a plain ``threading.Lock`` in both halves, never while it
 waits, and reads the monotonic clock under it::
 
-    with lock:
-        ticket = budget.join(monotonic(), latest=deadline)
+    ticket = Ticket(latest=deadline)
     sent = False
     try:
+        with lock:
+            budget.join(ticket, monotonic())
         while True:
             event = AsyncEvent()
             with lock:
@@ -30,9 +31,9 @@ waits, and reads the monotonic clock under it::
         with lock:
             budget.leave(ticket, monotonic(), sent=sent)
 
-That is the whole contract: each `join` is followed by one `leave`, whatever happens in between; a caller polls again
-when it is woken and when its wait is over; `wake` is quick and does not call the budget. After a fork the child makes
-new budgets: the callers inside the old ones are the parent's.
+That is the whole contract: each `join`, even one that an interrupt broke off, is followed by one `leave`, whatever
+happens in between; a caller polls again when it is woken and when its wait is over; `wake` is quick and does not call
+the budget. After a fork the child makes new budgets: the callers inside the old ones are the parent's.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Ticket:
     """A caller's place: in line at first, inside from its turn until it leaves.
 
     Attributes:
-        latest: When the turn is too late for the caller.
+        latest: When the turn is too late for the caller; infinity for never.
         earliest: The earliest time for its turn, as far as could be told when it joined.
         admitted_at: When its turn came; None before.
         gone: Whether it has left.
@@ -77,8 +78,8 @@ class Ticket:
         wakes_at: When the caller polls by itself, while it is the first in line.
     """
 
-    latest: float
-    earliest: float
+    latest: float = math.inf
+    earliest: float = -math.inf
     admitted_at: float | None = None
     gone: bool = False
     wake: Callable[[], None] | None = None
@@ -174,22 +175,20 @@ class Budget:
         """How many callers have had their turn and not left."""
         return len(self._inside)
 
-    def join(self, now: float, *, latest: float | None = None) -> Ticket:
+    def join(self, ticket: Ticket, now: float) -> None:
         """Take a place at the end of the line.
 
         Args:
+            ticket: The caller's place. The caller has it before, so that it can leave whatever happens here.
             now: The time.
-            latest: When the turn is too late; None for never.
         """
         self._pass_time(now)
-        limit = math.inf if latest is None else latest
         if not self._line and self._has_room():  # as it mostly is
-            ticket = Ticket(latest=limit, earliest=self._now)
+            ticket.earliest = self._now
             self._let_in(ticket)
         else:
-            ticket = Ticket(latest=limit, earliest=self._turn(len(self._line)))
+            ticket.earliest = self._turn(len(self._line))
             self._line[ticket] = None
-        return ticket
 
     def poll(self, ticket: Ticket, now: float, *, wake: Callable[[], None]) -> Admitted | Wait | TooLate:
         """Ask whether it is the ticket's turn.

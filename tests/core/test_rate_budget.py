@@ -37,14 +37,20 @@ def ignore() -> None:
     pass
 
 
+def joins(limited: Budget, now: float, latest: float | None = None) -> Ticket:
+    ticket = Ticket(latest=math.inf if latest is None else latest)
+    limited.join(ticket, now)
+    return ticket
+
+
 def enters(limited: Budget, now: float) -> Ticket:
-    ticket = limited.join(now)
+    ticket = joins(limited, now)
     assert isinstance(limited.poll(ticket, now, wake=ignore), Admitted)
     return ticket
 
 
 def waits(limited: Budget, now: float, wake: Callable[[], None] = ignore) -> tuple[Ticket, float | None]:
-    ticket = limited.join(now)
+    ticket = joins(limited, now)
     step = limited.poll(ticket, now, wake=wake)
     assert isinstance(step, Wait)
     return ticket, step.seconds
@@ -137,8 +143,8 @@ def test_a_caller_whose_time_ends_before_its_turn_is_told_at_once() -> None:
     limited = budget(requests=2)
     for _ in range(2):
         limited.leave(enters(limited, 0.0), 0.0, sent=True)
-    line = [limited.join(0.0) for _ in range(4)]
-    in_time, too_late = limited.join(1.0, latest=30.0), limited.join(1.0, latest=29.0)
+    line = [joins(limited, 0.0) for _ in range(4)]
+    in_time, too_late = joins(limited, 1.0, latest=30.0), joins(limited, 1.0, latest=29.0)
     assert isinstance(limited.poll(line[0], 1.0, wake=ignore), Wait)
     assert isinstance(limited.poll(in_time, 1.0, wake=ignore), Wait)
     verdict = limited.poll(too_late, 1.0, wake=ignore)
@@ -150,16 +156,16 @@ def test_a_caller_whose_time_ends_before_its_turn_is_told_at_once() -> None:
 
 def test_a_caller_without_any_time_has_its_turn_at_once_or_never() -> None:
     limited = budget(requests=1)
-    ticket = limited.join(5.0, latest=5.0)
+    ticket = joins(limited, 5.0, latest=5.0)
     assert isinstance(limited.poll(ticket, 5.0, wake=ignore), Admitted)
-    late = limited.join(5.0, latest=5.0)
+    late = joins(limited, 5.0, latest=5.0)
     assert isinstance(limited.poll(late, 5.0, wake=ignore), TooLate)
 
 
 def test_a_caller_waits_for_somebody_to_leave_no_longer_than_its_time() -> None:
     limited = budget(concurrent=1)
     enters(limited, 0.0)
-    ticket = limited.join(0.0, latest=4.0)
+    ticket = joins(limited, 0.0, latest=4.0)
     assert limited.poll(ticket, 0.0, wake=ignore) == Wait(4.0)
     assert isinstance(limited.poll(ticket, 4.0, wake=ignore), TooLate)
 
@@ -168,7 +174,7 @@ def test_a_caller_whose_time_ends_within_a_pause_is_told_at_once() -> None:
     rung: list[str] = []
     limited = budget(concurrent=1)
     first = enters(limited, 0.0)
-    hasty = limited.join(0.0, latest=5.0)
+    hasty = joins(limited, 0.0, latest=5.0)
     limited.poll(hasty, 0.0, wake=lambda: rung.append("hasty"))
     limited.on_rate_limited(first, 1.0, 20.0)
     assert rung == ["hasty"]
@@ -351,7 +357,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
     @rule(time_left=st.none() | st.floats(0, 30))
     def somebody_joins(self, time_left: float | None) -> None:
         latest = None if time_left is None else self.now + time_left
-        caller = Caller(self.budget.join(self.now, latest=latest))
+        caller = Caller(joins(self.budget, self.now, latest))
         self.joined.append(caller)
         self.line.append(caller)
         self.see_who_is_admitted()
@@ -505,7 +511,7 @@ class Simulation:
             event()
 
     def join(self, number: int) -> None:
-        self.poll(number, self.limited.join(self.now), [])
+        self.poll(number, joins(self.limited, self.now), [])
 
     def poll(self, number: int, ticket: Ticket, woken: list[bool]) -> None:
         if woken:
@@ -568,9 +574,10 @@ def take_turns_in_threads(limited: Budget, callers: int) -> int:
 
     def call() -> None:
         nonlocal inside, most
-        with lock:
-            ticket = limited.join(monotonic())
+        ticket = Ticket()
         try:
+            with lock:
+                limited.join(ticket, monotonic())
             while True:
                 event = threading.Event()
                 with lock:
@@ -610,10 +617,11 @@ def test_tasks_take_turns_and_all_of_them_come_through_though_some_are_cancelled
 
     async def call() -> None:
         nonlocal inside, most
-        with lock:
-            ticket = limited.join(monotonic())
+        ticket = Ticket()
         sent = False
         try:
+            with lock:
+                limited.join(ticket, monotonic())
             while True:
                 event = asyncio.Event()
                 with lock:
