@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SWITCH_VARIABLE = "RUNPOD_TYPED_AIOHTTP"
 
 _LARGEST_PART = 64 * 1024
+_BODY_HEADERS = {"Content-Type": "application/json"}  # aiohttp adds the length
 
 
 def fast_sender(config: ConnectionConfig) -> Sender | None:
@@ -77,7 +78,6 @@ class AsyncAiohttpSender:
         self._base_url = str(config.base_url)
         self._loop = asyncio.get_running_loop()
         self._session = _session(config)
-        self._headers: dict[str, dict[str, str]] = {}
 
     async def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
         """Send a request and take the whole answer in, within `seconds`."""
@@ -95,29 +95,22 @@ class AsyncAiohttpSender:
 
     async def _exchange(self, request: HttpRequest) -> HttpAnswer:
         config = self._config
-        async with self._session.request(
+        response = await self._session.request(
             request.method,
             self._url(self._base_url + request.target),
-            headers=self._headers_of(request),
+            headers=None if request.method == "GET" else _BODY_HEADERS,
             data=_sendable(request.body),
             allow_redirects=False,
-        ) as response:
+        )
+        try:
             buffer = BodyBuffer(config.max_response_bytes)
             while part := await response.content.readany():
                 if not buffer.add(part):
                     response.close()
                     break
             return buffer.answer(response.status, response.raw_headers)
-
-    def _headers_of(self, request: HttpRequest) -> dict[str, str]:
-        """A request's headers, made once for each method; aiohttp adds the length of the body."""
-        if request.method not in self._headers:
-            self._headers[request.method] = {
-                name.decode(): value.decode()
-                for name, value in self._config.headers(request)
-                if name != b"Content-Length"
-            }
-        return self._headers[request.method]
+        finally:
+            response.release()  # the connection is kept where the answer was read to its end
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -136,6 +129,10 @@ class AsyncAiohttpSender:
 def _sendable(body: bytes | None) -> bytes | BytesIO | None:
     """The body as aiohttp wants it: a large one in parts, so that other tasks get their turn in between."""
     return BytesIO(body) if body is not None and len(body) > _LARGEST_PART else body
+
+
+def _decoded(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in headers}
 
 
 def _session(config: ConnectionConfig) -> aiohttp.ClientSession:
@@ -158,6 +155,7 @@ def _session(config: ConnectionConfig) -> aiohttp.ClientSession:
             ssl=tls_context() if config.base_url.scheme == "https" else True,
             keepalive_timeout=KEEPALIVE_EXPIRY,
         ),
+        headers=_decoded(config.headers(HttpRequest(method="GET", target=""))),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT),  # for the rest there is the attempt's deadline
