@@ -40,8 +40,7 @@ class AsyncLimiter:
             if self._abandoned:
                 self._leave_abandoned(now)
             turn = self._hold(budget, Ticket(latest=math.inf if latest is None else latest))
-            budget.join(turn.ticket, now)
-            step = budget.poll(turn.ticket, now, wake=_nobody)
+            step = budget.join(turn.ticket, now) or budget.poll(turn.ticket, now, wake=_nobody)
         if isinstance(step, Wait):
             return await self._wait(turn)
         if isinstance(step, TooLate):
@@ -99,9 +98,10 @@ class AsyncLimiter:
         return self._of(limits).find(endpoint_id, operation)
 
     def _of(self, limits: RateLimits) -> Budgets:
-        if limits not in self._budgets:
-            self._budgets[limits] = Budgets(limits)
-        return self._budgets[limits]
+        budgets = self._budgets.get(limits)
+        if budgets is None:
+            budgets = self._budgets[limits] = Budgets(limits)
+        return budgets
 
 
 @define(eq=False, weakref_slot=True)

@@ -175,8 +175,8 @@ class Budget:
         """How many callers have had their turn and not left."""
         return len(self._inside)
 
-    def join(self, ticket: Ticket, now: float) -> None:
-        """Take a place at the end of the line.
+    def join(self, ticket: Ticket, now: float) -> Admitted | None:
+        """Take a place at the end of the line, or go in at once where nobody stands in it and there is room.
 
         Args:
             ticket: The caller's place. The caller has it before, so that it can leave whatever happens here.
@@ -186,9 +186,10 @@ class Budget:
         if not self._line and self._has_room():  # as it mostly is
             ticket.earliest = self._now
             self._let_in(ticket)
-        else:
-            ticket.earliest = self._turn(len(self._line))
-            self._line[ticket] = None
+            return _ADMITTED
+        ticket.earliest = self._turn(len(self._line))
+        self._line[ticket] = None
+        return None
 
     def poll(self, ticket: Ticket, now: float, *, wake: Callable[[], None]) -> Admitted | Wait | TooLate:
         """Ask whether it is the ticket's turn.
@@ -370,9 +371,11 @@ class Budgets:
     def find(self, endpoint_id: str, operation: str) -> Budget | None:
         """The budget that an operation on an endpoint counts to; None where there is no limit."""
         key = endpoint_id, operation
-        if key not in self._by_operation:
-            self._by_operation[key] = self._make(endpoint_id, operation)
-        return self._by_operation[key]
+        try:
+            return self._by_operation[key]
+        except KeyError:
+            budget = self._by_operation[key] = self._make(endpoint_id, operation)
+            return budget
 
     def on_workers(self, endpoint_id: str, now: float, running: int) -> None:
         """Follow the number of an endpoint's running workers, in all its budgets."""
