@@ -64,11 +64,8 @@ class Call(Generic[T_co]):
 
     def attempt_seconds(self, now: float) -> float:
         """Seconds that an attempt may last that begins now; 0 or less where there is no time for one."""
-        budget_left = self.config.retry.budget - self._elapsed(now)
-        limits = [self.config.timeout, budget_left]
-        if self.deadline is not None:
-            limits.append(self.deadline - now)
-        return min(limits)
+        seconds = min(self.config.timeout, self.config.retry.budget - self._elapsed(now))
+        return seconds if self.deadline is None else min(seconds, self.deadline - now)
 
     def result(
         self, outcome: HttpAnswer | TransportFailure, *, seconds: float, wall_clock: datetime

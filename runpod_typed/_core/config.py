@@ -56,6 +56,11 @@ class BaseUrl:
     host: str
     port: int | None
     path: str
+    _text: str = field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        # Each request needs it.
+        object.__setattr__(self, "_text", f"{self.scheme}://{self.authority}{self.path}")
 
     @property
     def authority(self) -> str:
@@ -64,7 +69,7 @@ class BaseUrl:
         return host if self.port is None else f"{host}:{self.port}"
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}{self.path}"
+        return self._text
 
 
 def _check_cap(_connection: ConnectionConfig, attribute: Attribute[Any], value: object) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from gzip import GzipFile
 from io import BytesIO
+from typing import Final
 
 from attrs import define, evolve, field, frozen
 
@@ -106,6 +107,10 @@ class TransportFailure:
         """The failure without a secret that the server has sent back."""
         reason = secret.cut_from(self.reason.encode("utf-8", "surrogatepass"))
         return evolve(self, reason=reason.decode("utf-8", "surrogatepass"))
+
+
+NO_TIME_LEFT: Final = TransportFailure("there was no time left to ask", request_sent=False, timed_out=True)
+"""What an attempt amounts to whose time is over before it begins."""
 
 
 class AboveCapError(ValueError):

@@ -27,7 +27,9 @@ def with_typed_output(state: JobState[Any], codec: Codec[OutT]) -> JobState[OutT
     """
     if state.status is not JobStatus.COMPLETED:
         return cast("JobState[OutT]", state)
-    return evolve(state, output=decode_output(codec, output_as_it_came(state), job_id=state.id))
+    came = output_as_it_came(state)
+    output = decode_output(codec, came, job_id=state.id)
+    return cast("JobState[OutT]", state) if output is came else evolve(state, output=output)
 
 
 def was_cancelled(state: JobState[Any]) -> bool:

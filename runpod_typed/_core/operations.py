@@ -11,6 +11,7 @@ generator to both.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from types import ModuleType
 from typing import Any, Generic
@@ -224,7 +225,12 @@ def _held(
 def _target(kwargs: Mapping[str, Any]) -> str:
     target: str = kwargs["url"]
     query: Mapping[str, Any] = kwargs.get("params") or {}
-    return f"{target}?{urlencode(query)}" if query else target
+    return f"{target}?{_query(*query.items())}" if query else target
+
+
+@lru_cache(maxsize=256)  # most looks ask for the same
+def _query(*items: tuple[str, int]) -> str:
+    return urlencode(items)
 
 
 def oversize_error(request: Request[Any]) -> PayloadTooLargeError | None:

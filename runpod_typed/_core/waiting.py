@@ -211,15 +211,17 @@ class Wait:
         if self.watch_progress and (self.looks == 0 or elapsed < _EVENT_SHORT_LOOKS):
             pause = 0.0 if self.looks == 0 else max(_EVENT_INTERVAL, _EVENT_SHARE * elapsed, turn)
             return Look(delay=min(pause, remaining))
-        interval = max(turn, poll_interval(self.config.poll, self._age(now), random, usual=self._usual(usual)))
         longest = self._longest_hold(elapsed) if holds and self.config.poll.long_poll else 0.0
+        pause = 0.0
         if longest == 0:
-            pause = 0.0 if self.looks == 0 and not self.known else interval
+            at_once = self.looks == 0 and not self.known
         elif crowd.held_share == 1:
-            pause = 0.0 if self.held else interval
+            at_once = self.held
         else:
-            pause = turn if self.held or self.crowded_out else interval
+            at_once, pause = self.held or self.crowded_out, turn
             longest = min(longest, crowd.interval * crowd.held_share)
+        if not at_once:
+            pause = max(turn, poll_interval(self.config.poll, self._age(now), random, usual=self._usual(usual)))
         pause = min(pause, remaining)
         hold = min(longest, remaining - pause)
         return Look(delay=pause, hold_ms=int(hold * MS) if hold >= _SHORTEST_HOLD else None)
@@ -251,6 +253,8 @@ class Wait:
 
     def looked(self, look: Look, state: JobState[Any], *, asked_at: float, answered_at: float) -> Wait:
         """What is known after a look: how long its answer took, and where the job stands by now."""
+        if state.completed:
+            return self  # nothing comes after
         runs = state.status.is_running
         return attrs.evolve(
             self,

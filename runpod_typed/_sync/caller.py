@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random, SystemRandom
-from typing import Any, final
+from typing import final
 
 import httpx
 from attrs import evolve, field, frozen
@@ -19,7 +19,7 @@ from runpod_typed._core.call import Call
 from runpod_typed._core.config import CallConfig, ConnectionConfig
 from runpod_typed._core.crowd import Crowd
 from runpod_typed._core.health import EndpointHealth
-from runpod_typed._core.http import HttpAnswer, TransportFailure
+from runpod_typed._core.http import NO_TIME_LEFT, HttpAnswer, TransportFailure
 from runpod_typed._core.operations import STATUS, Request
 from runpod_typed._core.rate_budget import TooLate
 from runpod_typed._core.retry_rules import Retry
@@ -113,11 +113,12 @@ class Caller:
         )
         if isinstance(turn, TooLate):
             return call.no_turn(turn), call
-        call = call.begun(monotonic())
+        now = monotonic()
+        call = call.begun(now)
+        seconds = call.attempt_seconds(now)
         outcome: HttpAnswer | TransportFailure | None = None
         try:
-            seconds = call.attempt_seconds(monotonic())
-            outcome = self._send(here.transport, call.request, seconds)
+            outcome = here.transport.open().send(call.request.http, seconds) if seconds > 0 else NO_TIME_LEFT
             result = call.result(outcome, seconds=seconds, wall_clock=datetime.now(UTC))
             if turn is not None and call.was_refused(result):
                 turn.refused(result.retry_after)
@@ -125,13 +126,6 @@ class Caller:
         finally:
             if turn is not None:
                 turn.leave(sent=not isinstance(outcome, TransportFailure) or outcome.request_sent)
-
-    def _send(
-        self, transport: Transport, request: Request[Any], seconds: float
-    ) -> HttpAnswer | TransportFailure:
-        if seconds <= 0:
-            return TransportFailure("there was no time left to ask", request_sent=False, timed_out=True)
-        return transport.send(request.http, seconds)
 
     def keeping_nothing_open(self) -> Caller:
         """Another one, which closes each connection after its request, for where nobody would do it."""

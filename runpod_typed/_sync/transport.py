@@ -10,7 +10,6 @@ import httpx
 
 from runpod_typed._sync.senders import ClientSender, PoolSender, Sender
 from runpod_typed._core.config import ConnectionConfig, proxy_for
-from runpod_typed._core.http import HttpAnswer, HttpRequest, TransportFailure
 from runpod_typed._fast_sender import fast_sender, load_fast_sender
 from runpod_typed._synchronization import close_with, runtime
 from runpod_typed.errors import ConfigurationError
@@ -32,14 +31,6 @@ class Transport:
         self._closed = False
         if http_client is None:
             load_fast_sender(config)
-
-    def send(self, request: HttpRequest, seconds: float) -> HttpAnswer | TransportFailure:
-        """Send a request and take the whole answer in, within `seconds`.
-
-        Raises:
-            ConfigurationError: The client is closed.
-        """
-        return self.open().send(request, seconds)
 
     def in_this_process(self) -> Transport:
         """Another one for a child of this process, over connections of its own; closed where this one is."""
