@@ -32,11 +32,11 @@ class Sizes:
         generations: How often the code is generated.
     """
 
-    rounds: int = 7
+    rounds: int = 21
     calls: int = 250
     at_once: int = 200
     batches: int = 4
-    slow_rounds: int = 3
+    slow_rounds: int = 5
     slow_seconds: float = 5.0
     starts: int = 7
     late_jobs: int = 300
