@@ -133,9 +133,9 @@ async def async_sleep(seconds: float) -> None:
     await anyio.sleep(seconds)
 
 
-def content(body: bytes | None) -> bytes:
+def content(body: bytes | None) -> tuple[bytes, ...]:
     """A request's body as a pool takes it."""
-    return body or b""
+    return (body,) if body else ()
 
 
 @final

@@ -40,6 +40,26 @@ class AsyncSender(Protocol):
 
 
 @final
+class _Request(httpcore.Request):
+    """A request of parts that are as httpcore keeps them. Its own looks at each header once more, at each request."""
+
+    def __init__(
+        self,
+        method: bytes,
+        url: httpcore.URL,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes | None,
+        *,
+        connect_timeout: float,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.stream = async_content(body)
+        self.extensions = {"timeout": {"connect": connect_timeout}}
+
+
+@final
 class AsyncPoolSender:
     """Attempts over httpcore's connections, straight: half the work of a whole HTTP client."""
 
@@ -80,14 +100,14 @@ class AsyncPoolSender:
     ) -> HttpAnswer:
         base = self._config.base_url
         response = await connection.handle_async_request(
-            httpcore.Request(
-                request.method,
+            _Request(
+                request.method.encode(),
                 httpcore.URL(
                     scheme=self._scheme, host=self._host, port=base.port, target=f"{base.path}{request.target}".encode()
                 ),
-                headers=self._config.headers(request),
-                content=async_content(request.body),
-                extensions={"timeout": {"connect": min(CONNECT_TIMEOUT, seconds)}},
+                self._config.headers(request),
+                request.body,
+                connect_timeout=min(CONNECT_TIMEOUT, seconds),
             )
         )
         parts = response.aiter_stream()
