@@ -16,6 +16,7 @@ class Sizes:
         batches: So many times a round.
         slow_rounds: Rounds of the row whose jobs last.
         slow_seconds: How long those jobs last.
+        pause: Seconds of silence before those jobs, in the row about that.
         starts: Rounds of the start-up row.
         late_jobs: Jobs in the row about lateness.
         late_seconds: How long those last, at least and at most.
@@ -38,6 +39,7 @@ class Sizes:
     batches: int = 4
     slow_rounds: int = 5
     slow_seconds: float = 5.0
+    pause: float = 6.0
     starts: int = 7
     late_jobs: int = 300
     late_seconds: tuple[float, float] = (1.0, 7.0)
@@ -62,6 +64,7 @@ SMOKE = Sizes(
     batches=1,
     slow_rounds=1,
     slow_seconds=0.2,
+    pause=0.1,
     starts=1,
     late_jobs=5,
     late_seconds=(0.1, 0.3),
