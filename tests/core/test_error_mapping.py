@@ -5,8 +5,12 @@ import pickle
 from typing import Any, Final
 
 import pytest
+from attrs import evolve
 
+from runpod_typed._core.config import DEFAULT_CALL_CONFIG
 from runpod_typed._core.http import BodyBuffer
+from runpod_typed._core.jobs import output_as_it_came
+from runpod_typed._core.json import JSONText
 from runpod_typed.errors import (
     APIResponseValidationError,
     APIStatusError,
@@ -20,7 +24,7 @@ from runpod_typed.errors import (
     ServerError,
     UnprocessableEntityError,
 )
-from tests.core.calls import GOOD, KEY, REQUESTS, answer, error, result
+from tests.core.calls import GOOD, KEY, NOW, REQUESTS, answer, call_of, error, result
 
 # Statuses
 
@@ -262,6 +266,24 @@ def test_other_operations_go_by_the_status(name: str) -> None:
 @pytest.mark.parametrize("body", [{"id": "j", "status": "IN_PROGRESS"}, {"status": "FAILED"}, {"status": "error"}, []])
 def test_what_is_no_ended_job_goes_by_the_status(body: object) -> None:
     assert type(error("get_status", answer(body, 404))) is NotFoundError
+
+
+LEAVING = evolve(DEFAULT_CALL_CONFIG, leave_outputs=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ({"id": "j", "status": "COMPLETED", "output": {"n": 1}}, True),
+        ({"id": "j", "status": "COMPLETED"}, False),
+        ({"id": "j", "status": "IN_PROGRESS", "output": {"n": 1}}, False),
+    ],
+)
+def test_the_output_of_a_job_that_has_ended_is_left_as_text_for_its_codec(body: Any, *, left: bool) -> None:
+    found: Any = call_of(REQUESTS["get_status"], LEAVING).result(answer(body), seconds=5.0, wall_clock=NOW)
+    assert isinstance(output_as_it_came(found), JSONText) == left
+    assert found.status == body["status"]
+    assert (found.output or found.progress) == body.get("output")
 
 
 @pytest.mark.parametrize("status", [200, 404, 429, 500])
