@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, final
 
 from typing_extensions import override
 
-from runpod_typed._core.config import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
+from runpod_typed._core.config import BODY_TYPE, CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
 from runpod_typed._core.error_mapping import transport_failure
 from runpod_typed._core.http import BodyBuffer, HttpAnswer, HttpRequest, TransportFailure
 from runpod_typed._network import mark_sent, tls_context
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 SWITCH_VARIABLE = "RUNPOD_TYPED_AIOHTTP"
 
 _LARGEST_PART = 64 * 1024
-_BODY_HEADERS = {"Content-Type": "application/json"}  # aiohttp adds the length
 
 
 def fast_sender(config: ConnectionConfig) -> Sender | None:
@@ -131,8 +131,11 @@ def _sendable(body: bytes | None) -> bytes | BytesIO | None:
     return BytesIO(body) if body is not None and len(body) > _LARGEST_PART else body
 
 
-def _decoded(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in headers}
+
+
+_BODY_HEADERS = _decoded([BODY_TYPE])  # aiohttp adds the length
 
 
 def _session(config: ConnectionConfig) -> aiohttp.ClientSession:

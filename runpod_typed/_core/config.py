@@ -43,6 +43,8 @@ _COMMON_HEADERS = (
     (b"User-Agent", f"runpod-typed/{__version__}".encode()),
 )
 
+BODY_TYPE = (b"Content-Type", b"application/json")
+
 _ENDPOINT_ID = re.compile(wire.ENDPOINT_ID_PATTERN)
 _JOB_ID = re.compile(wire.JOB_ID_PATTERN)
 _KEY = re.compile(r"[\x21-\x7e]+")  # visible ASCII: anything else could forge a header or break it
@@ -135,7 +137,7 @@ class ConnectionConfig:
 
 
 def _body_headers(body: bytes | None) -> tuple[tuple[bytes, bytes], ...]:
-    return (b"Content-Type", b"application/json"), (b"Content-Length", str(len(body or b"")).encode())
+    return BODY_TYPE, (b"Content-Length", str(len(body or b"")).encode())
 
 
 def _timeout(value: Duration) -> float:
