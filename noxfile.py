@@ -108,6 +108,7 @@ def lint(session: nox.Session) -> None:
     session.install("-e", ".[local]", *groups("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    session.run("lint-imports")
     session.run("pytest", "tests/architecture")
 
 

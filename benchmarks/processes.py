@@ -16,7 +16,7 @@ from benchmarks.environments import ROOT, Environment
 from benchmarks.probe import Sample
 
 
-class _Process:
+class _PerProcessState:
     """A Python program of this package, which ends when its standard input is closed."""
 
     def __init__(self, options: Sequence[str], command: Sequence[str], variables: Mapping[str, str] | None) -> None:
@@ -67,7 +67,7 @@ class ServerReport:
     most_open: int
 
 
-class Server(_Process):
+class Server(_PerProcessState):
     """The benchmark server."""
 
     def __init__(self, *, limited: bool = False) -> None:
@@ -96,7 +96,7 @@ class Server(_Process):
             connection.close()
 
 
-class Probe(_Process):
+class Probe(_PerProcessState):
     """One contender in a process of its own, with nothing but its own installation."""
 
     def __init__(

@@ -13,13 +13,13 @@ from runpod_typed import errors
 from runpod_typed._async.client import AsyncClient
 from runpod_typed._async.endpoint import AsyncEndpoint
 from runpod_typed._async.job import AsyncJob
-from runpod_typed._core.codecs import Codec
-from runpod_typed._core.health import EndpointHealth, EndpointMetrics, JobCounts, PurgeResult, WorkerCounts
-from runpod_typed._core.jobs import JobEvent, JobState, JobStatus, StreamChunk
-from runpod_typed._core.options import ExecutionPolicy, S3Config
-from runpod_typed._core.polling import PollPolicy
-from runpod_typed._core.rate_limit import RateLimit, RateLimits
-from runpod_typed._core.retry import FailedAttempt, OperationKind, RetryPolicy
+from runpod_typed._codecs.codec import Codec
+from runpod_typed._models.health import EndpointHealth, EndpointMetrics, JobCounts, PurgeResult, WorkerCounts
+from runpod_typed._models.jobs import JobEvent, JobState, JobStatus, StreamChunk
+from runpod_typed._models.options import ExecutionPolicy, S3Config
+from runpod_typed._models.poll_policy import PollPolicy
+from runpod_typed._models.rate_limits import RateLimit, RateLimits
+from runpod_typed._models.retry_policy import FailedAttempt, OperationKind, RetryPolicy
 from runpod_typed._sync.client import Client
 from runpod_typed._sync.endpoint import Endpoint
 from runpod_typed._sync.job import Job

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Protocol, Self, final
 
 from attrs import define
 
-from runpod_typed._core.durations import Duration, to_optional_seconds
-from runpod_typed._core.redaction import Secret
+from runpod_typed._models.durations import Duration, to_optional_seconds
+from runpod_typed._models.secret import Secret
 
 if TYPE_CHECKING:
     import anyio
@@ -157,12 +157,12 @@ class AsyncContent:
 async_content = AsyncContent
 
 
-def run_out(parts: Iterator[bytes]) -> None:
+def drain(parts: Iterator[bytes]) -> None:
     """Nothing: a generator that is left in the middle ends at once."""
     del parts
 
 
-async def async_run_out(parts: AsyncIterator[bytes]) -> None:
+async def async_drain(parts: AsyncIterator[bytes]) -> None:
     """Let the generators behind an answer that is closed come to their end; trio warns of each that does not."""
     with suppress(Exception):  # where it was closed in the middle, reading on fails
         async for _ in parts:
@@ -227,7 +227,7 @@ class AsyncEvent:
 
 
 @final
-class Slots:
+class CapacityLimiter:
     """No limit: each thread makes one request at a time."""
 
     def __init__(self, count: int) -> None:
@@ -243,7 +243,7 @@ class Slots:
 
 
 @final
-class AsyncSlots:
+class AsyncCapacityLimiter:
     """So many tasks at a time; the others wait."""
 
     def __init__(self, count: int) -> None:

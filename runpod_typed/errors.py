@@ -40,8 +40,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runpod_typed._async.job import AsyncJob
-    from runpod_typed._core.health import EndpointHealth
-    from runpod_typed._core.jobs import JobState
+    from runpod_typed._models.health import EndpointHealth
+    from runpod_typed._models.jobs import JobState
     from runpod_typed._sync.job import Job
 
 __all__ = [

@@ -6,13 +6,13 @@ from typing import Any, overload
 
 from typing_extensions import TypeForm, TypeVar
 
-from runpod_typed._core import json
-from runpod_typed._core.codecs import UNTYPED, Codec, codec_for
-from runpod_typed._core.job_answers import read_completed_job, read_job
-from runpod_typed._core.job_outcomes import with_typed_output
-from runpod_typed._core.jobs import JobState
-from runpod_typed._core.json import DecodesText
-from runpod_typed._core.shapes import WrongShapeError
+from runpod_typed._codecs import json
+from runpod_typed._codecs.codec import UNTYPED, Codec, codec_for
+from runpod_typed._codecs.json import DecodesText
+from runpod_typed._core.responses import read_completed_job, read_job
+from runpod_typed._core.results import with_typed_output
+from runpod_typed._models.jobs import JobState
+from runpod_typed._models.validation import ValidationError
 from runpod_typed.errors import InputError
 
 __all__ = ["parse_webhook"]
@@ -56,6 +56,6 @@ def parse_webhook(body: bytes | str, *, output_type: Any = UNTYPED) -> JobState[
         state = completed or read_job(json.decode(data))
     except json.MalformedJSON as error:
         raise InputError(f"The webhook's body is no JSON: {error}.") from None
-    except (WrongShapeError, UnicodeEncodeError) as error:
+    except (ValidationError, UnicodeEncodeError) as error:
         raise InputError(f"The webhook's body tells of no job: {error}.") from None
     return with_typed_output(state, codec)

@@ -13,7 +13,8 @@ from typing import Final
 
 import attrs
 
-from runpod_typed._core.config import DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_TIMEOUT
+from runpod_typed._core.config import DEFAULT_TIMEOUT
+from runpod_typed._transport.connection import DEFAULT_MAX_RESPONSE_BYTES
 from runpod_typed.local import FaultKind
 from scripts import http_reference
 from scripts.spec_document import SpecDocument

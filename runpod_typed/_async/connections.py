@@ -8,9 +8,10 @@ from typing import final
 
 import httpcore
 
-from runpod_typed._core.config import KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig, ProxyAddress
-from runpod_typed._network import AsyncBackend, httpcore_proxy, tls_context
-from runpod_typed._synchronization import AsyncSlots, async_shielded
+from runpod_typed._synchronization import AsyncCapacityLimiter, async_shielded
+from runpod_typed._transport.connection import KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
+from runpod_typed._transport.network import AsyncBackend, httpcore_proxy, tls_context
+from runpod_typed._transport.proxies import ProxyAddress
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -26,7 +27,7 @@ class AsyncConnections:
 
     def __init__(self, config: ConnectionConfig, proxy: ProxyAddress | None = None) -> None:
         base = config.base_url
-        self.slots = AsyncSlots(POOL_SIZE)
+        self.slots = AsyncCapacityLimiter(POOL_SIZE)
         self._most_idle = config.idle_connections
         self._origin = httpcore.Origin(
             base.scheme.encode(), base.host.encode(), base.port or _DEFAULT_PORTS[base.scheme]

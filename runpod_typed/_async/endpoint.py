@@ -11,24 +11,25 @@ from attrs import evolve
 from typing_extensions import TypeForm, TypeVar
 
 from runpod_typed._async.job import AsyncJob
-from runpod_typed._async.wait import AsyncWaiter
+from runpod_typed._async.polling import AsyncWaiter
+from runpod_typed._codecs.codec import UNTYPED, Codec, codec_for
+from runpod_typed._codecs.json import DecodesText
 from runpod_typed._core import operations
-from runpod_typed._core.codecs import UNTYPED, Codec, codec_for
-from runpod_typed._core.config import check_endpoint_id, check_job_id, check_owner, openai_base_url
-from runpod_typed._core.durations import Duration, to_optional_seconds
-from runpod_typed._core.envelope import RunRequest, build_run_request
-from runpod_typed._core.health import EndpointHealth, EndpointMetrics, PurgeResult
-from runpod_typed._core.job_outcomes import result_of, with_typed_output
-from runpod_typed._core.jobs import JobAddress, JobCodecs, JobState
-from runpod_typed._core.json import DecodesText
 from runpod_typed._core.operations import Request, oversize_error
-from runpod_typed._core.options import ExecutionPolicy, S3Config
-from runpod_typed._core.polling import PollPolicy
-from runpod_typed._core.rate_limit import RateLimits
-from runpod_typed._core.redaction import Secret, hidden
-from runpod_typed._core.retry import RetryPolicy
-from runpod_typed._core.waiting import run_sync_hold_ms
+from runpod_typed._core.results import result_of, with_typed_output
+from runpod_typed._core.run_request import RunRequest, build_run_request
+from runpod_typed._core.schedule import run_sync_hold_ms
+from runpod_typed._models.durations import Duration, to_optional_seconds
+from runpod_typed._models.health import EndpointHealth, EndpointMetrics, PurgeResult
+from runpod_typed._models.jobs import JobAddress, JobCodecs, JobState
+from runpod_typed._models.options import ExecutionPolicy, S3Config
+from runpod_typed._models.poll_policy import PollPolicy
+from runpod_typed._models.rate_limits import RateLimits
+from runpod_typed._models.retry_policy import RetryPolicy
+from runpod_typed._models.secret import Secret, hidden
+from runpod_typed._models.validators import check_endpoint_id, check_job_id, check_owner
 from runpod_typed._synchronization import deadline_after, monotonic
+from runpod_typed._transport.connection import openai_base_url
 
 if TYPE_CHECKING:
     from runpod_typed._async.client import AsyncClient
@@ -143,7 +144,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         owner = _owner(client, key, url)
         self._own_client = owner if client is None else None
         # A client shows its connections to its endpoints and to nobody else.
-        self._caller = owner._caller  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
+        self._executor = owner._executor  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
         config = owner._config  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
         self._config = evolve(config, leave_outputs=isinstance(self._codecs.output, DecodesText))
 
@@ -154,7 +155,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         if self._own_client is None:
-            state["_caller"] = self._caller.keeping_nothing_open()  # nobody would close it
+            state["_executor"] = self._executor.without_keepalive()  # nobody would close it
         return state
 
     @property
@@ -165,7 +166,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
     @property
     def openai_base_url(self) -> str:
         """The ``base_url`` for the official ``openai`` client, for workers that speak OpenAI's API (vLLM does)."""
-        return openai_base_url(self._caller.connection, self._id)
+        return openai_base_url(self._executor.connection, self._id)
 
     def with_options(
         self,
@@ -309,7 +310,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         Raises:
             ConfigurationError: The id cannot be one.
         """
-        return self._job(AsyncWaiter(JobAddress(self._id, check_job_id(job_id)), self._caller))
+        return self._job(AsyncWaiter(JobAddress(self._id, check_job_id(job_id)), self._executor))
 
     async def health(self, timeout: Duration | None = None) -> EndpointHealth:
         """How many jobs and workers the endpoint has, by state. No worker is needed to answer.
@@ -325,7 +326,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         health = await self._call(operations.ask_health(self._id), deadline_after(timeout))
-        self._caller.note_health(self._config, self._id, health)
+        self._executor.note_health(self._config, self._id, health)
         return health
 
     async def metrics(self, timeout: Duration | None = None) -> EndpointMetrics:
@@ -403,10 +404,10 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         error = oversize_error(request)
         if error is not None:
             raise error
-        return await self._caller.call(request, self._config, deadline=deadline)
+        return await self._executor.call(request, self._config, deadline=deadline)
 
     def _waiter(self, state: JobState[Any]) -> AsyncWaiter:
-        return AsyncWaiter(JobAddress(self._id, state.id), self._caller, state)
+        return AsyncWaiter(JobAddress(self._id, state.id), self._executor, state)
 
     def _job(self, waiter: AsyncWaiter) -> AsyncJob[Out, Chunk]:
         return AsyncJob(waiter, self._config, self._codecs)

@@ -12,27 +12,28 @@ from typing import Any, Generic, Self
 from attrs import evolve
 from typing_extensions import TypeVar
 
-from runpod_typed._async.caller import AsyncCaller
-from runpod_typed._async.stream import AsyncChunks, AsyncEvents, AsyncOutputs
-from runpod_typed._async.wait import AsyncWaiter
+from runpod_typed._async.executor import AsyncRequestExecutor
+from runpod_typed._async.polling import AsyncWaiter
+from runpod_typed._async.streaming import AsyncChunks, AsyncEvents, AsyncOutputs
+from runpod_typed._codecs.codec import UNTYPED, codec_for
 from runpod_typed._core import operations
-from runpod_typed._core.codecs import UNTYPED, codec_for
-from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig, ConnectionConfig
-from runpod_typed._core.durations import Duration, to_optional_seconds
-from runpod_typed._core.job_outcomes import result_of, was_cancelled, was_requeued, with_typed_output
-from runpod_typed._core.jobs import JobAddress, JobCodecs, JobEvent, JobState, JobStatus, StreamChunk
-from runpod_typed._core.polling import PollPolicy
-from runpod_typed._core.rate_limit import RateLimits
-from runpod_typed._core.retry import RetryPolicy
+from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
+from runpod_typed._core.results import result_of, was_cancelled, was_requeued, with_typed_output
+from runpod_typed._core.schedule import ttl_ms
 from runpod_typed._core.streaming import StreamBuffer
-from runpod_typed._core.waiting import ttl_ms
+from runpod_typed._models.durations import Duration, to_optional_seconds
+from runpod_typed._models.jobs import JobAddress, JobCodecs, JobEvent, JobState, JobStatus, StreamChunk
+from runpod_typed._models.poll_policy import PollPolicy
+from runpod_typed._models.rate_limits import RateLimits
+from runpod_typed._models.retry_policy import RetryPolicy
 from runpod_typed._synchronization import async_shielded, deadline_after
+from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed.errors import RunpodError
 
 Out = TypeVar("Out", default=Any, covariant=True)
 Chunk = TypeVar("Chunk", default=Any, covariant=True)
 
-_PARTING_SECONDS = 4.0  # for cancelling the job of a block that an error leaves; shorter than the shield around it
+_CANCEL_ON_EXIT_TIMEOUT = 4.0  # seconds; shorter than the shield around it
 _log = logging.getLogger("runpod_typed")
 
 
@@ -65,7 +66,7 @@ class AsyncJob(Generic[Out, Chunk]):
 
     def __reduce__(self) -> tuple[Callable[..., AsyncJob[Any, Any]], tuple[ConnectionConfig, JobAddress]]:
         # Types and options may be of any kind; the address is what takes a job up again.
-        return _take_up, (self._waiter.caller.connection, self._waiter.address)
+        return _unpickle_job, (self._waiter.executor.connection, self._waiter.address)
 
     @property
     def id(self) -> str:
@@ -335,22 +336,22 @@ class AsyncJob(Generic[Out, Chunk]):
             return
         with async_shielded():
             try:
-                await self.cancel(timeout=_PARTING_SECONDS)
+                await self.cancel(timeout=_CANCEL_ON_EXIT_TIMEOUT)
             except RunpodError as error:
                 exc.add_note(f"Job {self.id} could not be cancelled and may go on: {error}")
                 _log.warning("Job %s could not be cancelled and may go on: %s", self.id, error)
 
 
 @cache
-def _caller_for(connection: ConnectionConfig) -> AsyncCaller:
-    return AsyncCaller(connection)
+def _executor_for(connection: ConnectionConfig) -> AsyncRequestExecutor:
+    return AsyncRequestExecutor(connection)
 
 
-def _take_up(connection: ConnectionConfig, address: JobAddress) -> AsyncJob[Any, Any]:
+def _unpickle_job(connection: ConnectionConfig, address: JobAddress) -> AsyncJob[Any, Any]:
     """A job from a pickle. Its key is the environment's, looked up at its first request.
 
     Nobody closes its connections, so none are kept.
     """
     untyped = JobCodecs(output=codec_for(UNTYPED), chunk=codec_for(UNTYPED))
-    caller = _caller_for(evolve(connection, idle_connections=0))
-    return AsyncJob(AsyncWaiter(address, caller), DEFAULT_CALL_CONFIG, untyped)
+    executor = _executor_for(evolve(connection, idle_connections=0))
+    return AsyncJob(AsyncWaiter(address, executor), DEFAULT_CALL_CONFIG, untyped)

@@ -9,14 +9,15 @@ from typing import Generic
 from attrs import frozen
 from typing_extensions import TypeIs, TypeVar
 
-from runpod_typed._core.config import CallConfig, ConnectionConfig
-from runpod_typed._core.error_mapping import connection_error, read_answer
-from runpod_typed._core.http import HttpAnswer, TransportFailure
+from runpod_typed._core.config import CallConfig
+from runpod_typed._core.error_mapping import connection_error, read_response
 from runpod_typed._core.operations import Request
-from runpod_typed._core.rate_budget import TooLate
-from runpod_typed._core.retry import OperationKind
+from runpod_typed._core.rate_limiter import TooLate
+from runpod_typed._core.retries import GiveUp, Retry, next_step
 from runpod_typed._core.retry_after import parse_retry_after
-from runpod_typed._core.retry_rules import GiveUp, Retry, next_step
+from runpod_typed._models.retry_policy import OperationKind
+from runpod_typed._transport.connection import ConnectionConfig
+from runpod_typed._transport.messages import HttpResponse, TransportFailure
 from runpod_typed.errors import APIError, APITimeoutError, RateLimitError, RunpodError, SubmissionUncertainError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -68,7 +69,7 @@ class Call(Generic[T_co]):
         return seconds if self.deadline is None else min(seconds, self.deadline - now)
 
     def result(
-        self, outcome: HttpAnswer | TransportFailure, *, seconds: float, wall_clock: datetime
+        self, outcome: HttpResponse | TransportFailure, *, seconds: float, wall_clock: datetime
     ) -> T_co | APIError:
         """What an attempt of `seconds` brought: the operation's result, or the error that it amounts to.
 
@@ -81,14 +82,16 @@ class Call(Generic[T_co]):
                 shown = shown.without(secret)
         return result if shown is outcome else self._read(shown, seconds, wall_clock)
 
-    def _read(self, outcome: HttpAnswer | TransportFailure, seconds: float, wall_clock: datetime) -> T_co | APIError:
+    def _read(self, outcome: HttpResponse | TransportFailure, seconds: float, wall_clock: datetime) -> T_co | APIError:
         url = self.connection.url(self.request.http.target)
         if isinstance(outcome, TransportFailure):
             return connection_error(self.request, outcome, url, seconds=seconds)
         retry_after = None
         if not 200 <= outcome.status < 300:
             retry_after = parse_retry_after(outcome.headers, wall_clock=wall_clock)
-        return read_answer(self.request, outcome, url, retry_after=retry_after, leave_output=self.config.leave_outputs)
+        return read_response(
+            self.request, outcome, url, retry_after=retry_after, leave_output=self.config.leave_outputs
+        )
 
     def no_turn(self, step: TooLate) -> TurnTooLateError:
         """The error for a call whose own limit ends before its turn under the rate limits."""

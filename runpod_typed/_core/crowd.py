@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
-from runpod_typed._core.rate_limit import RateLimit
+from runpod_typed._models.rate_limits import RateLimit
 
 # Of the answers that may be held open at once, this share is given to waits; the rest is for whatever else counts to
 # the same limit.

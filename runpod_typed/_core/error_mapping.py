@@ -6,16 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-import httpcore
-import httpx
 from runpod_queue_api import wire
 
-from runpod_typed._core import json
-from runpod_typed._core.http import HttpAnswer, TransportFailure
-from runpod_typed._core.job_answers import read_completed_job
+from runpod_typed._codecs import json
+from runpod_typed._codecs.json_values import printable
 from runpod_typed._core.operations import Request
-from runpod_typed._core.plain_json import printable
-from runpod_typed._core.shapes import WrongShapeError, kind_of
+from runpod_typed._core.responses import read_completed_job
+from runpod_typed._models.validation import ValidationError, kind_of
+from runpod_typed._transport.messages import HttpResponse, TransportFailure
 from runpod_typed.errors import (
     APIConnectionError,
     APIResponseValidationError,
@@ -23,7 +21,6 @@ from runpod_typed.errors import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
-    ConfigurationError,
     ConflictError,
     NotFoundError,
     PayloadTooLargeError,
@@ -62,59 +59,6 @@ _ADVICE: Mapping[type[APIStatusError], str] = {
     ServerError: "The platform or a worker failed; try again later, and quote the request id to support if it goes on.",
 }
 
-# The classes of httpx and of httpcore, its lower layer, have the same names and meanings.
-_NEVER_SENT: tuple[type[Exception], ...] = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpcore.ConnectError,
-    httpcore.ConnectTimeout,
-    httpcore.PoolTimeout,
-    httpcore.ProxyError,
-    httpcore.UnsupportedProtocol,
-)
-_TIMED_OUT: tuple[type[BaseException], ...] = (httpx.TimeoutException, httpcore.TimeoutException, TimeoutError)
-
-# httpx-aiohttp raises `httpx.ConnectTimeout` for answers that were lost too; under it, these causes alone mean that no
-# connection was made.
-_AIOHTTP_NEVER_SENT = frozenset({"ClientConnectorError", "ConnectionTimeoutError"})
-
-
-def transport_failure(error: Exception, *, request_sent: bool | None = None) -> TransportFailure:
-    """What a transport's exception amounts to.
-
-    Args:
-        error: The exception.
-        request_sent: Whether anything left this machine, where that is known; that it was no part of the request, the
-            exception's class may tell.
-
-    Raises:
-        ConfigurationError: It is that: there is no key to send.
-    """
-    if isinstance(error, ConfigurationError):
-        raise error
-    cause = _aiohttp_cause(error)
-    # A proxy that refuses was asked, and the request was not sent all the same.
-    never_sent = isinstance(error, _NEVER_SENT) if cause is None else _is_never_sent(cause)
-    meant = error if cause is None else cause
-    name, text = type(meant).__name__, str(meant)
-    return TransportFailure(
-        reason=f"{name}: {text}" if text else name,
-        request_sent=not never_sent and request_sent is not False,
-        timed_out=isinstance(meant, _TIMED_OUT),
-    )
-
-
-def _aiohttp_cause(error: Exception) -> BaseException | None:
-    cause = error.__cause__
-    return cause if type(cause).__module__.partition(".")[0] == "aiohttp" else None
-
-
-def _is_never_sent(aiohttp_error: BaseException) -> bool:
-    return any(base.__name__ in _AIOHTTP_NEVER_SENT for base in type(aiohttp_error).__mro__)
-
 
 def connection_error(
     request: Request[Any], failure: TransportFailure, url: str, *, seconds: float
@@ -140,12 +84,12 @@ def connection_error(
     )
 
 
-def read_answer(
-    request: Request[Any], answer: HttpAnswer, url: str, *, retry_after: float | None, leave_output: bool = False
+def read_response(
+    request: Request[Any], answer: HttpResponse, url: str, *, retry_after: float | None, leave_output: bool = False
 ) -> Any | APIStatusError | APIResponseValidationError:
     """What an answer says: the operation's result, or the error that it is. Raises nothing."""
     status = answer.status
-    if leave_output and request.operation.answers_with_job and _is_success(status):
+    if leave_output and request.operation.returns_job and _is_success(status):
         completed = read_completed_job(answer.body)
         if completed is not None:
             return completed
@@ -157,16 +101,16 @@ def read_answer(
             return _validation_error(request, answer, url, body, answer.problem or f"no JSON ({error})")
         return status_error(request, answer, url, body, retry_after=retry_after)
     # A failed job may come with an error status: what the body says goes first.
-    if _is_success(status) or (request.operation.answers_with_job and _looks_like_a_job(request, body)):
+    if _is_success(status) or (request.operation.returns_job and _looks_like_a_job(request, body)):
         try:
             return request.operation.read(body)
-        except WrongShapeError as error:
+        except ValidationError as error:
             return _validation_error(request, answer, url, body, str(error))
     return status_error(request, answer, url, body, retry_after=retry_after)
 
 
 def status_error(
-    request: Request[Any], answer: HttpAnswer, url: str, body: Any, *, retry_after: float | None
+    request: Request[Any], answer: HttpResponse, url: str, body: Any, *, retry_after: float | None
 ) -> APIStatusError:
     """The error for an answer with an error status."""
     status = answer.status
@@ -206,7 +150,7 @@ def _advice(error_class: type[APIStatusError], request: Request[Any], status: in
 
 
 def _validation_error(
-    request: Request[Any], answer: HttpAnswer, url: str, body: Any, reason: str
+    request: Request[Any], answer: HttpResponse, url: str, body: Any, reason: str
 ) -> APIResponseValidationError:
     request_id = _request_id(answer)
     return APIResponseValidationError(
@@ -232,7 +176,7 @@ def _is_success(status: int) -> bool:
 def _looks_like_a_job(request: Request[Any], body: object) -> bool:
     try:
         return bool(request.operation.read(body).completed)
-    except WrongShapeError:
+    except ValidationError:
         return False
 
 
@@ -270,5 +214,5 @@ def _as_text(body: bytes) -> str:
     return body.decode("utf-8", errors="replace")
 
 
-def _request_id(answer: HttpAnswer) -> str | None:
+def _request_id(answer: HttpResponse) -> str | None:
     return next((answer.headers[name] for name in _REQUEST_ID_HEADERS if answer.headers.get(name)), None)

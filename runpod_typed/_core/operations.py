@@ -24,10 +24,12 @@ from runpod_queue_api.api.jobs import cancel, get_status, get_status_sync, retry
 from runpod_queue_api.types import UNSET, Unset
 from typing_extensions import TypeVar
 
-from runpod_typed._core import health, job_answers, jobs, json
-from runpod_typed._core.http import HttpRequest
-from runpod_typed._core.redaction import Secret
-from runpod_typed._core.retry import OperationKind
+from runpod_typed._codecs import json
+from runpod_typed._core import responses as job_answers
+from runpod_typed._models import health, jobs
+from runpod_typed._models.retry_policy import OperationKind
+from runpod_typed._models.secret import Secret
+from runpod_typed._transport.messages import HttpRequest
 from runpod_typed.errors import PayloadTooLargeError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -40,16 +42,16 @@ class Operation(Generic[T_co]):
     Attributes:
         name: Its operationId in the specification.
         kind: What repeating it means.
-        read: Decoded JSON to what people see; WrongShapeError where it does not fit.
+        read: Decoded JSON to what people see; ValidationError where it does not fit.
         model: The generated model of its 200 answer, which `read` goes through.
-        answers_with_job: Whether a body that describes a job is an answer, whatever the HTTP status.
+        returns_job: Whether a body that describes a job is an answer, whatever the HTTP status.
     """
 
     name: str
     kind: OperationKind
     read: Callable[[object], T_co]
     model: type
-    answers_with_job: bool = False
+    returns_job: bool = False
 
     @property
     def payload_cap(self) -> int | None:
@@ -99,17 +101,17 @@ def _operation(
     read: Callable[[object], T_co],
     model: type,
     *,
-    answers_with_job: bool = False,
+    returns_job: bool = False,
 ) -> Operation[T_co]:
     # The generator names a module after its operationId.
     name = module.__name__.rpartition(".")[2]
-    return Operation(name=name, kind=kind, read=read, model=model, answers_with_job=answers_with_job)
+    return Operation(name=name, kind=kind, read=read, model=model, returns_job=returns_job)
 
 
 RUN = _operation(run, OperationKind.SUBMIT, job_answers.read_job, models.Job)
-RUN_SYNC = _operation(run_sync, OperationKind.SUBMIT, job_answers.read_job, models.Job, answers_with_job=True)
-STATUS = _operation(get_status, OperationKind.READ, job_answers.read_job, models.Job, answers_with_job=True)
-STATUS_SYNC = _operation(get_status_sync, OperationKind.READ, job_answers.read_job, models.Job, answers_with_job=True)
+RUN_SYNC = _operation(run_sync, OperationKind.SUBMIT, job_answers.read_job, models.Job, returns_job=True)
+STATUS = _operation(get_status, OperationKind.READ, job_answers.read_job, models.Job, returns_job=True)
+STATUS_SYNC = _operation(get_status_sync, OperationKind.READ, job_answers.read_job, models.Job, returns_job=True)
 STREAM = _operation(stream, OperationKind.DRAIN, job_answers.read_stream_page, models.StreamAnswer)
 CANCEL = _operation(cancel, OperationKind.CANCEL, job_answers.read_job, models.Job)
 RETRY = _operation(retry, OperationKind.REQUEUE, job_answers.read_job, models.Job)

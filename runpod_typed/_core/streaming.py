@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from attrs import define, field
 
-from runpod_typed._core.jobs import JobAddress, JobStatus, StreamChunk, StreamPage
-from runpod_typed._core.retry_rules import Failure, may_have_taken_effect
+from runpod_typed._core.retries import Failure, may_have_taken_effect
+from runpod_typed._models.jobs import JobAddress, JobStatus, StreamChunk, StreamPage
 from runpod_typed.errors import APIError, StreamInterruptedError
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from runpod_typed._core.health import EndpointHealth, explain_waiting
-from runpod_typed._core.jobs import JobAddress, JobState
-from runpod_typed._core.waiting import Ended, Wait
+from runpod_typed._core.schedule import Ended, Wait
+from runpod_typed._models.health import EndpointHealth, explain_waiting
+from runpod_typed._models.jobs import JobAddress, JobState
 from runpod_typed.errors import (
     APIConnectionError,
     JobExpiredError,

@@ -13,23 +13,22 @@ from typing import Any, Self, overload
 import httpx
 from typing_extensions import TypeForm, TypeVar
 
-from runpod_typed._sync.caller import Caller
 from runpod_typed._sync.endpoint import Endpoint
-from runpod_typed._core.codecs import UNTYPED, Codec
-from runpod_typed._core.config import (
+from runpod_typed._sync.executor import RequestExecutor
+from runpod_typed._codecs.codec import UNTYPED, Codec
+from runpod_typed._core.config import DEFAULT_TIMEOUT, CallConfig
+from runpod_typed._models.durations import Duration
+from runpod_typed._models.poll_policy import PollPolicy
+from runpod_typed._models.rate_limits import RateLimits
+from runpod_typed._models.retry_policy import RetryPolicy
+from runpod_typed._models.secret import hidden
+from runpod_typed._models.validators import check_http_client
+from runpod_typed._transport.connection import (
     DEFAULT_MAX_RESPONSE_BYTES,
-    DEFAULT_TIMEOUT,
-    CallConfig,
     ConnectionConfig,
-    check_http_client,
     resolve_api_key,
     resolve_base_url,
 )
-from runpod_typed._core.durations import Duration
-from runpod_typed._core.polling import PollPolicy
-from runpod_typed._core.rate_limit import RateLimits
-from runpod_typed._core.redaction import hidden
-from runpod_typed._core.retry import RetryPolicy
 
 InT = TypeVar("InT", default=Any)
 OutT = TypeVar("OutT", default=Any)
@@ -85,17 +84,17 @@ class Client:
             max_response_bytes=max_response_bytes,
         )
         self._config = CallConfig(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
-        self._caller = Caller(connection, http_client)
+        self._executor = RequestExecutor(connection, http_client)
         self._owns_connections = True
 
     def __repr__(self) -> str:
-        where = repr(self.base_url) if "_caller" in vars(self) else "?"  # one that could not be made may be shown too
+        where = repr(self.base_url) if "_executor" in vars(self) else "?"  # one that could not be made may be shown too
         return f"{type(self).__name__}(base_url={where})"
 
     @property
     def base_url(self) -> str:
         """Where the API lives."""
-        return str(self._caller.connection.base_url)
+        return str(self._executor.connection.base_url)
 
     def with_options(
         self,
@@ -118,7 +117,7 @@ class Client:
         """
         copy = object.__new__(type(self))
         copy._config = self._config.but(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
-        copy._caller = self._caller
+        copy._executor = self._executor
         copy._owns_connections = False
         return copy
 
@@ -195,7 +194,7 @@ class Client:
     def close(self) -> None:
         """Close the connections; a second call does nothing."""
         if self._owns_connections:
-            self._caller.close()
+            self._executor.close()
 
     def __enter__(self) -> Self:
         return self

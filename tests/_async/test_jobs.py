@@ -27,7 +27,7 @@ from runpod_typed import (
     QueueTimeoutError,
     WaitTimeoutError,
 )
-from runpod_typed._core.msgspec_codec import MsgspecCodec
+from runpod_typed._codecs.msgspec import MsgspecCodec
 from runpod_typed._synchronization import async_sleep
 from runpod_typed.local import LocalQueue
 from tests.handlers import Blocking, Flaky, square

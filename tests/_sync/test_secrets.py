@@ -170,7 +170,7 @@ def test_nothing_prints_a_secret() -> None:
             job = endpoint.run({"n": 1}, s3_config=storage())
             for each in (client, endpoint, job, job.state, storage(), client.with_options(timeout=3)):
                 assert_tells_no_secret(f"{each} {each!r} {[each]}")
-            for hidden in (vars(client), vars(endpoint), vars(client)["_caller"].__dict__):
+            for hidden in (vars(client), vars(endpoint), vars(client)["_executor"].__dict__):
                 assert_tells_no_secret(repr(hidden))
 
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from runpod_typed import Client, RetryPolicy
-from runpod_typed._fast_sender import SWITCH_VARIABLE
 from runpod_typed._synchronization import sleep, monotonic
+from runpod_typed._transport.aiohttp import SWITCH_VARIABLE
 from tests.loopback_proxy import proxying
 from tests.own_clients import aiohttp_client
 

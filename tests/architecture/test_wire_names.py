@@ -16,7 +16,7 @@ from tests.architecture.source import literals as literals_of
 SPEC = ROOT / "spec" / "openapi.yaml"
 OTHER_SIDE = "local/"  # the server spells the wire itself: a fake that shares its client's words proves nothing
 
-FOREIGN = {("_core/jobs.py", "output"), ("_core/pydantic_codec.py", "error"), ("_core/pydantic_codec.py", "input")}
+FOREIGN = {("_models/jobs.py", "output"), ("_codecs/pydantic.py", "error"), ("_codecs/pydantic.py", "input")}
 """Words that happen to be the same: a public argument, which attrs is told by name, and pydantic's keys and options.
 One unused fails."""
 
@@ -110,11 +110,11 @@ def test_the_names_of_the_wire_are_found_in_the_specification() -> None:
     ],
 )
 def test_a_name_of_the_wire_is_found_wherever_it_is_a_string(tmp_path: Path, code: str, found: list[str]) -> None:
-    (tmp_path / "_core").mkdir()
-    (tmp_path / "_core" / "jobs.py").write_text(code, encoding="utf-8")
+    (tmp_path / "_models").mkdir()
+    (tmp_path / "_models" / "jobs.py").write_text(code, encoding="utf-8")
     (tmp_path / "local").mkdir()
     (tmp_path / "local" / "_app.py").write_text('x = "delayTime"', encoding="utf-8")
     names = frozenset({"delayTime", "status-sync", "wait"})
     told = spellings(tmp_path, names)
     assert [spelling.word for spelling in told] == found
-    assert {spelling.path for spelling in told} <= {"_core/jobs.py"}
+    assert {spelling.path for spelling in told} <= {"_models/jobs.py"}

@@ -9,7 +9,7 @@ from runpod_queue_api import wire
 
 from runpod_typed._core import operations
 from runpod_typed._core.operations import Operation, Request
-from runpod_typed._core.retry import OperationKind
+from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed.errors import APIStatusError, ServerError
 from scripts.spec_document import Json, mapping, sequence
 from tests.contract.described import OPERATIONS, SPEC

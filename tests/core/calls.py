@@ -11,12 +11,14 @@ from typing import Any, Final, TypeVar
 
 from runpod_queue_api.models import RunRequest
 
-from runpod_typed._core import json, operations
+from runpod_typed._codecs import json
+from runpod_typed._core import operations
 from runpod_typed._core.call import Call
-from runpod_typed._core.config import DEFAULT_CALL_CONFIG, BaseUrl, CallConfig, ConnectionConfig
-from runpod_typed._core.http import HttpAnswer, TransportFailure
+from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.operations import Request
-from runpod_typed._core.redaction import Secret
+from runpod_typed._models.secret import Secret
+from runpod_typed._transport.connection import BaseUrl, ConnectionConfig
+from runpod_typed._transport.messages import HttpResponse, TransportFailure
 from runpod_typed.errors import APIError
 
 T = TypeVar("T")
@@ -73,19 +75,19 @@ def call_of(
     return Call(request=request, connection=CONNECTION, config=config, deadline=deadline).begun(0.0)
 
 
-def answer(body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+def answer(body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """An answer; a body that is no bytes is written as JSON."""
     content = body if isinstance(body, bytes) else json.encode(body)
     raw = [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
-    return HttpAnswer(status, raw, content)
+    return HttpResponse(status, raw, content)
 
 
-def result(operation: str, outcome: HttpAnswer | TransportFailure) -> Any:
+def result(operation: str, outcome: HttpResponse | TransportFailure) -> Any:
     """What an attempt at an operation amounts to."""
     return call_of(REQUESTS[operation]).result(outcome, seconds=5.0, wall_clock=NOW)
 
 
-def error(operation: str, outcome: HttpAnswer | TransportFailure) -> Any:
+def error(operation: str, outcome: HttpResponse | TransportFailure) -> Any:
     """The same, which must be an error."""
     found = result(operation, outcome)
     assert isinstance(found, APIError)

@@ -15,7 +15,7 @@ import pydantic.dataclasses
 from hypothesis import strategies as st
 from typing_extensions import TypedDict
 
-from runpod_typed._core.codecs import codec_for, decode_output, encode_input
+from runpod_typed._codecs.codec import codec_for, decode_output, encode_input
 
 T = TypeVar("T")
 

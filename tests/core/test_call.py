@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runpod_typed import EndpointHealth, EndpointMetrics, JobState, JobStatus, PurgeResult, RetryPolicy
+from runpod_typed._codecs.codec import UNTYPED, codec_for
 from runpod_typed._core import operations
 from runpod_typed._core.call import Call, TurnTooLateError
-from runpod_typed._core.codecs import UNTYPED, codec_for
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
-from runpod_typed._core.envelope import build_run_request
-from runpod_typed._core.http import TransportFailure
-from runpod_typed._core.jobs import StreamPage
-from runpod_typed._core.rate_budget import TooLate
-from runpod_typed._core.retry_rules import Retry
-from runpod_typed._core.shapes import ReadOnlyJSON
+from runpod_typed._core.rate_limiter import TooLate
+from runpod_typed._core.retries import Retry
+from runpod_typed._core.run_request import build_run_request
+from runpod_typed._models.jobs import StreamPage
+from runpod_typed._models.validation import ReadOnlyJSON
+from runpod_typed._transport.messages import TransportFailure
 from runpod_typed.errors import (
     APIConnectionError,
     APIError,

@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import TypeAliasType, TypedDict
 
-from runpod_typed._core.codecs import UNTYPED, codec_for, encode_input
-from runpod_typed._core.msgspec_codec import MsgspecCodec
-from runpod_typed._core.pydantic_codec import PydanticCodec
+from runpod_typed._codecs.codec import UNTYPED, codec_for, encode_input
+from runpod_typed._codecs.msgspec import MsgspecCodec
+from runpod_typed._codecs.pydantic import PydanticCodec
 from runpod_typed.errors import ConfigurationError, InputError, OutputError
 from tests.core.codec_samples import (
     ANY_JSON,
@@ -245,7 +245,7 @@ def test_without_pydantic_the_error_names_the_extra_and_the_alternatives(
         pass
 
     monkeypatch.setitem(sys.modules, "pydantic", None)
-    monkeypatch.delitem(sys.modules, "runpod_typed._core.pydantic_codec")
+    monkeypatch.delitem(sys.modules, "runpod_typed._codecs.pydantic")
     with pytest.raises(ConfigurationError) as caught:
         codec_for(Annotated[type_form, NotMadeBefore()])
     assert "pip install 'runpod-typed[pydantic]'" in caught.value.message
@@ -259,7 +259,7 @@ def test_without_pydantic_the_error_for_a_union_names_tagged_structs(monkeypatch
         pass
 
     monkeypatch.setitem(sys.modules, "pydantic", None)
-    monkeypatch.delitem(sys.modules, "runpod_typed._core.pydantic_codec")
+    monkeypatch.delitem(sys.modules, "runpod_typed._codecs.pydantic")
     with pytest.raises(
         ConfigurationError, match=r"union of msgspec.Struct classes with tags, or an instance of a Codec"
     ):
@@ -270,7 +270,7 @@ def test_pydantic_is_imported_only_when_a_type_asks_for_it() -> None:
     program = """
 import sys
 from dataclasses import dataclass
-from runpod_typed._core.codecs import UNTYPED, codec_for, encode_input
+from runpod_typed._codecs.codec import UNTYPED, codec_for, encode_input
 
 @dataclass
 class Box:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runpod_typed._core.codecs import UNTYPED, Codec
+from runpod_typed._codecs.codec import UNTYPED, Codec
 from runpod_typed.errors import InputError, OutputError
 from tests.core.codec_samples import (
     Album,

@@ -18,26 +18,23 @@ from hypothesis import strategies as st
 from runpod_queue_api import wire
 
 from runpod_typed import AsyncClient, AsyncEndpoint, Client, Endpoint
-from runpod_typed._core import config
-from runpod_typed._core.config import (
-    DEFAULT_CALL_CONFIG,
+from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
+from runpod_typed._models.poll_policy import PollPolicy
+from runpod_typed._models.rate_limits import RateLimits
+from runpod_typed._models.retry_policy import RetryPolicy
+from runpod_typed._models.secret import Secret
+from runpod_typed._models.validators import check_endpoint_id, check_job_id
+from runpod_typed._transport import connection, proxies
+from runpod_typed._transport.connection import (
     BaseUrl,
-    CallConfig,
     ConnectionConfig,
-    ProxyAddress,
-    check_endpoint_id,
-    check_job_id,
     is_loopback,
     openai_base_url,
-    proxy_for,
     resolve_api_key,
     resolve_base_url,
 )
-from runpod_typed._core.http import HttpRequest
-from runpod_typed._core.polling import PollPolicy
-from runpod_typed._core.rate_limit import RateLimits
-from runpod_typed._core.redaction import Secret
-from runpod_typed._core.retry import RetryPolicy
+from runpod_typed._transport.messages import HttpRequest
+from runpod_typed._transport.proxies import ProxyAddress, proxy_for
 from runpod_typed.errors import ConfigurationError
 from tests.core.calls import CONNECTION, KEY, REQUESTS, traceback_with_locals
 
@@ -288,8 +285,8 @@ def test_a_cap_that_is_no_whole_number_above_0_is_refused(cap: Any) -> None:
 
 def test_the_pool_has_room_for_all_requests_that_may_be_open_at_once() -> None:
     budgets = {limit.budget: limit.concurrent for limit in wire.OPERATION_LIMITS.values()}
-    assert sum(filter(None, budgets.values())) == config.POOL_SIZE
-    assert max(filter(None, budgets.values())) < config.POOL_SIZE
+    assert sum(filter(None, budgets.values())) == connection.POOL_SIZE
+    assert max(filter(None, budgets.values())) < connection.POOL_SIZE
 
 
 # How calls are made
@@ -407,7 +404,7 @@ def test_a_proxy_that_cannot_be_used_is_refused_and_its_password_not_shown(
 
 @pytest.mark.parametrize("installed", [True, False])
 def test_a_socks_proxy_needs_its_package(environment: pytest.MonkeyPatch, *, installed: bool) -> None:
-    environment.setattr(config, "find_spec", {"socksio": object() if installed else None}.get)
+    environment.setattr(proxies, "find_spec", {"socksio": object() if installed else None}.get)
     environment.setenv("all_proxy", "socks5://proxy:1")
     if installed:
         assert proxy_for(API) == ProxyAddress(scheme="socks5", host="proxy", port=1)

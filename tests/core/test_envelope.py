@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from runpod_queue_api import wire
 
 from runpod_typed import ExecutionPolicy, S3Config
-from runpod_typed._core.codecs import UNTYPED, codec_for
-from runpod_typed._core.envelope import build_run_request
+from runpod_typed._codecs.codec import UNTYPED, codec_for
+from runpod_typed._core.run_request import build_run_request
 from runpod_typed.errors import InputError
 
 S3 = S3Config(access_id="id", access_secret="secret", bucket_name="bucket", endpoint_url="https://s3.example")

@@ -7,10 +7,10 @@ from typing import Any, Final
 import pytest
 from attrs import evolve
 
+from runpod_typed._codecs.json import JSONText
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG
-from runpod_typed._core.http import BodyBuffer
-from runpod_typed._core.jobs import output_as_it_came
-from runpod_typed._core.json import JSONText
+from runpod_typed._models.jobs import output_as_it_came
+from runpod_typed._transport.messages import BodyBuffer
 from runpod_typed.errors import (
     APIResponseValidationError,
     APIStatusError,

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, Final
 
 from runpod_typed import RunpodError, webhooks
-from runpod_typed._core import json
+from runpod_typed._codecs import json
 from runpod_typed._core.retry_after import parse_retry_after
 from runpod_typed.errors import APIResponseValidationError, APIStatusError
 from tests.core.calls import GOOD, NOW, REQUESTS, answer, result

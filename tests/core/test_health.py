@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from runpod_typed import EndpointHealth, EndpointMetrics, JobCounts, PurgeResult, WorkerCounts
-from runpod_typed._core.health import explain_waiting, read_health, read_metrics, read_purge_result, read_requests
-from runpod_typed._core.shapes import WrongShapeError
+from runpod_typed._models.health import explain_waiting, read_health, read_metrics, read_purge_result, read_requests
+from runpod_typed._models.validation import ValidationError
 
 CAPTURED = {
     "jobs": {"completed": 31, "failed": 1, "inProgress": 2, "inQueue": 3, "retried": 4},
@@ -52,7 +52,7 @@ def test_counters_that_are_left_out_are_0(answer: dict[str, Any]) -> None:
     ],
 )
 def test_a_health_of_another_shape_is_refused(answer: object) -> None:
-    with pytest.raises(WrongShapeError):
+    with pytest.raises(ValidationError):
         read_health(answer)
 
 
@@ -70,7 +70,7 @@ def test_metrics_may_name_no_worker(answer: object) -> None:
 
 @pytest.mark.parametrize("answer", [[], {"readyWorkers": "a"}, {"readyWorkers": {"a": 1}}, {"readyWorkers": [None]}])
 def test_metrics_of_another_shape_are_refused(answer: object) -> None:
-    with pytest.raises(WrongShapeError):
+    with pytest.raises(ValidationError):
         read_metrics(answer)
 
 
@@ -81,7 +81,7 @@ def test_requests_are_any_object_as_it_came(answer: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("answer", [[], None, "text"])
 def test_requests_that_are_no_object_are_refused(answer: object) -> None:
-    with pytest.raises(WrongShapeError):
+    with pytest.raises(ValidationError):
         read_requests(answer)
 
 
@@ -99,7 +99,7 @@ def test_a_purge_need_not_say_more_as_the_specification_has_it(answer: object) -
 
 @pytest.mark.parametrize("answer", [[], {}, {"removed": None}, {"removed": "2"}, {"removed": 2, "status": 5}])
 def test_a_purge_s_answer_of_another_shape_is_refused(answer: object) -> None:
-    with pytest.raises(WrongShapeError):
+    with pytest.raises(ValidationError):
         read_purge_result(answer)
 
 
@@ -129,5 +129,5 @@ def test_why_a_job_waits_is_said_in_words_with_what_to_do(found: EndpointHealth 
     [{"error": "nope"}, {"jobs": [], "workers": []}, {"jobs": {}, "workers": ""}, {"jobs": [["inQueue", 5]]}],
 )
 def test_an_answer_of_another_shape_is_not_read_as_an_endpoint_without_jobs(answer: dict[str, Any]) -> None:
-    with pytest.raises(WrongShapeError):
+    with pytest.raises(ValidationError):
         read_health(answer)

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod_typed._core.http import (
+from runpod_typed._models.secret import Secret
+from runpod_typed._transport.messages import (
     AboveCapError,
     BodyBuffer,
-    HttpAnswer,
     HttpRequest,
+    HttpResponse,
     TransportFailure,
     UndecodableBodyError,
     decompress,
 )
-from runpod_typed._core.redaction import Secret
 from tests.core.calls import KEY
 
 PLAIN = b'{"id": "job-1", "status": "COMPLETED", "output": "' + b"x" * 1000 + b'"}'
@@ -31,7 +31,7 @@ def raw_deflate(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-def taken_in(body: bytes, *headers: tuple[bytes, bytes], cap: int = 10_000, size: int = 7) -> HttpAnswer:
+def taken_in(body: bytes, *headers: tuple[bytes, bytes], cap: int = 10_000, size: int = 7) -> HttpResponse:
     """The answer whose body came in parts of a size."""
     buffer = BodyBuffer(cap)
     for start in range(0, len(body), size):
@@ -48,13 +48,13 @@ def encoded(encoding: bytes) -> tuple[bytes, bytes]:
 
 
 def test_headers_are_found_in_lower_case_and_the_last_one_holds() -> None:
-    answer = HttpAnswer(200, [(b"X-Request-ID", b"a"), (b"x-request-id", b"b"), (b"X-Odd", b"\xff")], b"")
+    answer = HttpResponse(200, [(b"X-Request-ID", b"a"), (b"x-request-id", b"b"), (b"X-Odd", b"\xff")], b"")
     assert answer.headers == {"x-request-id": "b", "x-odd": "\xff"}
 
 
 def test_neither_a_request_nor_an_answer_shows_its_body_or_headers() -> None:
     assert "secret" not in repr(HttpRequest("POST", "/ep/run", b"secret"))
-    assert "secret" not in repr(HttpAnswer(200, [(b"set-cookie", b"secret")], b"secret"))
+    assert "secret" not in repr(HttpResponse(200, [(b"set-cookie", b"secret")], b"secret"))
     buffer = BodyBuffer(10)
     buffer.add(b"secret")
     assert "secret" not in repr(buffer)
@@ -186,14 +186,16 @@ def test_whatever_comes_is_decoded_or_refused(body: bytes, encoding: str) -> Non
 
 
 def test_an_answer_without_a_secret_has_it_cut_from_body_and_headers() -> None:
-    answer = HttpAnswer(401, [(b"x-echo", KEY.encode()), (b"server", b"edge")], f"bad key {KEY}".encode(), "a problem")
-    assert answer.without(Secret(KEY)) == HttpAnswer(
+    answer = HttpResponse(
+        401, [(b"x-echo", KEY.encode()), (b"server", b"edge")], f"bad key {KEY}".encode(), "a problem"
+    )
+    assert answer.without(Secret(KEY)) == HttpResponse(
         401, [(b"x-echo", b"***"), (b"server", b"edge")], b"bad key ***", "a problem"
     )
 
 
 def test_an_answer_that_holds_none_is_the_same_object() -> None:
-    answer = HttpAnswer(200, [(b"server", b"edge")], b"{}")
+    answer = HttpResponse(200, [(b"server", b"edge")], b"{}")
     assert answer.without(Secret(KEY)) is answer
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from runpod_typed import JobState, JobStatus, OutputError
-from runpod_typed._core.codecs import UNTYPED, codec_for
-from runpod_typed._core.job_answers import read_job
-from runpod_typed._core.job_outcomes import job_error, result_of, was_cancelled, was_requeued, with_typed_output
+from runpod_typed._codecs.codec import UNTYPED, codec_for
+from runpod_typed._core.responses import read_job
+from runpod_typed._core.results import job_error, result_of, was_cancelled, was_requeued, with_typed_output
 from runpod_typed.errors import JobCancelledError, JobFailedError, JobTimedOutError
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from runpod_queue_api import models
 
 from runpod_typed import JobEvent, JobState, JobStatus
-from runpod_typed._core.job_answers import read_chunk, read_job, read_status
-from runpod_typed._core.shapes import WrongShapeError
+from runpod_typed._core.responses import read_chunk, read_job, read_status
+from runpod_typed._models.validation import ValidationError
 from tests.core.calls import copies
 
 UNKNOWN = ["HIBERNATING", "in_review", "ERROR", "IN QUEUE", "ä", "0", "name", "_missing_", "mro"]
@@ -228,7 +228,7 @@ def test_nulls_are_absent() -> None:
     ],
 )
 def test_what_is_no_job_is_refused(answer: object) -> None:
-    with pytest.raises(WrongShapeError):
+    with pytest.raises(ValidationError):
         read_job(answer)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runpod_typed._core import json
+from runpod_typed._codecs import json
 
 SCALARS: st.SearchStrategy[Any] = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 WHAT_WORKERS_SEND: st.SearchStrategy[Any] = st.recursive(

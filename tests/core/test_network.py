@@ -12,12 +12,12 @@ from typing import Any, Final
 import httpcore
 import pytest
 
-from runpod_typed import _network
-from runpod_typed._core.config import ProxyAddress
-from runpod_typed._core.error_mapping import transport_failure
-from runpod_typed._core.redaction import Secret
-from runpod_typed._network import AsyncBackend, Backend, httpcore_proxy
+from runpod_typed._models.secret import Secret
 from runpod_typed._synchronization import async_content, async_deadline, deadline, monotonic
+from runpod_typed._transport import network as _network
+from runpod_typed._transport.failures import transport_failure
+from runpod_typed._transport.network import AsyncBackend, Backend, httpcore_proxy
+from runpod_typed._transport.proxies import ProxyAddress
 from tests.scripted_server import CLOSE, Script, answer, dripping, scripted
 from tests.stubborn_servers import never_accepting, reading
 

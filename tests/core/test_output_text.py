@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runpod_typed._core import json
-from runpod_typed._core.codecs import UNTYPED, Codec, codec_for
-from runpod_typed._core.job_answers import read_completed_job, read_job
-from runpod_typed._core.job_outcomes import with_typed_output
-from runpod_typed._core.jobs import output_as_it_came
+from runpod_typed._codecs import json
+from runpod_typed._codecs.codec import UNTYPED, Codec, codec_for
+from runpod_typed._core.responses import read_completed_job, read_job
+from runpod_typed._core.results import with_typed_output
+from runpod_typed._models.jobs import output_as_it_came
 from runpod_typed.errors import OutputError
 from tests.core.calls import copies
 from tests.core.codec_samples import (

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runpod_typed._core.codecs import Codec, codec_for, decode_output, encode_input
+from runpod_typed._codecs.codec import Codec, codec_for, decode_output, encode_input
 from runpod_typed.errors import ConfigurationError, InputError, OutputError
 from tests.core.codec_samples import Celsius, as_input, as_output
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod_typed._core.plain_json import MAX_DEPTH, NotPlainJSON, format_path, printable, to_plain
+from runpod_typed._codecs.json_values import MAX_DEPTH, NotPlainJSON, format_path, printable, to_plain
 
 PLAIN: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

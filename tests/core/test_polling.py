@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runpod_typed import PollPolicy
-from runpod_typed._core.polling import Age, RunTimes, poll_interval
+from runpod_typed._models.poll_policy import Age, RunTimes, poll_interval
 from runpod_typed.errors import ConfigurationError
 
 

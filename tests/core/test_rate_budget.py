@@ -23,8 +23,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from runpod_typed._core.rate_budget import Admitted, Budget, Budgets, Ticket, TooLate, Wait
-from runpod_typed._core.rate_limit import RateLimit, RateLimits
+from runpod_typed._core.rate_limiter import Admitted, Budget, Budgets, Ticket, TooLate, Wait
+from runpod_typed._models.rate_limits import RateLimit, RateLimits
 
 TRAVEL = 2.0
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from runpod_queue_api.wire import OPERATION_LIMITS
 
-from runpod_typed._core.rate_limit import RateLimit, RateLimits, limit_for
+from runpod_typed._models.rate_limits import RateLimit, RateLimits, limit_for
 from runpod_typed.errors import ConfigurationError
 
 

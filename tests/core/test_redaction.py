@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod_typed._core.redaction import Secret, hidden
+from runpod_typed._models.secret import Secret, hidden
 from runpod_typed.errors import ConfigurationError
 from tests.core.calls import KEY, traceback_with_locals
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runpod_typed._core.retry import RetryPolicy
+from runpod_typed._models.retry_policy import RetryPolicy
 from runpod_typed.errors import ConfigurationError
 
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runpod_typed._core.retry import FailedAttempt, OperationKind, RetryPolicy
-from runpod_typed._core.retry_rules import (
+from runpod_typed._core.retries import (
     Failure,
     GiveUp,
     GiveUpReason,
@@ -18,6 +17,7 @@ from runpod_typed._core.retry_rules import (
     may_have_taken_effect,
     next_step,
 )
+from runpod_typed._models.retry_policy import FailedAttempt, OperationKind, RetryPolicy
 from runpod_typed.errors import (
     APIConnectionError,
     APIError,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from runpod_queue_api import models
 from runpod_queue_api.types import UNSET
 
-from runpod_typed._core.shapes import (
+from runpod_typed._models.validation import (
     ReadOnlyJSON,
-    WrongShapeError,
+    ValidationError,
     as_any,
     as_count,
     as_object,
@@ -31,7 +31,7 @@ JSON_VALUES = [None, True, 5, 1.5, "text", "", [1], {"a": 1}]
 def refused(read: Callable[[Any, str], object], value: object) -> bool:
     try:
         read(value, "the thing")
-    except WrongShapeError as error:
+    except ValidationError as error:
         return str(error).startswith("the thing ")
     return False
 
@@ -58,7 +58,7 @@ def test_null_and_absent_are_the_same(value: object) -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_number_that_is_not_finite_counts_nothing(value: float) -> None:
-    with pytest.raises(WrongShapeError, match="the delay must be a finite number"):
+    with pytest.raises(ValidationError, match="the delay must be a finite number"):
         as_optional_int(value, "the delay")
 
 
@@ -68,7 +68,7 @@ def test_a_fraction_of_a_millisecond_is_dropped_and_a_huge_number_kept() -> None
 
 
 def test_a_text_that_cannot_be_sent_back_is_no_text() -> None:
-    with pytest.raises(WrongShapeError, match="lone surrogate"):
+    with pytest.raises(ValidationError, match="lone surrogate"):
         as_text("job-\ud83d", "the job's id")
 
 
@@ -106,13 +106,13 @@ def test_a_null_is_parsed_like_an_absent_field() -> None:
     ],
 )
 def test_what_does_not_fit_a_model_is_said_in_words(value: object, words: str) -> None:
-    with pytest.raises(WrongShapeError, match=words):
+    with pytest.raises(ValidationError, match=words):
         parse(models.Job, value)
 
 
 @pytest.mark.parametrize("value", [5, "text", True, [5], ["abc"], [[1]]])
 def test_a_part_of_the_wrong_kind_is_said_in_words(value: object) -> None:
-    with pytest.raises(WrongShapeError, match="a field has the wrong kind of value"):
+    with pytest.raises(ValidationError, match="a field has the wrong kind of value"):
         parse(models.EndpointHealth, {"workers": value})
 
 
@@ -176,5 +176,5 @@ def test_no_json_makes_a_reader_raise_anything_but_its_own_error(value: object) 
     for model in (models.Job, models.StreamAnswer, models.EndpointHealth, models.PurgeResult, models.RunRequest):
         try:
             parse(model, {"id": value, "stream": value, "jobs": value, "policy": value, "input": value})
-        except WrongShapeError:
+        except ValidationError:
             continue

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from runpod_typed import StreamChunk
-from runpod_typed._core.job_answers import read_chunk, read_stream_page
-from runpod_typed._core.shapes import WrongShapeError
+from runpod_typed._core.responses import read_chunk, read_stream_page
+from runpod_typed._models.validation import ValidationError
 
 STREAM_ANSWERS: list[tuple[object, str | None, list[Any]]] = [
     ({"status": "IN_QUEUE", "stream": []}, "IN_QUEUE", []),
@@ -69,5 +69,5 @@ def test_a_chunk_has_what_came_beside_its_output() -> None:
     ],
 )
 def test_what_is_no_stream_s_answer_is_refused(answer: object) -> None:
-    with pytest.raises(WrongShapeError):
+    with pytest.raises(ValidationError):
         read_stream_page(answer)

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from runpod_typed import JobStatus, StreamChunk
-from runpod_typed._core.http import TransportFailure
-from runpod_typed._core.job_answers import read_stream_page
-from runpod_typed._core.jobs import JobAddress, StreamPage
-from runpod_typed._core.rate_budget import TooLate
+from runpod_typed._core.rate_limiter import TooLate
+from runpod_typed._core.responses import read_stream_page
 from runpod_typed._core.streaming import StreamBuffer, interrupted_error
+from runpod_typed._models.jobs import JobAddress, StreamPage
+from runpod_typed._transport.messages import TransportFailure
 from tests.core.calls import REQUESTS, answer, call_of, error
 
 ADDRESS = JobAddress("ep", "job-1")

@@ -184,8 +184,8 @@ async def test_what_is_left_of_an_answer_runs_out_though_reading_it_fails() -> N
             yield part
         raise OSError("closed")
 
-    synchronization.run_out(iter([b"a"]))
-    await synchronization.async_run_out(parts())
+    synchronization.drain(iter([b"a"]))
+    await synchronization.async_drain(parts())
     assert read == [b"a", b"b"]
 
 

@@ -11,8 +11,8 @@ from aiohttp.client_reqrep import ConnectionKey
 from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import map_aiohttp_exceptions
 
-from runpod_typed._core.error_mapping import transport_failure
-from runpod_typed._core.http import TransportFailure
+from runpod_typed._transport.failures import transport_failure
+from runpod_typed._transport.messages import TransportFailure
 from runpod_typed.errors import (
     APIConnectionError,
     APITimeoutError,

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG
-from runpod_typed._core.health import read_health
-from runpod_typed._core.job_answers import read_job
-from runpod_typed._core.jobs import JobAddress
+from runpod_typed._core.responses import read_job
+from runpod_typed._core.schedule import Ended, Wait
 from runpod_typed._core.wait_errors import PASSING_ERRORS, expired_error, wait_error
-from runpod_typed._core.waiting import Ended, Wait
+from runpod_typed._models.health import read_health
+from runpod_typed._models.jobs import JobAddress
 from runpod_typed.errors import JobExpiredError, QueueTimeoutError, WaitTimeoutError
 from tests.core.calls import answer, error
 

@@ -15,9 +15,8 @@ from runpod_typed import JobState, PollPolicy, RateLimit, RetryPolicy
 from runpod_typed._core.call import Call, TurnTooLateError
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.crowd import ALONE, Crowd
-from runpod_typed._core.job_answers import read_job
-from runpod_typed._core.polling import RunTimes
-from runpod_typed._core.waiting import (
+from runpod_typed._core.responses import read_job
+from runpod_typed._core.schedule import (
     SHORTEST_HOLD_MS,
     Ended,
     Look,
@@ -27,6 +26,7 @@ from runpod_typed._core.waiting import (
     run_sync_hold_ms,
     ttl_ms,
 )
+from runpod_typed._models.poll_policy import RunTimes
 from runpod_typed.errors import APITimeoutError, ConfigurationError
 from tests.core.calls import CONNECTION, REQUESTS
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from runpod_typed import JobState, RateLimit
 from runpod_typed._core.crowd import Crowd
-from runpod_typed._core.job_answers import read_job
-from runpod_typed._core.polling import RunTimes
-from runpod_typed._core.waiting_room import WaitingRoom
+from runpod_typed._core.responses import read_job
+from runpod_typed._core.scheduler import WaitingRoom
+from runpod_typed._models.poll_policy import RunTimes
 
 
 def test_who_waits_is_counted_for_each_endpoint_while_they_wait() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod_typed._core.worker_errors import WorkerFailure, is_platform_timeout, parse_worker_failure
+from runpod_typed._models.failure import WorkerFailure, is_platform_timeout, parse_worker_failure
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "handler.py", line 2, in handler\n    raise error\n'
 

@@ -19,8 +19,10 @@ from runpod_queue_api import wire
 
 import runpod_typed
 from runpod_typed import Client, OperationKind, RateLimits, RetryPolicy
-from runpod_typed._core import config, retry_rules
-from runpod_typed._core.rate_limit import limit_for
+from runpod_typed._core import config
+from runpod_typed._core import retries as retry_rules
+from runpod_typed._models.rate_limits import limit_for
+from runpod_typed._transport import connection
 from runpod_typed.local import FaultKind, Handler, HandlerConfig, LocalQueue, progress_update
 from tests.docs.shell import commands_in, complaint, extras, sessions
 from tests.docs.snippets import ROOT, Snippet, is_as_promised, run, snippets_in
@@ -244,10 +246,10 @@ def test_the_figures_of_the_page_on_reliability_are_the_defaults() -> None:
 
     assert f"up to {policy.attempts} attempts within {policy.budget:g} seconds" in words
     assert f"longer than `max_retry_after` ({policy.max_retry_after:g} seconds)" in words
-    assert f"| {config.DEFAULT_TIMEOUT:g} s, connecting {config.CONNECT_TIMEOUT:g} s of it |" in words
+    assert f"| {config.DEFAULT_TIMEOUT:g} s, connecting {connection.CONNECT_TIMEOUT:g} s of it |" in words
     run_cap, sync_cap = (wire.PAYLOAD_CAPS[name] // 2**20 for name in ("run", "run_sync"))
     assert f"`run` takes {run_cap} MiB, `run_sync` {sync_cap} MiB." in words
-    assert f"may have {config.DEFAULT_MAX_RESPONSE_BYTES // 2**20} MiB" in words
+    assert f"may have {connection.DEFAULT_MAX_RESPONSE_BYTES // 2**20} MiB" in words
     kept = wire.RUN_RETENTION_SECONDS // 60, wire.RUN_SYNC_RETENTION_SECONDS // 60
     assert f"kept {kept[0]} minutes, of `run_sync` {kept[1]} minute " in words
 
@@ -293,7 +295,10 @@ def test_the_environment_of_a_reader_is_not_that_of_the_tests() -> None:
 # Names of files and sessions.
 
 GUIDES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-FOLDERS = "_async|_core|_sync|benchmarks|docs|examples|generated|local|runpod_typed|scripts|spec|tests"
+FOLDERS = (
+    "_async|_codecs|_core|_models|_sync|_transport|"
+    "benchmarks|docs|examples|generated|local|runpod_typed|scripts|spec|tests"
+)
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)

@@ -9,7 +9,7 @@ from attrs import evolve
 
 import runpod_typed
 from runpod_typed import ConfigurationError, RunpodError
-from runpod_typed._core.durations import to_optional_seconds
+from runpod_typed._models.durations import to_optional_seconds
 from tests.docs.docstrings import Public, complaints, describe, public
 from tests.docs.raised import raised_in
 

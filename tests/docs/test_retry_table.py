@@ -10,8 +10,8 @@ import pytest
 
 from runpod_typed._core import operations
 from runpod_typed._core.operations import Operation
-from runpod_typed._core.retry import OperationKind, RetryPolicy
-from runpod_typed._core.retry_rules import Failure, is_retryable
+from runpod_typed._core.retries import Failure, is_retryable
+from runpod_typed._models.retry_policy import OperationKind, RetryPolicy
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
 CONSENT: Final = RetryPolicy(resubmit=True)

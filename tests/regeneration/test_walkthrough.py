@@ -93,6 +93,6 @@ def test_a_console_shows_commands_and_what_they_print() -> None:
 
 
 def test_what_changes_while_nothing_of_interest_does_is_left_out() -> None:
-    told = "runpod_typed/_core/jobs.py:217: error: 217 files, since commit 1a2b3c4. After 0.1.0 comes 0.2.0."
+    told = "runpod_typed/_models/jobs.py:217: error: 217 files, since commit 1a2b3c4. After 0.1.0 comes 0.2.0."
 
-    assert normalized(told) == "runpod_typed/_core/jobs.py:N: error: N files, since commit C. After V comes W."
+    assert normalized(told) == "runpod_typed/_models/jobs.py:N: error: N files, since commit C. After V comes W."

@@ -1,0 +1,1 @@
+"""Typed inputs and outputs: values to JSON and back."""

@@ -1,0 +1,1 @@
+"""The frozen classes that users see, and how their values are checked."""

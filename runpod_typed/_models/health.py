@@ -1,0 +1,232 @@
+"""What an endpoint says about itself: its jobs, its workers, its queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from attrs import field, frozen
+from runpod_queue_api import models
+from runpod_queue_api.types import Unset
+
+from runpod_typed._models.validation import (
+    ValidationError,
+    as_any,
+    as_count,
+    as_object,
+    as_optional_text,
+    as_text,
+    kind_of,
+    parse,
+    read_only,
+)
+
+
+@frozen(kw_only=True)
+class JobCounts:
+    """How many jobs an endpoint has, by state; 0 where the platform leaves a counter out.
+
+    Source: the vendor's documents, "Operation reference", /health.
+
+    Attributes:
+        in_queue: Jobs that wait for a worker.
+        in_progress: Jobs that a worker has.
+        completed: Jobs completed, cumulative.
+        failed: Jobs failed, cumulative.
+        retried: Jobs handed out once more after a worker was lost, cumulative.
+    """
+
+    in_queue: int = 0
+    in_progress: int = 0
+    completed: int = 0
+    failed: int = 0
+    retried: int = 0
+
+
+@frozen(kw_only=True)
+class WorkerCounts:
+    """How many workers an endpoint has, by state; 0 where the platform leaves a counter out.
+
+    Source: the vendor's documents, "Operation reference", /health; answers that were captured have `unhealthy` too.
+
+    Attributes:
+        idle: Workers without a job.
+        running: Workers with a job.
+        initializing: Workers that are starting.
+        ready: Workers that could take a job at once.
+        throttled: Workers that wait for a free machine of the wanted kind.
+        unhealthy: Workers that failed their checks.
+    """
+
+    idle: int = 0
+    running: int = 0
+    initializing: int = 0
+    ready: int = 0
+    throttled: int = 0
+    unhealthy: int = 0
+
+
+@frozen(kw_only=True)
+class EndpointHealth:
+    """An endpoint's jobs and workers at one moment.
+
+    Source: the vendor's documents, "Operation reference", /health.
+
+    Attributes:
+        jobs: The jobs, by state.
+        workers: The workers, by state.
+        raw: The answer as it came.
+    """
+
+    jobs: JobCounts
+    workers: WorkerCounts
+    raw: Mapping[str, Any] = field(repr=False, eq=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The API's JSON, as it came."""
+        return dict(self.raw)
+
+
+@frozen(kw_only=True)
+class EndpointMetrics:
+    """What the undocumented metrics operation is known to say.
+
+    Source: none of the vendor's documents; its own deployment tool reads /metrics.
+
+    Attributes:
+        workers: The workers, by state.
+        ready_workers: The ids of the workers that could take a job at once.
+        raw: The answer as it came, with all that is not known here.
+    """
+
+    workers: WorkerCounts
+    ready_workers: tuple[str, ...]
+    raw: Mapping[str, Any] = field(repr=False, eq=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The API's JSON, as it came."""
+        return dict(self.raw)
+
+
+@frozen(kw_only=True)
+class PurgeResult:
+    """What emptying the queue did.
+
+    Source: the vendor's documents, "Operation reference", /purge-queue.
+
+    Attributes:
+        removed: How many waiting jobs were removed.
+        status: The platform's word for it, ``completed``; None where it does not say.
+        raw: The answer as it came.
+    """
+
+    removed: int
+    status: str | None
+    raw: Mapping[str, Any] = field(repr=False, eq=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The API's JSON, as it came."""
+        return dict(self.raw)
+
+
+def read_health(data: object) -> EndpointHealth:
+    """An endpoint's health from decoded JSON; ValidationError where it is none."""
+    raw = as_object(data, "the answer")
+    model = parse(models.EndpointHealth, raw)
+    if raw and model.additional_properties == raw:
+        raise ValidationError("the answer tells neither of jobs nor of workers")
+    # A generated model takes an empty array for an object without fields.
+    for name, value in model.to_dict().items():
+        if isinstance(value, Mapping):
+            as_object(raw[name], f"the field {name!r}")
+    return EndpointHealth(jobs=_job_counts(model.jobs), workers=_worker_counts(model.workers), raw=read_only(raw))
+
+
+def read_metrics(data: object) -> EndpointMetrics:
+    """An endpoint's metrics from decoded JSON; ValidationError where they are none."""
+    raw = as_object(data, "the answer")
+    model = parse(models.EndpointMetrics, raw)
+    ready = as_any(model.ready_workers)
+    if ready is not None and not isinstance(ready, list):
+        raise ValidationError(f"the ready workers must be an array, and are {kind_of(ready)}")
+    names = cast("list[object]", ready or [])
+    return EndpointMetrics(
+        workers=_worker_counts(model.workers),
+        ready_workers=tuple(as_text(name, "a ready worker's id") for name in names),
+        raw=read_only(raw),
+    )
+
+
+def read_requests(data: object) -> Mapping[str, Any]:
+    """What the requests operation says, whose shape nobody documents: any JSON object."""
+    raw = as_object(data, "the answer")
+    parse(models.EndpointRequests, raw)
+    return read_only(raw)
+
+
+def read_purge_result(data: object) -> PurgeResult:
+    """A purge's result from decoded JSON; ValidationError where it is none."""
+    raw = as_object(data, "the answer")
+    model = parse(models.PurgeResult, raw)
+    return PurgeResult(
+        removed=as_count(model.removed, "the number of removed jobs"),
+        status=as_optional_text(model.status, "the purge's status"),
+        raw=read_only(raw),
+    )
+
+
+def _job_counts(model: models.JobCounts | Unset) -> JobCounts:
+    if isinstance(model, Unset):
+        return JobCounts()
+    return JobCounts(
+        in_queue=as_count(model.in_queue, "the count of jobs in the queue"),
+        in_progress=as_count(model.in_progress, "the count of jobs in progress"),
+        completed=as_count(model.completed, "the count of completed jobs"),
+        failed=as_count(model.failed, "the count of failed jobs"),
+        retried=as_count(model.retried, "the count of retried jobs"),
+    )
+
+
+def _worker_counts(model: models.WorkerCounts | Unset) -> WorkerCounts:
+    if isinstance(model, Unset):
+        return WorkerCounts()
+    return WorkerCounts(
+        idle=as_count(model.idle, "the count of idle workers"),
+        running=as_count(model.running, "the count of running workers"),
+        initializing=as_count(model.initializing, "the count of initializing workers"),
+        ready=as_count(model.ready, "the count of ready workers"),
+        throttled=as_count(model.throttled, "the count of throttled workers"),
+        unhealthy=as_count(model.unhealthy, "the count of unhealthy workers"),
+    )
+
+
+def explain_waiting(health: EndpointHealth | None) -> str:
+    """Why a job may still be waiting for a worker, in words, with what to do about it."""
+    if health is None:
+        return "The endpoint's health could not be had."
+    workers, ahead = health.workers, health.jobs.in_queue
+    queue = f"{ahead} {'job waits' if ahead == 1 else 'jobs wait'} in the queue"
+
+    def workers_are(number: int) -> str:
+        return "1 worker is" if number == 1 else f"{number} workers are"
+
+    if workers.idle + workers.ready > 0:
+        return (
+            f"{workers_are(max(workers.idle, workers.ready))} idle, and {queue}: a worker should take the job any "
+            "moment. Wait longer; if that does not help, look at the workers' logs."
+        )
+    if workers.running > 0:
+        return (
+            f"All workers are busy ({workers.running} running) and {queue}. "
+            "Raise the endpoint's maximum of workers, or wait longer."
+        )
+    if workers.throttled > 0:
+        return (
+            f"{workers_are(workers.throttled)} throttled: no machine of the wanted kind is free; {queue}. "
+            "Allow more GPU types or regions, or wait longer."
+        )
+    if workers.initializing > 0:
+        return f"{workers_are(workers.initializing)} initializing (a cold start) and {queue}. Wait longer."
+    if workers.unhealthy > 0:
+        return f"{workers_are(workers.unhealthy)} unhealthy and none is running; {queue}. Look at the workers' logs."
+    return f"The endpoint has no workers and {queue}. Check its maximum of workers and the account's balance."

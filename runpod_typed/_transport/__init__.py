@@ -1,0 +1,1 @@
+"""HTTP requests and responses, and what each HTTP library needs around it."""
