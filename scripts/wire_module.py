@@ -101,6 +101,12 @@ CONSTANTS: Final = (
         operation("run", RETENTION),
         "How long the result of a job of `run` can be read after it has finished.",
     ),
+    Constant(
+        "JOB_PROPAGATION_SECONDS",
+        "int",
+        operation("run", "x-runpod-propagation-seconds"),
+        "How long after its submission a job may still be answered with 404.",
+    ),
     Constant("RUN_SYNC_RETENTION_SECONDS", "int", operation("run_sync", RETENTION), "The same, of `run_sync`."),
     Constant(
         "EXECUTION_TIMEOUT_MIN_MS",

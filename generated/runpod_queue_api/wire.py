@@ -50,6 +50,9 @@ STREAM_WAIT_DEFAULT_MS: Final[int] = 10000
 RUN_RETENTION_SECONDS: Final[int] = 1800
 """How long the result of a job of `run` can be read after it has finished."""
 
+JOB_PROPAGATION_SECONDS: Final[int] = 30
+"""How long after its submission a job may still be answered with 404."""
+
 RUN_SYNC_RETENTION_SECONDS: Final[int] = 60
 """The same, of `run_sync`."""
 

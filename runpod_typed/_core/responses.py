@@ -87,7 +87,7 @@ def read_completed_job(body: bytes) -> JobState[Any] | None:
 (_OUTPUT,) = models.Job("", "", output="").to_dict().keys() - models.Job("", "").to_dict().keys()
 
 
-def _plain_error(error: models.ErrorObject | str | Unset) -> Any:
+def _plain_error(error: models.ErrorObject | list[Any] | str | Unset) -> Any:
     return error.to_dict() if isinstance(error, models.ErrorObject) else as_any(error)
 
 

@@ -32,9 +32,9 @@ class Job:
         output (Any | Unset): Any JSON. Of a `COMPLETED` job, what the handler returned (absent if that was nothing). Of
             a running job, its latest progress update: **not a result**. Of a `FAILED` one, what the handler returned beside
             `error`.
-        error (ErrorObject | str | Unset): Why the job failed: the worker's report as a string that holds JSON (an
-            exception in a handler), a string with message and traceback (an exception in a generator handler), a plain
-            text, or an object (what the handler returned under `error`).
+        error (ErrorObject | list[Any] | str | Unset): Why the job failed: the worker's report as a string that holds
+            JSON (an exception in a handler), a string with message and traceback (an exception in a generator handler), a
+            plain string, or an object or array (what the handler returned under `error`).
         worker_id (str | Unset): The worker that has it or had it.
         retries (int | Unset): How often the platform handed it out again; absent means never.
         input_ (Any | Unset): The input it was started with; in webhooks, and in few other answers.
@@ -47,7 +47,7 @@ class Job:
     delay_time: int | Unset = UNSET
     execution_time: int | Unset = UNSET
     output: Any | Unset = UNSET
-    error: ErrorObject | str | Unset = UNSET
+    error: ErrorObject | list[Any] | str | Unset = UNSET
     worker_id: str | Unset = UNSET
     retries: int | Unset = UNSET
     input_: Any | Unset = UNSET
@@ -72,11 +72,14 @@ class Job:
 
         output = self.output
 
-        error: dict[str, Any] | str | Unset
+        error: dict[str, Any] | list[Any] | str | Unset
         if isinstance(self.error, Unset):
             error = UNSET
         elif isinstance(self.error, ErrorObject):
             error = self.error.to_dict()
+        elif isinstance(self.error, list):
+            error = self.error
+
         else:
             error = self.error
 
@@ -145,7 +148,7 @@ class Job:
 
         output = d.pop("output", UNSET)
 
-        def _parse_error(data: object) -> ErrorObject | str | Unset:
+        def _parse_error(data: object) -> ErrorObject | list[Any] | str | Unset:
             if isinstance(data, Unset):
                 return data
             try:
@@ -156,7 +159,15 @@ class Job:
                 return error_type_2
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            return cast(ErrorObject | str | Unset, data)
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                error_type_3 = cast(list[Any], data)
+
+                return error_type_3
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(ErrorObject | list[Any] | str | Unset, data)
 
         error = _parse_error(d.pop("error", UNSET))
 

@@ -19,11 +19,14 @@ class WorkerError:
 
     Attributes:
         error_message (str): The exception's text.
-        error_type (str | Unset): The exception's class, as Python prints it.
+        error_type (str | Unset): The exception's class as Python prints it, or its bare name (worker SDK 2.0).
         error_traceback (str | Unset): The traceback, as Python prints it.
         hostname (str | Unset): The worker's host, or `unknown`.
         worker_id (str | Unset): The worker's id, or `unknown`.
         runpod_version (str | Unset): The version of the worker SDK.
+        logs (str | Unset): The last 16 KiB that the handler wrote to standard output and standard error.
+        event (str | Unset): What failed instead of a handler, `prestart_failed` or `prestart_cancelled`.
+        hook (str | Unset): The name of the hook that failed.
     """
 
     error_message: str
@@ -32,6 +35,9 @@ class WorkerError:
     hostname: str | Unset = UNSET
     worker_id: str | Unset = UNSET
     runpod_version: str | Unset = UNSET
+    logs: str | Unset = UNSET
+    event: str | Unset = UNSET
+    hook: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,6 +52,12 @@ class WorkerError:
         worker_id = self.worker_id
 
         runpod_version = self.runpod_version
+
+        logs = self.logs
+
+        event = self.event
+
+        hook = self.hook
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -64,6 +76,12 @@ class WorkerError:
             field_dict["worker_id"] = worker_id
         if runpod_version is not UNSET:
             field_dict["runpod_version"] = runpod_version
+        if logs is not UNSET:
+            field_dict["logs"] = logs
+        if event is not UNSET:
+            field_dict["event"] = event
+        if hook is not UNSET:
+            field_dict["hook"] = hook
 
         return field_dict
 
@@ -82,6 +100,12 @@ class WorkerError:
 
         runpod_version = d.pop("runpod_version", UNSET)
 
+        logs = d.pop("logs", UNSET)
+
+        event = d.pop("event", UNSET)
+
+        hook = d.pop("hook", UNSET)
+
         worker_error = cls(
             error_message=error_message,
             error_type=error_type,
@@ -89,6 +113,9 @@ class WorkerError:
             hostname=hostname,
             worker_id=worker_id,
             runpod_version=runpod_version,
+            logs=logs,
+            event=event,
+            hook=hook,
         )
 
         worker_error.additional_properties = d
