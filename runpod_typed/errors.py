@@ -78,6 +78,13 @@ __all__ = [
 class RunpodError(Exception):
     """The base of everything that this library raises."""
 
+    job_id: str | None = None
+    """The id of the job, once it is known; ``endpoint.job(error.job_id)`` reconnects to it."""
+    endpoint_id: str | None = None
+    """The endpoint of the job, once the job is known."""
+    job: Any = None
+    """The handle that raised the error; None if the error does not come from a handle."""
+
     @property
     def message(self) -> str:
         """What happened, where, and what to do next, as one text."""
@@ -264,9 +271,11 @@ class SubmissionUncertainError(RunpodError):
         operation: The operation's name in the specification.
     """
 
+    endpoint_id: str
+
     def __init__(self, message: str, *, endpoint_id: str, operation: str) -> None:
         super().__init__(message)
-        self.endpoint_id = endpoint_id
+        self.endpoint_id = endpoint_id  # pyright: ignore[reportIncompatibleVariableOverride] -- always known here
         self.operation = operation
 
 
@@ -278,9 +287,11 @@ class JobError(RunpodError):
         state: The last that was seen of it; None where nothing was.
     """
 
+    job_id: str
+
     def __init__(self, message: str, *, job_id: str, state: JobState[Any] | None = None) -> None:
         super().__init__(message)
-        self.job_id = job_id
+        self.job_id = job_id  # pyright: ignore[reportIncompatibleVariableOverride] -- always known here
         self.state = state
 
 
@@ -359,8 +370,10 @@ class StreamInterruptedError(RunpodError):
         gap: How many of them arrived before the place where chunks may be missing.
     """
 
+    job_id: str
+
     def __init__(self, message: str, *, job_id: str, received: Sequence[Any], gap: int) -> None:
         super().__init__(message)
-        self.job_id = job_id
+        self.job_id = job_id  # pyright: ignore[reportIncompatibleVariableOverride] -- always known here
         self.received: list[Any] = list(received)
         self.gap = gap
