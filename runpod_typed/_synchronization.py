@@ -21,7 +21,7 @@ from contextlib import (
 )
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, final
+from typing import TYPE_CHECKING, Any, Protocol, Self, final
 
 from attrs import define
 
@@ -207,16 +207,23 @@ class Event:
 
 @final
 class AsyncEvent:
-    """One task waits, another one sets."""
+    """One task waits; a task or thread sets it, under the same event loop or another one."""
 
     def __init__(self) -> None:
         import anyio  # noqa: PLC0415 -- the sync half never needs it
 
         self._event: anyio.Event = anyio.Event()
+        self._runtime = async_runtime()
 
     def set(self) -> None:
-        """Let those who wait go on."""
-        self._event.set()
+        """Let the task that waits go on."""
+        loop: Any = self._runtime[1]
+        if loop is async_runtime()[1]:
+            self._event.set()
+            return
+        with suppress(RuntimeError):  # the loop has ended, and the task with it
+            call_soon = loop.call_soon_threadsafe if hasattr(loop, "call_soon_threadsafe") else loop.run_sync_soon
+            call_soon(self._event.set)
 
     async def wait(self, seconds: float | None) -> None:
         """Wait until it is set, `seconds` at most; None for as long as it takes."""

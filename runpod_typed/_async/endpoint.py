@@ -325,9 +325,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             APIError: The call failed for good.
             ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
-        health = await self._call(operations.ask_health(self._id), deadline_after(timeout))
-        self._executor.note_health(self._config, self._id, health)
-        return health
+        return await self._call(operations.ask_health(self._id), deadline_after(timeout))
 
     async def metrics(self, timeout: Duration | None = None) -> EndpointMetrics:
         """What the platform's undocumented metrics operation says: the workers by state, and which are ready.

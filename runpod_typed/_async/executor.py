@@ -13,7 +13,7 @@ import httpx
 from attrs import evolve, field, frozen
 from typing_extensions import TypeVar
 
-from runpod_typed._async.rate_limiter import AsyncLimiter
+from runpod_typed._async.rate_limiter import AsyncRateLimiter
 from runpod_typed._async.transport_provider import AsyncTransportProvider
 from runpod_typed._core.call import Call
 from runpod_typed._core.config import CallConfig
@@ -22,7 +22,6 @@ from runpod_typed._core.operations import STATUS, Request
 from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.retries import Retry
 from runpod_typed._core.scheduler import WaitingRoom
-from runpod_typed._models.health import EndpointHealth
 from runpod_typed._synchronization import async_sleep, monotonic
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.messages import NO_TIME_LEFT, HttpResponse, TransportFailure
@@ -37,7 +36,7 @@ class _PerProcessState:
 
     transport: AsyncTransportProvider
     pid: int = field(factory=os.getpid)
-    limiter: AsyncLimiter = field(factory=AsyncLimiter)
+    rate_limiter: AsyncRateLimiter = field(factory=AsyncRateLimiter)
     waiting_room: WaitingRoom = field(factory=WaitingRoom)
 
 
@@ -60,11 +59,10 @@ class AsyncRequestExecutor:
         """How many wait for jobs of an endpoint, and how many may ask."""
         here = self._state()
         waiting = here.waiting_room.waiting(endpoint_id)
-        return here.limiter.crowd(config.rate_limits, endpoint_id, STATUS.name, waiting)
-
-    def note_health(self, config: CallConfig, endpoint_id: str, health: EndpointHealth) -> None:
-        """Limits grow with an endpoint's running workers."""
-        self._state().limiter.on_workers(config.rate_limits, endpoint_id, health.workers.running)
+        usage = here.rate_limiter.usage(config.rate_limits, endpoint_id, STATUS.name)
+        if usage is None:
+            return Crowd(waiting=waiting, limit=None)
+        return Crowd(waiting=waiting, limit=usage.limit, asking=usage.open)
 
     async def call(
         self,
@@ -109,11 +107,11 @@ class AsyncRequestExecutor:
         here = self._state()
         here.transport.open()  # before the time that is left is looked at
         request = call.request
-        turn = await here.limiter.enter(
+        permit = await here.rate_limiter.acquire(
             call.config.rate_limits, request.endpoint_id, request.operation.name, call.deadline
         )
-        if isinstance(turn, TooLate):
-            return call.no_turn(turn), call
+        if isinstance(permit, TooLate):
+            return call.no_turn(permit), call
         now = monotonic()
         call = call.begun(now)
         seconds = call.attempt_seconds(now)
@@ -121,12 +119,12 @@ class AsyncRequestExecutor:
         try:
             outcome = await here.transport.open().send(call.request.http, seconds) if seconds > 0 else NO_TIME_LEFT
             result = call.result(outcome, seconds=seconds, wall_clock=datetime.now(UTC))
-            if turn is not None and call.was_refused(result):
-                turn.refused(result.retry_after)
+            if permit is not None and call.was_refused(result):
+                permit.rate_limited(result.retry_after)
             return result, call
         finally:
-            if turn is not None:
-                turn.leave(sent=not isinstance(outcome, TransportFailure) or outcome.request_sent)
+            if permit is not None:
+                permit.release(sent=not isinstance(outcome, TransportFailure) or outcome.request_sent)
 
     def without_keepalive(self) -> AsyncRequestExecutor:
         """Another one, which closes each connection after its request, for where nobody would do it."""

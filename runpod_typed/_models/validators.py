@@ -1,15 +1,74 @@
-"""Checks of what callers pass, shared by clients, endpoints and jobs."""
+"""Validators of the values that callers pass: fields of the public classes, ids and clients."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
+from attrs import Attribute
 from runpod_queue_api import wire
 
+from runpod_typed._models.durations import to_seconds
 from runpod_typed.errors import ConfigurationError
+
+_Validator: TypeAlias = "Callable[[object, Attribute[Any], object], None]"  # attrs' class has no [] at run time
 
 _ENDPOINT_ID = re.compile(wire.ENDPOINT_ID_PATTERN)
 _JOB_ID = re.compile(wire.JOB_ID_PATTERN)
+
+
+def flag(instance: object, attribute: Attribute[Any], value: object) -> None:
+    """Check that a field is True or False."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{_name(instance, attribute)} must be True or False, not {value!r}.")
+
+
+def function(instance: object, attribute: Attribute[Any], value: object) -> None:
+    """Check that a field can be called."""
+    if not callable(value):
+        raise ConfigurationError(f"{_name(instance, attribute)} must be a function, not {value!r}.")
+
+
+def whole_number(minimum: int) -> _Validator:
+    """Check that a field is a whole number, at least `minimum`."""
+
+    def check(instance: object, attribute: Attribute[Any], value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise ConfigurationError(
+                f"{_name(instance, attribute)} must be a whole number of {minimum} or more, not {value!r}."
+            )
+
+    return check
+
+
+def seconds(*, above_zero: bool = False, finite: bool = False) -> _Validator:
+    """Check that a field is a number of seconds, 0 or more."""
+
+    def check(instance: object, attribute: Attribute[Any], value: Any) -> None:
+        name = _name(instance, attribute)
+        number = to_seconds(value, name)
+        if above_zero and number == 0:
+            raise ConfigurationError(f"{name} must be above 0 s.")
+        if finite and math.isinf(number):
+            raise ConfigurationError(f"{name} must be a finite number of seconds.")
+
+    return check
+
+
+def instance_of(kind: type) -> _Validator:
+    """Check that a field is an instance of a class."""
+
+    def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind):
+            raise ConfigurationError(f"{attribute.name}= must be a {kind.__name__}, not {type(value).__name__}.")
+
+    return check
+
+
+def _name(instance: object, attribute: Attribute[Any]) -> str:
+    return f"{type(instance).__name__}.{attribute.name}"
 
 
 def check_http_client(given: object, kind: type) -> None:

@@ -299,7 +299,7 @@ def test_the_timeout_of_an_attempt_is_a_finite_length_of_time(timeout: Any) -> N
 
 
 def test_options_that_are_not_given_stay_as_they_are() -> None:
-    retry, poll, limits = RetryPolicy(attempts=2), PollPolicy(long_poll=False), RateLimits.off()
+    retry, poll, limits = RetryPolicy(attempts=2), PollPolicy(long_poll=False), RateLimits.disabled()
     changed = DEFAULT_CALL_CONFIG.but(timeout=timedelta(seconds=7), retry=retry, poll=poll, rate_limits=limits)
     assert changed == CallConfig(timeout=7.0, retry=retry, poll=poll, rate_limits=limits)
     assert changed.but() == changed

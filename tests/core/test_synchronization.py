@@ -4,9 +4,11 @@ import asyncio
 import gc
 import math
 import os
+import queue
 import sys
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -160,6 +162,36 @@ async def test_a_task_that_waits_for_an_event_goes_on_when_it_is_set_or_the_time
         tasks.start_soon(event.wait, 60)
         event.set()
     await event.wait(60)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_event_is_set_from_another_thread_or_loop(backend: str) -> None:
+    made: queue.Queue[synchronization.AsyncEvent] = queue.Queue()
+
+    async def wait() -> None:
+        event = synchronization.AsyncEvent()
+        made.put(event)
+        await event.wait(None)
+
+    async def set_it() -> None:
+        made.get(timeout=10).set()
+
+    with ThreadPoolExecutor(2) as threads:
+        for in_a_loop in (False, True):
+            waiting = threads.submit(lambda: anyio.run(wait, backend=backend))
+            if in_a_loop:
+                anyio.run(set_it)
+            else:
+                made.get(timeout=10).set()
+            waiting.result(10)
+
+
+def test_setting_an_event_of_an_ended_loop_does_nothing() -> None:
+    async def make() -> synchronization.AsyncEvent:
+        return synchronization.AsyncEvent()
+
+    asyncio.run(make()).set()
+    trio.run(make).set()
 
 
 # Bodies

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 import signal
@@ -16,6 +17,7 @@ from multiprocessing import get_context
 import pytest
 
 from runpod_typed import Client, ConfigurationError, RateLimit, RateLimits, RetryPolicy, RunpodError
+from runpod_typed._async.rate_limiter import AsyncPermit, AsyncRateLimiter
 from runpod_typed.local import LocalQueue
 from tests.handlers import square
 from tests.scripted_server import ScriptedServer, answer, scripted, wait_until
@@ -59,6 +61,29 @@ def test_threads_share_the_connections_of_a_client() -> None:
                 health.result(10)
         assert server.connections_made <= 16
         assert len(server.requests) == 160
+
+
+def test_two_event_loops_share_one_rate_limiter() -> None:
+    limiter = AsyncRateLimiter()
+    limits = RateLimits(overrides={"run": RateLimit(requests=1000, concurrent=1)})
+
+    async def request() -> None:
+        permit = await limiter.acquire(limits, "ep", "run", None)
+        assert isinstance(permit, AsyncPermit)
+        await asyncio.sleep(0.002)
+        permit.release(sent=True)
+
+    async def requests() -> None:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+            for _ in range(20):
+                tasks.create_task(request())
+
+    with ThreadPoolExecutor(2) as threads:
+        for ended in [threads.submit(asyncio.run, requests()) for _ in range(2)]:
+            ended.result(40)
+    usage = limiter.usage(limits, "ep", "run")
+    assert usage is not None
+    assert usage.open == 0
 
 
 def test_a_thread_that_closes_a_client_breaks_nothing_in_the_others() -> None:

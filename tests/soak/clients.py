@@ -28,7 +28,7 @@ def run_threads(where: dict[str, dict[str, str]], options: dict[str, Any]) -> Ta
         endpoints = Endpoints(
             **{
                 name: stack.enter_context(
-                    Client(queue["key"], base_url=queue["base_url"], retry=RETRY, rate_limits=RateLimits.off())
+                    Client(queue["key"], base_url=queue["base_url"], retry=RETRY, rate_limits=RateLimits.disabled())
                 ).endpoint(name)
                 for name, queue in where.items()
             }
@@ -51,7 +51,9 @@ async def run_tasks(where: dict[str, dict[str, str]], options: dict[str, Any]) -
             **{
                 name: (
                     await stack.enter_async_context(
-                        AsyncClient(queue["key"], base_url=queue["base_url"], retry=RETRY, rate_limits=RateLimits.off())
+                        AsyncClient(
+                            queue["key"], base_url=queue["base_url"], retry=RETRY, rate_limits=RateLimits.disabled()
+                        )
                     )
                 ).endpoint(name)
                 for name, queue in where.items()

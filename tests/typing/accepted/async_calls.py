@@ -47,7 +47,7 @@ async def a_client_needs_no_argument_and_takes_many() -> None:
         timeout=timedelta(seconds=20),
         retry=RetryPolicy(attempts=2),
         poll=PollPolicy(long_poll=False),
-        rate_limits=RateLimits.off(),
+        rate_limits=RateLimits.disabled(),
         http_client=httpx.AsyncClient(),
         max_response_bytes=1_000_000,
     )

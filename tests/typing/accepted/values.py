@@ -107,13 +107,12 @@ def polling_is_described() -> None:
 
 
 def limits_are_described() -> None:
-    assert_type(RateLimits.off(), RateLimits)
+    assert_type(RateLimits.disabled(), RateLimits)
     limit = RateLimit(requests=10, window=timedelta(seconds=1), concurrent=3)
-    limits = RateLimits(enabled=True, overrides={"run": limit, "status": None}, requests_per_worker=50)
+    limits = RateLimits(enabled=True, overrides={"run": limit, "status": None})
     RateLimits(overrides={"run": RateLimit(requests=5, window=0.5)})
     assert_type(limits.enabled, bool)
     assert_type(limits.overrides, Mapping[str, RateLimit | None])
-    assert_type(limits.requests_per_worker, int)
     assert_type(limit.requests, int)
     assert_type(limit.window, float)
     assert_type(limit.concurrent, int | None)
