@@ -65,7 +65,6 @@ def setup(app: Any) -> None:
     app.connect("source-read", _fill_in)
     app.connect("missing-reference", _find_public_name)
     app.connect("autodoc-process-docstring", _keep_sentence, priority=400)  # Napoleon comes at 500
-    app.connect("autodoc-process-docstring", _mark_sources)
     app.connect("autodoc-process-signature", _translate_signature)
 
 
@@ -87,11 +86,6 @@ def _keep_sentence(_app: Any, what: str, *arguments: Any) -> None:
     if what in {"attribute", "data", "property"}:
         lines: list[str] = arguments[-1]
         lines[:0] = ["..", ""]  # an empty comment
-
-
-def _mark_sources(_app: Any, *arguments: Any) -> None:
-    lines: list[str] = arguments[-1]
-    lines[:] = docs_pages.mark_sources(lines)
 
 
 def _translate_signature(

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -100,11 +99,9 @@ def compare(old: Path, new: Path) -> list[Part]:
 
 def version_of(tree: Path) -> str:
     """The version that a tree of the project says it is."""
-    path = tree / "pyproject.toml"
-    if not path.is_file():
-        return "0.0.0"
-    project = cast("dict[str, str]", tomllib.loads(path.read_text(encoding="utf-8"))["project"])
-    return project["version"]
+    path = tree / "runpod_typed" / "_version.py"
+    source = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return source.partition('__version__ = "')[2].partition('"')[0] or "0.0.0"
 
 
 def as_json(since: str, version: str, parts: Sequence[Part]) -> str:

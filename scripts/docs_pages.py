@@ -1,71 +1,53 @@
-"""What the site needs beside its pages: generated parts, public names for private modules, marked source lines.
+"""What `docs/conf.py` gives to Sphinx: generated page parts, public names, readable signatures."""
 
-`docs/conf.py` hands what is here to Sphinx, which this module does not know.
-"""
-
+import enum
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
-from runpod_typed._core.config import DEFAULT_TIMEOUT
-from runpod_typed._transport.connection import DEFAULT_MAX_RESPONSE_BYTES
-from runpod_typed.local import FaultKind
 from scripts import http_reference
 from scripts.spec_document import SpecDocument
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SPEC: Final = ROOT / "spec" / "openapi.yaml"
+RESULTS: Final = ROOT / "benchmarks" / "RESULTS.md"
 PUBLIC_MODULES: Final = ("runpod_typed", "runpod_typed.errors", "runpod_typed.webhooks", "runpod_typed.local")
 
-RESULTS: Final = ROOT / "benchmarks" / "RESULTS.md"
-
-SOURCE: Final = "Source: "
-
-_MADE_BY_ENDPOINTS: Final = frozenset({"runpod_typed.Job", "runpod_typed.AsyncJob"})
-
-_SHOWN_AS: Final[Mapping[str, str]] = {
-    "DEFAULT_TIMEOUT": f"{DEFAULT_TIMEOUT:g}",
-    "DEFAULT_MAX_RESPONSE_BYTES": f"{DEFAULT_MAX_RESPONSE_BYTES:_}",
-    "NOTHING": "...",  # what attrs makes anew for each instance
-    "~httpx.": "httpx.",  # shortened, its Client looks like ours
-}
-
+_CREATED_BY_ENDPOINTS: Final = frozenset({"runpod_typed.Job", "runpod_typed.AsyncJob"})
+_CONSTANT: Final = re.compile(r"\bDEFAULT_\w+")
 _ATTRS_DEFAULT: Final = re.compile(r"attr_dict\['(?P<attribute>\w+)'\]\.default")
-"""How the source of an `__init__` that attrs wrote names a default."""
+"""How an `__init__` that attrs wrote names a default."""
 
 
 def http_api() -> str:
-    """The HTTP API's reference."""
+    """The reference of the HTTP API."""
     return http_reference.render(SpecDocument.load(SPEC))
 
 
 def benchmarks() -> str:
-    """The results of the benchmarks, without their title: the page has one."""
+    """The results of the benchmarks without their title: the page has one."""
     if not RESULTS.is_file():
-        return "Nothing has been measured yet."
+        return "No measurements yet."
     lines = RESULTS.read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if not line.startswith("# ")).strip()
 
 
 GENERATED: Final[Mapping[str, Callable[[], str]]] = {"http-api": http_api, "benchmarks": benchmarks}
-"""What is written into a page in the place of its line `<!-- name -->`, by the page's name."""
+"""The text that replaces the line `<!-- name -->` of a page, by the page's name."""
 
 
 def fill_in(text: str, *, page: str) -> str:
-    """A page's text with its generated part.
-
-    Args:
-        text: The page as it was written.
-        page: Its name; what is generated is for the page of the same name.
+    """Return a page's text with its generated part.
 
     Raises:
-        ValueError: The page should have a generated part, and has no place for it.
+        ValueError: The page has no line `<!-- name -->`.
     """
     if page not in GENERATED:
         return text
@@ -77,7 +59,7 @@ def fill_in(text: str, *, page: str) -> str:
 
 @cache
 def public_names() -> dict[str, str]:
-    """The public name of each thing that is defined elsewhere: `runpod_typed._sync.job.Job` is `runpod_typed.Job`."""
+    """Return the public name of everything, by its private one: `runpod_typed._sync.job.Job` is `runpod_typed.Job`."""
     names: dict[str, str] = {}
     for module in PUBLIC_MODULES:
         namespace = importlib.import_module(module)
@@ -89,11 +71,7 @@ def public_names() -> dict[str, str]:
 
 
 def public_name(target: str) -> str | None:
-    """How people import what a reference names; None where it is not public under another name.
-
-    Args:
-        target: What is referred to, such as ``runpod_typed._sync.job.Job`` or ``Job``.
-    """
+    """Return the public name of a reference's target, such as `runpod_typed._sync.job.Job` or `Job`, or None."""
     names = public_names()
     if target in names and names[target] != target:
         return names[target]
@@ -103,27 +81,35 @@ def public_name(target: str) -> str | None:
 
 
 def translate_signature(name: str, signature: str | None) -> str | None:
-    """A signature as people read it: figures for constants, httpx named where it is meant, none for what nobody calls.
-
-    Args:
-        name: The public name that it belongs to.
-        signature: The signature as it stands in the source.
-    """
-    if name in _MADE_BY_ENDPOINTS:
+    """Return the signature of a public name with numbers for constants; empty if users never call it."""
+    if name in _CREATED_BY_ENDPOINTS:
         return ""
     if signature is None:
         return None
-    for text, shown in _SHOWN_AS.items():
-        signature = signature.replace(text, shown)
-    return _ATTRS_DEFAULT.sub(lambda match: _default(name, match["attribute"]), signature)
+    signature = signature.replace("NOTHING", "...").replace("~httpx.", "httpx.")
+    signature = _CONSTANT.sub(lambda match: _constant(name, match.group()), signature)
+    return _ATTRS_DEFAULT.sub(lambda match: _attrs_default(name, match["attribute"]), signature)
 
 
-def _default(name: str, attribute: str) -> str:
-    module, _, class_name = name.rpartition(".")
-    default: object = attrs.fields_dict(getattr(importlib.import_module(module), class_name))[attribute].default
-    return "tuple(FaultKind)" if default == tuple(FaultKind) else repr(default)
+def _constant(name: str, constant: str) -> str:
+    thing = _find(name)
+    value: object = getattr(sys.modules[str(getattr(thing, "__module__", ""))], constant, constant)
+    return f"{value:_}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def mark_sources(lines: Sequence[str]) -> list[str]:
-    """A docstring's lines, with its line on sources set apart."""
-    return [f"*Source:* {line.removeprefix(SOURCE)}" if line.startswith(SOURCE) else line for line in lines]
+def _attrs_default(name: str, attribute: str) -> str:
+    cls = _find(name)
+    assert isinstance(cls, type)  # noqa: S101 -- only classes have fields
+    default: Any = attrs.fields_dict(cls)[attribute].default
+    if isinstance(default, tuple) and all(isinstance(member, enum.Enum) for member in default):
+        return f"tuple({type(default[0]).__name__})"
+    return repr(default)
+
+
+def _find(name: str) -> object:
+    """Return the object of a public name, such as `runpod_typed.Client.endpoint`."""
+    module = max((module for module in PUBLIC_MODULES if name.startswith(f"{module}.")), key=len)
+    thing: object = importlib.import_module(module)
+    for part in name.removeprefix(f"{module}.").split("."):
+        thing = getattr(thing, part)
+    return thing

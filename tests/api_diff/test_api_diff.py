@@ -27,7 +27,7 @@ def write(folder: Path, path: str, text: str) -> None:
 @pytest.fixture
 def repository(tmp_path: Path) -> Project:
     """A repository with one commit of a project that has nothing in it."""
-    write(tmp_path, "pyproject.toml", '[project]\nversion = "0.1.0"\n')
+    write(tmp_path, "runpod_typed/_version.py", '__version__ = "0.1.0"\n')
     write(tmp_path, "spec/openapi.yaml", EMPTY)
     write(tmp_path, "runpod_typed/__init__.py", "def first() -> None: ...\n")
     write(tmp_path, "generated/runpod_queue_api/__init__.py", "")
@@ -138,7 +138,7 @@ def test_a_revision_from_before_there_was_a_project_makes_everything_new(
     repository.commit("Nothing")
     repository.git("tag", "v0.0.1")
     write(repository.folder, "spec/openapi.yaml", WITH_SCHEMA)
-    write(repository.folder, "pyproject.toml", '[project]\nversion = "0.1.0"\n')
+    write(repository.folder, "runpod_typed/_version.py", '__version__ = "0.1.0"\n')
 
     assert told(repository, capsys).splitlines()[-3:] == [
         "No breaking, 1 compatible. After 0.0.0 comes 0.0.1.",
