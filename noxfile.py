@@ -94,10 +94,11 @@ def interop(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, formatting, and that the layers keep to their walls."""
+    """Check style, formatting, English, and which module imports which."""
     session.install("-e", ".[local]", *groups("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    session.run("python", "scripts/check_words.py")
     session.run("lint-imports")
     session.run("pytest", "tests/architecture")
 
