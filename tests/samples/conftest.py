@@ -1,15 +1,15 @@
-"""The samples of five documents of the vendor's, ported: every one of them runs here against the local queue.
+"""Ports of the samples in five documents of Runpod; each runs here against the local queue.
 
-The documents are called seeds and numbered, as `samples.csv` lists them:
+`samples.csv` lists the samples. The documents are called seeds:
 
-- seed 000, "Endpoints": the JavaScript SDK's page, as its source;
-- seed 001, "Endpoints": the Python SDK's page, as its source;
-- seed 002, "Endpoints": the JavaScript SDK's page, as a reader's browser had it (all indentation lost);
-- seed 003: the reference of all operations, in four languages, as a browser had it (all indentation lost);
+- seed 000, "Endpoints": the JavaScript SDK's page, as source;
+- seed 001, "Endpoints": the Python SDK's page, as source;
+- seed 002, "Endpoints": the JavaScript SDK's page, as shown by a browser, without indentation;
+- seed 003: the reference of all operations in four languages, as shown by a browser, without indentation;
 - seed 004, "Operations": the overview.
 
-A test makes the calls of its sample, with the same arguments and in the same order. Lines in between that move the
-queue (`queue.pause()`) stand for what happens elsewhere: workers that come, people who press Ctrl-C.
+A test makes the calls of its sample with the same arguments and in the same order. Lines in between that control the
+queue (`queue.pause()`) stand for events elsewhere: workers that start, people who press Ctrl-C.
 """
 
 from __future__ import annotations

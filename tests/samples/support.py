@@ -1,4 +1,4 @@
-"""What the samples' tests have in common: how long they sleep, and the handlers behind them."""
+"""The handlers behind the samples, and the length of their pauses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from runpod_typed.local import HandlerConfig
 
 SECOND: Final = 0.03
-"""A second of the samples' sleeping, here. Their loops sleep for 3, 5 or 10 of them between two looks."""
+"""The length of a second here. The loops of the samples sleep for 3, 5 or 10 seconds between two polls."""
 
 ENDPOINT_ID: Final = "YOUR_ENDPOINT_ID"
 
@@ -17,34 +17,34 @@ Job = dict[str, Any]
 
 
 def chat(job: Job) -> dict[str, Any]:
-    """Answers as the language model does whose outputs the samples print."""
+    """Respond like the language model of the Python samples."""
     return {"input_tokens": 24, "output_tokens": 16, "text": [f"You said: {job['input']['prompt']}"]}
 
 
 def choose(job: Job) -> list[dict[str, Any]]:
-    """Answers as the other language model does, the one behind the JavaScript samples."""
+    """Respond like the language model of the JavaScript samples."""
     choice = {"message": {"role": "assistant", "content": job["input"]["prompt"].upper()}}
     return [{"choices": [choice], "usage": {"input": 5, "output": 16}}]
 
 
 def echo(job: Job) -> Any:
-    """Gives back what it got: what a client really sent."""
+    """Return the input."""
     return job["input"]
 
 
 def say(job: Job) -> str:
-    """Gives back the prompt alone."""
+    """Return the prompt."""
     prompt: str = job["input"]["prompt"]
     return prompt
 
 
 def refuse(job: Job) -> str:
-    """Fails as handlers do, by raising."""
+    """Raise an error."""
     raise ValueError(f"no model for {job['input']['prompt']!r}")
 
 
 def spell(job: Job) -> Iterator[str]:
-    """Yields the prompt letter by letter."""
+    """Yield the prompt letter by letter."""
     yield from job["input"]["prompt"]
 
 
@@ -52,7 +52,7 @@ SPELLING: Final[HandlerConfig] = {"handler": spell, "return_aggregate_stream": T
 
 
 class Gate:
-    """A handler that has started, and waits until it may go on."""
+    """A handler that starts and then waits until the gate is open."""
 
     def __init__(self) -> None:
         self.started = threading.Event()
@@ -65,7 +65,7 @@ class Gate:
 
 
 class Flaky:
-    """Fails the first time and works from then on."""
+    """A handler that fails the first time."""
 
     def __init__(self) -> None:
         self.calls = 0

@@ -65,18 +65,18 @@ HANDLERS: dict[str, Handler | HandlerConfig] = {
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=str)
-def test_a_snippet_runs_and_prints_what_stands_below_it(snippet: Snippet, serve: Serve) -> None:
+def test_snippet_prints_what_the_page_shows(snippet: Snippet, serve: Serve) -> None:
     serve(HANDLERS.get(snippet.heading, say))
     assert snippet.output is not None, f"{snippet} promises nothing"
     printed = run(snippet)
     assert is_as_promised(snippet, printed), f"{snippet} printed:\n{printed}"
 
 
-def test_every_handler_here_serves_a_part_of_the_page() -> None:
+def test_every_handler_is_used_by_the_page() -> None:
     assert {snippet.heading for snippet in SNIPPETS if "ENDPOINT_ID" in snippet.code} == HANDLERS.keys()
 
 
-def test_rows_of_the_tables_have_as_many_cells_as_their_heads() -> None:
+def test_table_rows_have_as_many_cells_as_headers() -> None:
     width = 0
     for before, line in zip(["", *TEXT.splitlines()], TEXT.splitlines(), strict=False):
         if line.startswith("| "):
@@ -84,7 +84,7 @@ def test_rows_of_the_tables_have_as_many_cells_as_their_heads() -> None:
             assert line.count("|") == width, line
 
 
-def test_methods_and_attributes_of_the_first_table_exist() -> None:
+def test_methods_and_attributes_in_table_exist() -> None:
     owners: dict[str, type] = {"endpoint": Endpoint, "job": Job, "state": JobState}
     ours = " ".join(line.split(" | ")[2] for line in TABLE if line.count(" | ") == 4)
     named = set(re.findall(r"\b(endpoint|job|state)\.(\w+)", ours))
@@ -96,11 +96,11 @@ def fields_of_state() -> set[tuple[str, str]]:
     return {("state", name) for name in JobState.__annotations__}
 
 
-def test_the_names_of_errors_are_those_of_the_package() -> None:
+def test_error_names_exist() -> None:
     theirs = {"HTTPError", "KeyError", "RuntimeError", "TimeoutError", "TypeError"}
     assert set(re.findall(r"\b[A-Z]\w+Error\b", TEXT)) - theirs <= set(runpod_typed.__all__)
 
 
-def test_the_figures_on_retries_are_the_defaults() -> None:
+def test_retry_numbers_are_the_defaults() -> None:
     policy = RetryPolicy()
     assert f"up to {policy.attempts} attempts within {policy.budget:g} seconds" in " ".join(TEXT.split())

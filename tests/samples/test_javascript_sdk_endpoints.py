@@ -1,4 +1,4 @@
-"""Seed 000, "Endpoints", the JavaScript SDK's page as its source: here by the blocking half."""
+"""Seed 000, "Endpoints", the JavaScript SDK's page as its source: here with the sync API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HELLO = {"input": {"prompt": "Hello, World!"}}
 ANSWER = choose(HELLO)
 
 
-def test_an_endpoint_is_made_of_two_variables_of_the_environment(serve: Serve) -> None:
+def test_endpoint_from_two_environment_variables(serve: Serve) -> None:
     # Seed 000, "Set your Endpoint Id": the page's one block that is marked as Python. What stands in it is JavaScript.
     serve(choose)
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
@@ -28,7 +28,7 @@ def test_an_endpoint_is_made_of_two_variables_of_the_environment(serve: Serve) -
 @pytest.mark.parametrize(
     ("variable", "words"), [("RUNPOD_API_KEY", "There is no API key"), ("ENDPOINT_ID", "The endpoint id is None")]
 )
-def test_a_variable_that_is_not_set_is_named_before_anything_is_sent(
+def test_names_unset_variable_before_sending(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, variable: str, words: str
 ) -> None:
     # Seed 000, "Set your Endpoint Id". There a missing key or id is printed, and something later fails on null.
@@ -41,7 +41,7 @@ def test_a_variable_that_is_not_set_is_named_before_anything_is_sent(
         client.endpoint(os.getenv("ENDPOINT_ID"))
 
 
-def test_run_sync_state_is_the_whole_answer(serve: Serve) -> None:
+def test_run_sync_state_is_the_whole_response(serve: Serve) -> None:
     # Seed 000, "Run synchronously" (JavaScript). Whole as it stands.
     serve(choose)
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
@@ -61,7 +61,7 @@ def test_run_sync_state_is_the_whole_answer(serve: Serve) -> None:
     assert (result.started, result.completed, result.succeeded) == (True, True, True)
 
 
-def test_run_gives_an_id_and_a_first_status_without_another_call(serve: Serve) -> None:
+def test_run_returns_id_and_first_status(serve: Serve) -> None:
     # Seed 000, "Run asynchronously" (JavaScript). Whole as it stands.
     queue = serve(choose)
     queue.pause()
@@ -79,7 +79,7 @@ def test_run_gives_an_id_and_a_first_status_without_another_call(serve: Serve) -
 
 
 @pytest.mark.parametrize(("handler", "last"), [(choose, "COMPLETED"), (refuse, "FAILED")])
-def test_results_are_looked_for_in_a_loop_by_the_jobs_id(serve: Serve, handler: Any, last: str) -> None:
+def test_polls_result_by_job_id_in_a_loop(serve: Serve, handler: Any, last: str) -> None:
     # Seed 000, "Get results from an asynchronous run" (JavaScript). There CANCELLED and TIMED_OUT do not end the loop,
     # and after 20 looks the result is forgotten without a word.
     queue = serve(handler)
@@ -107,7 +107,7 @@ def test_results_are_looked_for_in_a_loop_by_the_jobs_id(serve: Serve, handler: 
         assert job.state.output == (ANSWER if job.state.succeeded else None)
 
 
-def test_health_has_the_counters_as_attributes(serve: Serve) -> None:
+def test_health_counters_are_attributes(serve: Serve) -> None:
     # Seed 000, "Health check" (JavaScript). Whole as it stands.
     queue = serve(refuse)
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
@@ -124,7 +124,7 @@ def test_health_has_the_counters_as_attributes(serve: Serve) -> None:
     assert workers.ready == workers.idle
 
 
-def test_status_of_a_job_that_runs(serve: Serve) -> None:
+def test_status_of_running_job(serve: Serve) -> None:
     # Seed 000, "Status" (JavaScript). Whole as it stands; but `started` is true there for a job that waits, too.
     gate = Gate()
     queue = serve(gate)
@@ -153,7 +153,7 @@ def test_status_of_a_job_that_runs(serve: Serve) -> None:
         gate.open.set()
 
 
-def test_cancel_by_the_jobs_id_gives_its_state(serve: Serve) -> None:
+def test_cancel_by_job_id_returns_state(serve: Serve) -> None:
     # Seed 000, "Cancel" (JavaScript). Whole as it stands.
     queue = serve(choose)
     queue.pause()
@@ -173,7 +173,7 @@ def test_cancel_by_the_jobs_id_gives_its_state(serve: Serve) -> None:
     assert (cancelled.started, cancelled.completed, cancelled.succeeded) == (False, True, False)
 
 
-def test_run_takes_a_limit_in_seconds(serve: Serve) -> None:
+def test_run_timeout_is_in_seconds(serve: Serve) -> None:
     # Seed 000, "Timeout" (JavaScript): 5000 milliseconds there are 5 seconds here.
     serve(echo)
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
@@ -191,7 +191,7 @@ def test_run_takes_a_limit_in_seconds(serve: Serve) -> None:
         assert job.output(timeout=60) == {"prompt": "Hello, World!"}
 
 
-def test_an_execution_policy_may_stand_in_a_whole_request_body_in_milliseconds(serve: Serve) -> None:
+def test_policy_in_request_body_is_in_milliseconds(serve: Serve) -> None:
     # Seed 000, "Execution policy" (JavaScript). There the text calls it the time to wait for a response; it is how long
     # the job may run.
     gate = Gate()
@@ -217,7 +217,7 @@ def test_an_execution_policy_may_stand_in_a_whole_request_body_in_milliseconds(s
         gate.open.set()
 
 
-def test_an_execution_policy_is_typed_and_in_seconds(serve: Serve) -> None:
+def test_policy_object_is_in_seconds(serve: Serve) -> None:
     # Seed 000, "Execution policy" (JavaScript), its typed equivalent.
     gate = Gate()
     queue = serve(gate)
@@ -231,7 +231,7 @@ def test_an_execution_policy_is_typed_and_in_seconds(serve: Serve) -> None:
         gate.open.set()
 
 
-def test_purge_queue_counts_what_it_removed(serve: Serve) -> None:
+def test_purge_queue_counts_removed_jobs(serve: Serve) -> None:
     # Seed 000, "Purge queue" (JavaScript). Whole as it stands.
     queue = serve(choose)
     queue.pause()

@@ -1,4 +1,4 @@
-"""Seed 002, "Endpoints", the JavaScript SDK's page as a browser had it: here by the async half."""
+"""Seed 002, "Endpoints", the JavaScript SDK's page as a browser shows it: here with the async API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HELLO = {"input": {"prompt": "Hello, World!"}}
 ANSWER = choose(HELLO)
 
 
-async def test_an_async_endpoint_is_made_of_two_variables_of_the_environment(serve: Serve) -> None:
+async def test_async_endpoint_from_two_environment_variables(serve: Serve) -> None:
     # Seed 002, "Set your Endpoint Id" (JavaScript). Line breaks survive, indentation does not.
     serve(choose)
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
@@ -35,7 +35,7 @@ async def test_an_async_endpoint_is_made_of_two_variables_of_the_environment(ser
         assert (await endpoint.health()).jobs.completed == 0
 
 
-async def test_run_sync_state_has_started_completed_and_succeeded(serve: Serve) -> None:
+async def test_run_sync_state_says_started_done_succeeded(serve: Serve) -> None:
     # Seed 002, "Run synchronously" (JavaScript).
     serve(choose)
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
@@ -46,7 +46,7 @@ async def test_run_sync_state_has_started_completed_and_succeeded(serve: Serve) 
     assert (result.started, result.completed, result.succeeded) == (True, True, True)
 
 
-async def test_run_sync_state_of_a_failed_job_does_not_raise(serve: Serve) -> None:
+async def test_run_sync_state_of_failed_job_does_not_raise(serve: Serve) -> None:
     # Seed 002, "Run synchronously" (JavaScript), for a job that fails: there `succeeded` is false, too.
     serve(refuse)
     async with AsyncEndpoint(os.getenv("ENDPOINT_ID")) as endpoint:
@@ -68,7 +68,7 @@ async def test_run_returns_at_once(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(("handler", "last"), [(choose, "COMPLETED"), (refuse, "FAILED")])
-async def test_results_come_by_twenty_looks_at_most(serve: Serve, handler: Any, last: str) -> None:
+async def test_async_polls_result_by_job_id_in_a_loop(serve: Serve, handler: Any, last: str) -> None:
     # Seed 002, "Get results from an asynchronous run" (JavaScript). There CANCELLED and TIMED_OUT do not end the loop.
     queue = serve(handler)
     queue.pause()
@@ -88,7 +88,7 @@ async def test_results_come_by_twenty_looks_at_most(serve: Serve, handler: Any, 
 
 
 @pytest.mark.parametrize(("handler", "last"), [(say, "COMPLETED"), (refuse, "FAILED")])
-async def test_a_status_is_polled_until_the_end(
+async def test_polls_status_until_the_end(
     serve: Serve, capsys: pytest.CaptureFixture[str], handler: Any, last: str
 ) -> None:
     # Seed 002, "Poll the status of an asynchronous run" (JavaScript). There a cancelled job is polled for ever.
@@ -120,7 +120,7 @@ async def test_a_status_is_polled_until_the_end(
     assert "Hello, World!" in words
 
 
-async def test_events_are_the_loop_that_polls(serve: Serve) -> None:
+async def test_events_replace_the_polling_loop(serve: Serve) -> None:
     # Seed 002, "Poll the status of an asynchronous run" (JavaScript), with no loop of one's own.
     gate = Gate()
     queue = serve(gate)
@@ -136,7 +136,7 @@ async def test_events_are_the_loop_that_polls(serve: Serve) -> None:
     assert seen == ["IN_QUEUE", "IN_PROGRESS", "COMPLETED"]
 
 
-async def test_a_stream_gives_chunks_and_what_came_with_them(serve: Serve) -> None:
+async def test_stream_detailed_gives_raw_chunks(serve: Serve) -> None:
     # Seed 002, "Stream" (JavaScript): there each item is an object that holds the output.
     serve(SPELLING)
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
@@ -147,7 +147,7 @@ async def test_a_stream_gives_chunks_and_what_came_with_them(serve: Serve) -> No
         assert "".join(chunk.output for chunk in chunks) == "Hello, World!"
 
 
-async def test_a_streaming_handler_whose_indentation_was_lost(serve: Serve) -> None:
+async def test_async_streaming_handler(serve: Serve) -> None:
     # Seed 002, "Stream", the handler: its one sample in Python. All indentation is lost there.
     async def letters(job: dict[str, Any]) -> Any:
         for letter in job["input"]["prompt"]:
@@ -175,7 +175,7 @@ async def test_health_counts_jobs_and_workers(serve: Serve) -> None:
     assert health.to_dict()["jobs"]["inQueue"] == 1
 
 
-async def test_status_by_the_jobs_id(serve: Serve) -> None:
+async def test_status_by_job_id(serve: Serve) -> None:
     # Seed 002, "Status" (JavaScript).
     gate = Gate()
     serve(gate)
@@ -190,7 +190,7 @@ async def test_status_by_the_jobs_id(serve: Serve) -> None:
         gate.open.set()
 
 
-async def test_cancel_by_the_jobs_id(serve: Serve) -> None:
+async def test_cancel_by_job_id(serve: Serve) -> None:
     # Seed 002, "Cancel" (JavaScript).
     queue = serve(choose)
     queue.pause()
@@ -203,7 +203,7 @@ async def test_cancel_by_the_jobs_id(serve: Serve) -> None:
             await result.output()
 
 
-async def test_leaving_a_jobs_block_by_cancellation_cancels_the_job(serve: Serve) -> None:
+async def test_cancelled_block_cancels_its_job(serve: Serve) -> None:
     # Seed 002, "Cancel" (JavaScript), where a task that is cancelled shall take its job with it.
     queue = serve(say)
     queue.pause()
@@ -215,7 +215,7 @@ async def test_leaving_a_jobs_block_by_cancellation_cancels_the_job(serve: Serve
     assert queue.stats().by_status[JobStatus.CANCELLED] == 1
 
 
-async def test_run_takes_its_limit_in_seconds(serve: Serve) -> None:
+async def test_async_run_timeout_is_in_seconds(serve: Serve) -> None:
     # Seed 002, "Timeout" (JavaScript): 5000 milliseconds there are 5 seconds here.
     serve(say)
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
@@ -224,7 +224,7 @@ async def test_run_takes_its_limit_in_seconds(serve: Serve) -> None:
         assert await result.output(timeout=60) == "Hello, World!"
 
 
-async def test_every_call_takes_a_limit_in_seconds(serve: Serve) -> None:
+async def test_every_call_takes_timeout_in_seconds(serve: Serve) -> None:
     # Seed 002, "Timeout" (JavaScript): there each method takes milliseconds, 3000 by default.
     serve(say)
     async with AsyncEndpoint(os.getenv("ENDPOINT_ID")) as endpoint:
@@ -238,8 +238,8 @@ async def test_every_call_takes_a_limit_in_seconds(serve: Serve) -> None:
 
 
 async def test_wait_is_status_sync(serve: Serve) -> None:
-    # Beside the samples of seed 002: `statusSync` of the JavaScript and Go clients holds until the job has ended, and
-    # gives a state without an error when its time is over.
+    # Beside the samples of seed 002: `statusSync` of the JavaScript and Go clients holds until the job is finished, and
+    # returns a state without an error when its time is over.
     queue = serve(echo)
     queue.pause()
     async with AsyncEndpoint(os.getenv("ENDPOINT_ID")) as endpoint:
@@ -252,7 +252,7 @@ async def test_wait_is_status_sync(serve: Serve) -> None:
         assert (await job.wait(timeout=90)).succeeded
 
 
-async def test_an_execution_policy_in_either_form(serve: Serve) -> None:
+async def test_policy_in_body_and_as_object(serve: Serve) -> None:
     # Seed 002, "Execution policy" (JavaScript).
     gate = Gate()
     queue = serve(gate)
@@ -267,7 +267,7 @@ async def test_an_execution_policy_in_either_form(serve: Serve) -> None:
         assert await second.output(timeout=60) == HELLO["input"]
 
 
-async def test_purge_queue_says_how_many(serve: Serve) -> None:
+async def test_async_purge_queue_counts_removed_jobs(serve: Serve) -> None:
     # Seed 002, "Purge queue" (JavaScript).
     queue = serve(choose)
     queue.pause()
@@ -278,8 +278,8 @@ async def test_purge_queue_says_how_many(serve: Serve) -> None:
     assert purged.to_dict() == {"removed": 1, "status": "completed"}
 
 
-async def test_both_halves_work_in_one_program(serve: Serve) -> None:
-    # Beside the samples of seed 002: a job of the one half is taken up by the other.
+async def test_sync_endpoint_reconnects_to_async_job(serve: Serve) -> None:
+    # Beside the samples of seed 002: the sync API reconnects to a job of the async API.
     serve(say)
     async with AsyncEndpoint(os.getenv("ENDPOINT_ID")) as endpoint:
         job_id = (await endpoint.run(HELLO)).id

@@ -29,7 +29,7 @@ from tests.scripted_server import answer, scripted
 # /runsync
 
 
-def test_run_sync_with_a_limit(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_sync_with_timeout(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 003, /runsync (Python). There the indentation is lost.
     serve(say)
     with Endpoint(os.getenv("ENDPOINT_ID"), api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
@@ -44,7 +44,7 @@ def test_run_sync_with_a_limit(serve: Serve, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == "Hello, world!\n"
 
 
-def test_run_sync_within_a_limit_that_ends_first(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_sync_with_timeout_that_ends_first(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 003, /runsync (Python), its `except`.
     queue = serve(say)
     queue.pause()
@@ -57,14 +57,14 @@ def test_run_sync_within_a_limit_that_ends_first(serve: Serve, capsys: pytest.Ca
     assert capsys.readouterr().out == "Too slow.\n"
 
 
-def test_run_sync_takes_a_whole_request_body_and_the_limit_beside_it(serve: Serve) -> None:
+def test_run_sync_takes_request_body_and_timeout(serve: Serve) -> None:
     # Seed 003, /runsync (JavaScript). There `timeout` stands inside the request, where the server discards it.
     serve(echo)
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
         assert endpoint.run_sync({"input": {"prompt": "Hello, World!"}}, timeout=60) == {"prompt": "Hello, World!"}
 
 
-def test_a_dict_with_a_key_that_no_request_body_has_is_an_input(serve: Serve) -> None:
+def test_dict_with_key_unknown_to_the_body(serve: Serve) -> None:
     # Seed 003, /runsync (JavaScript), as it stands: `timeout` makes the dict an input like any other, and it is sent
     # whole. Nothing of it is dropped in silence.
     serve(echo)
@@ -73,7 +73,7 @@ def test_a_dict_with_a_key_that_no_request_body_has_is_an_input(serve: Serve) ->
         assert endpoint.run_sync(request, timeout=60) == request
 
 
-def test_run_sync_state_is_what_the_go_client_prints(serve: Serve) -> None:
+def test_run_sync_state_shows_what_go_client_prints(serve: Serve) -> None:
     # Seed 003, /runsync (Go). There one import does not exist ("github.com.runpod/..."), and the base URL is passed
     # where the endpoint's id belongs.
     serve(say)
@@ -83,9 +83,9 @@ def test_run_sync_state_is_what_the_go_client_prints(serve: Serve) -> None:
     assert shown.keys() >= {"delayTime", "executionTime", "id", "output", "status"}
 
 
-def test_run_sync_may_wait_longer_than_a_server_holds(serve: Serve) -> None:
+def test_run_sync_waits_longer_than_server_holds(serve: Serve) -> None:
     # Seed 003, /runsync (cURL, and the URL above it with ?wait=120000). There the header holds the key without
-    # "Bearer". How long the server holds its answer is decided here by how long the caller waits.
+    # "Bearer". The caller's timeout decides here how long the server holds the request.
     serve(say)
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
         assert endpoint.run_sync({"prompt": "Hello, world!"}, timeout=120) == "Hello, world!"
@@ -97,7 +97,7 @@ class Image:
     seed: int
 
 
-def test_an_output_comes_in_the_type_that_was_declared(serve: Serve) -> None:
+def test_output_has_declared_type(serve: Serve) -> None:
     # Seed 003, /runsync, its response.
     def paint(job: dict[str, Any]) -> list[dict[str, Any]]:
         return [{"image": "https://image.url", "seed": 46578}]
@@ -111,7 +111,7 @@ def test_an_output_comes_in_the_type_that_was_declared(serve: Serve) -> None:
 # /run
 
 
-def test_run_and_take_the_output(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_then_output(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 003, /run (Python). There the indentation is lost.
     queue = serve(chat)
     queue.pause()
@@ -128,7 +128,7 @@ def test_run_and_take_the_output(serve: Serve, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.splitlines() == ["At first: IN_QUEUE", f"In the end: {expected}"]
 
 
-def test_run_of_a_whole_request_body(serve: Serve) -> None:
+def test_run_with_request_body(serve: Serve) -> None:
     # Seed 003, /run (JavaScript). Whole as it stands, but for its indentation.
     serve(echo)
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
@@ -143,7 +143,7 @@ def test_run_of_a_whole_request_body(serve: Serve) -> None:
         assert job.output(timeout=60) == {"prompt": "Hello, World!"}
 
 
-def test_run_with_the_go_clients_request_timeout(serve: Serve) -> None:
+def test_run_with_request_timeout_of_go_client(serve: Serve) -> None:
     # Seed 003, /run (Go). There `sdk.New` is given what it does not take, and `NewEndpoint` does not exist.
     serve(echo)
     with Endpoint("YOUR_ENDPOINT_ID") as endpoint:
@@ -151,7 +151,7 @@ def test_run_with_the_go_clients_request_timeout(serve: Serve) -> None:
         assert job.output(timeout=60) == {"prompt": "Hello World"}
 
 
-def test_run_of_a_plain_input(serve: Serve) -> None:
+def test_run_with_plain_input(serve: Serve) -> None:
     # Seed 003, /run (cURL). There the header holds the key without "Bearer".
     serve(echo)
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
@@ -161,7 +161,7 @@ def test_run_of_a_plain_input(serve: Serve) -> None:
 # /status
 
 
-def test_status_and_output_of_a_whole_request_body(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_and_output_of_request_body(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 003, /status (Python). There `os` is not imported, and the indentation is lost.
     queue = serve(say)
     queue.pause()
@@ -178,7 +178,7 @@ def test_status_and_output_of_a_whole_request_body(serve: Serve, capsys: pytest.
     assert capsys.readouterr().out.splitlines() == ["At first: IN_QUEUE", "In the end: Hello, World!"]
 
 
-def test_status_of_an_id_that_was_written_down(serve: Serve) -> None:
+def test_status_of_saved_job_id(serve: Serve) -> None:
     # Seed 003, /status (JavaScript, Go and cURL). There the id is a placeholder, and cURL's last line ends in a
     # backslash with nothing after it.
     serve(say)
@@ -191,7 +191,7 @@ def test_status_of_an_id_that_was_written_down(serve: Serve) -> None:
         assert job.wait(timeout=60).to_dict()["output"] == "Hello, World!"
 
 
-def test_status_with_a_ttl_shortens_the_jobs_life(serve: Serve) -> None:
+def test_status_ttl_shortens_retention(serve: Serve) -> None:
     # Seed 003, /status, the text: "?ttl=6000 sets the TTL to 6 seconds".
     queue = serve(say)
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
@@ -210,7 +210,7 @@ def test_status_with_a_ttl_shortens_the_jobs_life(serve: Serve) -> None:
 # /stream
 
 
-def test_a_stream_of_a_whole_request_body(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stream_of_request_body(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 003, /stream (Python). There `os` is not imported, and the indentation is lost.
     serve(SPELLING)
     with Endpoint(os.getenv("ENDPOINT_ID"), api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
@@ -226,7 +226,7 @@ def test_a_stream_of_a_whole_request_body(serve: Serve, capsys: pytest.CaptureFi
     assert capsys.readouterr().out.splitlines() == list("Hello, world!")
 
 
-def test_a_stream_by_the_jobs_id(serve: Serve) -> None:
+def test_stream_by_job_id(serve: Serve) -> None:
     # Seed 003, /stream (JavaScript and cURL).
     serve(SPELLING)
     with Endpoint(os.getenv("ENDPOINT_ID"), chunk_type=str) as endpoint:
@@ -234,7 +234,7 @@ def test_a_stream_by_the_jobs_id(serve: Serve) -> None:
         assert "".join(endpoint.job(job_id).stream()) == "Hello, World!"
 
 
-def test_a_stream_has_no_capacity_to_exceed(serve: Serve) -> None:
+def test_stream_has_no_capacity(serve: Serve) -> None:
     # Seed 003, /stream (Go). There the base URL is passed where the endpoint's id belongs, and the channel for 100
     # results, which is read after the call, blocks the call for ever where there are more.
     def numbers(job: dict[str, Any]) -> Iterator[int]:
@@ -246,7 +246,7 @@ def test_a_stream_has_no_capacity_to_exceed(serve: Serve) -> None:
         assert list(job.stream(timeout=60)) == list(range(250))
 
 
-def test_a_stream_whose_limit_ends_first_has_given_what_came_and_can_go_on(serve: Serve) -> None:
+def test_stream_continues_after_timeout(serve: Serve) -> None:
     # Seed 003, /stream (Go), its "ctx timeout reached". There the rest of the stream is lost.
     gate = Gate()
 
@@ -276,7 +276,7 @@ class Piece:
     text: list[str]
 
 
-def test_a_stream_that_answers_with_a_bare_array_has_metrics_beside_each_chunk() -> None:
+def test_stream_of_bare_array_has_metrics() -> None:
     # Seed 003, /stream, its response: an array with no status, where the platform really sends an object.
     measured = {"stream_index": 2, "running": 1, "scenario": "stream"}
     piece = {"input_tokens": 0, "output_tokens": 1, "text": [" How"]}
@@ -300,11 +300,9 @@ def test_a_stream_that_answers_with_a_bare_array_has_metrics_beside_each_chunk()
 
 
 @pytest.mark.parametrize(("handler", "last"), [(say, "Output: Hello, world!"), (refuse, "No output.")])
-def test_a_loop_of_looks_until_the_end(
-    serve: Serve, capsys: pytest.CaptureFixture[str], handler: Any, last: str
-) -> None:
-    # Seed 003, /cancel (Python). There `os` is not imported, "ERROR" is no status that exists, CANCELLED and TIMED_OUT
-    # do not end the loop, and the indentation is lost.
+def test_polling_loop_until_the_end(serve: Serve, capsys: pytest.CaptureFixture[str], handler: Any, last: str) -> None:
+    # Seed 003, /cancel (Python). There `os` is not imported, "ERROR" does not exist as a status, CANCELLED and
+    # TIMED_OUT do not end the loop, and the indentation is lost.
     queue = serve(handler)
     queue.pause()
     watch_and_cancel_on_ctrl_c(meanwhile=queue.resume)
@@ -313,7 +311,7 @@ def test_a_loop_of_looks_until_the_end(
     assert lines[-1] == last
 
 
-def test_ctrl_c_in_a_loop_of_looks_cancels(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_in_polling_loop_cancels(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 003, /cancel (Python), its `except KeyboardInterrupt`.
     queue = serve(say)
     queue.pause()
@@ -351,7 +349,7 @@ def watch_and_cancel_on_ctrl_c(meanwhile: Callable[[], None]) -> None:
             print("Cancelled.")
 
 
-def test_cancel_of_a_job_that_was_sent_elsewhere(serve: Serve) -> None:
+def test_cancel_job_submitted_elsewhere(serve: Serve) -> None:
     # Seed 003, /cancel (JavaScript and cURL). There cURL's last line ends in a backslash with nothing after it.
     queue = serve(say)
     queue.pause()
@@ -361,7 +359,7 @@ def test_cancel_of_a_job_that_was_sent_elsewhere(serve: Serve) -> None:
         assert state.to_dict() == {"id": job_id, "status": "CANCELLED"}
 
 
-def test_cancel_of_an_id_that_does_not_exist_is_an_error(serve: Serve) -> None:
+def test_cancel_of_unknown_id_raises(serve: Serve) -> None:
     # Seed 003, /cancel (Go). There the base URL is passed where the endpoint's id belongs, and what is printed is
     # called health.
     serve(say)
@@ -375,7 +373,7 @@ def test_cancel_of_an_id_that_does_not_exist_is_an_error(serve: Serve) -> None:
 # /retry
 
 
-def test_retry_queues_a_failed_job_again_under_its_id(serve: Serve) -> None:
+def test_retry_queues_failed_job_under_same_id(serve: Serve) -> None:
     # Seed 003, /retry (cURL alone: none of the clients has it).
     serve(Flaky())
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
@@ -386,7 +384,7 @@ def test_retry_queues_a_failed_job_again_under_its_id(serve: Serve) -> None:
         assert job.output(timeout=60) == {"prompt": "Hello, World!"}
 
 
-def test_retry_of_a_job_that_has_a_result_is_refused(serve: Serve) -> None:
+def test_retry_of_completed_job_is_refused(serve: Serve) -> None:
     # Seed 003, /retry, the text: "Only works for jobs with FAILED or TIMED_OUT status".
     serve(say)
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
@@ -399,7 +397,7 @@ def test_retry_of_a_job_that_has_a_result_is_refused(serve: Serve) -> None:
 # /purge-queue
 
 
-def test_purge_queue_with_a_limit_for_its_answer(serve: Serve) -> None:
+def test_purge_queue_takes_timeout(serve: Serve) -> None:
     # Seed 003, /purge-queue (Python). Whole as it stands.
     queue = serve(say)
     queue.pause()
@@ -407,7 +405,7 @@ def test_purge_queue_with_a_limit_for_its_answer(serve: Serve) -> None:
         assert endpoint.purge_queue(timeout=3).removed == 0
 
 
-def test_purge_queue_leaves_a_job_that_runs(serve: Serve) -> None:
+def test_purge_queue_keeps_running_job(serve: Serve) -> None:
     # Seed 003, /purge-queue (JavaScript and cURL).
     gate = Gate()
     serve(gate)
@@ -447,7 +445,7 @@ def test_health_is_typed(serve: Serve) -> None:
     assert (health.jobs.in_queue, health.jobs.completed, health.workers.idle, health.workers.running) == (2, 0, 1, 0)
 
 
-def test_counters_that_health_leaves_out_are_zero() -> None:
+def test_missing_health_counters_are_zero() -> None:
     # Seed 003, /health, its response: two of the six counts of workers.
     jobs = {"completed": 1, "failed": 5, "inProgress": 0, "inQueue": 2, "retried": 0}
     body = json.dumps({"jobs": jobs, "workers": {"idle": 0, "running": 0}})

@@ -10,7 +10,7 @@ from tests.samples.conftest import Serve
 from tests.samples.support import echo, say
 
 
-def test_a_job_is_started(serve: Serve) -> None:
+def test_starts_a_job(serve: Serve) -> None:
     # Seed 004, "Start a Job" (cURL). Whole as it stands; the first of the documents to write "Bearer".
     serve(echo)
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
@@ -20,7 +20,7 @@ def test_a_job_is_started(serve: Serve) -> None:
         assert job.output(timeout=60) == {"prompt": "Your prompt"}
 
 
-def test_a_jobs_status_is_checked_by_its_id(serve: Serve) -> None:
+def test_checks_status_by_job_id(serve: Serve) -> None:
     # Seed 004, "Check Job Status" (cURL). Whole as it stands.
     queue = serve(say)
     queue.pause()
@@ -30,7 +30,7 @@ def test_a_jobs_status_is_checked_by_its_id(serve: Serve) -> None:
         assert endpoint.job(job_id).status() == "IN_QUEUE"
 
 
-def test_each_operation_of_the_list_has_its_method(serve: Serve) -> None:
+def test_every_operation_has_its_method(serve: Serve) -> None:
     # Seed 004, "Endpoint Operations": the list of seven.
     queue = serve({"handler": lambda job: iter(job["input"]["prompt"]), "return_aggregate_stream": True})
     queue.pause()

@@ -21,7 +21,7 @@ from tests.samples.support import ENDPOINT_ID, SECOND, SPELLING, Gate, chat, ech
 from tests.scripted_server import wait_until
 
 
-def test_an_endpoint_is_made_of_its_id_and_a_key_from_the_environment(serve: Serve) -> None:
+def test_endpoint_from_id_and_key(serve: Serve) -> None:
     # Seed 001, "Set your Endpoint Id". Whole as it stands; but there the key is set for the whole process.
     serve(say)
     with Endpoint("YOUR_ENDPOINT_ID", api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
@@ -29,7 +29,7 @@ def test_an_endpoint_is_made_of_its_id_and_a_key_from_the_environment(serve: Ser
         assert endpoint.run_sync({"prompt": "ready?"}) == "ready?"
 
 
-def test_run_sync_gives_the_output(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_sync_returns_output(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 001, "Run synchronously". There a job that fails prints None; here it raises.
     serve(chat)
     with Endpoint("YOUR_ENDPOINT_ID", api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
@@ -46,7 +46,7 @@ def test_run_sync_gives_the_output(serve: Serve, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == f"{chat({'input': {'prompt': 'Hello, world!'}})}\n"
 
 
-def test_run_sync_raises_a_timeout_error_that_holds_the_job(serve: Serve) -> None:
+def test_run_sync_timeout_error_holds_the_job(serve: Serve) -> None:
     # Seed 001, "Run synchronously", its `except TimeoutError`. There the job and its id are lost with the exception.
     queue = serve(say)
     queue.pause()
@@ -96,9 +96,7 @@ async def watch(job: AsyncJob, queue: LocalQueue) -> None:
 
 
 @pytest.mark.anyio
-async def test_an_asyncio_loop_watches_a_job_until_its_output_is_there(
-    serve: Serve, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_async_loop_polls_until_output(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 001, "Asynchronous execution with asyncio". There a session of another library must be brought along, and
     # an empty line splits the branch that ends the loop.
     queue = serve(chat)
@@ -114,7 +112,7 @@ async def test_an_asyncio_loop_watches_a_job_until_its_output_is_there(
 
 
 @pytest.mark.anyio
-async def test_an_asyncio_loop_ends_when_the_job_fails(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_async_loop_ends_when_job_fails(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 001, "Asynchronous execution with asyncio", its second branch.
     queue = serve(refuse)
     queue.pause()
@@ -125,8 +123,8 @@ async def test_an_asyncio_loop_ends_when_the_job_fails(serve: Serve, capsys: pyt
     assert capsys.readouterr().out.splitlines()[-2:] == ["Now: FAILED", "No output."]
 
 
-def test_health_prints_as_the_apis_json(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
-    # Seed 001, "Health check". There it is a plain dict; its id is somebody's own.
+def test_health_prints_as_json_of_the_api(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    # Seed 001, "Health check". There it is a plain dict, and the endpoint's id a real one.
     serve(say, endpoint_id="gwp4kx5yd3nur1")
     with Endpoint("gwp4kx5yd3nur1", api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
         endpoint.run_sync({"prompt": "once"})
@@ -141,7 +139,7 @@ def test_health_prints_as_the_apis_json(serve: Serve, capsys: pytest.CaptureFixt
     assert health.workers.idle + health.workers.running == 1
 
 
-def test_a_stream_gives_what_the_handler_yields(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stream_gives_what_handler_yields(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 001, "Streaming", the client. There `os` is not imported, and a failed job's stream just ends.
     serve(SPELLING)
     with Endpoint("YOUR_ENDPOINT_ID", api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
@@ -172,7 +170,7 @@ runpod.serverless.start({"handler": letters, "return_aggregate_stream": True})
 """
 
 
-def test_a_streaming_handler_runs_in_this_process(serve: Serve) -> None:
+def test_streaming_handler_in_process(serve: Serve) -> None:
     # Seed 001, "Streaming", the handler; `start` takes what `LocalQueue(handler=)` takes.
     def letters(job: dict[str, Any]) -> Any:
         for letter in job["input"]["prompt"]:
@@ -187,7 +185,7 @@ def test_a_streaming_handler_runs_in_this_process(serve: Serve) -> None:
         assert job.output() == list("Hello")
 
 
-def test_a_streaming_handler_runs_on_the_real_worker(tmp_path: Path) -> None:
+def test_streaming_handler_on_real_worker(tmp_path: Path) -> None:
     # Seed 001, "Streaming", the handler, by the worker SDK that the sample is written for.
     program = tmp_path / "handler.py"
     program.write_text(HANDLER, encoding="utf-8")
@@ -201,9 +199,7 @@ def test_a_streaming_handler_runs_on_the_real_worker(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("first", ["IN_QUEUE", "COMPLETED"])
-def test_status_of_a_job_that_was_sent_as_a_whole_request_body(
-    serve: Serve, capsys: pytest.CaptureFixture[str], first: str
-) -> None:
+def test_status_of_job_sent_as_request_body(serve: Serve, capsys: pytest.CaptureFixture[str], first: str) -> None:
     # Seed 001, "Status". There `os` is not imported, and the last line prints an `e` that no `except` has bound.
     queue = serve(say)
     queue.pause()
@@ -225,7 +221,7 @@ def test_status_of_a_job_that_was_sent_as_a_whole_request_body(
     assert capsys.readouterr().out.splitlines() == [f"At first: {first}", "In the end: Hello, World!"]
 
 
-def test_an_error_of_a_job_has_words_to_print(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_job_error_can_be_printed(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 001, "Status", its last line, which cannot run there.
     serve(refuse)
     with Endpoint("YOUR_ENDPOINT_ID", api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
@@ -238,7 +234,7 @@ def test_an_error_of_a_job_has_words_to_print(serve: Serve, capsys: pytest.Captu
     assert line == f"It went wrong: Job {job.id} failed: ValueError: no model for 'Hello, World!'"
 
 
-def test_ctrl_c_in_a_loop_of_looks_cancels_the_job(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_in_polling_loop_cancels_running_job(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 001, "Cancel". There the endpoint is made under one name and used under another (`rp_endpoint`), `os` is not
     # imported, `run_request` is unbound where Ctrl-C comes early, and the loop never ends for a job that times out.
     gate = Gate()
@@ -280,7 +276,7 @@ def test_ctrl_c_in_a_loop_of_looks_cancels_the_job(serve: Serve, capsys: pytest.
     assert capsys.readouterr().out.splitlines() == ["Ctrl-C. Cancelling...", "Cancelled."]
 
 
-def test_a_loop_of_looks_takes_the_text_out_of_the_output(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_polling_loop_reads_chat_completion(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 001, "Cancel", its first branch.
     def complete(job: dict[str, Any]) -> dict[str, Any]:
         (message,) = job["input"]["messages"]
@@ -305,14 +301,15 @@ def test_a_loop_of_looks_takes_the_text_out_of_the_output(serve: Serve, capsys: 
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal can be sent to a thread here")
-def test_ctrl_c_while_a_job_is_waited_for_in_its_block_cancels_it(serve: Serve) -> None:
-    # Seed 001, "Cancel", in three lines: the block cancels the job, with no loop and no `except`.
+def test_ctrl_c_during_wait_in_block_cancels_job(serve: Serve) -> None:
+    # Seed 001, "Cancel", in three lines: the block cancels the job, without a loop and an `except`.
     main = threading.main_thread().ident
     assert main is not None
     waiting, cancelled = threading.Event(), threading.Event()
 
     def interrupt(job: dict[str, Any]) -> None:
         waiting.wait(30)
+        time.sleep(0.5)  # until the poll is on its way
         signal.pthread_kill(main, signal.SIGINT)
         cancelled.wait(30)
 
@@ -326,7 +323,7 @@ def test_ctrl_c_while_a_job_is_waited_for_in_its_block_cancels_it(serve: Serve) 
     assert queue.stats().by_status[JobStatus.CANCELLED] == 1
 
 
-def test_cancel_takes_a_limit_for_its_own_answer(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cancel_takes_timeout(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 001, "Timeout". There the text takes `timeout=` for a delay after which the job is cancelled; it is how long
     # the call may take. The job is cancelled when `cancel` returns; nothing need be slept for.
     queue = serve(say)
@@ -354,7 +351,7 @@ def test_cancel_takes_a_limit_for_its_own_answer(serve: Serve, capsys: pytest.Ca
     ]
 
 
-def test_purge_queue_removes_what_waits_and_says_how_many(serve: Serve) -> None:
+def test_purge_queue_removes_waiting_jobs(serve: Serve) -> None:
     # Seed 001, "Purge queue". There the text takes `timeout=` for a delay before the queue is purged; it is how long
     # the call may take.
     queue = serve(echo)

@@ -1,4 +1,4 @@
-"""What the JavaScript and Go clients' requests hold beside the input, and the samples do not show."""
+"""Fields of requests beside the input: the JavaScript and Go clients have them, the samples do not show them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def webhook_receiver() -> Generator[tuple[str, SimpleQueue[bytes]]]:
             thread.join()
 
 
-def test_a_webhook_is_told_of_the_end(serve: Serve) -> None:
+def test_webhook_reports_success(serve: Serve) -> None:
     serve(say)
     with webhook_receiver() as (url, posted), Endpoint(os.getenv("ENDPOINT_ID"), output_type=str) as endpoint:
         job = endpoint.run({"prompt": "Hello, World!"}, webhook=url)
@@ -55,7 +55,7 @@ def test_a_webhook_is_told_of_the_end(serve: Serve) -> None:
         assert state.raw["webhook"] == url
 
 
-def test_a_webhook_is_told_of_a_failure(serve: Serve) -> None:
+def test_webhook_reports_failure(serve: Serve) -> None:
     serve(refuse)
     with webhook_receiver() as (url, posted), Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
         endpoint.run({"input": {"prompt": "Hello, World!"}, "webhook": url})
@@ -64,7 +64,7 @@ def test_a_webhook_is_told_of_a_failure(serve: Serve) -> None:
         assert "no model for" in json.loads(state.error)["error_message"]
 
 
-def test_storage_goes_to_the_worker_with_the_job(serve: Serve) -> None:
+def test_s3_config_reaches_worker(serve: Serve) -> None:
     def where(job: dict[str, Any]) -> Any:
         return job["s3Config"]
 
@@ -89,7 +89,7 @@ def test_storage_goes_to_the_worker_with_the_job(serve: Serve) -> None:
         assert endpoint.run_sync({"input": {"prompt": "Hello"}, "s3Config": expected}, timeout=60) == expected
 
 
-def test_a_policys_ttl_ends_the_job_wherever_it_is(serve: Serve) -> None:
+def test_policy_ttl_ends_waiting_job(serve: Serve) -> None:
     queue = serve(echo)
     queue.pause()
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
@@ -101,7 +101,7 @@ def test_a_policys_ttl_ends_the_job_wherever_it_is(serve: Serve) -> None:
             job.output(timeout=60)
 
 
-def test_a_job_of_low_priority_waits_for_the_others(serve: Serve) -> None:
+def test_low_priority_job_runs_last(serve: Serve) -> None:
     order: list[str] = []
 
     def note(job: dict[str, Any]) -> None:
@@ -118,12 +118,12 @@ def test_a_job_of_low_priority_waits_for_the_others(serve: Serve) -> None:
     assert order == ["sooner", "later"]
 
 
-def test_a_policy_in_milliseconds_by_mistake_is_refused_before_anything_is_sent() -> None:
+def test_refuses_policy_in_milliseconds() -> None:
     with pytest.raises(ConfigurationError, match="seconds, not milliseconds"):
         ExecutionPolicy(execution_timeout=604_800_000)
 
 
-def test_an_option_in_two_places_is_refused(serve: Serve) -> None:
+def test_refuses_option_in_two_places(serve: Serve) -> None:
     queue = serve(echo)
     body = {"input": {"prompt": "Hello"}, "policy": {"executionTimeout": 5000}}
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint, pytest.raises(InputError, match="policy="):
@@ -131,7 +131,7 @@ def test_an_option_in_two_places_is_refused(serve: Serve) -> None:
     assert queue.stats().submitted == 0
 
 
-def test_an_empty_input_is_refused_in_either_form(serve: Serve) -> None:
+def test_refuses_empty_input(serve: Serve) -> None:
     queue = serve(echo)
     empty: list[dict[str, Any]] = [{}, {"input": {}}, {"input": {}, "webhook": "https://example.org"}]
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
@@ -141,15 +141,15 @@ def test_an_empty_input_is_refused_in_either_form(serve: Serve) -> None:
     assert queue.stats().submitted == 0
 
 
-def test_an_input_that_owns_a_key_named_input_is_sent_whole(serve: Serve) -> None:
+def test_sends_input_with_own_input_key_whole(serve: Serve) -> None:
     serve(echo)
-    mine = {"input": "a text", "style": "plain"}
+    mine = {"input": "a string", "style": "plain"}
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
         assert endpoint.run_sync(mine, timeout=60) == mine
         assert endpoint.run_sync({"input": mine}, timeout=60) == mine
 
 
-def test_a_call_that_is_late_ends_with_a_timeout_error(serve: Serve) -> None:
+def test_late_call_raises_timeout_error(serve: Serve) -> None:
     gate = Gate()
     serve(gate)
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:

@@ -42,13 +42,13 @@ def functions_in(name: str) -> dict[str, str]:
     }
 
 
-def test_all_python_samples_of_the_five_documents_are_listed() -> None:
+def test_lists_every_python_sample() -> None:
     # Counted in the documents. Seed 000's one block of "Python" holds JavaScript; seed 002's is a worker's handler.
     count = Counter(sample.seed for sample in SAMPLES if sample.language == "python")
     assert count == {"000": 1, "001": 11, "002": 1, "003": 7}
 
 
-def test_all_other_samples_of_the_five_documents_are_listed() -> None:
+def test_lists_every_other_sample() -> None:
     count = Counter((sample.seed, sample.language) for sample in SAMPLES if sample.language != "python")
     assert count == {
         ("000", "javascript"): 9,
@@ -60,17 +60,17 @@ def test_all_other_samples_of_the_five_documents_are_listed() -> None:
     }
 
 
-def test_no_sample_is_listed_twice() -> None:
+def test_lists_no_sample_twice() -> None:
     assert len({sample[:3] for sample in SAMPLES}) == len(SAMPLES)
 
 
-def test_each_python_sample_has_a_test_of_its_own() -> None:
+def test_every_python_sample_has_its_own_test() -> None:
     tests = [(sample.module, sample.test) for sample in SAMPLES if sample.language == "python"]
     assert len(set(tests)) == len(tests)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
-def test_a_sample_has_its_counterpart_that_names_it(sample: Sample) -> None:
+def test_sample_names_its_test(sample: Sample) -> None:
     source = functions_in(sample.module)[sample.test]
     section, *part = sample.section.split(", ")
     place = section if section.startswith("/") else f'"{section}"'
