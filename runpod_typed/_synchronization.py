@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, final
 
 from attrs import define
 
-from runpod_typed._models.durations import Duration, to_optional_seconds
+from runpod_typed._models.durations import Duration
 from runpod_typed._models.secret import Secret
+from runpod_typed._models.validators import call_timeout
 
 if TYPE_CHECKING:
     import anyio
@@ -37,12 +38,12 @@ _SHIELDED_SECONDS = 5.0
 
 
 def deadline_after(timeout: Duration | None) -> float | None:
-    """When a caller's `timeout` that begins now will end; None for never.
+    """Return when the `timeout` of a call that begins now ends; None for never.
 
     Raises:
-        ConfigurationError: It is no duration.
+        ConfigurationError: It is not a duration above 0.
     """
-    seconds = to_optional_seconds(timeout, "timeout")
+    seconds = call_timeout(timeout)
     return None if seconds is None else monotonic() + seconds
 
 

@@ -84,6 +84,7 @@ class AsyncClient:
             max_response_bytes=max_response_bytes,
         )
         self._config = CallConfig(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
+        self._config.warn_of_long_timeout()
         self._executor = AsyncRequestExecutor(connection, http_client)
         self._owns_connections = True
 
@@ -116,7 +117,7 @@ class AsyncClient:
             ConfigurationError: A value is out of its range.
         """
         copy = object.__new__(type(self))
-        copy._config = self._config.but(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
+        copy._config = self._config.replace(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
         copy._executor = self._executor
         copy._owns_connections = False
         return copy

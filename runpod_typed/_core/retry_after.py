@@ -1,11 +1,8 @@
-"""How long a server asks its callers to wait, read from the headers of an answer.
+"""Read how long a server asks its callers to wait, from the headers of a response.
 
-None of these headers is documented for the queue API. ``Retry-After`` (RFC 9110) and ``RateLimit`` (the IETF draft of
-that name) are what the vendor's management API sends, and what the vendor's own tools look for on both hosts;
-``Retry-After-Ms`` is what some gateways add.
-
-Not read: ``RateLimit-Policy``, which says how long windows are and not when one ends, and ``RateLimit-Reset`` and
-``X-RateLimit-Reset``, which are seconds for one server and a date for the next.
+The queue API documents none of these headers. ``Retry-After`` (RFC 9110) and ``RateLimit`` (an IETF draft) are sent by
+Runpod's management API, and ``Retry-After-Ms`` by some gateways. ``RateLimit-Reset`` and ``X-RateLimit-Reset`` are not
+read: they are seconds for one server and a date for the next.
 """
 
 from __future__ import annotations
@@ -13,86 +10,63 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 _LONGEST = timedelta(days=7).total_seconds()
+_LONGEST_DATE = 64  # characters
 
-# ASCII digits only, so that `float` reads nothing in a way of its own: no sign, exponent, underscore, "inf" or "nan".
+# ASCII digits only: `float` also reads signs, exponents, underscores, "inf" and "nan".
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
-
-# The three forms of RFC 9110, 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT" and
-# "Sun Nov  6 08:49:37 1994". The parser behind takes far more than dates ("12" is a day of this month to it), so only
-# these reach it, and no time zone but theirs.
-_HTTP_DATE = re.compile(
-    r"""
-    [a-z]{3,9} ,? [ ]+
-    (?:
-        [0-9]{1,2} [ -] [a-z]{3} [ -] (?: [0-9]{4} | [0-9]{2} ) [ ] [0-9]{2}:[0-9]{2}:[0-9]{2} [ ] (?: GMT | UTC )
-      | [a-z]{3} [ ]+ [0-9]{1,2} [ ] [0-9]{2}:[0-9]{2}:[0-9]{2} [ ] [0-9]{4}
-    )
-    """,
-    re.VERBOSE | re.IGNORECASE | re.ASCII,
-)
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- the parser works without zones; the zone is set on its result
-
-# One that is never closed goes to the end: so every quote is looked at once, whatever a header holds.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
 
 
 def parse_retry_after(headers: Mapping[str, str], *, wall_clock: datetime) -> float | None:
-    """Seconds that the server asks to wait; the longest, where it says so in several ways.
+    """Return the seconds that the server asks to wait, the longest if there are several, or None.
 
-    What is no number and no HTTP date, is negative, lies in the past or is longer than 7 days, is left out. Nothing
-    that a header says makes this raise.
+    Values that are not a number or an HTTP date, are negative, in the past or above 7 days are ignored.
 
     Args:
-        headers: The answer's headers, names in any case.
-        wall_clock: The time of day when the answer came, with its zone. A date in ``Retry-After`` is counted from the
-            answer's own ``Date`` where it has one, since the clocks of two machines need not agree.
-
-    Returns:
-        Seconds, 0 to 604,800, or None where the headers ask for nothing.
+        headers: The response's headers, names in any case.
+        wall_clock: The time of day of the response, with its zone. A date in ``Retry-After`` is compared with the
+            response's own ``Date`` if there is one, since the clocks of two machines may differ.
     """
     values = {name.lower(): value for name, value in headers.items()}
     milliseconds = _number(values.get("retry-after-ms", ""))
-    answered_at = _http_date(values.get("date", ""))
     asked = (
         None if milliseconds is None else milliseconds / 1000,
-        _seconds(values.get("retry-after", ""), wall_clock.timestamp() if answered_at is None else answered_at),
+        _seconds(values.get("retry-after", ""), _http_date(values.get("date", "")) or wall_clock),
         *_spent_windows(values.get("ratelimit", "")),
     )
     return max((seconds for seconds in asked if seconds is not None and 0 <= seconds <= _LONGEST), default=None)
 
 
-def _seconds(text: str, now: float) -> float | None:
-    seconds = _number(text)
+def _seconds(value: str, now: datetime) -> float | None:
+    seconds = _number(value)
     if seconds is not None:
         return seconds
-    date = _http_date(text)
-    return None if date is None else date - now
+    date = _http_date(value)
+    return None if date is None else (date - now).total_seconds()
 
 
-def _number(text: str) -> float | None:
-    stripped = text.strip()
+def _number(value: str) -> float | None:
+    stripped = value.strip()
     return float(stripped) if _NUMBER.fullmatch(stripped) else None
 
 
-def _http_date(text: str) -> float | None:
-    """The date as seconds since 1970."""
-    stripped = text.strip()
-    if not _HTTP_DATE.fullmatch(stripped):
+def _http_date(value: str) -> datetime | None:
+    if len(value) > _LONGEST_DATE:
         return None
-    from dateutil.parser import parse  # noqa: PLC0415 -- hardly any process meets such a date; each would pay for it
-
     try:
-        return parse(stripped, default=_EPOCH, ignoretz=True).replace(tzinfo=UTC).timestamp()
-    except (ValueError, OverflowError):
+        date = parsedate_to_datetime(value)
+    except (ValueError, OverflowError, IndexError):
         return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _spent_windows(text: str) -> Iterator[float | None]:
-    """Seconds until each window ends that has nothing left: ``"minute";r=0;t=12, "hour";r=2800;t=1812`` gives 12."""
-    # The windows' names are the only strings here, and of no interest; without them every comma and semicolon counts.
-    for window in _QUOTED.sub("", text).split(","):
+def _spent_windows(value: str) -> Iterator[float | None]:
+    """Yield the seconds until each spent window ends: ``"minute";r=0;t=12, "hour";r=2800;t=1812`` gives 12."""
+    # The names of the windows are the only strings; without them every comma and semicolon separates.
+    for window in _QUOTED.sub("", value).split(","):
         pairs = (parameter.strip().partition("=") for parameter in window.split(";")[1:])
         parameters = {name: value for name, _, value in pairs}
         if _number(parameters.get("r", "")) == 0:

@@ -131,7 +131,7 @@ class Wait:
     ) -> Wait:
         """A wait that begins now. With a `timeout` of 0 it is one look, which is not repeated."""
         return cls(
-            config=config.but(retry=RetryPolicy.none()) if timeout == 0 else _with_time_to_hold(config),
+            config=config.replace(retry=RetryPolicy.disabled()) if timeout == 0 else _with_time_to_hold(config),
             started_at=now,
             timeout=timeout,
             queue_timeout=queue_timeout,
@@ -282,7 +282,7 @@ def _with_time_to_hold(config: CallConfig) -> CallConfig:
         return config
     retry = config.retry
     budget = retry.budget + retry.attempts * _longest_hold(config)
-    return config.but(retry=attrs.evolve(retry, budget=budget))
+    return config.replace(retry=attrs.evolve(retry, budget=budget))
 
 
 def may_not_hold_answers(status: int) -> bool:
@@ -302,7 +302,7 @@ def for_streaming(config: CallConfig) -> CallConfig:
         min_interval=min(config.poll.min_interval, _STREAM_LONGEST_PAUSE),
         max_interval=min(config.poll.max_interval, _STREAM_LONGEST_PAUSE),
     )
-    return config.but(poll=poll)
+    return config.replace(poll=poll)
 
 
 def ttl_ms(ttl: Duration | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Durations as people pass them: seconds, or a timedelta."""
+"""Durations: seconds, or a timedelta."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Duration = float | timedelta
 
 
 def to_seconds(value: Duration, name: str) -> float:
-    """The duration in seconds, checked to be a number that is not negative.
+    """Return the duration in seconds.
 
     Raises:
-        ConfigurationError: It is no number, is negative, or is NaN.
+        ConfigurationError: It is not a number or a timedelta, is negative, or is NaN.
     """
-    given: object = value  # what callers without a type checker pass; and a bool is an int to Python: timeout=True
+    given: object = value  # callers without a type checker may pass anything, and a bool is an int: timeout=True
     if isinstance(given, bool) or not isinstance(given, int | float | timedelta):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
         raise ConfigurationError(f"{name} must be a number of seconds or a timedelta, not {type(value).__name__}.")
     try:
@@ -30,7 +30,7 @@ def to_seconds(value: Duration, name: str) -> float:
 
 
 def to_optional_seconds(value: Duration | None, name: str) -> float | None:
-    """Like `to_seconds`; None stays None, which stands for no limit. So does infinity."""
+    """Return the duration in seconds; None and infinity are None, no limit."""
     if value is None:
         return None
     seconds = to_seconds(value, name)
@@ -38,5 +38,10 @@ def to_optional_seconds(value: Duration | None, name: str) -> float | None:
 
 
 def plain_seconds(value: Duration) -> float:
-    """The duration in seconds, for a validator to check: what is no duration stays what it is."""
+    """Return a timedelta in seconds, and anything else unchanged for a validator to check."""
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def plain_optional_seconds(value: Duration | None) -> float | None:
+    """Return a timedelta in seconds, and anything else unchanged for a validator to check."""
     return value.total_seconds() if isinstance(value, timedelta) else value

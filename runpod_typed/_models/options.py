@@ -1,68 +1,75 @@
-"""What a caller may say about one job besides its input."""
+"""Options of one job besides its input: the execution policy and the S3 bucket."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 from attrs.validators import optional
 from runpod_queue_api import models, wire
 from runpod_queue_api.types import UNSET
 
-from runpod_typed._models.durations import Duration, to_seconds
+from runpod_typed._models.durations import plain_optional_seconds
 from runpod_typed._models.secret import Secret
-from runpod_typed._models.validation import is_sendable
+from runpod_typed._models.validators import flag, seconds_in, string, warn_caller
 from runpod_typed.errors import ConfigurationError
 
 _MS = 1000
-
-
-def _optional_seconds(value: Duration | None) -> float | None:
-    return None if value is None else to_seconds(value, "a duration of an ExecutionPolicy")
-
-
-def _check_flag(_policy: ExecutionPolicy, attribute: Attribute[Any], value: object) -> None:
-    if value is not None and not isinstance(value, bool):
-        raise ConfigurationError(f"ExecutionPolicy.{attribute.name} must be True or False, and was {value!r}.")
+_LONG_EXECUTION = timedelta(days=1).total_seconds()
 
 
 @frozen(kw_only=True)
 class ExecutionPolicy:
-    """How long a job may run and live, and how urgent it is.
+    """Limits and priority of one job. What is None is left to the endpoint's settings.
 
-    Source: the vendor's documents, "Send requests", section on execution policies.
-
-    Args:
-        execution_timeout: Seconds (or a timedelta) that the job may run on a worker, 5 s to 7 days; the endpoint's
-            own setting (600 s by default) holds where it is None.
-        ttl: Seconds (or a timedelta) that the job may live in all, counted from its submission, queueing included,
-            10 s to 7 days; 24 hours where it is None. A job whose time is over is deleted, even while it runs.
-        low_priority: Whether the job waits for spare capacity and never makes the endpoint scale up.
+    Example:
+        ``endpoint.run(input, policy=ExecutionPolicy(execution_timeout=900, ttl=3600))``
 
     Raises:
-        ConfigurationError: A value is out of its range.
+        ConfigurationError: A value is out of its range, or `ttl` is below `execution_timeout`.
     """
 
-    execution_timeout: float | None = field(default=None, converter=_optional_seconds)
-    ttl: float | None = field(default=None, converter=_optional_seconds)
-    low_priority: bool | None = field(default=None, validator=_check_flag)
+    execution_timeout: float | None = field(
+        default=None,
+        converter=plain_optional_seconds,
+        validator=optional(
+            seconds_in(wire.EXECUTION_TIMEOUT_MIN_MS / _MS, wire.EXECUTION_TIMEOUT_MAX_MS / _MS),
+        ),
+    )
+    """Seconds (or a timedelta) that the job may run on a worker, 5 s to 7 days; the default is the endpoint's setting,
+    600 s unless changed."""
+    ttl: float | None = field(
+        default=None,
+        converter=plain_optional_seconds,
+        validator=optional(seconds_in(wire.TTL_MIN_MS / _MS, wire.TTL_MAX_MS / _MS)),
+    )
+    """Seconds (or a timedelta) that the job may exist from its submission on, time in the queue included, 10 s to
+    7 days; the default is 24 hours. After that it is deleted, even while it runs."""
+    low_priority: bool | None = field(default=None, validator=optional(flag))
+    """Whether the job waits for spare capacity and never makes the endpoint scale up."""
 
     def __attrs_post_init__(self) -> None:
-        _check_range(
-            "ExecutionPolicy.execution_timeout",
-            self.execution_timeout,
-            wire.EXECUTION_TIMEOUT_MIN_MS,
-            wire.EXECUTION_TIMEOUT_MAX_MS,
-        )
-        _check_range("ExecutionPolicy.ttl", self.ttl, wire.TTL_MIN_MS, wire.TTL_MAX_MS)
+        if self.execution_timeout is None:
+            return
+        if self.ttl is not None and self.ttl < self.execution_timeout:
+            raise ConfigurationError(
+                f"ExecutionPolicy.ttl of {self.ttl:g} s is below execution_timeout of {self.execution_timeout:g} s: "
+                "the job would be deleted while it runs. ttl includes the time in the queue."
+            )
+        if self.execution_timeout > _LONG_EXECUTION:
+            warn_caller(
+                f"ExecutionPolicy.execution_timeout of {self.execution_timeout:g} s is more than a day. It is in "
+                "seconds, not milliseconds: a job that hangs is paid for until then."
+            )
 
     def to_dict(self) -> dict[str, Any]:
-        """The policy as the API takes it, in milliseconds."""
+        """Return the policy as the API takes it, in milliseconds."""
         return policy_model(self).to_dict()
 
 
 def policy_model(policy: ExecutionPolicy) -> models.ExecutionPolicy:
-    """The policy as the generated client takes it."""
+    """Return the generated model of a policy."""
     return models.ExecutionPolicy(
         execution_timeout=UNSET if policy.execution_timeout is None else round(policy.execution_timeout * _MS),
         ttl=UNSET if policy.ttl is None else round(policy.ttl * _MS),
@@ -70,81 +77,46 @@ def policy_model(policy: ExecutionPolicy) -> models.ExecutionPolicy:
     )
 
 
-def _check_range(name: str, seconds: float | None, minimum_ms: int, maximum_ms: int) -> None:
-    if seconds is not None and not minimum_ms <= seconds * _MS <= maximum_ms:
-        raise ConfigurationError(
-            f"{name} must be {minimum_ms / _MS:g} s to {maximum_ms / _MS:g} s "
-            f"(seconds, not milliseconds), and was {seconds:g} s."
-        )
+def _secret(value: str | Secret) -> Secret:
+    return value if isinstance(value, Secret) else Secret(value)
 
 
-def _hidden(value: str | Secret) -> Secret:
-    return value if isinstance(value, Secret) else Secret(value or "")
+def _or_none(value: str | None) -> str | None:
+    return value or None
 
 
-def _check_text(_config: S3Config, attribute: Attribute[Any], value: object) -> None:
-    given = value.reveal() if isinstance(value, Secret) else value
-    good = isinstance(given, str) and given != "" and is_sendable(given)  # not shown: it may be a secret
-    kind = type(given).__name__
-    del given  # a traceback may show local variables
-    if not good:
-        raise ConfigurationError(
-            f"What S3Config holds must be texts that are not empty and can be sent, not {kind} ({attribute.name})."
-        )
-
-
-@frozen(kw_only=True, init=False)
+@frozen(kw_only=True)
 class S3Config:
-    """Where a worker puts what is too large for an answer: an S3 bucket of the caller's own.
+    """An S3 bucket of your own, to which the worker uploads results that are too large for a response.
 
-    It goes to the worker with the job and nowhere else. The two credentials show in no repr, log or pickle; a copy from
+    It is sent to the worker with the job. The two credentials never appear in a repr, log or pickle; a copy from
     a pickle cannot be sent.
 
-    Source: the vendor's JavaScript and Go clients, and its documents until December 2024.
-
-    Args:
-        access_id: The access key's id.
-        access_secret: The access key's secret.
-        bucket_name: The bucket.
-        endpoint_url: The storage service's address.
-        object_path: The folder or key prefix in the bucket.
+    Example:
+        ``S3Config(access_id=..., access_secret=..., bucket_name="results", endpoint_url="https://s3.example")``
 
     Raises:
-        ConfigurationError: One of them is no text, or is empty.
+        ConfigurationError: A value is not a string, or is empty.
     """
 
-    access_id: Secret = field(validator=_check_text)
-    access_secret: Secret = field(validator=_check_text)
-    bucket_name: str = field(validator=_check_text)
-    endpoint_url: str = field(validator=_check_text)
-    object_path: str | None = field(default=None, validator=optional(_check_text))
-
-    def __init__(
-        self,
-        *,
-        access_id: str | Secret,
-        access_secret: str | Secret,
-        bucket_name: str,
-        endpoint_url: str,
-        object_path: str | None = None,
-    ) -> None:
-        identity, secret = _hidden(access_id), _hidden(access_secret)
-        del access_id, access_secret  # a traceback may show local variables
-        self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] -- attrs makes it
-            access_id=identity,
-            access_secret=secret,
-            bucket_name=bucket_name,
-            endpoint_url=endpoint_url,
-            object_path=object_path or None,
-        )
+    access_id: Secret = field(converter=_secret, validator=string)
+    """The id of the access key."""
+    access_secret: Secret = field(converter=_secret, validator=string)
+    """The secret of the access key."""
+    bucket_name: str = field(validator=string)
+    """The name of the bucket."""
+    endpoint_url: str = field(validator=string)
+    """The URL of the storage service."""
+    object_path: str | None = field(default=None, converter=_or_none, validator=optional(string))
+    """The folder or key prefix in the bucket."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration as the API takes it, credentials in the clear."""
+        """Return the configuration as the API takes it, credentials in the clear."""
         return s3_model(self).to_dict()
 
 
 def s3_model(config: S3Config) -> models.S3Config:
-    """The configuration as the generated client takes it, credentials in the clear."""
+    """Return the generated model of a configuration, credentials in the clear."""
     return models.S3Config(
         access_id=config.access_id.reveal(),
         access_secret=config.access_secret.reveal(),

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable
+from datetime import timedelta
+from inspect import currentframe
 from typing import Any, TypeAlias
 
 from attrs import Attribute
 from runpod_queue_api import wire
 
-from runpod_typed._models.durations import to_seconds
+from runpod_typed._models.durations import Duration, to_optional_seconds, to_seconds
+from runpod_typed._models.secret import Secret
 from runpod_typed.errors import ConfigurationError
 
 _Validator: TypeAlias = "Callable[[object, Attribute[Any], object], None]"  # attrs' class has no [] at run time
 
+_LONG_WAIT = timedelta(days=7).total_seconds()  # the longest life of a job
 _ENDPOINT_ID = re.compile(wire.ENDPOINT_ID_PATTERN)
 _JOB_ID = re.compile(wire.JOB_ID_PATTERN)
 
@@ -29,6 +34,19 @@ def function(instance: object, attribute: Attribute[Any], value: object) -> None
     """Check that a field can be called."""
     if not callable(value):
         raise ConfigurationError(f"{_name(instance, attribute)} must be a function, not {value!r}.")
+
+
+def string(instance: object, attribute: Attribute[Any], value: object) -> None:
+    """Check that a field, perhaps a secret, is a string that is not empty and can be sent; it is not shown."""
+    try:
+        given: object = value.reveal() if isinstance(value, Secret) else value
+        valid = isinstance(given, str) and given.encode() != b""
+    except (ConfigurationError, UnicodeEncodeError):  # a secret without a value, or a lone surrogate
+        valid = False
+    if not valid:
+        raise ConfigurationError(
+            f"{_name(instance, attribute)} must be a string that is not empty and is valid Unicode."
+        ) from None
 
 
 def whole_number(minimum: int) -> _Validator:
@@ -57,6 +75,20 @@ def seconds(*, above_zero: bool = False, finite: bool = False) -> _Validator:
     return check
 
 
+def seconds_in(minimum: float, maximum: float) -> _Validator:
+    """Check that a field is a number of seconds within a range."""
+
+    def check(instance: object, attribute: Attribute[Any], value: Any) -> None:
+        name = _name(instance, attribute)
+        number = to_seconds(value, name)
+        if not minimum <= number <= maximum:
+            raise ConfigurationError(
+                f"{name} must be {minimum:g} s to {maximum:g} s (seconds, not milliseconds), not {number:g} s."
+            )
+
+    return check
+
+
 def instance_of(kind: type) -> _Validator:
     """Check that a field is an instance of a class."""
 
@@ -71,8 +103,32 @@ def _name(instance: object, attribute: Attribute[Any]) -> str:
     return f"{type(instance).__name__}.{attribute.name}"
 
 
+def call_timeout(timeout: Duration | None) -> float | None:
+    """Return the ``timeout=`` of a single call in seconds; None is no limit.
+
+    Raises:
+        ConfigurationError: It is not a duration, or is 0.
+    """
+    limit = to_optional_seconds(timeout, "timeout")
+    if limit == 0:
+        raise ConfigurationError("timeout must be above 0 s here: a call that has no time cannot be made.")
+    return limit
+
+
+def wait_timeout(timeout: Duration | None, name: str = "timeout") -> float | None:
+    """Return the time limit of a wait in seconds; 0 asks once, None is no limit.
+
+    Raises:
+        ConfigurationError: It is not a duration.
+    """
+    limit = to_optional_seconds(timeout, name)
+    if limit is not None and limit > _LONG_WAIT:
+        warn_caller(f"{name} of {limit:g} s is more than 7 days, the longest life of a job. It is in seconds.")
+    return limit
+
+
 def check_http_client(given: object, kind: type) -> None:
-    """See that a client of the caller's own is of the half that is to use it: the other's would send, and not hear.
+    """Check that a custom HTTP client is None or of the class that the client needs.
 
     Raises:
         ConfigurationError: It is not.
@@ -81,16 +137,16 @@ def check_http_client(given: object, kind: type) -> None:
         raise ConfigurationError(f"http_client= must be an httpx.{kind.__name__} here, not {type(given).__name__}.")
 
 
-def check_owner(given: object, kind: type, *, alone: bool) -> None:
-    """See that an endpoint's ``client=`` is a client of the same half, and that nothing contradicts it.
+def check_client(given: object, kind: type, *, alone: bool) -> None:
+    """Check the ``client=`` of an endpoint.
 
     Args:
-        given: What the caller passed.
-        kind: The half's client.
-        alone: Whether neither a key nor a base URL is given besides.
+        given: The value that the caller passed.
+        kind: The class that it must have, sync or async.
+        alone: Whether neither a key nor a base URL was passed.
 
     Raises:
-        ConfigurationError: It cannot be used.
+        ConfigurationError: It is of another class, or was not passed alone.
     """
     if not isinstance(given, kind):
         raise ConfigurationError(f"client= must be {kind.__name__}(...) here, not {type(given).__name__}.")
@@ -98,11 +154,11 @@ def check_owner(given: object, kind: type, *, alone: bool) -> None:
         raise ConfigurationError("client= has its key and base URL already: leave out api_key= and base_url=.")
 
 
-def check_endpoint_id(endpoint_id: str | None) -> str:
-    """The id, fit to stand in a path.
+def check_endpoint_id(endpoint_id: object) -> str:
+    """Return the id, if it can be part of a path.
 
     Raises:
-        ConfigurationError: It is None, empty, or has a character that no id has.
+        ConfigurationError: It is None, empty, or has an invalid character.
     """
     if endpoint_id is None:
         raise ConfigurationError(
@@ -111,23 +167,36 @@ def check_endpoint_id(endpoint_id: str | None) -> str:
     return _check_id(endpoint_id, _ENDPOINT_ID, "endpoint")
 
 
-def check_job_id(job_id: str) -> str:
-    """The id, fit to stand in a path.
+def check_job_id(job_id: object) -> str:
+    """Return the id, if it can be part of a path.
 
     Raises:
-        ConfigurationError: It is empty, or has a character that no id has.
+        ConfigurationError: It is empty, or has an invalid character.
     """
     return _check_id(job_id, _JOB_ID, "job")
 
 
-def _check_id(value: str, pattern: re.Pattern[str], what: str) -> str:
-    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers without a checker
-        raise ConfigurationError(f"The {what} id must be a text, not {type(value).__name__}.")
+def _check_id(value: object, pattern: re.Pattern[str], what: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"The {what} id must be a string, not {type(value).__name__}.")
     if not value:
         raise ConfigurationError(f"The {what} id is empty.")
     if pattern.fullmatch(value) is None:
         hint = " Pass the id alone, not a URL or path." if "/" in value else ""
         raise ConfigurationError(
-            f"The {what} id {value!r} has a character that no id has (letters, digits, '-', '_' are fine).{hint}"
+            f"The {what} id {value!r} has an invalid character (letters, digits, '-' and '_' are valid).{hint}"
         )
     return value
+
+
+def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn with the first frame outside this package as the source."""
+    package = __name__.partition(".")[0]
+    level, frame = 1, currentframe()
+    while frame is not None and _is_internal(frame.f_globals.get("__name__", ""), frame.f_code.co_filename, package):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_internal(module: str, filename: str, package: str) -> bool:
+    return module.partition(".")[0] == package or filename.startswith("<attrs generated")

@@ -27,7 +27,7 @@ from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimits
 from runpod_typed._models.retry_policy import RetryPolicy
 from runpod_typed._models.secret import Secret, hidden
-from runpod_typed._models.validators import check_endpoint_id, check_job_id, check_owner
+from runpod_typed._models.validators import check_client, check_endpoint_id, check_job_id
 from runpod_typed._synchronization import deadline_after, monotonic
 from runpod_typed._transport.connection import openai_base_url
 
@@ -189,7 +189,7 @@ class Endpoint(Generic[In, Out, Chunk]):
         """
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__)
-        copy._config = self._config.but(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
+        copy._config = self._config.replace(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
         copy._own_client = None
         return copy
 
@@ -415,6 +415,6 @@ def _owner(client: Client | None, key: Secret | None, url: Secret | None) -> Cli
     from runpod_typed._sync.client import Client  # noqa: PLC0415 -- the client makes endpoints too
 
     if client is not None:
-        check_owner(client, Client, alone=key is None and url is None)
+        check_client(client, Client, alone=key is None and url is None)
         return client
     return Client(None if key is None else key.reveal(), base_url=None if url is None else url.reveal())

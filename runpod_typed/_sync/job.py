@@ -110,7 +110,7 @@ class Job(Generic[Out, Chunk]):
         copy = object.__new__(type(self))
         for name in Job.__slots__:
             setattr(copy, name, getattr(self, name))
-        copy._config = self._config.but(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
+        copy._config = self._config.replace(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
         return copy
 
     def refresh(self, timeout: Duration | None = None, *, ttl: Duration | None = None) -> JobState[Out]:

@@ -157,7 +157,7 @@ class Chunks(Generic[T]):
         if buffer.gap is None and buffer.status is JobStatus.COMPLETED:
             self._over = True
             with suppress(APIError, JobExpiredError):  # all chunks are here; this only brings job.state up to date
-                waiter.look(self._wait.config.but(retry=RetryPolicy.none()), self._wait.look_deadline)
+                waiter.look(self._wait.config.replace(retry=RetryPolicy.disabled()), self._wait.look_deadline)
             return
         state = waiter.look(self._wait.config, self._wait.look_deadline)
         if not state.completed:  # it was queued once more meanwhile

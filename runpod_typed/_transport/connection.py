@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Mapping
-from inspect import currentframe
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 from runpod_queue_api import wire
 
 from runpod_typed._models.secret import Secret
+from runpod_typed._models.validators import warn_caller, whole_number
 from runpod_typed._transport.messages import HttpRequest
 from runpod_typed._version import __version__
 from runpod_typed.errors import ConfigurationError
@@ -64,11 +62,6 @@ class BaseUrl:
         return self._text
 
 
-def _check_cap(_connection: ConnectionConfig, attribute: Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{attribute.name} must be a whole number of 1 or more, and was {value!r}.")
-
-
 @frozen(kw_only=True)
 class ConnectionConfig:
     """What all that share a client's connections have in common.
@@ -82,7 +75,7 @@ class ConnectionConfig:
 
     api_key: Secret
     base_url: BaseUrl
-    max_response_bytes: int = field(validator=_check_cap)
+    max_response_bytes: int = field(validator=whole_number(1))
     idle_connections: int = POOL_SIZE
 
     def url(self, target: str) -> str:
@@ -159,10 +152,8 @@ def resolve_base_url(given: str | Secret | None, environ: Mapping[str, str]) -> 
     if isinstance(url, str):
         raise ConfigurationError(url)
     if url.scheme == "http" and not is_loopback(url.host):
-        warnings.warn(
-            f"The base URL {url} is not encrypted: the API key and all inputs can be read on the way. Use https://.",
-            UserWarning,
-            stacklevel=_caller_level(),
+        warn_caller(
+            f"The base URL {url} is not encrypted: the API key and all inputs can be read on the way. Use https://."
         )
     return url
 
@@ -183,15 +174,6 @@ def _read_base_url(text: str) -> BaseUrl | str:
     if parts.query or parts.fragment or not re.fullmatch(r"[\x21-\x7e]*", text):
         return f"The base URL must be a scheme, a host and a path, nothing more, and was {shown}."
     return BaseUrl(scheme=parts.scheme, host=parts.hostname, port=port, path=parts.path.rstrip("/"))
-
-
-def _caller_level() -> int:
-    """How many frames above the one that calls this the first is that is not this package's: whom a warning is for."""
-    own = __name__.partition(".")[0]
-    level, frame = 0, currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == own:
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def openai_base_url(connection: ConnectionConfig, endpoint_id: str) -> str:

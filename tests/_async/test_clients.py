@@ -87,7 +87,7 @@ async def test_copies_with_other_options_share_the_connections_and_do_not_close_
 
 async def test_options_hold_for_the_copy_alone() -> None:
     with scripted([answer(503)]) as server:
-        async with AsyncClient("key", base_url=server.base_url, retry=RetryPolicy.none()) as client:
+        async with AsyncClient("key", base_url=server.base_url, retry=RetryPolicy.disabled()) as client:
             often = client.with_options(retry=RetryPolicy(attempts=3, initial_backoff=0.01, max_backoff=0.01))
             for each, requests in ((client, 1), (often, 4), (client.endpoint("ep"), 5), (often.endpoint("ep"), 8)):
                 endpoint = each if isinstance(each, AsyncEndpoint) else each.endpoint("ep")
@@ -239,7 +239,7 @@ async def test_an_error_of_a_callers_own_transport_is_one_of_ours() -> None:
     own = httpx.AsyncClient(transport=httpx.MockTransport(handle))
     async with own, AsyncClient("key", base_url="https://api.example", http_client=own) as client:
         with pytest.raises(RunpodError, match="the cable is out"):
-            await client.endpoint("ep").with_options(retry=RetryPolicy.none()).health()
+            await client.endpoint("ep").with_options(retry=RetryPolicy.disabled()).health()
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
@@ -281,7 +281,7 @@ async def test_a_proxy_for_the_other_scheme_is_not_used(monkeypatch: pytest.Monk
 async def test_a_proxy_that_refuses_is_named_and_nothing_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted([answer(403, "not you")]) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.base_url.removesuffix("/v2"))
-        async with AsyncClient("key", base_url="https://127.0.0.2/v2", retry=RetryPolicy.none()) as client:
+        async with AsyncClient("key", base_url="https://127.0.0.2/v2", retry=RetryPolicy.disabled()) as client:
             with pytest.raises(RunpodError, match="ProxyError: 403") as caught:
                 await client.endpoint("ep").run({"n": 1})
         assert getattr(caught.value, "request_sent", None) is False

@@ -316,7 +316,7 @@ async def test_a_proxy_of_an_encrypted_connection_sees_no_secret(monkeypatch: py
     with proxying() as proxy, scripted([b"", b""]) as server:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         base_url = server.base_url.replace("http:", "https:")
-        async with AsyncClient(KEY, base_url=base_url, retry=RetryPolicy.none()) as client:
+        async with AsyncClient(KEY, base_url=base_url, retry=RetryPolicy.disabled()) as client:
             for error in await errors_of(client.endpoint("ep")):
                 assert_error_tells_no_secret(error)
         assert proxy.targets

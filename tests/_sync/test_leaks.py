@@ -82,7 +82,7 @@ USES: dict[str, tuple[Script, Use]] = {
 def test_nothing_stays_open_after_many(script: Script, use: Use) -> None:
     before = OpenThings.now()
     with scripted(script) as server:
-        with Client("key", base_url=server.base_url, retry=RetryPolicy.none()) as client:
+        with Client("key", base_url=server.base_url, retry=RetryPolicy.disabled()) as client:
             endpoint = client.endpoint("ep").with_options(poll=PollPolicy(min_interval=0.001, max_interval=0.001))
             for _ in range(TIMES):
                 use(endpoint)
@@ -107,7 +107,7 @@ def test_a_client_that_is_closed_leaves_nothing_open(way: str) -> None:
 def test_a_client_that_is_forgotten_leaves_nothing_open() -> None:
     before = OpenThings.now()
     with scripted([answer(503)]) as server:
-        with Client("key", base_url=server.base_url, retry=RetryPolicy.none()) as client:
+        with Client("key", base_url=server.base_url, retry=RetryPolicy.disabled()) as client:
             endpoint = client.endpoint("ep")
             for _ in range(TIMES):
                 Client("key", base_url=server.base_url)

@@ -316,7 +316,7 @@ def test_a_proxy_of_an_encrypted_connection_sees_no_secret(monkeypatch: pytest.M
     with proxying() as proxy, scripted([b"", b""]) as server:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         base_url = server.base_url.replace("http:", "https:")
-        with Client(KEY, base_url=base_url, retry=RetryPolicy.none()) as client:
+        with Client(KEY, base_url=base_url, retry=RetryPolicy.disabled()) as client:
             for error in errors_of(client.endpoint("ep")):
                 assert_error_tells_no_secret(error)
         assert proxy.targets

@@ -20,7 +20,7 @@ from tests.own_clients import aiohttp_client
 WAYS: Final = ("straight", "own client", "proxy")
 ALL_WAYS: Final = (*WAYS, "without aiohttp", "own client over aiohttp")
 
-ONCE: Final = RetryPolicy.none()
+ONCE: Final = RetryPolicy.disabled()
 
 
 def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:

@@ -229,7 +229,7 @@ def test_what_python_workers_send_beyond_json_is_no_loss() -> None:
 def test_an_attempt_ends_with_its_timeout_the_budget_or_the_caller_s_limit(
     timeout: float, budget: float, deadline: float | None, now: float, seconds: float
 ) -> None:
-    config = DEFAULT_CALL_CONFIG.but(timeout=timeout, retry=RetryPolicy(budget=budget))
+    config = DEFAULT_CALL_CONFIG.replace(timeout=timeout, retry=RetryPolicy(budget=budget))
     assert call_of(REQUESTS["run"], config, deadline=deadline).attempt_seconds(now) == seconds
 
 
@@ -249,7 +249,7 @@ def lost() -> APIError:
 
 
 def next_of(name: str, failed: APIError, previous: Retry | None = None, **options: Any) -> Retry | RunpodError:
-    config = DEFAULT_CALL_CONFIG.but(retry=RetryPolicy(**options))
+    config = DEFAULT_CALL_CONFIG.replace(retry=RetryPolicy(**options))
     return call_of(REQUESTS[name], config).after_failure(
         failed, attempt=1 if previous is None else 2, now=0.1, random=Random(7), previous=previous
     )
@@ -432,8 +432,8 @@ def test_a_result_is_what_the_server_has_sent_whatever_it_holds() -> None:
         (DEFAULT_CALL_CONFIG, None, 0.0, 5000),
         (DEFAULT_CALL_CONFIG, None, 26.0, 3000),  # after a pause that the server asked for
         (DEFAULT_CALL_CONFIG, 10.0, 7.0, 2000),  # after a wait for its turn
-        (DEFAULT_CALL_CONFIG.but(retry=RetryPolicy(budget=4)), None, 0.0, 3000),
-        (DEFAULT_CALL_CONFIG.but(timeout=2.5), None, 0.0, 1500),
+        (DEFAULT_CALL_CONFIG.replace(retry=RetryPolicy(budget=4)), None, 0.0, 3000),
+        (DEFAULT_CALL_CONFIG.replace(timeout=2.5), None, 0.0, 1500),
     ],
 )
 @pytest.mark.parametrize("name", ["run_sync", "get_status_sync", "stream"])

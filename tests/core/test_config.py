@@ -293,17 +293,25 @@ def test_the_pool_has_room_for_all_requests_that_may_be_open_at_once() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, 0.0, timedelta(0), -1, math.inf, math.nan, True, "5"])
-def test_the_timeout_of_an_attempt_is_a_finite_length_of_time(timeout: Any) -> None:
+def test_an_attempt_timeout_is_finite_and_above_zero(timeout: Any) -> None:
     with pytest.raises(ConfigurationError, match="timeout"):
-        DEFAULT_CALL_CONFIG.but(timeout=timeout)
+        DEFAULT_CALL_CONFIG.replace(timeout=timeout)
 
 
-def test_options_that_are_not_given_stay_as_they_are() -> None:
+def test_omitted_options_keep_their_values() -> None:
     retry, poll, limits = RetryPolicy(attempts=2), PollPolicy(long_poll=False), RateLimits.disabled()
-    changed = DEFAULT_CALL_CONFIG.but(timeout=timedelta(seconds=7), retry=retry, poll=poll, rate_limits=limits)
+    changed = DEFAULT_CALL_CONFIG.replace(timeout=timedelta(seconds=7), retry=retry, poll=poll, rate_limits=limits)
     assert changed == CallConfig(timeout=7.0, retry=retry, poll=poll, rate_limits=limits)
-    assert changed.but() == changed
-    assert changed.but(retry=RetryPolicy()) == attrs.evolve(changed, retry=RetryPolicy())
+    assert changed.replace() == changed
+    assert changed.replace(retry=RetryPolicy()) == attrs.evolve(changed, retry=RetryPolicy())
+
+
+def test_a_client_timeout_above_an_hour_warns() -> None:
+    with pytest.warns(UserWarning, match="timeout of 30000 s is more than an hour") as caught, Client(KEY) as client:
+        client.with_options(timeout=30_000)
+    assert Path(caught[0].filename) == Path(__file__)
+    with pytest.warns(UserWarning, match="timeout of 30000 s is more than an hour"):
+        Client(KEY, timeout=30_000).endpoint("ep")
 
 
 # Ids
@@ -311,7 +319,7 @@ def test_options_that_are_not_given_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize("check", [check_endpoint_id, check_job_id])
 @given(value=st.from_regex(r"\A[A-Za-z0-9_-]+\Z"))
-def test_ids_of_the_documented_form_pass(check: Callable[[str], str], value: str) -> None:
+def test_ids_of_the_documented_form_are_accepted(check: Callable[[str], str], value: str) -> None:
     assert check(value) == value
 
 
@@ -320,24 +328,24 @@ def test_ids_of_the_documented_form_pass(check: Callable[[str], str], value: str
     "value",
     ["", ".", "..", "a/b", "../b", "a b", "a\n", "\na", "a\r\nX-Evil: 1", "a?b", "a#b", "a%2Fb", "a\0", "ä", "\udc80"],
 )
-def test_what_would_change_a_path_or_forge_a_header_is_no_id(check: Callable[[str], str], value: str) -> None:
+def test_ids_that_change_a_path_or_header_are_refused(check: Callable[[str], str], value: str) -> None:
     with pytest.raises(ConfigurationError, match="id"):
         check(value)
 
 
-def test_a_whole_address_in_the_place_of_an_id_is_understood_as_a_mistake() -> None:
+def test_a_url_in_place_of_an_id_is_explained() -> None:
     with pytest.raises(ConfigurationError, match="Pass the id alone, not a URL or path"):
         check_endpoint_id("https://api.runpod.ai/v2/ep/run")
 
 
-def test_an_endpoint_id_that_is_none_points_at_the_environment() -> None:
+def test_an_endpoint_id_of_none_names_the_environment() -> None:
     with pytest.raises(ConfigurationError, match="environment variable"):
         check_endpoint_id(None)
 
 
 @pytest.mark.parametrize("value", [5, b"ep", ["ep"]])
-def test_an_id_that_is_no_text_is_refused(value: Any) -> None:
-    with pytest.raises(ConfigurationError, match=f"must be a text, not {type(value).__name__}"):
+def test_an_id_of_another_class_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"must be a string, not {type(value).__name__}"):
         check_job_id(value)
 
 
@@ -428,25 +436,25 @@ NO_OPTIONS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("options", NO_OPTIONS, ids=repr)
-def test_an_option_of_the_wrong_kind_is_refused_by_name_where_it_is_given(options: dict[str, Any]) -> None:
+def test_an_option_of_another_class_is_refused_by_name(options: dict[str, Any]) -> None:
     (name,) = options
     with pytest.raises(ConfigurationError, match=f"^{name}= must be a "):
         Client("key", **options)
 
 
 @pytest.mark.parametrize("value", ["no", 1, None])
-def test_a_key_goes_into_pickles_for_a_plain_true_alone(value: Any) -> None:
+def test_pickle_api_key_must_be_a_bool(value: Any) -> None:
     with pytest.raises(ConfigurationError, match="pickle_api_key"):
         Client("key", pickle_api_key=value)
 
 
 @pytest.mark.parametrize("options", [{"api_key": "another"}, {"base_url": "https://another.example"}], ids=repr)
-def test_an_endpoint_of_a_client_takes_no_other_key_or_base_url(options: dict[str, Any]) -> None:
+def test_an_endpoint_of_a_client_refuses_another_key_or_url(options: dict[str, Any]) -> None:
     with Client("key") as client, pytest.raises(ConfigurationError, match="leave out api_key= and base_url="):
         Endpoint("ep", client=client, **options)
 
 
-def test_a_client_of_the_other_half_is_refused_where_it_is_given() -> None:
+def test_a_client_of_the_other_api_is_refused() -> None:
     of_threads: Any = Client("key")
     of_tasks: Any = AsyncClient("key")
     with pytest.raises(ConfigurationError, match=r"client= must be Client\(\.\.\.\) here, not AsyncClient"):
@@ -455,7 +463,7 @@ def test_a_client_of_the_other_half_is_refused_where_it_is_given() -> None:
         AsyncEndpoint("ep", client=of_threads)
 
 
-def test_an_httpx_client_of_the_other_half_is_refused_where_it_is_given() -> None:
+def test_an_httpx_client_of_the_other_api_is_refused() -> None:
     of_threads: Any = httpx.Client()
     of_tasks: Any = httpx.AsyncClient()
     with pytest.raises(ConfigurationError, match=r"http_client= must be an httpx\.Client here, not AsyncClient"):

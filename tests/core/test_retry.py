@@ -40,13 +40,18 @@ def test_durations_are_seconds_or_timedeltas() -> None:
         ({"decide": True}, "RetryPolicy.decide"),
     ],
 )
-def test_an_option_that_cannot_work_is_refused_by_name(options: dict[str, Any], field: str) -> None:
+def test_an_invalid_option_is_refused_by_field_name(options: dict[str, Any], field: str) -> None:
     with pytest.raises(ConfigurationError, match=field):
         RetryPolicy(**options)
 
 
-def test_policies_are_values() -> None:
+def test_policies_compare_hash_and_pickle_by_value() -> None:
     policy = RetryPolicy(attempts=2)
     assert policy == RetryPolicy(attempts=2)
     assert hash(policy) == hash(RetryPolicy(attempts=2))
     assert pickle.loads(pickle.dumps(policy)) == policy
+
+
+def test_disabled_makes_one_attempt_without_a_budget() -> None:
+    policy = RetryPolicy.disabled()
+    assert (policy.attempts, policy.budget) == (1, math.inf)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -33,9 +31,11 @@ def asked(headers: dict[str, str]) -> float | None:
         ("Sunday, 01-Mar-26 12:00:30 GMT", 30.0),
         ("Sun Mar  1 12:00:30 2026", 30.0),
         ("Sun, 1 Mar 2026 12:01:00 UTC", 60.0),
+        ("Sun, 01 Mar 2026 12:01:00", 60.0),
+        ("Sun, 01 Mar 2026 13:01:00 +0100", 60.0),
     ],
 )
-def test_retry_after_is_read_as_seconds_or_as_a_date(text: str, seconds: float) -> None:
+def test_reads_retry_after_as_seconds_or_date(text: str, seconds: float) -> None:
     assert asked({"Retry-After": text}) == seconds
 
 
@@ -56,9 +56,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(text: str, seconds: float) 
         "9" * 5000,
         "12 s",
         "10, 20",
-        "Sun, 01 Mar 2026 12:00:30 PST",
         "Sun, 01 Mar 2026 12:00:30 +0100",
-        "Sun, 01 Mar 2026 12:00:30",
         "Sun, 31 Feb 2026 12:00:30 GMT",
         "Sun, 01 Foo 2026 12:00:30 GMT",
         "Sun, 01 Mar 2026 25:00:30 GMT",
@@ -69,22 +67,22 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(text: str, seconds: float) 
         "2026-03-01T12:00:30Z",
     ],
 )
-def test_what_is_neither_or_negative_or_past_or_above_seven_days_is_ignored(text: str) -> None:
+def test_ignores_invalid_negative_past_and_too_long_values(text: str) -> None:
     assert asked({"Retry-After": text}) is None
 
 
-def test_names_of_headers_may_be_in_any_case() -> None:
+def test_header_names_may_have_any_case() -> None:
     assert asked({"retry-after": "3"}) == 3
     assert asked({"RETRY-AFTER": "3"}) == 3
 
 
-def test_a_date_is_counted_from_the_answers_own_date_since_clocks_need_not_agree() -> None:
+def test_compares_a_date_with_the_responses_own_date() -> None:
     headers = {"Retry-After": "Sun, 01 Mar 2026 11:00:30 GMT", "Date": "Sun, 01 Mar 2026 11:00:00 GMT"}
     assert asked(headers) == 30
     assert asked({**headers, "Date": "yesterday"}) is None
 
 
-def test_milliseconds_are_read_where_a_gateway_adds_them() -> None:
+def test_reads_milliseconds_from_gateways() -> None:
     assert asked({"Retry-After-Ms": "1500"}) == 1.5
     assert asked({"Retry-After-Ms": "1500", "Retry-After": "2"}) == 2
     assert asked({"Retry-After-Ms": "soon"}) is None
@@ -110,24 +108,24 @@ def test_milliseconds_are_read_where_a_gateway_adds_them() -> None:
         (",;=,;;==;,", None),
     ],
 )
-def test_the_longest_of_the_spent_windows_counts(text: str, seconds: float | None) -> None:
+def test_takes_the_longest_of_the_spent_windows(text: str, seconds: float | None) -> None:
     assert asked({"RateLimit": text}) == seconds
 
 
-def test_the_longest_of_all_headers_counts() -> None:
+def test_takes_the_longest_of_all_headers() -> None:
     assert asked({"Retry-After": "5", "RateLimit": '"minute";r=0;t=12'}) == 12
     assert asked({"Retry-After": "15", "RateLimit": '"minute";r=0;t=12'}) == 15
     assert asked({"Retry-After": "999999999", "RateLimit": '"minute";r=0;t=12'}) == 12
 
 
-def test_headers_that_do_not_say_when_are_not_read() -> None:
+def test_ignores_headers_without_a_time() -> None:
     headers = {"RateLimit-Policy": '"minute";q=60;w=60', "RateLimit-Reset": "7", "X-RateLimit-Reset": "1772366400"}
     assert asked(headers) is None
     assert asked({}) is None
 
 
 @pytest.mark.parametrize("text", ["9" * 60_000, '"\\' * 30_000, "Sun, " * 12_000, ";r=0" * 15_000, '"' * 60_000])
-def test_a_huge_header_is_read_once_and_no_more(text: str) -> None:
+def test_a_huge_header_takes_linear_time(text: str) -> None:
     # What looks at each character again for each other one would keep this test for minutes.
     for _ in range(50):
         assert asked({"Retry-After": text, "RateLimit": text, "Date": text}) is None
@@ -142,7 +140,7 @@ near_misses = st.lists(pieces, max_size=12).map("".join) | st.lists(pieces, max_
 
 @settings(deadline=None)
 @given(st.dictionaries(names, st.text() | near_misses))
-def test_no_header_makes_it_raise_or_leave_its_range(headers: dict[str, str]) -> None:
+def test_no_header_raises_or_leaves_the_range(headers: dict[str, str]) -> None:
     seconds = asked(headers)
     assert seconds is None or 0 <= seconds <= SEVEN_DAYS
 
@@ -153,21 +151,8 @@ def test_no_header_makes_it_raise_or_leave_its_range(headers: dict[str, str]) ->
     wait=st.integers(0, SEVEN_DAYS),
     form=st.sampled_from(["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y", "IMF"]),
 )
-def test_every_date_within_seven_days_is_read_to_the_second(wall_clock: datetime, wait: int, form: str) -> None:
+def test_reads_every_date_within_seven_days(wall_clock: datetime, wait: int, form: str) -> None:
     now = wall_clock.replace(microsecond=0)
     moment = now + timedelta(seconds=wait)
     text = format_datetime(moment, usegmt=True) if form == "IMF" else moment.strftime(form)
     assert parse_retry_after({"Retry-After": text}, wall_clock=now) == wait
-
-
-def test_the_date_parser_is_imported_only_when_a_date_comes() -> None:
-    program = """
-import sys
-from datetime import UTC, datetime
-from runpod_typed._core.retry_after import parse_retry_after
-
-parse_retry_after({"Retry-After": "12", "Date": "no"}, wall_clock=datetime.now(UTC))
-print("dateutil.parser" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "False"

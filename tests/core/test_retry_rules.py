@@ -262,7 +262,7 @@ def test_giving_up_says_why() -> None:
 
 
 def test_no_retries_means_one_attempt_bounded_by_its_own_timeout() -> None:
-    policy = RetryPolicy.none()
+    policy = RetryPolicy.disabled()
     assert policy.budget == math.inf
     assert gave_up(step(never_sent(), policy=policy)).reason is GiveUpReason.ATTEMPTS_SPENT
 

@@ -92,7 +92,7 @@ def test_after_a_look_that_was_not_held_there_is_a_pause() -> None:
 
 @pytest.mark.parametrize(
     ("config", "holds"),
-    [(DEFAULT_CALL_CONFIG.but(poll=PollPolicy(long_poll=False)), True), (DEFAULT_CALL_CONFIG, False)],
+    [(DEFAULT_CALL_CONFIG.replace(poll=PollPolicy(long_poll=False)), True), (DEFAULT_CALL_CONFIG, False)],
 )
 def test_where_nothing_is_held_looks_are_plain_and_paced(config: CallConfig, *, holds: bool) -> None:
     first = next_look(begun(config), holds=holds)
@@ -112,7 +112,7 @@ def test_a_turn_that_comes_later_than_the_look_is_due_is_waited_for() -> None:
     wait = after(begun(), held=False)
     assert next_look(wait, 0.1, turn=7.0).delay == 7.0
     assert next_look(wait, 1e4, turn=7.0).delay > 10.0
-    assert next_look(begun(config=DEFAULT_CALL_CONFIG.but(poll=STEADY), known=True), turn=7.0).delay == 7.0
+    assert next_look(begun(config=DEFAULT_CALL_CONFIG.replace(poll=STEADY), known=True), turn=7.0).delay == 7.0
 
 
 def test_where_all_fit_the_first_look_waits_for_no_turn() -> None:
@@ -146,7 +146,7 @@ def test_who_finds_no_room_looks_again_when_it_is_its_turn() -> None:
 
 def test_where_run_times_are_known_looks_gather_around_them() -> None:
     usual = RunTimes(20.0, 24.0)
-    wait = after(begun(DEFAULT_CALL_CONFIG.but(poll=STEADY)), state=RUNNING)
+    wait = after(begun(DEFAULT_CALL_CONFIG.replace(poll=STEADY)), state=RUNNING)
     assert next_look(wait, 14.0, usual=usual).delay == pytest.approx(3.0)
     assert next_look(wait, 22.0, usual=usual).delay == pytest.approx(3.3)
     assert next_look(wait, 22.0).delay > 7
@@ -154,7 +154,7 @@ def test_where_run_times_are_known_looks_gather_around_them() -> None:
 
 def test_run_times_count_from_the_start_of_the_run() -> None:
     usual = RunTimes(1.0, 1.0)
-    wait = begun(DEFAULT_CALL_CONFIG.but(poll=STEADY))
+    wait = begun(DEFAULT_CALL_CONFIG.replace(poll=STEADY))
     queued = after(wait, elapsed=60.0)
     assert next_look(queued, 60.0, usual=usual).delay > 10
     running = after(queued, state=RUNNING, elapsed=60.5)
@@ -177,7 +177,7 @@ def test_run_times_count_from_the_start_of_the_run() -> None:
     ],
 )
 def test_an_answer_is_held_for_less_than_an_attempt_may_last(timeout: float, hold_ms: int | None) -> None:
-    assert next_look(begun(DEFAULT_CALL_CONFIG.but(timeout=timeout))).hold_ms == hold_ms
+    assert next_look(begun(DEFAULT_CALL_CONFIG.replace(timeout=timeout))).hold_ms == hold_ms
 
 
 def test_with_less_than_a_second_left_the_server_is_not_asked_to_hold() -> None:
@@ -194,7 +194,7 @@ def test_a_timeout_of_0_asks_once_for_as_long_as_an_attempt_may_take() -> None:
     assert wait.asks_once
     assert next_look(wait) == Look()
     assert wait.look_deadline is None
-    assert wait.config.retry == RetryPolicy.none()
+    assert wait.config.retry == RetryPolicy.disabled()
     assert after(wait).next(START, RANDOM, holds=True) is Ended.TIMEOUT
 
 
@@ -333,7 +333,7 @@ def test_an_attempt_may_always_last_as_long_as_its_answer_is_held(
 
 
 def test_the_budget_holds_as_it_is_where_nothing_is_held() -> None:
-    config = DEFAULT_CALL_CONFIG.but(poll=PollPolicy(long_poll=False))
+    config = DEFAULT_CALL_CONFIG.replace(poll=PollPolicy(long_poll=False))
     assert begun(config).config == config
 
 
@@ -432,7 +432,7 @@ def test_a_stream_is_read_on_at_once_while_it_flows_or_is_held(took: float, chun
 
 @pytest.mark.parametrize("poll", [PollPolicy(), PollPolicy(long_poll=False, min_interval=5, max_interval=60)])
 def test_a_stream_is_looked_at_every_second_at_least(poll: PollPolicy) -> None:
-    config = for_streaming(DEFAULT_CALL_CONFIG.but(poll=poll))
+    config = for_streaming(DEFAULT_CALL_CONFIG.replace(poll=poll))
     assert config.poll.long_poll
     assert config.poll.min_interval == min(poll.min_interval, 1.0)
     assert config.poll.max_interval == 1.0

@@ -88,7 +88,7 @@ def test_two_event_loops_share_one_rate_limiter() -> None:
 
 def test_a_thread_that_closes_a_client_breaks_nothing_in_the_others() -> None:
     with scripted([HEALTHY]) as server:
-        client = Client("key", base_url=server.base_url, retry=RetryPolicy.none())
+        client = Client("key", base_url=server.base_url, retry=RetryPolicy.disabled())
         started = threading.Barrier(5)
 
         def work() -> str:

@@ -75,7 +75,7 @@ async def an_endpoint_stands_alone_or_belongs_to_a_client(client: AsyncClient) -
 async def options_give_a_copy_of_the_same_type(
     client: AsyncClient, endpoint: AsyncEndpoint[Prompt, Image, str], job: AsyncJob[Image, str]
 ) -> None:
-    assert_type(client.with_options(timeout=3, retry=RetryPolicy.none()), AsyncClient)
+    assert_type(client.with_options(timeout=3, retry=RetryPolicy.disabled()), AsyncClient)
     assert_type(endpoint.with_options(timeout=0.5, poll=PollPolicy()), AsyncEndpoint[Prompt, Image, str])
     assert_type(job.with_options(timeout=timedelta(seconds=3), rate_limits=RateLimits()), AsyncJob[Image, str])
 

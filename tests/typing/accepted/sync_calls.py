@@ -75,7 +75,7 @@ def an_endpoint_stands_alone_or_belongs_to_a_client(client: Client) -> None:
 def options_give_a_copy_of_the_same_type(
     client: Client, endpoint: Endpoint[Prompt, Image, str], job: Job[Image, str]
 ) -> None:
-    assert_type(client.with_options(timeout=3, retry=RetryPolicy.none()), Client)
+    assert_type(client.with_options(timeout=3, retry=RetryPolicy.disabled()), Client)
     assert_type(endpoint.with_options(timeout=0.5, poll=PollPolicy()), Endpoint[Prompt, Image, str])
     assert_type(job.with_options(timeout=timedelta(seconds=3), rate_limits=RateLimits()), Job[Image, str])
 

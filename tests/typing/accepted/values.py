@@ -61,7 +61,7 @@ def a_bucket_takes_texts() -> None:
 
 
 def retries_are_described() -> None:
-    assert_type(RetryPolicy.none(), RetryPolicy)
+    assert_type(RetryPolicy.disabled(), RetryPolicy)
     policy = RetryPolicy(
         attempts=3,
         budget=math.inf,
