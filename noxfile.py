@@ -50,7 +50,7 @@ def check_generated(session: nox.Session) -> None:
 @nox.session
 def api_diff(session: nox.Session) -> None:
     """Say what has changed for users since the last release, or since `-- REV`, and which version follows."""
-    session.install(*groups("api_diff"))
+    session.install("-e", ".", *groups("api_diff"))
     session.run("python", "scripts/api_diff.py", *session.posargs)
 
 

@@ -1,167 +1,258 @@
-"""What has changed between the public Python names of two versions of a package.
+"""Compares the public Python names of two versions of a package, read from source without importing it.
 
-A return type may become narrower and a parameter's type wider; any other change of a type can make a type checker
-refuse what it took before, and counts as breaking.
+griffe finds names that are gone and parameters that changed; asked the other way round, what is new. Types, overloads
+and bases are compared here: a return type may become narrower and a parameter's type wider, and any other change can
+make a type checker refuse what it accepted before.
 """
 
-from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from typing import Final
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
+from pathlib import Path
+from typing import Final, TypeAlias, cast
 
-from attrs import evolve
+import griffe
+from griffe import BreakageKind, ParameterKind
 
-from scripts.api_changes import Change, Effect, breaking, compatible, judged
-from scripts.python_api import Name, Parameter, PublicApi, Signature
+from scripts.api_changes import Change
 
-_GONE: Final = "is gone"
-_NEW: Final = "is new"
-_CONSTRUCTOR: Final = ".__init__"
-_BY_POSITION: Final = ("positional-only", "positional or keyword")
-_BY_NAME: Final = ("keyword-only", "positional or keyword")
-_REST: Final = ("variadic positional", "variadic keyword")
+Found: TypeAlias = griffe.Object | griffe.Alias
+
+_ATTRS: Final = ("attr.", "attrs.")
+_VARIADIC: Final = (ParameterKind.var_positional, ParameterKind.var_keyword)
+_SPECIAL: Final = (
+    *("__init__", "__call__", "__enter__", "__exit__", "__aenter__", "__aexit__", "__iter__", "__next__", "__aiter__"),
+    *("__anext__", "__bool__", "__contains__", "__getitem__", "__setitem__", "__len__"),
+)
+"""The special methods that programs call through an operator or a statement."""
+
+_FIELDS: Final[Mapping[BreakageKind, str]] = {
+    BreakageKind.PARAMETER_ADDED_REQUIRED: "needs `{parameter}`, which is new",
+    BreakageKind.PARAMETER_CHANGED_REQUIRED: "needs `{now.name}` now",
+}
+"""What is reported of a constructor that attrs writes; the rest is reported of its fields."""
+
+_BREAKAGES: Final[Mapping[BreakageKind, str]] = {
+    **_FIELDS,
+    BreakageKind.OBJECT_REMOVED: "is gone",
+    BreakageKind.OBJECT_CHANGED_KIND: "is now of kind {now.value}, was {was.value}",
+    BreakageKind.PARAMETER_REMOVED: "takes no `{was.name}` any more",
+    BreakageKind.PARAMETER_MOVED: "takes `{now.name}` at another position",
+    BreakageKind.PARAMETER_CHANGED_KIND: "takes `{now.name}` as {now.kind.value}, was {was.kind.value}",
+    BreakageKind.PARAMETER_CHANGED_DEFAULT: "takes `{now.name}` as {now.default} by default, was {was.default}",
+}
 
 
-def python_changes(old: PublicApi, new: PublicApi) -> list[Change]:
-    """Everything that is not as it was, by name; of what is gone or new as a whole, only the whole."""
-    return _merged(list(_changes(old, new)), {path for path, name in {**old, **new}.items() if name.kind == "module"})
+class _AttrsConstructors(griffe.Extension):
+    """Gives each attrs class the `__init__` that attrs writes for it."""
+
+    def on_class_members(self, *, cls: griffe.Class, **_: object) -> None:
+        """Add the method after the fields of a class are known."""
+        if "__init__" not in cls.members and any(each.callable_path.startswith(_ATTRS) for each in cls.decorators):
+            fields = griffe.Parameters(*filter(None, map(_parameter, cls.members.values())))
+            cls.set_member("__init__", griffe.Function("__init__", parameters=fields))
 
 
-def _merged(changes: Sequence[Change], modules: AbstractSet[str]) -> list[Change]:
-    """The changes, those that are the same for several functions of a module told once: generated ones are alike."""
-    groups: dict[tuple[str, str, Effect], list[Change]] = {}
-    for change in changes:
-        module = change.subject.rpartition(".")[0]
-        is_of_a_function = module in modules and change.text != _GONE and not change.text.startswith(_NEW)
-        groups.setdefault((module if is_of_a_function else change.subject, change.text, change.effect), []).append(
-            change
+def read(package: str, folder: Path) -> griffe.Module:
+    """Load a package from a folder, or an empty one if the folder has none."""
+    if not (folder / package / "__init__.py").is_file():
+        return griffe.Module(package)
+    extensions = griffe.load_extensions(_AttrsConstructors())
+    loader = griffe.GriffeLoader(search_paths=[folder], allow_inspection=False, extensions=extensions)
+    root = cast("griffe.Module", loader.load(package, try_relative_path=False))
+    loader.resolve_aliases(implicit=True, external=False)
+    return root
+
+
+def python_changes(old: griffe.Module, new: griffe.Module) -> list[Change]:
+    """Return every difference between two versions of a package that users can meet."""
+    changes = [*_gone(old, new), *_new(old, new), *_retyped(old, new, set())]
+    return sorted(dict.fromkeys(changes), key=lambda change: change.subject)
+
+
+def _gone(old: griffe.Module, new: griffe.Module) -> Iterator[Change]:
+    for breakage in griffe.find_breaking_changes(old, new):
+        path = _path(breakage.obj)
+        text = (_FIELDS if _is_made_of_fields(breakage.obj) else _BREAKAGES).get(breakage.kind)
+        if path and text:
+            was, now = breakage.old_value, breakage.new_value
+            text = text.format(was=was, now=now, parameter=_shown(now))
+            breaks = breakage.kind is not BreakageKind.PARAMETER_CHANGED_DEFAULT
+            yield Change(path, text, breaks=breaks, merge="`" in text)
+
+
+def _new(old: griffe.Module, new: griffe.Module) -> Iterator[Change]:
+    for breakage in griffe.find_breaking_changes(new, old):
+        path, was = _path(breakage.obj), breakage.old_value
+        if not path or _is_made_of_fields(breakage.obj):
+            continue
+        if breakage.kind is BreakageKind.OBJECT_REMOVED:
+            yield Change(path, f"is new{_description(_target(breakage.obj))}", breaks=False)
+        elif breakage.kind is BreakageKind.PARAMETER_REMOVED and (was.default is not None or was.kind in _VARIADIC):
+            yield Change(path, f"takes `{_shown(was)}`, which is new", breaks=False, merge=True)
+
+
+def _retyped(old: Found, new: Found, seen: set[str]) -> Iterator[Change]:
+    """Compare the types of everything that both versions have."""
+    others = new.all_members
+    for name, member in old.all_members.items():
+        was, now = _target(member), _target(others.get(name))
+        if was is None or now is None or not member.is_public or was.path in seen:
+            continue
+        seen.add(was.path)
+        if path := _path(member):
+            yield from _compared(path, was, now)
+            yield from _retyped(was, now, seen)
+
+
+def _compared(path: str, was: griffe.Object, now: griffe.Object) -> Iterator[Change]:
+    match was, now:
+        case griffe.Class(), griffe.Class():
+            bases = [_text(base) for base in now.bases]
+            yield from (
+                Change(path, f"is no {base} any more", breaks=True) for base in was.bases if _text(base) not in bases
+            )
+        case griffe.Attribute(), griffe.Attribute():
+            yield from _type(path, "is", was.annotation, now.annotation)
+        case griffe.Function(), griffe.Function() if not _is_made_of_fields(now):
+            if ("async" in was.labels) != ("async" in now.labels):
+                yield Change(path, f"is {'an' if 'async' in now.labels else 'no'} async function now", breaks=True)
+            yield from _signatures(path, was, now)
+        case _:
+            return
+    if _is_deprecated(now) and not _is_deprecated(was):
+        yield Change(path, "is deprecated", breaks=False)
+
+
+def _signatures(path: str, was: griffe.Function, now: griffe.Function) -> Iterator[Change]:
+    old, new = ([_call(each) for each in function.overloads or ()] for function in (was, now))
+    if old or new:
+        yield from (
+            Change(path, f"cannot be called any more as {call}", breaks=True) for call in old if call not in new
         )
-    return list(map(_together, groups.values()))
-
-
-def _together(same: Sequence[Change]) -> Change:
-    if len(same) == 1:
-        return same[0]
-    module = same[0].subject.rpartition(".")[0]
-    names = ", ".join(change.subject.rpartition(".")[2] for change in same)
-    return evolve(same[0], subject=f"{module} ({names})")
-
-
-def _changes(old: PublicApi, new: PublicApi) -> Iterator[Change]:
-    for path in sorted({*old, *new}):
-        parent = path.rpartition(".")[0]
-        was, now = old.get(path), new.get(path)
-        if was is None and now is not None and (parent in old or not parent):
-            added = breaking if now.needed else compatible
-            yield added(_shown(path), f"{_NEW}{_described(now)}{', and has to be given' if now.needed else ''}")
-        elif now is None and was is not None and (parent in new or not parent):
-            yield breaking(_shown(path), _GONE)
-        elif was is not None and now is not None:
-            yield from _name(_shown(path), was, now)
-
-
-def _shown(path: str) -> str:
-    """A constructor goes by the name of its class."""
-    return f"{path.removesuffix(_CONSTRUCTOR)}(...)" if path.endswith(_CONSTRUCTOR) else path
-
-
-def _described(name: Name) -> str:
-    match name.signatures:
-        case ():
-            return f": {name.annotation}" if name.annotation else f" ({name.kind})" if name.kind == "module" else ""
-        case (only,):
-            return f": {only}"
-        case several:
-            return f", in {len(several)} forms"
-
-
-def _name(path: str, was: Name, now: Name) -> Iterator[Change]:
-    if was.kind != now.kind:
-        yield breaking(path, f"is {_article(now.kind)} now, was {_article(was.kind)}")
+        yield from (Change(path, f"can be called as {call}", breaks=False) for call in new if call not in old)
         return
-    for base in was.bases:
-        if base not in now.bases:
-            yield breaking(path, f"is no {base} any more")
-    for base in now.bases:
-        if base not in was.bases:
-            yield compatible(path, f"is a {base} too")
-    if was.annotation != now.annotation:
-        text = f"is {now.annotation or 'of any type'}, was {was.annotation or 'of any type'}"
-        yield judged(path, text, breaks=not _is_narrower(now.annotation, was.annotation))
-    if now.needed and not was.needed:
-        yield breaking(path, "has to be given now")
-    yield from _signatures(path, was.signatures, now.signatures)
+    yield from _type(path, "returns", was.returns, now.returns)
+    after = {parameter.name: parameter.annotation for parameter in now.parameters}
+    for parameter in was.parameters:
+        if parameter.name in after:
+            yield from _type(path, f"takes `{parameter.name}` as", parameter.annotation, after[parameter.name])
 
 
-def _signatures(path: str, old: tuple[Signature, ...], new: tuple[Signature, ...]) -> Iterator[Change]:
-    if len(old) == len(new) == 1:
-        yield from _signature(path, old[0], new[0])
-        return
-    for signature in old:
-        if signature not in new:
-            yield breaking(path, f"cannot be called any more as {signature}")
-    for signature in new:
-        if signature not in old:
-            yield compatible(path, f"can be called as {signature}")
+def _type(path: str, verb: str, old: str | griffe.Expr | None, new: str | griffe.Expr | None) -> Iterator[Change]:
+    was, now = _text(old), _text(new)
+    if was != now:
+        narrower, wider = (was, now) if verb.startswith("takes") else (now, was)
+        is_safe = wider in {"", "object"} or _members_of_union(narrower) <= _members_of_union(wider)
+        yield Change(path, f"{verb} {now or 'any type'}, was {was or 'any type'}", breaks=not is_safe, merge=True)
 
 
-def _signature(path: str, old: Signature, new: Signature) -> Iterator[Change]:
-    after = {parameter.name: parameter for parameter in new.parameters}
-    before = {parameter.name: parameter for parameter in old.parameters}
-    for name, was in before.items():
-        if name in after:
-            yield from _parameter(path, was, after[name])
-        else:
-            yield breaking(path, f"takes no `{name}` any more")
-    for name, now in after.items():
-        if name not in before:
-            needed = now.default is None and now.kind not in _REST
-            yield judged(path, f"{'needs' if needed else 'takes'} `{now}`, which is new", breaks=needed)
-    kept = [name for name in _positions(old) if name in _positions(new)]
-    positions = _positions(new)
-    if kept != positions[: len(kept)]:
-        yield breaking(path, f"takes its arguments in another order: {', '.join(positions)}")
-    if old.returns != new.returns:
-        text = f"returns {new.returns or 'nothing declared'}, was {old.returns or 'nothing declared'}"
-        yield judged(path, text, breaks=not _is_narrower(new.returns, old.returns))
-
-
-def _positions(signature: Signature) -> list[str]:
-    """The parameters that can be given by their position, in order."""
-    return [parameter.name for parameter in signature.parameters if parameter.kind in _BY_POSITION]
-
-
-def _parameter(path: str, was: Parameter, now: Parameter) -> Iterator[Change]:
-    if was.default is not None and now.default is None and now.kind not in _REST:
-        yield breaking(path, f"needs `{now.name}` now")
-    elif was.default != now.default:
-        text = f"takes `{now.name}` as {now.default} by default, was {was.default or 'required'}"
-        yield compatible(path, text)
-    if was.kind in _BY_NAME and now.kind not in _BY_NAME:
-        yield breaking(path, f"takes `{now.name}` no more by name")
-    if was.kind in _BY_POSITION and now.kind not in _BY_POSITION:
-        yield breaking(path, f"takes `{now.name}` by name only")
-    if was.annotation != now.annotation:
-        text = f"takes `{now.name}` as {now.annotation or 'anything'}, was {was.annotation or 'anything'}"
-        yield judged(path, text, breaks=not _is_narrower(was.annotation, now.annotation))
-
-
-def _is_narrower(type_: str, than: str) -> bool:
-    """Whether whatever is of a type is of another, as far as unions tell."""
-    return than in {"", "object"} or _members(type_) <= _members(than)
-
-
-def _members(annotation: str) -> frozenset[str]:
-    """The alternatives of a union, brackets left whole."""
-    members, depth, current = set[str](), 0, ""
+def _members_of_union(annotation: str) -> frozenset[str]:
+    """Split a union at its top level: brackets stay whole."""
+    depth, members = 0, [""]
     for character in annotation:
         depth += (character in "([{") - (character in ")]}")
-        if character == "|" and depth == 0:
-            members.add(current.strip())
-            current = ""
+        if character == "|" and not depth:
+            members.append("")
         else:
-            current += character
-    return frozenset({*members, current.strip()})
+            members[-1] += character
+    return frozenset(member.strip() for member in members)
 
 
-def _article(kind: str) -> str:
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+def _parameter(member: Found) -> griffe.Parameter | None:
+    """Return the constructor's parameter for a field of an attrs class."""
+    if not isinstance(member, griffe.Attribute) or member.annotation is None or "property" in member.labels:
+        return None
+    value = _text(member.value)
+    if "ClassVar" in _text(member.annotation) or "init=False" in value:
+        return None
+    optional = "default=" in value or "factory=" in value or (value and "field(" not in value)
+    name, kind = member.name.lstrip("_"), ParameterKind.keyword_only
+    return griffe.Parameter(name, annotation=member.annotation, kind=kind, default="..." if optional else None)
+
+
+def _target(member: Found | None) -> griffe.Object | None:
+    """Follow an import; None if it leads to another package."""
+    try:
+        return member.final_target if isinstance(member, griffe.Alias) else member
+    except griffe.AliasResolutionError:
+        return None
+
+
+def _path(found: Found) -> str:
+    """Return the shortest name that leads to an object, or an empty string if users know none."""
+    target = _target(found)
+    if target is None or target.parent is None or (found.name.startswith("_") and found.name not in _SPECIAL):
+        return ""
+    owner: Found | None = target.parent
+    if owner and owner.is_class:
+        owner = found.parent if owner.name.startswith("_") else owner
+        above = _path(owner) if owner else ""
+        name = "(...)" if found.name == "__init__" else f".{found.name}"
+        return f"{above}{name}" if above and not _is_internal(target) else ""
+    modules = [*takewhile(lambda module: not module.startswith("_"), target.path.split(".")[1:-1])]
+    while owner and (owner.name.startswith("_") or (owner.parent and target.name in (owner.parent.exports or ()))):
+        modules = modules[: len(owner.path.split(".")) - 2]
+        owner = owner.parent
+    return "" if target.is_module and _is_reexported(target) else ".".join([*modules, target.name])
+
+
+def _is_reexported(module: griffe.Object) -> bool:
+    """Return True for a module whose names the package above exports: users do not name the module."""
+    if module.parent is None or module.name in (module.parent.exports or ()):
+        return False
+    public = (
+        member for member in module.parent.members.values() if isinstance(member, griffe.Alias) and member.is_public
+    )
+    return any(member.target_path.startswith(f"{module.path}.") for member in public)
+
+
+def _is_internal(function: griffe.Object) -> bool:
+    """Return True for a constructor that takes objects of private classes: only its package calls it."""
+    if function.name != "__init__" or not isinstance(function, griffe.Function):
+        return False
+    annotations = (each.annotation for each in function.parameters if isinstance(each.annotation, griffe.Expr))
+    names = (name for annotation in annotations for name in annotation.iterate() if isinstance(name, griffe.ExprName))
+    root = function.package
+    return any(
+        each.canonical_path.startswith(f"{root.path}.") and each.name not in (root.exports or ()) for each in names
+    )
+
+
+def _is_made_of_fields(target: Found) -> bool:
+    """Return True for a constructor that attrs writes."""
+    return target.name == "__init__" and target.lineno is None
+
+
+def _is_deprecated(target: griffe.Object) -> bool:
+    decorators = target.decorators if isinstance(target, griffe.Class | griffe.Function) else ()
+    return any(each.callable_path.endswith(".deprecated") for each in decorators)
+
+
+def _description(target: griffe.Object | None) -> str:
+    match target:
+        case griffe.Function():
+            calls = target.overloads or [target]
+            return f": {_call(calls[0])}" if len(calls) == 1 else f", in {len(calls)} forms"
+        case griffe.Attribute(annotation=annotation) if annotation is not None:
+            return f": {_text(annotation)}"
+        case griffe.Module():
+            return " (module)"
+        case _:
+            return ""
+
+
+def _call(function: griffe.Function) -> str:
+    return f"({', '.join(_shown(each) for each in function.parameters if each.name not in {'self', 'cls'})})"
+
+
+def _shown(parameter: object) -> str:
+    """Return a parameter as it stands in the source."""
+    if not isinstance(parameter, griffe.Parameter):
+        return ""
+    annotated = f"{parameter.name}: {_text(parameter.annotation)}" if parameter.annotation else parameter.name
+    optional = parameter.default is not None and parameter.kind not in _VARIADIC
+    return f"{annotated} = {parameter.default}" if optional else annotated
+
+
+def _text(expression: str | griffe.Expr | None) -> str:
+    return "" if expression is None else str(expression)

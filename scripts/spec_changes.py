@@ -1,359 +1,318 @@
-"""What has changed between two specifications, for those who call the service through the code that is made of them.
+"""Compares two specifications, for those who call the service through the code that is generated from them.
 
-Operations are known by their operationId, schemas by their name, fields by their key. A field is judged by its way: one
-that is sent may become freer, one that is received may become surer. Texts and examples are not compared.
+Each specification becomes a table of nodes: operations, parameters, bodies, responses, headers, schemas, fields, by the
+name that a report gives them. What is sent may accept more than before; what is received may promise more.
+Descriptions and examples are not compared.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+import re
+from collections.abc import Callable, Iterator, Mapping
+from enum import Flag, auto
+from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
+from hypothesis import find, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
 
-from scripts.api_changes import Change, breaking, compatible, judged
+from scripts.api_changes import Change
 from scripts.spec_document import Json, Operation, SpecDocument, mapping, parse_reference, sequence
-from scripts.wire_module import BUDGET, BUDGETS, DEFAULT, MAX_BYTES, RETENTION
 
-_LOWER: Final = ("minimum", "exclusiveMinimum", "minItems", "minLength")
-_UPPER: Final = ("maximum", "exclusiveMaximum", "maxItems", "maxLength", MAX_BYTES)
-_WORDS: Final = {
-    MAX_BYTES: "limit in bytes",
-    DEFAULT: "default on the server",
-    RETENTION: "retention in seconds",
-    "maxItems": "maximum of items",
-    "minItems": "minimum of items",
-    "maxLength": "maximum of characters",
-    "minLength": "minimum of characters",
-    "exclusiveMaximum": "maximum (not included)",
-    "exclusiveMinimum": "minimum (not included)",
-}
-_SCHEMAS: Final = ("components", "schemas")
+
+class Way(Flag):
+    """The directions in which a value travels."""
+
+    SENT = auto()
+    RECEIVED = auto()
+
+
+Object: TypeAlias = dict[str, Json]
+Refuses: TypeAlias = Callable[[Json, Json], bool]
+
+_NOWHERE: Final = Way(0)
+_TYPED_FORMATS: Final = frozenset({"date", "date-time", "binary", "uuid"})
+"""The formats that decide on a Python type."""
+_OPTIONAL: Final = re.compile(r"The rate limit|: the response [^2][^,]*$")
+"""The names of what can be removed without breaking callers."""
 
 
 @frozen
-class Way:
-    """Which way a value goes; some go both."""
+class Node:
+    """Something that a specification describes."""
 
-    sent: bool = False
-    received: bool = False
+    parent: str
+    form: str
+    """Its type, route or address, in words."""
+    keywords: Object = field(factory=dict)
+    way: Way = _NOWHERE
+    required: bool | None = None
+    """None if it cannot be left out or required."""
 
-    def __or__(self, other: "Way") -> "Way":
-        """Both ways together."""
-        return Way(self.sent or other.sent, self.received or other.received)
+
+# Rules
 
 
-SENT: Final = Way(sent=True)
-RECEIVED: Final = Way(received=True)
+def _raised(was: Json, now: Json) -> bool:
+    return isinstance(now, int | float) and not (isinstance(was, int | float) and now <= was)
+
+
+def _lowered(was: Json, now: Json) -> bool:
+    return isinstance(now, int | float) and not (isinstance(was, int | float) and now >= was)
+
+
+def _narrowed(was: Json, now: Json) -> bool:
+    """Search for a string that the old pattern accepts and the new one refuses."""
+    if now is None or was is None:
+        return now is not None
+    thorough = settings(max_examples=400, derandomize=True, database=None)
+    accepted = st.from_regex(str(was)).filter(lambda text: not text.endswith("\n"))
+    try:
+        find(accepted, lambda text: re.search(str(now), text) is None, settings=thorough)
+    except NoSuchExample:
+        return False
+    return True
+
+
+def _withdrawn(was: Json, now: Json) -> bool:
+    """One of the old ways is not offered any more."""
+    return now != [] and any(each not in sequence(now) for each in sequence(was) or [None])
+
+
+_SENT: Final[Mapping[str, tuple[str, Refuses]]] = {
+    "minimum": ("minimum", _raised),
+    "exclusiveMinimum": ("minimum (not included)", _raised),
+    "minItems": ("minimum of items", _raised),
+    "minLength": ("minimum of characters", _raised),
+    "maximum": ("maximum", _lowered),
+    "exclusiveMaximum": ("maximum (not included)", _lowered),
+    "maxItems": ("maximum of items", _lowered),
+    "maxLength": ("maximum of characters", _lowered),
+    "x-runpod-max-bytes": ("limit in bytes", _lowered),
+    "pattern": ("pattern", _narrowed),
+    "format": ("format", lambda _was, now: now is not None),
+}
+"""Keywords that bound what is sent, in words, and when a new value refuses what the old one accepted."""
+
+_ALWAYS: Final[Mapping[str, tuple[str, Refuses]]] = {
+    "x-runpod-retention-seconds": ("retention in seconds", _lowered),
+    "x-runpod-max-active-batches": ("maximum of active batches", _lowered),
+    "x-runpod-max-queued-requests": ("maximum of queued requests", _lowered),
+    "security": ("authentication", _withdrawn),
+    "tags": ("tag", _withdrawn),
+}
+"""The same for keywords that bind callers wherever they stand."""
 
 
 def spec_changes(old: SpecDocument, new: SpecDocument) -> list[Change]:
-    """Everything that is not as it was, part by part of the specification."""
-    return [
-        *_server(old, new),
-        *_operations(old, new),
-        *_schemas(old, new),
-        *_budgets(old, new),
-    ]
-
-
-def _server(old: SpecDocument, new: SpecDocument) -> Iterator[Change]:
-    before, after = (_server_url(spec) for spec in (old, new))
-    if before != after:
-        yield compatible("The service", f"is at {after}, was at {before}")
-
-
-def _server_url(spec: SpecDocument) -> str:
-    servers = sequence(spec.content.get("servers"))
-    return str(mapping(servers[0]).get("url")) if servers else "no address"
-
-
-# Operations
-
-
-def _operations(old: SpecDocument, new: SpecDocument) -> Iterator[Change]:
-    before = {operation.name: operation for operation in old.operations()}
-    after = {operation.name: operation for operation in new.operations()}
-    renamed = _renamed_operations(before, after)
-    for name, operation in before.items():
-        if name in renamed:
-            yield breaking(name, f"is called {renamed[name]} now")
-        elif name not in after:
-            yield breaking(name, f"is gone: {_route(operation)}")
-        else:
-            yield from _operation(old, operation, new, after[name])
-    for name, operation in after.items():
-        if name not in before and name not in renamed.values():
-            yield compatible(name, f"is new: {_route(operation)}")
-
-
-def _renamed_operations(before: Mapping[str, Operation], after: Mapping[str, Operation]) -> dict[str, str]:
-    routes = {_route(operation): name for name, operation in after.items() if name not in before}
-    gone = {name: _route(operation) for name, operation in before.items() if name not in after}
-    return {name: routes[route] for name, route in gone.items() if route in routes}
-
-
-def _route(operation: Operation) -> str:
-    return f"{operation.method.upper()} {operation.path}"
-
-
-def _operation(old: SpecDocument, was: Operation, new: SpecDocument, now: Operation) -> Iterator[Change]:
-    before, after = mapping(old.find(was.pointer)), mapping(new.find(now.pointer))
-    name = was.name
-    if _route(was) != _route(now):
-        yield compatible(name, f"is {_route(now)}, was {_route(was)}; called by its name, it is what it was")
-    if (tags := sequence(after.get("tags"))) != sequence(before.get("tags")):
-        yield breaking(name, f"has moved to {', '.join(map(str, tags))}")
-    if after.get("deprecated") and not before.get("deprecated"):
-        yield compatible(name, "is deprecated")
-    if (budget := after.get(BUDGET)) != before.get(BUDGET):
-        yield compatible(name, f"counts to the rate limit {budget}, was {before.get(BUDGET)}")
-    yield from _figures(name, before, after, Way())
-    yield from _parameters(name, _own_parameters(old, was), _own_parameters(new, now))
-    body, answer = (RECEIVED, SENT) if now.is_webhook else (SENT, RECEIVED)
-    yield from _body(name, mapping(before.get("requestBody")), mapping(after.get("requestBody")), body)
-    yield from _answers(name, _responses(old, before), _responses(new, after), answer)
-
-
-def _own_parameters(spec: SpecDocument, operation: Operation) -> dict[str, dict[str, Json]]:
-    """An operation's parameters and those of its path, by name."""
-    given = [
-        *sequence(mapping(spec.find(operation.pointer[:-1])).get("parameters")),
-        *sequence(mapping(spec.find(operation.pointer)).get("parameters")),
-    ]
-    resolved = [_resolved(spec, each) for each in given]
-    return {f"{each.get('name')} ({each.get('in')})": each for each in resolved}
-
-
-def _parameters(
-    operation: str, before: Mapping[str, dict[str, Json]], after: Mapping[str, dict[str, Json]]
-) -> Iterator[Change]:
-    for key in dict.fromkeys([*before, *after]):
-        was, now = before.get(key, {}), after.get(key, {})
-        subject = f"{operation}: {key}"
-        if not now:
-            yield breaking(subject, "is gone")
-        elif not was:
-            needed = now.get("required") is True
-            form = _form(now.get("schema"))
-            yield judged(subject, f"is new: {form}, {'required' if needed else 'optional'}", breaks=needed)
-        else:
-            if now.get("required") is True and was.get("required") is not True:
-                yield breaking(subject, "is required now")
-            elif was.get("required") is True and now.get("required") is not True:
-                yield compatible(subject, "is optional now")
-            yield from _schema(subject, was.get("schema"), now.get("schema"), SENT)
-
-
-def _body(operation: str, before: dict[str, Json], after: dict[str, Json], way: Way) -> Iterator[Change]:
-    subject = f"{operation}: the body"
-    if not before and not after:
-        return
-    if not after:
-        yield breaking(subject, "is gone")
-    elif not before:
-        yield breaking(subject, f"is new: {_form(_json_schema(after))}")
-    else:
-        yield from _figures(subject, before, after, way)
-        yield from _schema(subject, _json_schema(before), _json_schema(after), way)
-
-
-def _responses(spec: SpecDocument, operation: dict[str, Json]) -> dict[str, dict[str, Json]]:
-    return {status: _resolved(spec, each) for status, each in mapping(operation.get("responses")).items()}
-
-
-def _answers(
-    operation: str, before: Mapping[str, dict[str, Json]], after: Mapping[str, dict[str, Json]], way: Way
-) -> Iterator[Change]:
-    for status in dict.fromkeys([*before, *after]):
-        subject = f"{operation}: the answer {status}"
-        if status not in after:
-            yield judged(subject, "is gone", breaks=status.startswith("2"))
-        elif status not in before:
-            yield compatible(subject, f"is new: {_form(_json_schema(after[status]))}")
-        else:
-            yield from _schema(subject, _json_schema(before[status]), _json_schema(after[status]), way)
-
-
-def _json_schema(holder: dict[str, Json]) -> Json:
-    """The schema of a body or an answer, as JSON."""
-    return mapping(mapping(holder.get("content")).get("application/json")).get("schema")
-
-
-# Schemas
-
-
-def _schemas(old: SpecDocument, new: SpecDocument) -> Iterator[Change]:
-    before, after = (mapping(mapping(spec.content.get("components")).get("schemas")) for spec in (old, new))
-    ways = _ways(old), _ways(new)
-    for name, schema in before.items():
-        if name in after:
-            way = ways[0].get(name, Way()) | ways[1].get(name, Way())
-            yield from _schema(name, schema, after[name], way)
-        else:
-            yield breaking(name, "is gone")
-    yield from (compatible(name, "is new") for name in after if name not in before)
-
-
-def _ways(spec: SpecDocument) -> dict[str, Way]:
-    """Which way each schema goes, from the operations that name it, through the schemas that do."""
-    ways: dict[str, Way] = {}
-    for operation in spec.operations():
-        content = mapping(spec.find(operation.pointer))
-        body, answer = (RECEIVED, SENT) if operation.is_webhook else (SENT, RECEIVED)
-        _mark(spec, content.get("requestBody"), body, ways)
-        _mark(spec, content.get("responses"), answer, ways)
-    return ways
-
-
-def _mark(spec: SpecDocument, value: Json, way: Way, ways: dict[str, Way]) -> None:
-    if isinstance(value, list):
-        for item in value:
-            _mark(spec, item, way, ways)
-    elif isinstance(value, dict):
-        target = parse_reference(str(value["$ref"])) if "$ref" in value else None
-        if target is None:
-            _mark(spec, list(value.values()), way, ways)
-        elif target[:2] != _SCHEMAS:
-            _mark(spec, spec.find(target), way, ways)
-        elif (known := ways.get(name := str(target[-1]), Way())) | way != known:
-            ways[name] = known | way
-            _mark(spec, spec.find(target), way, ways)
-
-
-def _schema(subject: str, old: Json, new: Json, way: Way) -> Iterator[Change]:
-    before, after = mapping(old), mapping(new)
-    if (was := _alternatives(before)) != (now := _alternatives(after)):
-        freer, surer = was < now, now < was
-        breaks = not (freer if not way.received else surer if not way.sent else False)
-        yield judged(subject, f"is {_form(after)}, was {_form(before)}", breaks=breaks)
-        return
-    if after.get("deprecated") and not before.get("deprecated"):
-        yield compatible(subject, "is deprecated")
-    yield from _values(subject, before, after)
-    yield from _figures(subject, before, after, way)
-    yield from _fields(subject, before, after, way)
-    if "items" in before or "items" in after:
-        yield from _schema(f"{subject}[]", before.get("items"), after.get("items"), way)
-
-
-def _values(subject: str, before: dict[str, Json], after: dict[str, Json]) -> Iterator[Change]:
-    was, now = ([str(value) for value in sequence(schema.get("enum"))] for schema in (before, after))
-    yield from (breaking(f"{subject}.{value}", "is gone") for value in was if value not in now)
-    yield from (compatible(f"{subject}.{value}", "is new: enums are open") for value in now if value not in was)
-
-
-def _figures(subject: str, before: dict[str, Json], after: dict[str, Json], way: Way) -> Iterator[Change]:
-    """Limits, and whatever else is stated as data."""
-    keys = [key for key in [*before, *after] if key in {*_LOWER, *_UPPER, "pattern"} or key.startswith("x-runpod-")]
-    for key in dict.fromkeys(keys):
-        was, now = before.get(key), after.get(key)
-        if was != now and key != BUDGET:
-            word = _WORDS.get(key, key.removeprefix("x-runpod-").replace("-", " "))
-            text = f"has no {word} now" if now is None else f"has a {word} of {_shown(now)}"
-            yield judged(subject, f"{text}, was {_shown(was)}", breaks=way.sent and _tightens(key, was, now))
-
-
-def _tightens(key: str, was: Json, now: Json) -> bool:
-    """Whether something that was taken before is refused now."""
-    if key == "pattern":
-        return now is not None
-    if key not in {*_LOWER, *_UPPER} or now is None:
-        return False
-    if not isinstance(was, int | float) or not isinstance(now, int | float):
-        return True
-    return now > was if key in _LOWER else now < was
-
-
-def _fields(subject: str, before: dict[str, Json], after: dict[str, Json], way: Way) -> Iterator[Change]:
-    was, now = mapping(before.get("properties")), mapping(after.get("properties"))
-    needed_before, needed = sequence(before.get("required")), sequence(after.get("required"))
-    renamed = _renamed_fields(was, now)
-    for field, schema in was.items():
-        name = f"{subject}.{field}"
-        if field in renamed:
-            yield breaking(name, f"is called {renamed[field]} now")
-        elif field not in now:
-            yield breaking(name, "is gone")
-        else:
-            if field in needed and field not in needed_before:
-                yield judged(name, "is required now" if way.sent else "is always there now", breaks=way.sent)
-            elif field in needed_before and field not in needed:
-                yield judged(name, "may be absent now" if way.received else "is optional now", breaks=way.received)
-            yield from _schema(name, schema, now[field], way)
-    for field in now:
-        if field not in was and field not in renamed.values():
-            required = field in needed
-            text = f"is new: {_form(now[field])}, {'required' if required else 'optional'}"
-            yield judged(f"{subject}.{field}", text, breaks=required and way.sent)
-
-
-def _renamed_fields(was: Mapping[str, Json], now: Mapping[str, Json]) -> dict[str, str]:
-    """Fields that go on under another name: one is gone, one of the same form is new, and no other is like them."""
-    gone = {field: _form(schema) for field, schema in was.items() if field not in now}
-    new = {field: _form(schema) for field, schema in now.items() if field not in was}
-    return {
-        field: next(name for name in new if new[name] == form)
-        for field, form in gone.items()
-        if _once(form, gone.values()) and _once(form, new.values())
-    }
-
-
-def _once(form: str, forms: Iterable[str]) -> bool:
-    return sum(each == form for each in forms) == 1
-
-
-def _form(schema: Json) -> str:
-    """What a value looks like, in words."""
-    return " or ".join(_alternatives_in_order(mapping(schema)))
-
-
-def _alternatives(schema: dict[str, Json]) -> frozenset[str]:
-    return frozenset(_alternatives_in_order(schema))
-
-
-def _alternatives_in_order(schema: dict[str, Json]) -> list[str]:
-    options = sequence(schema.get("anyOf")) or sequence(schema.get("oneOf"))
-    if options:
-        forms = [form for option in options for form in _alternatives_in_order(mapping(option))]
-        return list(dict.fromkeys(forms))
-    if "$ref" in schema:
-        return [str(schema["$ref"]).rpartition("/")[2]]
-    given = schema.get("type")
-    types = [str(each) for each in given] if isinstance(given, list) else [str(given)] if given else ["any JSON"]
-    return [_typed(each, schema) for each in types]
-
-
-def _typed(name: str, schema: dict[str, Json]) -> str:
-    if name == "array":
-        return f"list of {_form(schema.get('items'))}"
-    return f"{name} ({schema['format']})" if "format" in schema else name
-
-
-# Rate limits
-
-
-def _budgets(old: SpecDocument, new: SpecDocument) -> Iterator[Change]:
-    """Changed limits slow programs down or speed them up, and break none: those who wait are not refused."""
-    before, after = mapping(old.content.get(BUDGETS)), mapping(new.content.get(BUDGETS))
+    """Return every difference that users can meet."""
+    before, after = _nodes(old), _nodes(new)
+    renamed = _renamed(before, after)
+    settled = set[str]()  # what is below these is not compared
+    changes: list[Change] = []
     for name in dict.fromkeys([*before, *after]):
-        was, now = _pace(mapping(before.get(name))), _pace(mapping(after.get(name)))
-        if was != now:
-            yield compatible(f"The rate limit {name}", f"is {now}, was {was}")
+        was, now = before.get(name), after.get(name)
+        parent = (now or was or Node("", "")).parent
+        if parent in settled:
+            settled.add(name)
+        elif was and now:
+            changes += _compared(name, was, now)
+            if was.form != now.form and (was.way | now.way):
+                settled.add(name)
+        else:
+            settled.add(name)
+            if was:
+                other = renamed.get(name, "").removeprefix(was.parent).lstrip(".:, ")
+                text = f"is called {other} now" if other else "is gone"
+                changes.append(Change(name, text, breaks=not _OPTIONAL.search(name), merge=":" in name))
+            elif now and name not in renamed.values():
+                changes.append(_new(name, now))
+    return changes
 
 
-def _pace(budget: dict[str, Json]) -> str:
-    if not budget:
-        return "not published"
-    open_at_once = f", {budget['concurrent']} at a time" if "concurrent" in budget else ""
-    return f"{budget.get('requests')} requests in {budget.get('windowSeconds')} s{open_at_once}"
+def _renamed(before: Mapping[str, Node], after: Mapping[str, Node]) -> dict[str, str]:
+    """Find what goes on under another name: one is gone, one like it is new, and no other is like them."""
+    gone, new = _by_likeness(before, after), _by_likeness(after, before)
+    pairs = ((gone[like], new[like]) for like in gone if like in new)
+    return {names[0]: others[0] for names, others in pairs if len(names) == len(others) == 1}
 
 
-def _resolved(spec: SpecDocument, value: Json) -> dict[str, Json]:
-    """The value, or what its reference stands for."""
-    target = parse_reference(str(mapping(value).get("$ref", "")))
-    return mapping(value if target is None else spec.find(target))
+def _by_likeness(nodes: Mapping[str, Node], others: Mapping[str, Node]) -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, node in nodes.items():
+        if name not in others and node.parent and node.form:
+            found.setdefault((node.parent, node.form), []).append(name)
+    return found
+
+
+def _new(name: str, node: Node) -> Change:
+    need = {None: "", True: ", required", False: ", optional"}[node.required]
+    form = f": {node.form}" if node.form else ""
+    return Change(name, f"is new{form}{need}", breaks=bool(node.required) and Way.SENT in node.way, merge=":" in name)
+
+
+def _compared(name: str, was: Node, now: Node) -> Iterator[Change]:
+    way = was.way | now.way
+    if now.required and not was.required:
+        text = "is required now" if Way.SENT in way else "is always there now"
+        yield Change(name, text, breaks=Way.SENT in way, merge=True)
+    elif was.required and not now.required:
+        received = Way.RECEIVED in way
+        yield Change(name, "may be absent now" if received else "is optional now", breaks=received, merge=True)
+    if was.form != now.form:
+        forms, others = set(was.form.split(" or ")), set(now.form.split(" or "))
+        free, sure = Way.RECEIVED not in way and forms < others, Way.SENT not in way and others < forms
+        breaks = bool(way) and not (free or sure)
+        yield Change(name, f"is {now.form}, was {was.form}", breaks=breaks, merge=True)
+    else:
+        yield from _keywords(name, was.keywords, now.keywords, way)
+
+
+def _keywords(name: str, before: Object, after: Object, way: Way) -> Iterator[Change]:
+    for key in dict.fromkeys([*before, *after]):
+        was, now = before.get(key), after.get(key)
+        if was == now or not (key.startswith("x-runpod-") or key in _SENT or key in _ALWAYS):
+            continue
+        words = key.removeprefix("x-runpod-").replace("-", " ")
+        words, refuses = _ALWAYS.get(key) or _SENT.get(key) or (words, _lowered)
+        breaks = (key in _ALWAYS or (key in _SENT and Way.SENT in way)) and refuses(was, now)
+        text = f"has no {words} now" if now is None else f"has {words} {_shown(now)}"
+        yield Change(name, f"{text}, was {_shown(was)}", breaks=breaks, merge=True)
+    if bool(before.get("deprecated")) != bool(after.get("deprecated")):
+        text = "is deprecated" if after.get("deprecated") else "is not deprecated any more"
+        yield Change(name, text, breaks=False, merge=True)
+
+
+# Nodes
+
+
+_WAYS: Final = {"parameters": Way.SENT, "requestBody": Way.SENT, "responses": Way.RECEIVED}
+
+
+def _nodes(spec: SpecDocument) -> Mapping[str, Node]:
+    """Return everything that is compared, each below its parent."""
+    table = _Table(spec)
+    for operation in spec.operations():
+        table.add_operation(operation)
+    for name, schema in table.schemas.items():
+        table.add(name, schema, "", _NOWHERE)
+    for name, limit in mapping(spec.content.get("x-runpod-rate-limits")).items():
+        pace = ", ".join(f"{key} {value}" for key, value in mapping(limit).items())
+        table.nodes[f"The rate limit {name}"] = Node("", pace)
+    for server in sequence(spec.content.get("servers")):
+        table.nodes["The service"] = Node("", f"at {mapping(server).get('url')}")
+    return table.nodes
+
+
+class _Table:
+    """The nodes of a specification, as they are found."""
+
+    def __init__(self, spec: SpecDocument) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.schemas = mapping(mapping(spec.content.get("components")).get("schemas"))
+        self._spec = spec
+
+    def add_operation(self, operation: Operation) -> None:
+        """Add an operation and everything that it sends and receives."""
+        path, content = (mapping(self._spec.find(each)) for each in (operation.pointer[:-1], operation.pointer))
+        parameters = [*sequence(path.get("parameters")), *sequence(content.get("parameters"))]
+        content = content | {"security": _security(self._spec, content), "parameters": parameters}
+        self.nodes[operation.name] = Node("paths", f"{operation.method.upper()} {operation.path}", content)
+        for container, way in _WAYS.items():
+            for name, member, required in _members(self._spec, operation.name, {container: content.get(container)}):
+                self.add(name, member, operation.name, ~way if operation.is_webhook else way, required=required)
+
+    def add(self, name: str, given: Json, parent: str, way: Way, *, required: bool | None = None) -> None:
+        """Add a part of an operation or a schema, and everything that it is made of."""
+        known = self.nodes.get(name)
+        if known and way in known.way:
+            return
+        value = _resolved(self._spec, given)
+        value |= mapping(value.get("schema"))  # of a parameter, a header or a media type
+        way |= known.way if known else _NOWHERE
+        self.nodes[name] = Node(parent, _form(value), value, way, required)
+        for reference in filter(None, map(_schema_name, [value, *_options(value)])):
+            self.add(reference, self.schemas.get(reference), "", way)
+        for inner, member, needed in _members(self._spec, name, value):
+            self.add(inner, member, name, way, required=needed)
+
+
+def _members(spec: SpecDocument, name: str, holder: Object) -> Iterator[tuple[str, Json, bool | None]]:
+    """The named parts of an operation, response or schema, and whether each is required."""
+    if body := holder.get("requestBody"):
+        yield f"{name}: the body", body, _resolved(spec, body).get("required") is True
+    for given in sequence(holder.get("parameters")):
+        parameter = _resolved(spec, given)
+        yield f"{name}: {parameter.get('name')} ({parameter.get('in')})", given, parameter.get("required") is True
+    for status, response in mapping(holder.get("responses")).items():
+        yield f"{name}: the response {status}", response, None
+    for key, header in mapping(holder.get("headers")).items():
+        yield f"{name}, header {key}", header, _resolved(spec, header).get("required") is True
+    for media, content in mapping(holder.get("content")).items():
+        yield f"{name} as {media}", content, None
+    for key, schema in mapping(holder.get("properties")).items():
+        yield f"{name}.{key}", schema, key in sequence(holder.get("required"))
+    for value in sequence(holder.get("enum")):
+        yield f"{name}.{value}", {"type": ""}, None
+    if "items" in holder:
+        yield f"{name}[]", holder["items"], None
+
+
+def _security(spec: SpecDocument, operation: Object) -> list[Json]:
+    """The ways to authenticate, in words."""
+    schemes = mapping(mapping(spec.content.get("components")).get("securitySchemes"))
+    given = sequence(operation.get("security", spec.content.get("security")))
+    return [
+        " and ".join(_scheme(name, mapping(schemes.get(name))) for name in mapping(each)) or "none" for each in given
+    ]
+
+
+def _scheme(name: str, scheme: Object) -> str:
+    return " ".join(str(scheme[key]) for key in ("type", "scheme", "in", "name") if key in scheme) or name
+
+
+def _form(schema: Object) -> str:
+    """Describe a schema in words: ``integer or null``."""
+    return " or ".join(dict.fromkeys(_forms(schema)))
+
+
+def _forms(schema: Object) -> list[str]:
+    if options := _options(schema):
+        return [form for option in options for form in _forms(option)]
+    if name := _schema_name(schema):
+        return [name]
+    given = schema.get("type", "any JSON")
+    return [_type(str(name), schema) for name in (given if isinstance(given, list) else [given])]
+
+
+def _options(schema: Object) -> list[Object]:
+    return [mapping(option) for option in sequence(schema.get("anyOf")) or sequence(schema.get("oneOf"))]
+
+
+def _schema_name(value: Json) -> str:
+    """The name of the schema that a reference leads to, or an empty string."""
+    owner, _, name = str(mapping(value).get("$ref", "")).rpartition("/")
+    return name if owner == "#/components/schemas" else ""
+
+
+def _type(name: str, schema: Object) -> str:
+    if name == "array":
+        return f"list of {_form(mapping(schema.get('items')))}"
+    return f"{name} ({schema['format']})" if schema.get("format") in _TYPED_FORMATS else name
+
+
+def _resolved(spec: SpecDocument, value: Json) -> Object:
+    """Follow a reference, but not to a schema."""
+    target = None if _schema_name(value) else parse_reference(str(mapping(value).get("$ref", "")))
+    return dict(mapping(value if target is None else spec.find(target)))
 
 
 def _shown(value: Json) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return "none" if value is None else str(value)
+    match value:
+        case None | []:
+            return "none"
+        case int() if not isinstance(value, bool):
+            return f"{value:,}"
+        case list():
+            return " or ".join(map(str, value))
+        case _:
+            return str(value)

@@ -1,0 +1,114 @@
+"""Reads the examples of the specification through the facade: `python scripts/read_examples.py`, in the top folder.
+
+A mock transport returns an example to each call. An example that the facade cannot read is printed with its line.
+"""
+
+import json
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import httpx  # noqa: TID251 -- its mock transport replaces the network
+
+if __name__ == "__main__":  # this tree, not an installed package
+    sys.path.insert(0, str(Path.cwd() / "generated"))
+    sys.path.insert(0, str(Path.cwd()))
+
+from runpod_typed import Client, Endpoint
+from runpod_typed.errors import APIStatusError, JobError
+from runpod_typed.webhooks import parse_webhook
+from scripts.spec_document import Json, Operation, Pointer, SpecDocument, mapping, parse_reference
+
+SPEC: Final = Path("spec/openapi.yaml")
+
+CALLS: Final[Mapping[str, Callable[[Endpoint], object]]] = {
+    "run": lambda endpoint: endpoint.run({"a": 1}),
+    "run_sync": lambda endpoint: endpoint.run_sync_state({"a": 1}),
+    "get_status": lambda endpoint: endpoint.job("a").status(),
+    "get_status_sync": lambda endpoint: endpoint.job("a").wait(),
+    "stream": lambda endpoint: list(endpoint.job("a").stream_detailed()),
+    "cancel": lambda endpoint: endpoint.job("a").cancel(),
+    "retry": lambda endpoint: endpoint.job("a").retry(),
+    "get_health": lambda endpoint: endpoint.health(),
+    "get_metrics": lambda endpoint: endpoint.metrics(),
+    "get_requests": lambda endpoint: endpoint.requests(),
+    "purge_queue": lambda endpoint: endpoint.purge_queue(),
+}
+"""A call of the facade for each operation that it offers."""
+
+_READ_STATUSES: Final = ("200", "400")
+"""The responses whose examples are tried: results, and a failed job that comes as an error."""
+
+
+class _AnsweredError(BaseException):
+    """Ends a call that continues after its example was read."""
+
+
+def main() -> int:
+    """Print what the facade cannot read; returns 0."""
+    warnings.simplefilter("ignore")
+    spec = SpecDocument.load(SPEC)
+    for number, (operation, status, place) in enumerate(_examples(spec)):
+        value = spec.find(place)
+        if reason := _unread(operation, status, value, number):
+            where = f"{SPEC.as_posix()}:{spec.line(place)}"
+            print(f"{where}: runpod_typed cannot read this example of {operation.name}: {reason}")
+    return 0
+
+
+def _examples(spec: SpecDocument) -> Iterator[tuple[Operation, int, Pointer]]:
+    """The JSON examples of what the facade reads, each with its place."""
+    for operation in spec.operations():
+        content = mapping(spec.find(operation.pointer))
+        if operation.is_webhook:
+            yield from ((operation, 0, place) for place in _media(spec, (*operation.pointer, "requestBody")))
+        elif operation.name in CALLS:
+            for status in _READ_STATUSES:
+                if status in mapping(content.get("responses")):
+                    response = (*operation.pointer, "responses", status)
+                    yield from ((operation, int(status), place) for place in _media(spec, response))
+
+
+def _media(spec: SpecDocument, holder: Pointer) -> Iterator[Pointer]:
+    reference = mapping(spec.find(holder)).get("$ref")
+    target = parse_reference(str(reference)) or holder
+    media = mapping(mapping(mapping(spec.find(target)).get("content")).get("application/json"))
+    for name in mapping(media.get("examples")):
+        yield (*target, "content", "application/json", "examples", name, "value")
+
+
+def _unread(operation: Operation, status: int, value: Json, number: int) -> str:
+    """Give an example to the facade, and return why it cannot be read, or an empty string."""
+    body = json.dumps(value).encode()
+    path = re.sub(r"\\{.*?\\}", "[^/]+", re.escape(operation.path))
+    answered = 0
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal answered
+        answered += 1
+        if answered > 1 or not re.fullmatch(path, request.url.path) or request.method != operation.method.upper():
+            raise _AnsweredError(f"asks for {request.method} {request.url.path}")
+        return httpx.Response(status, content=body, headers={"Content-Type": "application/json"})
+
+    try:
+        if operation.is_webhook:
+            parse_webhook(body)
+        else:
+            with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+                # Another endpoint each time: rate limits count per endpoint.
+                client = Client("key", base_url="http://example.invalid", http_client=http)
+                CALLS[operation.name](client.endpoint(f"example-{number}"))
+    except _AnsweredError as error:
+        return "" if answered > 1 else f"the facade {error}"
+    except (APIStatusError, JobError):
+        return ""  # read, and raised as an error of the request or the job
+    except Exception as error:  # noqa: BLE001 -- any error means that the example was not read
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
