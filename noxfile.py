@@ -60,7 +60,7 @@ def api_diff(session: nox.Session) -> None:
 @nox.session
 def spec(session: nox.Session) -> None:
     """Check the contract: a valid document, examples that fit their schemas, a strict linter (needs Node.js)."""
-    session.install(*groups("spec"))
+    session.install(*groups("generate"))
     session.run("python", "scripts/check_spec.py")
     if shutil.which("npx") is None:
         session.skip("Node.js is not installed, so the linter did not run; the other checks passed")

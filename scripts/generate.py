@@ -1,11 +1,11 @@
-"""Compiles the specification: `spec/openapi.yaml` becomes `generated/`, the async half becomes the sync half.
+"""Compile the specification: `spec/openapi.yaml` becomes `generated/`, the async half becomes the sync half.
 
 The specification is checked first, the code is made in a temporary folder, and `generated/` is exchanged in one step at
-the end: whatever goes wrong before leaves it as it was. The output depends on the specification, the templates and the
-pinned tools alone, so it is the same, byte for byte, on every run and machine; nothing is fetched.
+the end: a failure before that leaves it as it was. The output depends on the specification and the pinned tools alone,
+so it is the same, byte for byte, on every run and machine; nothing is fetched.
 
     python scripts/generate.py              write
-    python scripts/generate.py --check      write nothing, fail when what is there is not what the sources say
+    python scripts/generate.py --check      write nothing; fail if generated/ or the sync half is not up to date
 """
 
 import argparse
@@ -29,29 +29,37 @@ if __name__ == "__main__":  # run as a file, Python looks beside it and not in t
 
 from scripts import unasync, wire_module
 from scripts.check_spec import SPEC, load_checked
-from scripts.spec_document import SpecError
+from scripts.finish_package import FinishError, finish
+from scripts.spec_document import SpecError, mapping
 
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parent
 OUTPUT: Final = Path("generated")
 PACKAGE: Final = "runpod_queue_api"
 RECORD: Final = "GENERATED.json"
-_WHEREVER_IT_IS: Final = ("--isolated", "--no-cache", "--no-respect-gitignore", "--config", "exclude=[]")
-"""As in generator.yaml: the output must not depend on the folder that it is made in."""
-
 TOOLS: Final = ("openapi-python-client", "ruff")
 HEADER: Final = f"# Written by `nox -s generate` from {SPEC.as_posix()}. Do not edit: edit the specification.\n\n"
+
+GENERATE: Final = (
+    *(sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"),
+    *("--config", str(HERE / "generator.yaml")),
+)
+# The output must not depend on the folder that it is made in: no configuration of what surrounds it, and no skipping of
+# names like `build/` or `.nox/`.
+_ANYWHERE: Final = ("--isolated", "--no-cache", "--no-respect-gitignore", "--config", "exclude=[]")
+FIX: Final = ("ruff", "check", ".", *_ANYWHERE, "--quiet", "--select", "F401,I", "--fix")
+FORMAT: Final = ("ruff", "format", ".", *_ANYWHERE, "--quiet")
 
 Tree = Mapping[Path, bytes]
 """Files by their path within `generated/`."""
 
 
 class GenerationError(Exception):
-    """Nothing was generated; the text says why."""
+    """Nothing was generated, for the reason in the message."""
 
 
 def build(root: Path) -> Tree:
-    """What `generated/` should hold, made in a temporary folder.
+    """Return what `generated/` should hold, made in a temporary folder.
 
     Raises:
         SpecError: The specification has problems.
@@ -59,22 +67,33 @@ def build(root: Path) -> Tree:
     """
     spec = load_checked(root)
     wire = wire_module.render(spec)
-    versions = _pinned_versions()
+    record = {
+        "command": "nox -s generate",
+        "spec": SPEC.as_posix(),
+        "spec_version": mapping(spec.content["info"])["version"],
+        "spec_sha256": hashlib.sha256((root / SPEC).read_bytes()).hexdigest(),
+        "tools": _pinned_versions(),
+    }
     with tempfile.TemporaryDirectory(prefix="runpod-queue-api-") as folder:
         package = Path(folder) / PACKAGE
-        _run_generator(root / SPEC, package)
+        _run([*GENERATE, "--path", str(root / SPEC), "--output-path", str(package)], cwd=package.parent)
         (package / "wire.py").write_text(wire, encoding="utf-8")
-        _run(["ruff", "format", *_WHEREVER_IT_IS, "wire.py"], cwd=package)
         (package / "py.typed").touch()
+        try:
+            finish(package, spec)
+        except FinishError as error:
+            raise GenerationError(f"generate: {error}") from None
+        _run(FIX, cwd=package)
+        _run(FORMAT, cwd=package)
         files = {Path(PACKAGE) / path.relative_to(package): path.read_bytes() for path in _files(package)}
     header = HEADER.encode()
     files = {path: header + content if path.suffix == ".py" else content for path, content in files.items()}
-    files[Path(RECORD)] = _record(root, versions)
+    files[Path(RECORD)] = (json.dumps(record, indent=2) + "\n").encode()
     return dict(sorted(files.items()))
 
 
 def differences(wanted: Tree, present: Tree) -> Iterator[str]:
-    """A unified diff that leads from what is there to what should be."""
+    """Yield a unified diff that leads from the present files to the wanted ones."""
     for path in sorted(wanted.keys() | present.keys()):
         old, new = present.get(path, b""), wanted.get(path, b"")
         if old != new or (path in wanted) != (path in present):
@@ -88,12 +107,12 @@ def differences(wanted: Tree, present: Tree) -> Iterator[str]:
 
 
 def read(folder: Path) -> Tree:
-    """The files that are there."""
+    """Return the files of a folder."""
     return {path.relative_to(folder): path.read_bytes() for path in _files(folder)}
 
 
 def exchange(wanted: Tree, target: Path) -> None:
-    """Puts a folder in the place of another: made in full beside it, then renamed."""
+    """Replace a folder by another, made in full beside it and then renamed."""
     with tempfile.TemporaryDirectory(prefix=".generated-", dir=target.parent) as folder:
         new, old = Path(folder) / "new", Path(folder) / "old"
         for path, content in wanted.items():
@@ -110,9 +129,9 @@ def exchange(wanted: Tree, target: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="generate", description="Compiles spec/openapi.yaml into generated/.")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when generated/ is not up to date")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if generated/ is not up to date")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: the one of this script)")
     arguments = parser.parse_args(argv)
     root: Path = arguments.root.resolve()
@@ -135,19 +154,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if halves or (arguments.check and wanted != present) else 0
 
 
-def _run_generator(spec: Path, package: Path) -> None:
-    command = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"]
-    options = {
-        "--path": spec,
-        "--config": HERE / "generator.yaml",
-        "--custom-template-path": HERE / "templates",
-        "--output-path": package,
-    }
-    _run([*command, *(str(part) for option in options.items() for part in option)], cwd=package.parent)
-
-
 def _run(command: Sequence[str], *, cwd: Path) -> None:
-    """Runs a tool of this interpreter's environment, whatever PATH and hash seed surround it."""
+    """Run a tool of this interpreter's environment, whatever PATH and hash seed surround it."""
     path = os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", "")))
     environment = os.environ | {"PATH": path, "PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "NO_COLOR": "1"}
     executable = shutil.which(command[0], path=path)
@@ -161,32 +169,21 @@ def _run(command: Sequence[str], *, cwd: Path) -> None:
 
 
 def _pinned_versions() -> dict[str, str]:
-    """The versions of the tools that decide on the output.
+    """Return the versions of the tools that decide on the output.
 
     Raises:
         GenerationError: One is installed in another version than pyproject.toml pins.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = cast("Mapping[str, Sequence[object]]", project["dependency-groups"])
-    pins = dict(
-        requirement.split("==")
-        for group in groups.values()
-        for requirement in group
-        if isinstance(requirement, str) and requirement.count("==") == 1
-    )
+    requirements = [each for group in groups.values() for each in group if isinstance(each, str)]
+    pins = dict(each.split("==") for each in requirements if each.count("==") == 1)
     installed = {tool: version(tool) for tool in TOOLS}
     for tool, found in installed.items():
         if found != pins.get(tool):
             wanted = pins.get(tool, "nothing")
             raise GenerationError(f"generate: {tool} {found} is installed, pyproject.toml pins {wanted}: use nox")
     return installed
-
-
-def _record(root: Path, versions: Mapping[str, str]) -> bytes:
-    """What the folder was made from, for whoever finds it."""
-    spec = hashlib.sha256((root / SPEC).read_bytes()).hexdigest()
-    record = {"command": "nox -s generate", "spec": SPEC.as_posix(), "spec_sha256": spec, "tools": dict(versions)}
-    return (json.dumps(record, indent=2) + "\n").encode()
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -1,12 +1,8 @@
-"""The specification as plain JSON, with the line of every value in it.
-
-Checks and generation read `spec/openapi.yaml` through this module alone, so that whatever is wrong with it can be told
-as `file:line: reason`.
-"""
+"""The specification as plain JSON, with the line of every value in it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from attrs import field, frozen
 from ruamel.yaml import YAML
@@ -22,19 +18,19 @@ METHODS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "
 
 @frozen
 class Problem:
-    """Something that is wrong with the specification, and where."""
+    """A problem of the specification, and its place."""
 
     path: Path
     line: int
     reason: str
 
     def __str__(self) -> str:
-        """The form that editors and people can follow: ``file:line: reason``."""
+        """Return the form that editors can follow: ``file:line: reason``."""
         return f"{self.path.as_posix()}:{self.line}: {self.reason}"
 
 
 class SpecError(Exception):
-    """The specification cannot be used. The text is one line for each problem."""
+    """The specification cannot be used. The message has one line for each problem."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -43,10 +39,10 @@ class SpecError(Exception):
 
 @frozen
 class Operation:
-    """One operation of the specification: a method of a path, or of a webhook."""
+    """An operation of the specification: a method of a path, or of a webhook."""
 
     name: str
-    """Its operationId, empty where it has none."""
+    """Its operationId, or an empty string."""
     pointer: Pointer
     path: str
     method: str
@@ -67,24 +63,22 @@ class SpecDocument:
 
     @classmethod
     def load(cls, path: Path, *, shown_as: Path | None = None) -> "SpecDocument":
-        """Reads a YAML file.
+        """Read a YAML file.
 
         Args:
             path: The file.
-            shown_as: How messages name the file, if not by its path.
+            shown_as: The name of the file in messages, if not its path.
 
         Raises:
-            SpecError: The file is not there, is no YAML, or holds what JSON cannot.
+            SpecError: The file is missing, is not valid YAML, or holds what JSON cannot.
         """
         shown = shown_as or path
         try:
-            text = path.read_text(encoding="utf-8")
+            tree: Any = cast("Any", YAML(typ="rt")).load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(Problem(shown, 1, f"cannot be read: {error}")) from None
-        try:
-            tree = cast("_Loader", YAML(typ="rt")).load(text)
         except MarkedYAMLError as error:
-            told = cast("_MarkedError", error)
+            told = cast("Any", error)
             mark = told.problem_mark or told.context_mark
             reason = " ".join(str(told.problem or told.context).split())
             raise SpecError(Problem(shown, mark.line + 1 if mark else 1, f"not valid YAML: {reason}")) from None
@@ -97,17 +91,17 @@ class SpecDocument:
         return cls(shown, content, lines)
 
     def line(self, pointer: Pointer) -> int:
-        """The line of a value, or of the closest thing around it that exists."""
+        """Return the line of a value, or of the closest value around it."""
         while pointer not in self._lines:
             pointer = pointer[:-1]
         return self._lines[pointer]
 
     def problem(self, pointer: Pointer, reason: str) -> Problem:
-        """A problem with the value at this place."""
+        """Return a problem with the value at this place."""
         return Problem(self.path, self.line(pointer), reason)
 
     def find(self, pointer: Pointer) -> Json:
-        """The value at this place.
+        """Return the value at this place.
 
         Raises:
             SpecError: There is none.
@@ -120,16 +114,28 @@ class SpecDocument:
             value = members[key]
         return value
 
+    def follow(self, pointer: Pointer) -> Pointer:
+        """Return the place that a reference at this place leads to, or the place itself."""
+        reference = mapping(self.find(pointer)).get("$ref")
+        target = parse_reference(reference) if isinstance(reference, str) else None
+        return pointer if target is None else self.follow(target)
+
     def walk(self, start: Pointer = ()) -> Iterator[tuple[Pointer, Json]]:
-        """Every value below a place, itself first, in document order."""
+        """Yield the value at a place and every value below it, in document order."""
         stack: list[tuple[Pointer, Json]] = [(start, self.find(start))]
         while stack:
             pointer, value = stack.pop()
             yield pointer, value
             stack.extend(((*pointer, key), inner) for key, inner in reversed(_members(value).items()))
 
+    def keys_of_references(self, target: Pointer) -> Iterator[str | int]:
+        """Yield the key of each reference to a place, wherever it is."""
+        for pointer, value in self.walk():
+            if pointer[-1:] == ("$ref",) and value == show(target):
+                yield pointer[-2]
+
     def operations(self) -> Iterator[Operation]:
-        """Every operation, those of webhooks last."""
+        """Yield every operation, those of webhooks last."""
         for section in ("paths", "webhooks"):
             for path, item in mapping(self.content.get(section)).items():
                 for method, value in mapping(item).items():
@@ -137,84 +143,63 @@ class SpecDocument:
                         name = mapping(value).get("operationId")
                         yield Operation(str(name or ""), (section, path, method), path, method)
 
-    def operation(self, name: str) -> Operation:
-        """The operation with this operationId.
+    def client_operations(self) -> Iterator[Operation]:
+        """Yield every operation that a client calls."""
+        return (found for found in self.operations() if not found.is_webhook)
 
-        Raises:
-            SpecError: There is none.
-        """
-        for operation in self.operations():
-            if operation.name == name:
-                return operation
-        raise SpecError(self.problem(("paths",), f"no operation has the operationId {name!r}"))
+    def parameters(self, operation: Operation) -> Iterator[Pointer]:
+        """Yield the place of each parameter of an operation, those of its path first, references followed."""
+        for around in (operation.pointer[:-1], operation.pointer):
+            given = mapping(self.find(around)).get("parameters")
+            yield from (self.follow((*around, "parameters", index)) for index in range(len(sequence(given))))
 
 
 def mapping(value: Json) -> dict[str, Json]:
-    """The value, if it is a mapping; an empty one otherwise."""
+    """Return the value if it is a mapping, or an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def sequence(value: Json) -> list[Json]:
-    """The value, if it is a list; an empty one otherwise."""
+    """Return the value if it is a list, or an empty one."""
     return value if isinstance(value, list) else []
 
 
 def show(pointer: Sequence[str | int]) -> str:
-    """A place in a document as people write it: ``#/components/schemas/Job``."""
+    """Return a place as references spell it: ``#/components/schemas/Job``."""
     return "#/" + "/".join(str(key).replace("~", "~0").replace("/", "~1") for key in pointer)
 
 
 def parse_reference(reference: str) -> Pointer | None:
-    """The place that a ``$ref`` names, or None where it is not within the document.
-
-    Indexes come back as text: references lead through mappings.
-    """
+    """Return the place that a ``$ref`` names, or None if it is not in the document. Indexes stay strings."""
     if not reference.startswith("#/"):
         return None
     return tuple(key.replace("~1", "/").replace("~0", "~") for key in reference[2:].split("/"))
 
 
 def _members(value: Json) -> dict[str | int, Json]:
-    """What a value holds, by key or index; nothing, if it is no container."""
     entries: Iterable[tuple[str | int, Json]]
     entries = value.items() if isinstance(value, dict) else enumerate(sequence(value))
     return dict(entries)
 
 
-class _Loader(Protocol):
-    """What is used of ruamel's YAML, which has no types of its own; so are the three below."""
-
-    def load(self, stream: str) -> object: ...
-
-
-class _Mark(Protocol):
-    line: int
-
-
-class _MarkedError(Protocol):
-    problem: str | None
-    context: str | None
-    problem_mark: _Mark | None
-    context_mark: _Mark | None
-
-
-class _Positions(Protocol):
-    def key(self, key: object) -> tuple[int, int]: ...
-    def item(self, index: int) -> tuple[int, int]: ...
-
-
-def _plain(tree: object, pointer: Pointer, lines: dict[Pointer, int], path: Path) -> Json:
-    """Turns ruamel's tree into plain JSON, and notes the line of each value."""
-    if isinstance(tree, (CommentedMap, CommentedSeq)):
-        positions = cast("_Positions", getattr(tree, "lc"))  # noqa: B009  (typed nowhere)
-        if isinstance(tree, CommentedMap):
-            entries = cast("dict[object, object]", tree)
-            return _plain_mapping(entries, positions, pointer, lines, path)
+def _plain(tree: Any, pointer: Pointer, lines: dict[Pointer, int], path: Path) -> Json:
+    """Turn ruamel's tree, which has no types, into plain JSON, and note the line of each value."""
+    if isinstance(tree, CommentedSeq):
         values: list[Json] = []
-        for index, value in enumerate(cast("list[object]", tree)):
-            lines[*pointer, index] = positions.item(index)[0] + 1
+        for index, value in enumerate(cast("list[Any]", tree)):
+            lines[*pointer, index] = cast("Any", tree).lc.item(index)[0] + 1
             values.append(_plain(value, (*pointer, index), lines, path))
         return values
+    if isinstance(tree, CommentedMap):
+        entries: dict[str, Json] = {}
+        for key, value in cast("dict[Any, Any]", tree).items():
+            line = cast("Any", tree).lc.key(key)[0] + 1
+            if not isinstance(key, str):
+                reason = f"the key {key!r} in {show(pointer)} is not a string: put it in quotes"
+                raise SpecError(Problem(path, line, reason))
+            lines[*pointer, key] = line
+            entries[str(key)] = _plain(value, (*pointer, str(key)), lines, path)
+        return entries
     if tree is None or isinstance(tree, bool):
         return tree
     for scalar in (str, int, float):
@@ -222,17 +207,3 @@ def _plain(tree: object, pointer: Pointer, lines: dict[Pointer, int], path: Path
             return scalar(tree)
     reason = f"a {type(tree).__name__} at {show(pointer)} is not JSON: put the value in quotes"
     raise SpecError(Problem(path, lines[pointer], reason))
-
-
-def _plain_mapping(
-    tree: Mapping[object, object], positions: _Positions, pointer: Pointer, lines: dict[Pointer, int], path: Path
-) -> dict[str, Json]:
-    plain: dict[str, Json] = {}
-    for key, value in tree.items():
-        line = positions.key(key)[0] + 1
-        if not isinstance(key, str):
-            reason = f"the key {key!r} in {show(pointer)} is not a string: put it in quotes"
-            raise SpecError(Problem(path, line, reason))
-        lines[*pointer, key] = line
-        plain[str(key)] = _plain(value, (*pointer, str(key)), lines, path)
-    return plain

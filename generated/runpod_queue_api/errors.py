@@ -2,6 +2,12 @@
 
 """Contains shared errors types that can be raised from API functions"""
 
+from typing import Any
+
+import httpx
+
+from .wire import ERROR_MESSAGE_KEYS
+
 
 class UnexpectedStatus(Exception):
     """Raised by api functions when the response status an undocumented status and Client.raise_on_unexpected_status is True"""
@@ -13,6 +19,15 @@ class UnexpectedStatus(Exception):
         super().__init__(
             f"Unexpected status code: {status_code}\n\nResponse content:\n{content.decode(errors='ignore')}"
         )
+
+
+def read_error(response: httpx.Response) -> Any:
+    """Return the JSON object of an error response, or its text as the message of one."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    return body if isinstance(body, dict) else {ERROR_MESSAGE_KEYS[0]: response.text}
 
 
 __all__ = ["UnexpectedStatus"]

@@ -2,8 +2,8 @@
 
 """Contains some shared types for properties"""
 
+import datetime
 from collections.abc import Mapping, MutableMapping
-from http import HTTPStatus
 from typing import IO, BinaryIO, Generic, Literal, TypeVar
 
 from attrs import define
@@ -47,10 +47,25 @@ T = TypeVar("T")
 class Response(Generic[T]):
     """A response from an endpoint"""
 
-    status_code: HTTPStatus
+    status_code: int
     content: bytes
     headers: MutableMapping[str, str]
     parsed: T | None
 
 
-__all__ = ["UNSET", "File", "FileTypes", "RequestFiles", "Response", "Unset"]
+def read_date_time(text: str) -> datetime.datetime:
+    """Read a timestamp in any form of ISO 8601."""
+    from dateutil.parser import isoparse  # noqa: PLC0415 -- hardly any process needs it
+
+    return isoparse(text)
+
+
+__all__ = [
+    "read_date_time",
+    "UNSET",
+    "File",
+    "FileTypes",
+    "RequestFiles",
+    "Response",
+    "Unset",
+]

@@ -1,8 +1,8 @@
 # Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
 
-"""The wire in figures: limits, caps, ranges, prefixes and patterns, as the specification states them.
+"""The figures of the wire: limits, caps, ranges, prefixes and patterns, as the specification states them.
 
-Milliseconds where a name ends in `_MS`, seconds where it ends in `_SECONDS`, bytes where it speaks of a cap.
+Milliseconds if a name ends in `_MS`, seconds if it ends in `_SECONDS`, bytes for a cap.
 """
 
 from collections.abc import Mapping
@@ -16,98 +16,165 @@ class OperationLimit(NamedTuple):
     budget: str
     """The name of the budget."""
     requests: int
-    """How many requests may start in a window, per user and endpoint."""
+    """The number of requests that may start in a window, per user and endpoint."""
     window_seconds: float
-    """How long the window is."""
+    """The length of the window."""
     concurrent: int | None
-    """How many requests may be open at a time; None where no figure is published."""
+    """The number of requests that may be open at a time, or None if no figure is published."""
 
+
+SPEC_VERSION: Final[str] = "2.1.0"
+"""`version` of `#/info`."""
 
 SERVER_URL: Final[str] = "https://api.runpod.ai/v2"
-"""Base URL of the service."""
+"""`url` of `#/servers/0`."""
 
-ENDPOINT_ID_PATTERN: Final[str] = "^[A-Za-z0-9_-]+$"
-"""What an endpoint id looks like."""
-
-JOB_ID_PATTERN: Final[str] = "^[A-Za-z0-9_-]+$"
-"""What a job id looks like."""
-
-SYNC_JOB_ID_PREFIX: Final[str] = "sync-"
-"""How the id of a job that was started by `run_sync` begins."""
-
-WAIT_MIN_MS: Final[int] = 1000
-"""The shortest hold that can be asked for."""
-
-WAIT_MAX_MS: Final[int] = 300000
-"""The longest hold that can be asked for."""
-
-WAIT_DEFAULT_MS: Final[int] = 90000
-"""The hold when none is asked for."""
-
-STREAM_WAIT_DEFAULT_MS: Final[int] = 10000
-"""The same, of `stream`."""
-
-RUN_RETENTION_SECONDS: Final[int] = 1800
-"""How long the result of a job of `run` can be read after it has finished."""
-
-JOB_PROPAGATION_SECONDS: Final[int] = 30
-"""How long after its submission a job may still be answered with 404."""
-
-RUN_SYNC_RETENTION_SECONDS: Final[int] = 60
-"""The same, of `run_sync`."""
-
-EXECUTION_TIMEOUT_MIN_MS: Final[int] = 5000
-"""The shortest bound on a job's running time."""
-
-EXECUTION_TIMEOUT_MAX_MS: Final[int] = 604800000
-"""The longest."""
-
-EXECUTION_TIMEOUT_DEFAULT_MS: Final[int] = 600000
-"""The bound when neither job nor endpoint sets one."""
-
-TTL_MIN_MS: Final[int] = 10000
-"""The shortest life of a job, from its submission on."""
-
-TTL_MAX_MS: Final[int] = 604800000
-"""The longest."""
-
-TTL_DEFAULT_MS: Final[int] = 86400000
-"""The life of a job that sets none."""
-
-STREAM_CHUNK_CAP: Final[int] = 1048576
-"""The largest chunk, in bytes."""
-
-GENERATOR_ERROR_PREFIX: Final[str] = "handler: "
-"""How the error of a generator handler that raised begins."""
-
-GENERATOR_TRACEBACK_SEPARATOR: Final[str] = "\ntraceback: "
-"""What stands between message and traceback there. The worker writes a space before it."""
-
-PLATFORM_TIMEOUT_PATTERN: Final[str] = "^job timed out after \\d+ retries$"
-"""The error of a job that no worker reported on in time; its status is FAILED."""
-
-BATCH_MAX_REQUESTS: Final[int] = 5000
-"""How many requests a batch holds at most."""
+OPENAI_BASE_PATH: Final[str] = "/{}/openai/v1"
+"""`x-runpod-base-path` of `#/tags/2`."""
 
 BATCH_MAX_ACTIVE: Final[int] = 10
-"""How many active batches an endpoint holds at most."""
+"""`x-runpod-max-active-batches` of `#/tags/3`."""
 
 BATCH_MAX_QUEUED: Final[int] = 50000
-"""How many queued batch requests an endpoint holds at most."""
+"""`x-runpod-max-queued-requests` of `#/tags/3`."""
 
-OPENAI_BASE_PATH: Final[str] = "/{endpoint_id}/openai/v1"
-"""What OpenAI clients are pointed at, below `SERVER_URL`."""
+REQUEST_ID_HEADERS: Final[tuple[str, ...]] = (
+    "X-Request-ID",
+    "X-Runpod-Request-ID",
+    "CF-Ray",
+    "traceparent",
+)
+"""`x-runpod-request-id-headers` of `#/`."""
+
+RUN_RETENTION_SECONDS: Final[int] = 1800
+"""`x-runpod-retention-seconds` of `#/paths/~1{endpoint_id}~1run/post`."""
+
+JOB_PROPAGATION_SECONDS: Final[int] = 30
+"""`x-runpod-propagation-seconds` of `#/paths/~1{endpoint_id}~1run/post`."""
+
+RUN_MAX_BYTES: Final[int] = 10485760
+"""`x-runpod-max-bytes` of `#/paths/~1{endpoint_id}~1run/post/requestBody`."""
+
+RUN_SYNC_RETENTION_SECONDS: Final[int] = 60
+"""`x-runpod-retention-seconds` of `#/paths/~1{endpoint_id}~1runsync/post`."""
+
+SYNC_JOB_ID_PREFIX: Final[str] = "sync-"
+"""`x-runpod-job-id-prefix` of `#/paths/~1{endpoint_id}~1runsync/post`."""
+
+RUN_SYNC_MAX_BYTES: Final[int] = 20971520
+"""`x-runpod-max-bytes` of `#/paths/~1{endpoint_id}~1runsync/post/requestBody`."""
+
+BATCH_APPEND_MAX_BYTES: Final[int] = 10485760
+"""`x-runpod-max-bytes` of `#/paths/~1{endpoint_id}~1batch~1{batch_id}~1requests/post/requestBody`."""
+
+ENDPOINT_ID_PATTERN: Final[str] = "^[A-Za-z0-9_-]+$"
+"""`pattern` of `#/components/parameters/EndpointId/schema`."""
+
+JOB_ID_PATTERN: Final[str] = "^[A-Za-z0-9_-]+$"
+"""`pattern` of `#/components/parameters/JobId/schema`."""
+
+WAIT_MIN_MS: Final[int] = 1000
+"""`minimum` of `#/components/parameters/Wait/schema`."""
+
+WAIT_MAX_MS: Final[int] = 300000
+"""`maximum` of `#/components/parameters/Wait/schema`."""
+
+WAIT_DEFAULT_MS: Final[int] = 90000
+"""`x-runpod-default` of `#/components/parameters/Wait/schema`."""
+
+STREAM_WAIT_MIN_MS: Final[int] = 1000
+"""`minimum` of `#/components/parameters/StreamWait/schema`."""
+
+STREAM_WAIT_MAX_MS: Final[int] = 300000
+"""`maximum` of `#/components/parameters/StreamWait/schema`."""
+
+STREAM_WAIT_DEFAULT_MS: Final[int] = 10000
+"""`x-runpod-default` of `#/components/parameters/StreamWait/schema`."""
+
+PAGE_OFFSET_MIN: Final[int] = 0
+"""`minimum` of `#/components/parameters/PageOffset/schema`."""
+
+PAGE_LIMIT_MIN: Final[int] = 1
+"""`minimum` of `#/components/parameters/PageLimit/schema`."""
+
+RETRY_AFTER_HEADERS: Final[tuple[str, ...]] = ("retry-after",)
+"""`name` of `#/components/headers/RetryAfter`."""
+
+RATE_LIMIT_HEADERS: Final[tuple[str, ...]] = ("ratelimit",)
+"""`name` of `#/components/headers/RateLimit`."""
 
 ENVELOPE_KEYS: Final[frozenset[str]] = frozenset(
-    {"input", "policy", "s3Config", "webhook", "webhookV2"}
+    ["input", "policy", "s3Config", "webhook", "webhookV2"]
 )
-"""The keys of a request. The service discards every other."""
+"""`properties` of `#/components/schemas/RunRequest`."""
 
 ENVELOPE_INPUT_KEY: Final[str] = "input"
-"""The one that a request cannot do without."""
+"""`x-runpod-input-key` of `#/components/schemas/RunRequest`."""
+
+EXECUTION_TIMEOUT_MIN_MS: Final[int] = 5000
+"""`minimum` of `#/components/schemas/ExecutionPolicy/properties/executionTimeout`."""
+
+EXECUTION_TIMEOUT_MAX_MS: Final[int] = 604800000
+"""`maximum` of `#/components/schemas/ExecutionPolicy/properties/executionTimeout`."""
+
+EXECUTION_TIMEOUT_DEFAULT_MS: Final[int] = 600000
+"""`x-runpod-default` of `#/components/schemas/ExecutionPolicy/properties/executionTimeout`."""
+
+TTL_MIN_MS: Final[int] = 10000
+"""`minimum` of `#/components/schemas/ExecutionPolicy/properties/ttl`."""
+
+TTL_MAX_MS: Final[int] = 604800000
+"""`maximum` of `#/components/schemas/ExecutionPolicy/properties/ttl`."""
+
+TTL_DEFAULT_MS: Final[int] = 86400000
+"""`x-runpod-default` of `#/components/schemas/ExecutionPolicy/properties/ttl`."""
+
+RUNNING_JOB_STATUSES: Final[tuple[str, ...]] = ("IN_PROGRESS", "RUNNING")
+"""`x-runpod-running` of `#/components/schemas/KnownJobStatus`."""
+
+FINAL_JOB_STATUSES: Final[tuple[str, ...]] = (
+    "COMPLETED",
+    "FAILED",
+    "CANCELLED",
+    "TIMED_OUT",
+)
+"""`x-runpod-final` of `#/components/schemas/KnownJobStatus`."""
+
+RETRYABLE_JOB_STATUSES: Final[tuple[str, ...]] = ("FAILED", "TIMED_OUT")
+"""`x-runpod-retryable` of `#/components/schemas/KnownJobStatus`."""
+
+JOB_OUTPUT_KEY: Final[str] = "output"
+"""`x-runpod-output-key` of `#/components/schemas/Job`."""
+
+GENERATOR_ERROR_PREFIX: Final[str] = "handler: "
+"""`x-runpod-generator-error-prefix` of `#/components/schemas/Job/properties/error`."""
+
+GENERATOR_TRACEBACK_SEPARATOR: Final[str] = "\ntraceback: "
+"""`x-runpod-generator-traceback-separator` of `#/components/schemas/Job/properties/error`."""
+
+PLATFORM_TIMEOUT_PATTERN: Final[str] = "^job timed out after \\d+ retries$"
+"""`x-runpod-platform-timeout-pattern` of `#/components/schemas/Job/properties/error`."""
+
+STREAM_CHUNKS_KEY: Final[str] = "stream"
+"""`x-runpod-chunks-key` of `#/components/schemas/StreamAnswer`."""
+
+STREAM_CHUNK_CAP: Final[int] = 1048576
+"""`x-runpod-max-bytes` of `#/components/schemas/StreamChunk`."""
+
+CHUNK_OUTPUT_KEY: Final[str] = "output"
+"""`x-runpod-output-key` of `#/components/schemas/StreamChunk`."""
 
 ERROR_MESSAGE_KEYS: Final[tuple[str, ...]] = ("error", "message", "detail", "title")
-"""Where the message of an error body may stand, likeliest first."""
+"""`x-runpod-message-keys` of `#/components/schemas/ErrorBody`."""
+
+BATCH_MAX_REQUESTS: Final[int] = 5000
+"""`maxItems` of `#/components/schemas/BatchRequests`."""
+
+API_KEY_HEADER: Final[str] = "Authorization"
+"""The header that carries the API key."""
+
+API_KEY_PREFIX: Final[str] = "Bearer "
+"""What stands before the API key in its header."""
 
 PAYLOAD_CAPS: Final[Mapping[str, int]] = MappingProxyType(
     {"append_batch_requests": 10485760, "run": 10485760, "run_sync": 20971520}
@@ -128,3 +195,6 @@ OPERATION_LIMITS: Final[Mapping[str, OperationLimit]] = MappingProxyType(
     }
 )
 """The published rate limits, by operation; none are published for the others."""
+
+DEPRECATED_OPERATIONS: Final[frozenset[str]] = frozenset([])
+"""Operations that will be removed."""

@@ -31,7 +31,7 @@ from runpod_typed.errors import (
 )
 
 _SHOWN_CHARACTERS = 200
-_REQUEST_ID_HEADERS = ("x-request-id", "x-runpod-request-id", "cf-ray", "traceparent")
+_REQUEST_ID_HEADERS = tuple(name.lower() for name in wire.REQUEST_ID_HEADERS)
 
 # What the platform says to a body above its cap, under 400, and what others in its place say. Other things than bodies
 # may be too large, or exceed something.
@@ -154,8 +154,8 @@ def _validation_error(
 ) -> APIResponseValidationError:
     request_id = _request_id(answer)
     return APIResponseValidationError(
-        f"{_where(request, url)} was answered with {answer.status} and {reason}, which is not what the API is known "
-        f"to say. The body begins: {_beginning(answer.body)!r}{_shown_id(request_id)}",
+        f"{_where(request, url)} was answered with {answer.status} and {reason}, which does not fit the specification "
+        f"{wire.SPEC_VERSION}. The body begins: {_beginning(answer.body)!r}{_shown_id(request_id)}",
         operation=request.operation.name,
         method=request.http.method,
         url=url,

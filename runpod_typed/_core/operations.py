@@ -1,20 +1,20 @@
 """The seam to the generated client: each operation of the API that the facade uses, described once.
 
-Only this module imports ``runpod_queue_api.api``. Of a generated operation it uses the part that builds a request; the
-answer is read by the generated models, from JSON that the transport has decoded. A contract test holds the pinned
-generator to both.
+Only this module imports ``runpod_queue_api.api``. A generated operation builds the request, and a reader of ours reads
+the response by way of the generated model that belongs to the operation: the types of both are compared here.
 """
 
-# _get_kwargs is the generator's builder of requests; the generator is pinned, and a contract test asserts the name.
+# _get_kwargs and _read_success are parts of the generated code: it is pinned, and a contract test asserts the names.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from types import ModuleType
-from typing import Any, Generic
+from inspect import signature
+from typing import Any, Generic, ParamSpec, Protocol
 from urllib.parse import urlencode
 
 from attrs import evolve, field, frozen
@@ -25,100 +25,122 @@ from runpod_queue_api.types import UNSET, Unset
 from typing_extensions import TypeVar
 
 from runpod_typed._codecs import json
-from runpod_typed._core import responses as job_answers
+from runpod_typed._core.responses import read_job, read_stream_page
 from runpod_typed._models import health, jobs
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed._models.secret import Secret
+from runpod_typed._models.validation import Reader, ValidationError
+from runpod_typed._models.validators import warn_caller
 from runpod_typed._transport.messages import HttpRequest
-from runpod_typed.errors import PayloadTooLargeError
+from runpod_typed.errors import ConfigurationError, PayloadTooLargeError
 
+P = ParamSpec("P")
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+ModelT = TypeVar("ModelT")
+ModelT_co = TypeVar("ModelT_co", covariant=True)
+
+
+class GeneratedOperation(Protocol[P, ModelT_co]):
+    """A module of ``runpod_queue_api.api``: its parameters, and the model of its successful responses."""
+
+    @property
+    def __name__(self) -> str: ...
+    @property
+    def _get_kwargs(self) -> Callable[P, dict[str, Any]]: ...
+    @property
+    def _read_success(self) -> Callable[[int, Any], ModelT_co]: ...
 
 
 @frozen(kw_only=True)
 class Operation(Generic[T_co]):
-    """One operation of the API.
-
-    Attributes:
-        name: Its operationId in the specification.
-        kind: What repeating it means.
-        read: Decoded JSON to what people see; ValidationError where it does not fit.
-        model: The generated model of its 200 answer, which `read` goes through.
-        returns_job: Whether a body that describes a job is an answer, whatever the HTTP status.
-    """
+    """One operation of the API."""
 
     name: str
+    """The operationId in the specification."""
     kind: OperationKind
+    """The rule for repeating it."""
     read: Callable[[object], T_co]
-    model: type
+    """Reads decoded JSON, or raises ValidationError."""
     returns_job: bool = False
+    """Whether a body that describes a job is a result, whatever the HTTP status."""
 
     @property
     def payload_cap(self) -> int | None:
-        """Bytes that a request's body may have; None where no cap is known."""
+        """Bytes that the body of a request may have, or None if no cap is known."""
         return wire.PAYLOAD_CAPS.get(self.name)
+
+
+@frozen
+class LongPoll:
+    """The time that a server is asked to hold its response, and its range."""
+
+    milliseconds: int
+    least: int
+    most: int
+    target_for: Callable[[int], str] = field(eq=False, repr=False)
 
 
 @frozen(kw_only=True)
 class Request(Generic[T_co]):
-    """One call of an operation, ready to be sent.
-
-    Attributes:
-        operation: What is asked.
-        endpoint_id: Of whom.
-        http: What is sent.
-        hold_ms: Milliseconds that the server is asked to hold its answer; None where it is not asked to.
-    """
+    """One call of an operation, ready to be sent."""
 
     operation: Operation[T_co]
     endpoint_id: str
     http: HttpRequest
-    hold_ms: int | None = None
-    _target_for: Callable[[int], str] | None = field(default=None, alias="target_for", eq=False, repr=False)
+    _long_poll: LongPoll | None = None
+
+    @property
+    def hold_ms(self) -> int | None:
+        """Milliseconds that the server is asked to hold its response, or None if it is not asked to."""
+        return None if self._long_poll is None else self._long_poll.milliseconds
 
     def held_within(self, seconds: float) -> Request[T_co]:
-        """The request for an attempt of so many seconds.
+        """Return the request for an attempt of the given length.
 
-        An answer that is held beyond its attempt's end is lost, and with it the id of a new job or the chunks of a
-        stream: after a pause, or a wait for its turn, an attempt may be shorter than the hold was meant for.
+        A response that is held beyond the end of its attempt is lost, and with it the id of a new job or the chunks of
+        a stream: after a pause, or a wait for the rate limit, an attempt may be shorter than the hold was meant for.
         """
-        if self.hold_ms is None or self._target_for is None or self.hold_ms <= (seconds - _HOLD_MARGIN) * 1000:
+        poll = self._long_poll
+        if poll is None or poll.milliseconds <= (seconds - _HOLD_MARGIN) * 1000:
             return self
-        hold_ms = max(wire.WAIT_MIN_MS, int((seconds - _SHORTENED_HOLD_MARGIN) * 1000))
-        if hold_ms >= self.hold_ms:
+        hold_ms = max(poll.least, int((seconds - _SHORTENED_HOLD_MARGIN) * 1000))
+        if hold_ms >= poll.milliseconds:
             return self
-        return evolve(self, hold_ms=hold_ms, http=evolve(self.http, target=self._target_for(hold_ms)))
+        target = poll.target_for(hold_ms)
+        return evolve(self, long_poll=evolve(poll, milliseconds=hold_ms), http=evolve(self.http, target=target))
 
 
-# Seconds for the way to and fro: what holds that were chosen for an attempt leave at least, and what shortened ones do.
+# Seconds for the way to and fro: the least that a hold chosen for an attempt leaves, and what a shortened one leaves.
 _HOLD_MARGIN = 0.05
 _SHORTENED_HOLD_MARGIN = 1.0
 
 
 def _operation(
-    module: ModuleType,
+    generated: GeneratedOperation[..., ModelT],
     kind: OperationKind,
-    read: Callable[[object], T_co],
-    model: type,
+    read: Reader[ModelT, T],
     *,
     returns_job: bool = False,
-) -> Operation[T_co]:
-    # The generator names a module after its operationId.
-    name = module.__name__.rpartition(".")[2]
-    return Operation(name=name, kind=kind, read=read, model=model, returns_job=returns_job)
+) -> Operation[T]:
+    return Operation(name=_name(generated), kind=kind, read=read, returns_job=returns_job)
 
 
-RUN = _operation(run, OperationKind.SUBMIT, job_answers.read_job, models.Job)
-RUN_SYNC = _operation(run_sync, OperationKind.SUBMIT, job_answers.read_job, models.Job, returns_job=True)
-STATUS = _operation(get_status, OperationKind.READ, job_answers.read_job, models.Job, returns_job=True)
-STATUS_SYNC = _operation(get_status_sync, OperationKind.READ, job_answers.read_job, models.Job, returns_job=True)
-STREAM = _operation(stream, OperationKind.DRAIN, job_answers.read_stream_page, models.StreamAnswer)
-CANCEL = _operation(cancel, OperationKind.CANCEL, job_answers.read_job, models.Job)
-RETRY = _operation(retry, OperationKind.REQUEUE, job_answers.read_job, models.Job)
-HEALTH = _operation(get_health, OperationKind.READ, health.read_health, models.EndpointHealth)
-METRICS = _operation(get_metrics, OperationKind.READ, health.read_metrics, models.EndpointMetrics)
-REQUESTS = _operation(get_requests, OperationKind.READ, health.read_requests, models.EndpointRequests)
-PURGE = _operation(purge_queue, OperationKind.PURGE, health.read_purge_result, models.PurgeResult)
+def _name(generated: GeneratedOperation[..., object]) -> str:
+    return generated.__name__.rpartition(".")[2]  # the generator names a module after its operationId
+
+
+RUN = _operation(run, OperationKind.SUBMIT, read_job)
+RUN_SYNC = _operation(run_sync, OperationKind.SUBMIT, read_job, returns_job=True)
+STATUS = _operation(get_status, OperationKind.READ, read_job, returns_job=True)
+STATUS_SYNC = _operation(get_status_sync, OperationKind.READ, read_job, returns_job=True)
+STREAM = _operation(stream, OperationKind.DRAIN, read_stream_page)
+CANCEL = _operation(cancel, OperationKind.CANCEL, read_job)
+RETRY = _operation(retry, OperationKind.REQUEUE, read_job)
+HEALTH = _operation(get_health, OperationKind.READ, health.read_health)
+METRICS = _operation(get_metrics, OperationKind.READ, health.read_metrics)
+REQUESTS = _operation(get_requests, OperationKind.READ, health.read_requests)
+PURGE = _operation(purge_queue, OperationKind.PURGE, health.read_purge_result)
 
 
 def submit(endpoint_id: str, body: models.RunRequest) -> Request[jobs.JobState[Any]]:
@@ -136,7 +158,7 @@ def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int |
         if oversize_error(plain) is None:
             return plain
     wait = wire.WAIT_MIN_MS if hold_ms is None else hold_ms
-    held = _held(RUN_SYNC, endpoint_id, lambda ms: run_sync._get_kwargs(endpoint_id, body=body, wait=ms), wait)
+    held = _held(RUN_SYNC, endpoint_id, lambda ms: run_sync._get_kwargs(endpoint_id, body=body, wait=ms), wait, _WAIT)
     return _with_credentials(body, held)
 
 
@@ -149,13 +171,15 @@ def look(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request
 def hold(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[jobs.JobState[Any]]:
     """Ask where a job stands, and hold the answer until it has ended, `wait_ms` at most."""
     return _held(
-        STATUS_SYNC, endpoint_id, lambda ms: get_status_sync._get_kwargs(endpoint_id, job_id, wait=ms), wait_ms
+        STATUS_SYNC, endpoint_id, lambda ms: get_status_sync._get_kwargs(endpoint_id, job_id, wait=ms), wait_ms, _WAIT
     )
 
 
 def drain(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[jobs.StreamPage]:
     """Take what a job has yielded since the last time; hold the answer until there is something, `wait_ms` at most."""
-    return _held(STREAM, endpoint_id, lambda ms: stream._get_kwargs(endpoint_id, job_id, wait=ms), wait_ms)
+    return _held(
+        STREAM, endpoint_id, lambda ms: stream._get_kwargs(endpoint_id, job_id, wait=ms), wait_ms, _STREAM_WAIT
+    )
 
 
 def cancel_job(endpoint_id: str, job_id: str) -> Request[jobs.JobState[Any]]:
@@ -188,23 +212,72 @@ def purge(endpoint_id: str) -> Request[health.PurgeResult]:
     return _request(PURGE, endpoint_id, purge_queue._get_kwargs(endpoint_id))
 
 
+_WAIT = (wire.WAIT_MIN_MS, wire.WAIT_MAX_MS)
+_STREAM_WAIT = (wire.STREAM_WAIT_MIN_MS, wire.STREAM_WAIT_MAX_MS)
+
+
+_KINDS = {"get": OperationKind.READ, "put": OperationKind.CANCEL, "delete": OperationKind.CANCEL}
+
+
+def generated_request(generated: GeneratedOperation[P, ModelT], *args: P.args, **kwargs: P.kwargs) -> Request[ModelT]:
+    """Build a request of any generated operation, whose result is the generated model.
+
+    Raises:
+        ConfigurationError: An argument cannot be sent.
+    """
+    build, name = generated._get_kwargs, _name(generated)
+    arguments = signature(build).bind(*args, **kwargs).arguments
+    endpoint_id = str(next(iter(arguments.values()), ""))  # the first parameter of each path
+    built = build(*args, **kwargs)
+    kind = _KINDS.get(built["method"], OperationKind.PURGE)  # a POST may do something once more
+
+    def read(data: object) -> ModelT:
+        try:
+            return generated._read_success(HTTPStatus.OK, data)
+        except KeyError as error:
+            raise ValidationError(f"the field {error} is missing") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValidationError(f"a field has the wrong kind of value ({error})") from error
+
+    return _request(Operation(name=name, kind=kind, read=read), endpoint_id, built)
+
+
 def _request(
-    operation: Operation[T_co],
-    endpoint_id: str,
-    kwargs: Mapping[str, Any],
-    hold_ms: int | None = None,
-    target_for: Callable[[int], str] | None = None,
+    operation: Operation[T_co], endpoint_id: str, kwargs: Mapping[str, Any], long_poll: LongPoll | None = None
 ) -> Request[T_co]:
-    content = kwargs.get("json")
-    body = None if content is None else json.encode(content)
-    method: str = kwargs["method"].upper()
-    return Request(
-        operation=operation,
-        endpoint_id=endpoint_id,
-        http=HttpRequest(method=method, target=_target(kwargs), body=body),
-        hold_ms=hold_ms,
-        target_for=target_for,
+    if operation.name in wire.DEPRECATED_OPERATIONS:
+        message = f"The operation {operation.name} is deprecated and will be removed from the API."
+        warn_caller(message, DeprecationWarning)
+    content = kwargs.get(_JSON)
+    http = HttpRequest(
+        method=kwargs["method"].upper(),
+        target=_target(kwargs),
+        body=None if content is None else json.encode(content),
+        headers=tuple(_headers(operation.name, kwargs)),
     )
+    return Request(operation=operation, endpoint_id=endpoint_id, http=http, long_poll=long_poll)
+
+
+# The parts of a request that the generated code builds, and that are sent. Any other part is refused.
+_JSON = "json"
+_SENT = frozenset({"method", "url", "params", _JSON, "headers", "cookies"})
+_JSON_TYPE = "application/json"
+_HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
+
+
+def _headers(name: str, kwargs: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the headers that the generated code builds, beyond the type of a JSON body, which each body has."""
+    given = {key: str(value) for key, value in (kwargs.get("headers") or {}).items()}
+    body_type = given.pop("Content-Type", _JSON_TYPE)
+    unsent = sorted(kwargs.keys() - _SENT) or ([] if body_type == _JSON_TYPE else [body_type])
+    if unsent:
+        raise ConfigurationError(f"{name} has a part that this client cannot send: {', '.join(unsent)}.")
+    if cookies := kwargs.get("cookies"):
+        given["Cookie"] = "; ".join(f"{key}={value}" for key, value in cookies.items())
+    for key, value in given.items():
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ConfigurationError(f"The header {key} of {name} has a character that a header cannot hold.")
+        yield key.encode(), value.encode()
 
 
 def _with_credentials(body: models.RunRequest, request: Request[T_co]) -> Request[T_co]:
@@ -216,12 +289,16 @@ def _with_credentials(body: models.RunRequest, request: Request[T_co]) -> Reques
 
 
 def _held(
-    operation: Operation[T_co], endpoint_id: str, build: Callable[[int], Mapping[str, Any]], hold_ms: int
+    operation: Operation[T_co],
+    endpoint_id: str,
+    build: Callable[[int], Mapping[str, Any]],
+    hold_ms: int,
+    bounds: tuple[int, int],
 ) -> Request[T_co]:
-    def target_for(milliseconds: int) -> str:
-        return _target(build(milliseconds))
-
-    return _request(operation, endpoint_id, build(hold_ms), hold_ms, target_for)
+    least, most = bounds
+    hold_ms = min(max(least, hold_ms), most)
+    long_poll = LongPoll(hold_ms, least, most, lambda milliseconds: _target(build(milliseconds)))
+    return _request(operation, endpoint_id, build(hold_ms), long_poll)
 
 
 def _target(kwargs: Mapping[str, Any]) -> str:
@@ -230,9 +307,9 @@ def _target(kwargs: Mapping[str, Any]) -> str:
     return f"{target}?{_query(*query.items())}" if query else target
 
 
-@lru_cache(maxsize=256)  # most looks ask for the same
-def _query(*items: tuple[str, int]) -> str:
-    return urlencode(items)
+@lru_cache(maxsize=256)  # most polls ask for the same
+def _query(*items: tuple[str, Any]) -> str:
+    return urlencode(items, doseq=True)
 
 
 def oversize_error(request: Request[Any]) -> PayloadTooLargeError | None:

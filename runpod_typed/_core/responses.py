@@ -1,36 +1,39 @@
-"""What the API answers about a job, read by the generated models into what people see."""
+"""Responses about jobs, read through the generated models into the classes that people see."""
 
 from __future__ import annotations
 
-from typing import Any, assert_never, cast
+from collections.abc import Mapping
+from typing import Any, assert_never, assert_type
 
-from runpod_queue_api import models
+from runpod_queue_api import models, wire
 from runpod_queue_api.types import Unset
 
 from runpod_typed._codecs.json import decode_leaving
 from runpod_typed._models.jobs import JobState, JobStatus, StreamChunk, StreamPage
 from runpod_typed._models.validation import (
+    Reader,
     ValidationError,
     as_any,
+    as_array,
     as_count,
     as_object,
     as_optional_int,
-    as_optional_text,
-    as_text,
-    kind_of,
+    as_optional_string,
+    as_string,
     parse,
     read_only,
+    reads,
 )
 
 
-def read_status(value: object) -> JobStatus:
-    """A status from a generated model's attribute: known ones by name, the rest as they came."""
+def read_status(value: models.KnownJobStatus | str) -> JobStatus:
+    """Return the status of a generated model; an unknown one is kept as it came."""
     if isinstance(value, models.KnownJobStatus):
         return _known_status(value)
-    return JobStatus(as_text(as_any(value), "the status"))
+    return JobStatus(as_string(value, "the status"))
 
 
-# One case a status, so that a type checker points here when the specification gains one.
+# One case for each status, so that a type checker points here when the specification gains one.
 def _known_status(known: models.KnownJobStatus) -> JobStatus:
     match known:
         case models.KnownJobStatus.IN_QUEUE:
@@ -51,14 +54,13 @@ def _known_status(known: models.KnownJobStatus) -> JobStatus:
             assert_never(known)
 
 
-def read_job(data: object) -> JobState[Any]:
-    """A job from decoded JSON, its output as it came; ValidationError where it is none."""
-    raw = as_object(data, "the answer")
-    job = parse(models.Job, raw)
+@reads(models.Job, wire.JOB_OUTPUT_KEY)
+def read_job(job: models.Job, raw: Mapping[str, Any]) -> JobState[Any]:
+    """Return a job, its output as it came."""
     status = read_status(job.status)
-    output = as_any(job.output)
+    output = raw.get(wire.JOB_OUTPUT_KEY)
     return JobState(
-        id=as_text(as_any(job.id), "the job's id"),
+        id=as_string(job.id, "the job's id"),
         status=status,
         # Until the end, a worker's progress stands in the place of the output.
         output=output if status is JobStatus.COMPLETED else None,
@@ -67,14 +69,14 @@ def read_job(data: object) -> JobState[Any]:
         delay_time_ms=as_optional_int(job.delay_time, "the delay time"),
         execution_time_ms=as_optional_int(job.execution_time, "the execution time"),
         retries=as_count(job.retries, "the number of retries"),
-        worker_id=as_optional_text(job.worker_id, "the worker's id"),
+        worker_id=as_optional_string(job.worker_id, "the worker's id"),
         raw=read_only(raw),
     )
 
 
 def read_completed_job(body: bytes) -> JobState[Any] | None:
-    """A COMPLETED job from an answer's body, its output left as text; None where the body is to be decoded whole."""
-    data = decode_leaving(body, _OUTPUT)
+    """Return a COMPLETED job, its output left as JSON text, or None if the body is to be decoded whole."""
+    data = decode_leaving(body, wire.JOB_OUTPUT_KEY)
     if data is None:
         return None
     try:
@@ -84,42 +86,35 @@ def read_completed_job(body: bytes) -> JobState[Any] | None:
     return state if state.status is JobStatus.COMPLETED else None
 
 
-(_OUTPUT,) = models.Job("", "", output="").to_dict().keys() - models.Job("", "").to_dict().keys()
-
-
 def _plain_error(error: models.ErrorObject | list[Any] | str | Unset) -> Any:
     return error.to_dict() if isinstance(error, models.ErrorObject) else as_any(error)
 
 
-def read_chunk(data: object) -> StreamChunk[Any]:
-    """One chunk from decoded JSON, its output as it came; ValidationError where it is none."""
-    raw = as_object(data, "a chunk")
-    chunk = parse(models.StreamChunk, raw)
-    metrics = as_any(chunk.metrics)
+@reads(models.StreamChunk, wire.CHUNK_OUTPUT_KEY)
+def read_chunk(chunk: models.StreamChunk, raw: Mapping[str, Any]) -> StreamChunk[Any]:
+    """Return one chunk, its output as it came."""
+    metrics = chunk.metrics
     return StreamChunk(
-        output=as_any(chunk.output),
-        metrics=None if metrics is None else read_only(metrics.to_dict()),
+        output=raw.get(wire.CHUNK_OUTPUT_KEY),
+        metrics=None if isinstance(metrics, Unset) else read_only(metrics.to_dict()),
         raw=read_only(raw),
     )
 
 
-(_CHUNKS,) = models.StreamAnswer(stream=[]).to_dict()
-
-
-def read_stream_page(data: object) -> StreamPage:
-    """One stream answer from decoded JSON, in either of its known forms; ValidationError where it is neither."""
-    if isinstance(data, list):  # the documents' example; the platform answers with an object
-        return StreamPage(status=None, chunks=_chunks(cast("list[object]", data)))
-    raw = as_object(data, "the answer")
-    # One by one: the model as a whole would refuse them all for a null in one of them, and they would be gone.
-    page = parse(models.StreamAnswer, {name: item for name, item in raw.items() if name != _CHUNKS})
+def _read_stream_page(data: object) -> StreamPage:
+    """Return one response of a stream, in either of its known forms."""
+    if isinstance(data, list):  # the documents' example; the platform responds with an object
+        return StreamPage(status=None, chunks=_chunks(data))
+    raw = as_object(data, "the response")
+    # Chunks are read one by one: the model as a whole would refuse them all for a null in one of them.
+    page = parse(models.StreamAnswer, raw, wire.STREAM_CHUNKS_KEY)
+    assert_type(page.stream, "list[models.StreamChunk] | Unset")
     status = None if isinstance(page.status, Unset) else read_status(page.status)
-    return StreamPage(status=status, chunks=_chunks(raw.get(_CHUNKS)))
+    return StreamPage(status=status, chunks=_chunks(raw.get(wire.STREAM_CHUNKS_KEY)))
 
 
 def _chunks(items: object) -> tuple[StreamChunk[Any], ...]:
-    if items is None:
-        return ()
-    if not isinstance(items, list):
-        raise ValidationError(f"the chunks must be an array, and are {kind_of(items)}")
-    return tuple(read_chunk(item) for item in cast("list[object]", items))
+    return tuple(read_chunk(item) for item in as_array(items, "the chunks"))
+
+
+read_stream_page = Reader[models.StreamAnswer | list[models.StreamChunk], StreamPage](_read_stream_page)

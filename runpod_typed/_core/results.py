@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from attrs import evolve
+from runpod_queue_api import wire
 from typing_extensions import TypeVar
 
 from runpod_typed._codecs.codec import Codec, decode_output
@@ -39,7 +40,7 @@ def was_cancelled(state: JobState[Any]) -> bool:
 
 def was_requeued(state: JobState[Any]) -> bool:
     """Whether queueing a failed job once more, whose answer was lost, has happened."""
-    return state.status not in {JobStatus.FAILED, JobStatus.TIMED_OUT}
+    return state.status not in wire.RETRYABLE_JOB_STATUSES
 
 
 def job_error(state: JobState[Any]) -> JobError | None:

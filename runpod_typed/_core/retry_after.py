@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from runpod_queue_api import wire
+
 _LONGEST = timedelta(days=7).total_seconds()
 _LONGEST_DATE = 64  # characters
 
@@ -32,10 +34,11 @@ def parse_retry_after(headers: Mapping[str, str], *, wall_clock: datetime) -> fl
     """
     values = {name.lower(): value for name, value in headers.items()}
     milliseconds = _number(values.get("retry-after-ms", ""))
+    now = _http_date(values.get("date", "")) or wall_clock
     asked = (
         None if milliseconds is None else milliseconds / 1000,
-        _seconds(values.get("retry-after", ""), _http_date(values.get("date", "")) or wall_clock),
-        *_spent_windows(values.get("ratelimit", "")),
+        *(_seconds(values.get(name, ""), now) for name in wire.RETRY_AFTER_HEADERS),
+        *(seconds for name in wire.RATE_LIMIT_HEADERS for seconds in _spent_windows(values.get(name, ""))),
     )
     return max((seconds for seconds in asked if seconds is not None and 0 <= seconds <= _LONGEST), default=None)
 

@@ -11,14 +11,14 @@ from runpod_queue_api.types import Unset
 
 from runpod_typed._models.validation import (
     ValidationError,
-    as_any,
+    as_array,
     as_count,
+    as_int,
     as_object,
-    as_optional_text,
-    as_text,
-    kind_of,
-    parse,
+    as_optional_string,
+    as_string,
     read_only,
+    reads,
 )
 
 
@@ -129,12 +129,11 @@ class PurgeResult:
         return dict(self.raw)
 
 
-def read_health(data: object) -> EndpointHealth:
-    """An endpoint's health from decoded JSON; ValidationError where it is none."""
-    raw = as_object(data, "the answer")
-    model = parse(models.EndpointHealth, raw)
+@reads(models.EndpointHealth)
+def read_health(model: models.EndpointHealth, raw: Mapping[str, Any]) -> EndpointHealth:
+    """Return an endpoint's health."""
     if raw and model.additional_properties == raw:
-        raise ValidationError("the answer tells neither of jobs nor of workers")
+        raise ValidationError("the response tells neither of jobs nor of workers")
     # A generated model takes an empty array for an object without fields.
     for name, value in model.to_dict().items():
         if isinstance(value, Mapping):
@@ -142,35 +141,30 @@ def read_health(data: object) -> EndpointHealth:
     return EndpointHealth(jobs=_job_counts(model.jobs), workers=_worker_counts(model.workers), raw=read_only(raw))
 
 
-def read_metrics(data: object) -> EndpointMetrics:
-    """An endpoint's metrics from decoded JSON; ValidationError where they are none."""
-    raw = as_object(data, "the answer")
-    model = parse(models.EndpointMetrics, raw)
-    ready = as_any(model.ready_workers)
-    if ready is not None and not isinstance(ready, list):
-        raise ValidationError(f"the ready workers must be an array, and are {kind_of(ready)}")
-    names = cast("list[object]", ready or [])
+@reads(models.EndpointMetrics)
+def read_metrics(model: models.EndpointMetrics, raw: Mapping[str, Any]) -> EndpointMetrics:
+    """Return an endpoint's metrics."""
+    ready: list[str] | Unset = model.ready_workers
+    names = cast("list[str]", as_array(ready, "the ready workers"))
     return EndpointMetrics(
         workers=_worker_counts(model.workers),
-        ready_workers=tuple(as_text(name, "a ready worker's id") for name in names),
+        ready_workers=tuple(as_string(name, "a ready worker's id") for name in names),
         raw=read_only(raw),
     )
 
 
-def read_requests(data: object) -> Mapping[str, Any]:
-    """What the requests operation says, whose shape nobody documents: any JSON object."""
-    raw = as_object(data, "the answer")
-    parse(models.EndpointRequests, raw)
+@reads(models.EndpointRequests)
+def read_requests(_model: models.EndpointRequests, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the recent requests, whose form is not documented: any JSON object."""
     return read_only(raw)
 
 
-def read_purge_result(data: object) -> PurgeResult:
-    """A purge's result from decoded JSON; ValidationError where it is none."""
-    raw = as_object(data, "the answer")
-    model = parse(models.PurgeResult, raw)
+@reads(models.PurgeResult)
+def read_purge_result(model: models.PurgeResult, raw: Mapping[str, Any]) -> PurgeResult:
+    """Return a purge's result."""
     return PurgeResult(
-        removed=as_count(model.removed, "the number of removed jobs"),
-        status=as_optional_text(model.status, "the purge's status"),
+        removed=as_int(model.removed, "the number of removed jobs"),
+        status=as_optional_string(model.status, "the purge's status"),
         raw=read_only(raw),
     )
 

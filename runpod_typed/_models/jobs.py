@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Generic, cast
 
 from attrs import field, fields, frozen
+from runpod_queue_api import wire
 from typing_extensions import TypeVar
 
 from runpod_typed._codecs.codec import Codec
@@ -60,12 +61,12 @@ class JobStatus(StrEnum):
     @property
     def is_terminal(self) -> bool:
         """Whether the job has ended: nothing but a retry changes it any more."""
-        return self in _TERMINAL
+        return self in wire.FINAL_JOB_STATUSES
 
     @property
     def is_running(self) -> bool:
         """Whether a worker has the job right now."""
-        return self in _RUNNING
+        return self in wire.RUNNING_JOB_STATUSES
 
     @classmethod
     def _missing_(cls, value: object) -> JobStatus | None:
@@ -78,10 +79,6 @@ class JobStatus(StrEnum):
         unknown._name_ = value
         unknown._value_ = value
         return unknown
-
-
-_TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.TIMED_OUT})
-_RUNNING = frozenset({JobStatus.IN_PROGRESS, JobStatus.RUNNING})
 
 
 def _plain(value: Any) -> Any:

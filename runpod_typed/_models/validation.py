@@ -1,22 +1,23 @@
-"""Reading decoded JSON into our own types: what is allowed to be absent is, and nothing else is believed.
+"""Reading decoded JSON through the generated models into our own classes.
 
-The generated models take whatever comes; the checks stand here, once.
+The generated models take any value; the checks are here, once. Readers declare the types of the models' fields, so that
+a type checker points at each reader of a field that changes in the specification.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, Self, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, Protocol, Self, cast
 
 from attrs import frozen
-from runpod_queue_api.types import Unset
+from runpod_queue_api.types import UNSET, Unset
 from typing_extensions import TypeVar
 
 from runpod_typed._codecs.json import JSONText
 
 
 class ValidationError(ValueError):
-    """An answer is JSON, and not what the specification says."""
+    """A response is JSON, and not what the specification says."""
 
 
 class Model(Protocol):
@@ -24,20 +25,55 @@ class Model(Protocol):
 
     @classmethod
     def from_dict(cls, src_dict: Mapping[str, Any], /) -> Self:
-        """The model from decoded JSON; KeyError, TypeError and the like where it does not fit."""
+        """Return the model of decoded JSON, or raise KeyError, TypeError and the like if it does not fit."""
         ...
 
 
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 ModelT = TypeVar("ModelT", bound=Model)
+ModelT_contra = TypeVar("ModelT_contra", contravariant=True)
 
 
-def parse(model: type[ModelT], value: object) -> ModelT:
-    """The generated model of a decoded answer. A null is read like an absent field.
+@frozen
+class Reader(Generic[ModelT_contra, T_co]):
+    """Reads decoded JSON into a class of ours, by way of a generated model.
+
+    The model is part of the type, so that a type checker compares it with what an operation responds with.
+    """
+
+    read: Callable[[object], T_co]
+
+    def __call__(self, data: object) -> T_co:
+        """Return what the JSON says, or raise ValidationError."""
+        return self.read(data)
+
+
+def reads(model: type[ModelT], *opaque: str) -> Callable[[Callable[[ModelT, Mapping[str, Any]], T]], Reader[ModelT, T]]:
+    """Make a reader of a function that is given the model and the JSON object that it was parsed from.
+
+    Args:
+        model: The generated model.
+        opaque: The fields whose values are any JSON: the model gets none of them, whatever type it declares.
+    """
+
+    def make(convert: Callable[[ModelT, Mapping[str, Any]], T]) -> Reader[ModelT, T]:
+        def read(data: object) -> T:
+            raw = as_object(data, "the response")
+            return convert(parse(model, raw, *opaque), raw)
+
+        return Reader(read)
+
+    return make
+
+
+def parse(model: type[ModelT], raw: Mapping[str, Any], *opaque: str) -> ModelT:
+    """Return the generated model of a JSON object. A null is read like an absent field.
 
     Raises:
-        ValidationError: It is no object, or not the model's.
+        ValidationError: It does not fit the model.
     """
-    present = {name: item for name, item in as_object(value, "the answer").items() if item is not None}
+    present = {name: UNSET if name in opaque else item for name, item in raw.items() if item is not None}
     try:
         return model.from_dict(present)
     except KeyError as error:
@@ -47,23 +83,33 @@ def parse(model: type[ModelT], value: object) -> ModelT:
 
 
 def as_object(value: object, what: str) -> Mapping[str, Any]:
-    """The value, which must be a JSON object."""
+    """Return the value, which must be a JSON object."""
     if type(value) is not dict and not isinstance(value, Mapping):  # mostly a dict, and that is seen much faster
         raise ValidationError(f"{what} must be an object, and is {kind_of(value)}")
     return cast("Mapping[str, Any]", value)
 
 
-def as_text(value: object, what: str) -> str:
-    """The value, which must be a text that is not empty."""
-    if not isinstance(value, str) or not value:
-        raise ValidationError(f"{what} must be a text that is not empty, and is {kind_of(value)}")
-    if not is_sendable(value):
+def as_array(value: object, what: str) -> list[object]:
+    """Return the value, which must be an array; an empty one if it is absent or null."""
+    if value is None or isinstance(value, Unset):
+        return []
+    if not isinstance(value, list):
+        raise ValidationError(f"{what} must be an array, and is {kind_of(value)}")
+    return cast("list[object]", value)
+
+
+def as_string(value: str, what: str) -> str:
+    """Return the value, which must be a string that is not empty."""
+    came: object = value
+    if not isinstance(came, str) or not came:
+        raise ValidationError(f"{what} must be a string that is not empty, and is {kind_of(came)}")
+    if not is_sendable(came):
         raise ValidationError(f"{what} has a lone surrogate, which cannot be sent back")
-    return value
+    return came
 
 
 def is_sendable(text: str) -> bool:
-    """Whether a text can be put into UTF-8: JSON may bring lone surrogates, and Python may hold them."""
+    """Return whether a string can be encoded as UTF-8: JSON may bring lone surrogates, and Python may hold them."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -71,39 +117,44 @@ def is_sendable(text: str) -> bool:
     return True
 
 
-def as_optional_text(value: object, what: str) -> str | None:
-    """The value, a text; None where it is absent or null."""
-    if value is None or isinstance(value, Unset):
+def as_optional_string(value: str | Unset | None, what: str) -> str | None:
+    """Return the value, a string, or None if it is absent or null."""
+    came: object = value
+    if came is None or isinstance(came, Unset):
         return None
-    if not isinstance(value, str):
-        raise ValidationError(f"{what} must be a text, and is {kind_of(value)}")
-    return value
+    if not isinstance(came, str):
+        raise ValidationError(f"{what} must be a string, and is {kind_of(came)}")
+    return came
 
 
-def as_optional_int(value: object, what: str) -> int | None:
-    """The value, a whole number (a fraction of a millisecond is dropped); None where it is absent or null."""
-    if value is None or isinstance(value, Unset):
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValidationError(f"{what} must be a number, and is {kind_of(value)}")
+def as_int(value: int, what: str) -> int:
+    """Return the value, a whole number; a fraction is dropped."""
+    came: object = value
+    if isinstance(came, bool) or not isinstance(came, int | float):
+        raise ValidationError(f"{what} must be a number, and is {kind_of(came)}")
     try:
-        return int(value)
+        return int(came)
     except (ValueError, OverflowError) as error:  # NaN, Infinity
         raise ValidationError(f"{what} must be a finite number") from error
 
 
-def as_count(value: object, what: str) -> int:
-    """The value, a whole number; 0 where it is absent or null."""
+def as_optional_int(value: int | Unset | None, what: str) -> int | None:
+    """Return the value, a whole number, or None if it is absent or null."""
+    return None if value is None or isinstance(value, Unset) else as_int(value, what)
+
+
+def as_count(value: int | Unset | None, what: str) -> int:
+    """Return the value, a whole number, or 0 if it is absent or null."""
     return as_optional_int(value, what) or 0
 
 
 def as_any(value: object) -> Any:
-    """The value, any JSON; None where it is absent."""
+    """Return the value, any JSON, or None if it is absent."""
     return None if isinstance(value, Unset) else value
 
 
 def kind_of(value: object) -> str:
-    """What a value is in JSON's own words, for messages."""
+    """Return the JSON name of a value's kind, for messages."""
     match value:
         case None:
             return "null"
@@ -114,9 +165,9 @@ def kind_of(value: object) -> str:
         case int() | float():
             return "a number"
         case "":
-            return "an empty text"
+            return "an empty string"
         case str():
-            return "a text"
+            return "a string"
         case Mapping():
             return "an object"
         case _:
@@ -143,10 +194,10 @@ class ReadOnlyJSON(Mapping[str, Any]):
         return repr(self.copy())
 
     def copy(self) -> dict[str, Any]:
-        """A plain dict with the same content."""
+        """Return a plain dict with the same content."""
         return dict(self)
 
 
 def read_only(value: Mapping[str, Any]) -> ReadOnlyJSON:
-    """The object behind a read-only face; it is copied one level deep."""
+    """Return a read-only view of the object, which is copied one level deep."""
     return value if isinstance(value, ReadOnlyJSON) else ReadOnlyJSON(dict(value))

@@ -98,7 +98,7 @@ class AsyncAiohttpTransport:
         response = await self._session.request(
             request.method,
             self._url(self._base_url + request.target),
-            headers=None if request.method == "GET" else _BODY_HEADERS,
+            headers=_decoded(request.headers) | ({} if request.method == "GET" else _BODY_HEADERS),
             data=_sendable(request.body),
             allow_redirects=False,
         )

@@ -30,8 +30,10 @@ POOL_SIZE = sum({limit.budget: limit.concurrent or 0 for limit in wire.OPERATION
 _COMMON_HEADERS = (
     (b"Accept", b"application/json"),
     (b"Accept-Encoding", b"gzip"),
-    (b"User-Agent", f"runpod-typed/{__version__}".encode()),
+    (b"User-Agent", f"runpod-typed/{__version__} (spec {wire.SPEC_VERSION})".encode()),
 )
+
+_KEY_HEADER, _KEY_PREFIX = wire.API_KEY_HEADER.encode(), wire.API_KEY_PREFIX.encode()
 
 BODY_TYPE = (b"Content-Type", b"application/json")
 
@@ -87,7 +89,8 @@ class ConnectionConfig:
         return [
             (b"Host", self.base_url.authority.encode()),
             *_COMMON_HEADERS,
-            (b"Authorization", b"Bearer " + self.api_key.reveal().encode()),
+            (_KEY_HEADER, _KEY_PREFIX + self.api_key.reveal().encode()),
+            *request.headers,
             *(_body_headers(request.body) if request.method != "GET" else ()),
         ]
 
@@ -178,7 +181,7 @@ def _read_base_url(text: str) -> BaseUrl | str:
 
 def openai_base_url(connection: ConnectionConfig, endpoint_id: str) -> str:
     """Where an endpoint's workers speak OpenAI's API."""
-    return connection.url(wire.OPENAI_BASE_PATH.format(endpoint_id=endpoint_id))
+    return connection.url(wire.OPENAI_BASE_PATH.format(endpoint_id))
 
 
 def is_loopback(host: str) -> bool:

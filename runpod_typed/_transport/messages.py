@@ -22,6 +22,8 @@ class HttpRequest:
     method: str
     target: str
     """The path below the base URL, with its query."""
+    headers: tuple[tuple[bytes, bytes], ...] = field(default=(), kw_only=True)
+    """Headers of the operation, beyond those of each request."""
     body: bytes | None = field(default=None, repr=False)  # may hold storage credentials
     credentials: tuple[Secret, ...] = ()
     """The secrets in the body, to be cut from errors where the server has sent them back."""

@@ -14,7 +14,7 @@ from runpod_typed.local._http import bad_request, json_response, read_json, read
 from runpod_typed.local._service import QueueService
 
 PAGE_SIZE: Final = 50
-BODY_CAP: Final = wire.PAYLOAD_CAPS["append_batch_requests"]
+BODY_CAP: Final = wire.BATCH_APPEND_MAX_BYTES
 
 
 class BatchRoutes:

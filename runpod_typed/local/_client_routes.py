@@ -106,7 +106,7 @@ class ClientRoutes:
         return json_response({"readyWorkers": ready, "workers": workers})
 
     async def _submit(self, request: Request, *, sync: bool) -> JobRecord:
-        body = await read_json(request, wire.PAYLOAD_CAPS["run_sync" if sync else "run"])
+        body = await read_json(request, wire.RUN_SYNC_MAX_BYTES if sync else wire.RUN_MAX_BYTES)
         try:
             submission = read_envelope(body)
         except InvalidEnvelopeError as error:

@@ -34,7 +34,7 @@ class OpenAIRoutes:
 
     async def forward(self, request: Request) -> Response:
         """Run a request as a job, and answer with its output."""
-        body = await read_json(request, wire.PAYLOAD_CAPS["run_sync"])
+        body = await read_json(request, wire.RUN_SYNC_MAX_BYTES)
         if not isinstance(body, dict):
             raise bad_request("the request body must be an object")
         question = cast("dict[str, object]", body)

@@ -16,7 +16,7 @@ from runpod_typed.local._worker_messages import read_result, split_chunk
 
 HOLD_SECONDS: Final = 30.0
 UNAUTHORIZED_PAUSE: Final = 1.0
-RESULT_CAP: Final = wire.PAYLOAD_CAPS["run_sync"]
+RESULT_CAP: Final = wire.RUN_SYNC_MAX_BYTES
 
 
 class WorkerRoutes:

@@ -64,7 +64,8 @@ def parameters(operation: Operation, kind: str) -> list[str]:
 def required_fields(name: str) -> dict[str, object]:
     """A value for each field that a schema cannot do without."""
     schema = mapping(SCHEMAS[name])
-    fields = {field: mapping(value) for field, value in mapping(schema.get("properties")).items()}
+    place = ("components", "schemas", name, "properties")
+    fields = {field: mapping(SPEC.find(SPEC.follow((*place, field)))) for field in mapping(schema.get("properties"))}
     kinds = {field: value.get("format", value.get("type")) for field, value in fields.items()}
     values: dict[Json, object] = {"array": [], "date-time": "2026-07-09T10:30:00+00:00", "integer": 1, "number": 1.5}
     return {field: values.get(kinds.get(field), "x") for field in map(str, sequence(schema.get("required")))}
@@ -82,11 +83,12 @@ def example_body(operation: Operation) -> dict[str, object]:
     if not given:
         return {}
     content = mapping(mapping(given["content"])["application/json"])
-    schema = mapping(content["schema"])
     example = mapping(next(iter(mapping(content["examples"]).values())))["value"]
-    if "$ref" in schema:
-        return {"body": model(str(schema["$ref"]).rpartition("/")[2]).from_dict(mapping(example))}
-    item = model(str(mapping(schema["items"])["$ref"]).rpartition("/")[2])
+    place = SPEC.follow((*operation.pointer, "requestBody", "content", "application/json", "schema"))
+    schema = mapping(SPEC.find(place))
+    if schema["type"] == "object":
+        return {"body": model(str(place[-1])).from_dict(mapping(example))}
+    item = model(str(SPEC.follow((*place, "items"))[-1]))
     return {"body": [item.from_dict(mapping(each)) for each in sequence(example)]}
 
 

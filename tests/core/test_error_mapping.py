@@ -172,9 +172,9 @@ def test_the_reason_is_found_wherever_it_stands(body: object, words: str) -> Non
         (b'{"id": "j', "no JSON ("),
         (b"\xff", "no JSON (not UTF-8"),
         (b"[" * 100_000, "no JSON (nested too deeply)"),
-        ([], "the answer must be an object, and is an array"),
+        ([], "the response must be an object, and is an array"),
         ({"id": "j"}, "the field 'status' is missing"),
-        ({"id": 7, "status": "FAILED"}, "the job's id must be a text that is not empty, and is a number"),
+        ({"id": 7, "status": "FAILED"}, "the job's id must be a string that is not empty, and is a number"),
     ],
 )
 def test_a_success_that_is_no_answer_says_what_came(body: object, reason: str) -> None:

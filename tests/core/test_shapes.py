@@ -1,27 +1,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from runpod_queue_api import models
-from runpod_queue_api.types import UNSET
+from runpod_queue_api.types import UNSET, Unset
 
 from runpod_typed._models.validation import (
     ReadOnlyJSON,
     ValidationError,
     as_any,
+    as_array,
     as_count,
+    as_int,
     as_object,
     as_optional_int,
-    as_optional_text,
-    as_text,
+    as_optional_string,
+    as_string,
     kind_of,
     parse,
     read_only,
+    reads,
 )
 from tests.core.calls import copies
 
@@ -42,34 +45,37 @@ def accepted_by(read: Callable[[Any, str], object]) -> list[object]:
 
 def test_each_reader_takes_its_own_kind_and_names_what_it_refuses() -> None:
     assert accepted_by(as_object) == [{"a": 1}]
-    assert accepted_by(as_text) == ["text"]
-    assert accepted_by(as_optional_text) == [None, "text", ""]
+    assert accepted_by(as_array) == [None, [1]]
+    assert accepted_by(as_string) == ["text"]
+    assert accepted_by(as_int) == [5, 1.5]
+    assert accepted_by(as_optional_string) == [None, "text", ""]
     assert accepted_by(as_optional_int) == [None, 5, 1.5]
     assert accepted_by(as_count) == [None, 5, 1.5]
 
 
 @pytest.mark.parametrize("value", [None, UNSET])
-def test_null_and_absent_are_the_same(value: object) -> None:
-    assert as_optional_text(value, "x") is None
+def test_null_and_absent_are_the_same(value: Unset | None) -> None:
+    assert as_optional_string(value, "x") is None
     assert as_optional_int(value, "x") is None
     assert as_count(value, "x") == 0
+    assert as_array(value, "x") == []
     assert as_any(value) is None
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_number_that_is_not_finite_counts_nothing(value: float) -> None:
     with pytest.raises(ValidationError, match="the delay must be a finite number"):
-        as_optional_int(value, "the delay")
+        as_optional_int(cast("int", value), "the delay")
 
 
 def test_a_fraction_of_a_millisecond_is_dropped_and_a_huge_number_kept() -> None:
-    assert as_optional_int(1.9, "x") == 1
+    assert as_optional_int(cast("int", 1.9), "x") == 1
     assert as_optional_int(10**4000, "x") == 10**4000
 
 
 def test_a_text_that_cannot_be_sent_back_is_no_text() -> None:
     with pytest.raises(ValidationError, match="lone surrogate"):
-        as_text("job-\ud83d", "the job's id")
+        as_string("job-\ud83d", "the job's id")
 
 
 @pytest.mark.parametrize(
@@ -80,8 +86,8 @@ def test_a_text_that_cannot_be_sent_back_is_no_text() -> None:
         (True, "a boolean"),
         (5, "a number"),
         (1.5, "a number"),
-        ("", "an empty text"),
-        ("text", "a text"),
+        ("", "an empty string"),
+        ("text", "a string"),
         ({}, "an object"),
         ([], "an array"),
     ],
@@ -105,9 +111,26 @@ def test_a_null_is_parsed_like_an_absent_field() -> None:
         (None, "must be an object, and is null"),
     ],
 )
-def test_what_does_not_fit_a_model_is_said_in_words(value: object, words: str) -> None:
+def test_names_what_does_not_fit_a_model(value: object, words: str) -> None:
+    @reads(models.Job)
+    def read(job: models.Job, raw: object) -> models.Job:
+        return job
+
     with pytest.raises(ValidationError, match=words):
-        parse(models.Job, value)
+        read(value)
+
+
+@pytest.mark.parametrize("output", [None, 5, "x", [1], {"id": 5}, {"nested": {"status": None}}])
+def test_gives_an_opaque_field_to_no_model(output: object) -> None:
+    """A specification may declare the type of an output: people get JSON all the same."""
+
+    @reads(models.EndpointMetrics, "workers")
+    def read(model: models.EndpointMetrics, raw: Mapping[str, Any]) -> tuple[object, object]:
+        return model.workers, raw["workers"]
+
+    model, came = read({"workers": output})
+    assert model is UNSET
+    assert came is output
 
 
 @pytest.mark.parametrize("value", [5, "text", True, [5], ["abc"], [[1]]])
@@ -170,7 +193,9 @@ def test_read_only_json_survives_copies_and_pickles() -> None:
     )
 )
 def test_no_json_makes_a_reader_raise_anything_but_its_own_error(value: object) -> None:
-    readers: list[Callable[[Any, str], object]] = [as_object, as_text, as_optional_text, as_optional_int, as_count]
+    readers: list[Callable[[Any, str], object]] = [
+        *(as_array, as_object, as_string, as_optional_string, as_int, as_optional_int, as_count),
+    ]
     for read in readers:
         refused(read, value)
     for model in (models.Job, models.StreamAnswer, models.EndpointHealth, models.PurgeResult, models.RunRequest):

@@ -119,8 +119,8 @@ EDITS: Final = {
         marker="          type: milliseconds",
     ),
     "a pattern that is none": Edit(
-        old="        pattern: ^[A-Za-z0-9_-]+$\n      example: gwp4kx5yd3nur1",
-        new="        pattern: '['\n      example: gwp4kx5yd3nur1",
+        old="        pattern: ^[A-Za-z0-9_-]+$\n        x-runpod-constants: { pattern: ENDPOINT_ID_PATTERN }",
+        new="        pattern: '['\n        x-runpod-constants: { pattern: ENDPOINT_ID_PATTERN }",
         reason="'[' is not a 'regex'",
         marker="        pattern: '['",
     ),

@@ -20,7 +20,7 @@ class BatchAppend:
     """Requests to add to a draft.
 
     Attributes:
-        requests (list[RunRequest]): The requests, each as for `run`.
+        requests (list[RunRequest]): Requests of a batch, each as for `run`; may be empty.
     """
 
     requests: list[RunRequest]
@@ -28,9 +28,11 @@ class BatchAppend:
 
     def to_dict(self) -> dict[str, Any]:
         requests = []
-        for requests_item_data in self.requests:
-            requests_item = requests_item_data.to_dict()
-            requests.append(requests_item)
+        for componentsschemas_batch_requests_item_data in self.requests:
+            componentsschemas_batch_requests_item = (
+                componentsschemas_batch_requests_item_data.to_dict()
+            )
+            requests.append(componentsschemas_batch_requests_item)
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -49,10 +51,12 @@ class BatchAppend:
         d = dict(src_dict)
         requests = []
         _requests = d.pop("requests")
-        for requests_item_data in _requests:
-            requests_item = RunRequest.from_dict(requests_item_data)
+        for componentsschemas_batch_requests_item_data in _requests:
+            componentsschemas_batch_requests_item = RunRequest.from_dict(
+                componentsschemas_batch_requests_item_data
+            )
 
-            requests.append(requests_item)
+            requests.append(componentsschemas_batch_requests_item)
 
         batch_append = cls(
             requests=requests,

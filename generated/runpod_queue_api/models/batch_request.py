@@ -10,7 +10,7 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.known_batch_request_status import KnownBatchRequestStatus
-from ..types import UNSET, Unset
+from ..types import UNSET, Unset, read_date_time
 
 T = TypeVar("T", bound="BatchRequest")
 
@@ -98,23 +98,19 @@ class BatchRequest:
 
         error = d.pop("error", UNSET)
 
-        from dateutil.parser import isoparse  # noqa: PLC0415
-
         _started_at = d.pop("startedAt", UNSET)
         started_at: datetime.datetime | Unset
         if isinstance(_started_at, Unset):
             started_at = UNSET
         else:
-            started_at = isoparse(_started_at)
-
-        from dateutil.parser import isoparse  # noqa: PLC0415
+            started_at = read_date_time(_started_at)
 
         _completed_at = d.pop("completedAt", UNSET)
         completed_at: datetime.datetime | Unset
         if isinstance(_completed_at, Unset):
             completed_at = UNSET
         else:
-            completed_at = isoparse(_completed_at)
+            completed_at = read_date_time(_completed_at)
 
         batch_request = cls(
             id=id,

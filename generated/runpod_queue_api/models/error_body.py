@@ -19,14 +19,13 @@ T = TypeVar("T", bound="ErrorBody")
 
 @_attrs_define
 class ErrorBody:
-    """The body of an error. Its properties are the places where the message may stand, likeliest first; which of them
-    comes depends on the part of the service that answers.
+    """The body of an error. Which field holds the message depends on the part of the service that answers.
 
-        Attributes:
-            error (ErrorObject | str | Unset): The message, or an object around it.
-            message (str | Unset): The message.
-            detail (str | Unset): The message, of a problem document (RFC 9457).
-            title (str | Unset): What kind of problem it is, of a problem document (RFC 9457).
+    Attributes:
+        error (ErrorObject | str | Unset): The message, or an object around it.
+        message (str | Unset): The message.
+        detail (str | Unset): The message, of a problem document (RFC 9457).
+        title (str | Unset): What kind of problem it is, of a problem document (RFC 9457).
     """
 
     error: ErrorObject | str | Unset = UNSET

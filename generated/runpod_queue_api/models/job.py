@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from typing_extensions import deprecated
 
 from ..models.known_job_status import KnownJobStatus
 from ..types import UNSET, Unset
@@ -52,7 +53,7 @@ class Job:
     retries: int | Unset = UNSET
     input_: Any | Unset = UNSET
     webhook: str | Unset = UNSET
-    gpu: str | Unset = UNSET
+    _gpu: str | Unset = _attrs_field(default=UNSET, alias="gpu")
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class Job:
 
         webhook = self.webhook
 
-        gpu = self.gpu
+        gpu = self._gpu
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -213,3 +214,13 @@ class Job:
 
     def __contains__(self, key: str) -> bool:
         return key in self.additional_properties
+
+    @property
+    @deprecated("The field `gpu` will be removed from the API.", category=None)
+    def gpu(self) -> str | Unset:
+        return self._gpu
+
+    @gpu.setter
+    @deprecated("The field `gpu` will be removed from the API.", category=None)
+    def gpu(self, value: str | Unset) -> None:
+        self._gpu = value

@@ -20,18 +20,17 @@ T = TypeVar("T", bound="RunRequest")
 
 @_attrs_define
 class RunRequest:
-    """What a job is started with. Its keys are the envelope: keys other than these are discarded by the service and never
-    reach the handler.
+    """What a job is started with. Keys other than these are discarded by the service and never reach the handler.
 
-        Attributes:
-            input_ (Any): What the handler gets as `job["input"]`: any JSON. **An empty object never reaches the handler**:
-                the worker drops it, and the job ends as a timeout minutes later.
-            webhook (str | Unset): Where to POST the finished job, see the webhook `jobFinished`.
-            webhook_v2 (str | Unset): A second form of `webhook`, which the vendor does not describe.
-            policy (ExecutionPolicy | Unset): How long a job may run and live, and how urgent it is. Overrides the
-                endpoint's settings.
-            s_3_config (S3Config | Unset): A bucket the worker may write its results to. Handed to the worker, never
-                answered with.
+    Attributes:
+        input_ (Any): What the handler gets as `job["input"]`: any JSON. **An empty object never reaches the handler**:
+            the worker drops it, and the job ends as a timeout minutes later.
+        webhook (str | Unset): Where to POST the finished job, see the webhook `jobFinished`.
+        webhook_v2 (str | Unset): A second form of `webhook`, which the vendor does not describe.
+        policy (ExecutionPolicy | Unset): How long a job may run and live, and how urgent it is. Overrides the
+            endpoint's settings.
+        s_3_config (S3Config | Unset): A bucket the worker may write its results to. Handed to the worker, never
+            answered with.
     """
 
     input_: Any

@@ -1,6 +1,5 @@
 # Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
 
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -29,9 +28,11 @@ def _get_kwargs(
     }
 
     _kwargs["json"] = []
-    for body_item_data in body:
-        body_item = body_item_data.to_dict()
-        _kwargs["json"].append(body_item)
+    for componentsschemas_batch_requests_item_data in body:
+        componentsschemas_batch_requests_item = (
+            componentsschemas_batch_requests_item_data.to_dict()
+        )
+        _kwargs["json"].append(componentsschemas_batch_requests_item)
 
     headers["Content-Type"] = "application/json"
 
@@ -48,32 +49,32 @@ def _parse_response(
         return response_200
 
     if response.status_code == 400:
-        response_400 = ErrorBody.from_dict(response.json())
+        response_400 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_400
 
     if response.status_code == 401:
-        response_401 = ErrorBody.from_dict(response.json())
+        response_401 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_401
 
     if response.status_code == 404:
-        response_404 = ErrorBody.from_dict(response.json())
+        response_404 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_404
 
     if response.status_code == 413:
-        response_413 = ErrorBody.from_dict(response.json())
+        response_413 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_413
 
     if response.status_code == 429:
-        response_429 = ErrorBody.from_dict(response.json())
+        response_429 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_429
 
     if response.status_code == 500:
-        response_500 = ErrorBody.from_dict(response.json())
+        response_500 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_500
 
@@ -82,7 +83,7 @@ def _parse_response(
         return response_502
 
     if 400 <= response.status_code <= 499:
-        response_4xx = ErrorBody.from_dict(response.json())
+        response_4xx = ErrorBody.from_dict(errors.read_error(response))
 
         return response_4xx
 
@@ -100,7 +101,7 @@ def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
 ) -> Response[Batch | ErrorBody | str]:
     return Response(
-        status_code=HTTPStatus(response.status_code),
+        status_code=response.status_code,
         content=response.content,
         headers=response.headers,
         parsed=_parse_response(client=client, response=response),
@@ -121,7 +122,7 @@ def sync_detailed(
 
     Args:
         endpoint_id (str):
-        body (list[RunRequest]): The requests, each as for `run`; may be empty.
+        body (list[RunRequest]): Requests of a batch, each as for `run`; may be empty.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -157,7 +158,7 @@ def sync(
 
     Args:
         endpoint_id (str):
-        body (list[RunRequest]): The requests, each as for `run`; may be empty.
+        body (list[RunRequest]): Requests of a batch, each as for `run`; may be empty.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -188,7 +189,7 @@ async def asyncio_detailed(
 
     Args:
         endpoint_id (str):
-        body (list[RunRequest]): The requests, each as for `run`; may be empty.
+        body (list[RunRequest]): Requests of a batch, each as for `run`; may be empty.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -222,7 +223,7 @@ async def asyncio(
 
     Args:
         endpoint_id (str):
-        body (list[RunRequest]): The requests, each as for `run`; may be empty.
+        body (list[RunRequest]): Requests of a batch, each as for `run`; may be empty.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -239,3 +240,10 @@ async def asyncio(
             body=body,
         )
     ).parsed
+
+
+def _read_success(status_code: int, data: Any) -> Batch:
+    """Read the decoded body of a successful response."""
+    response_200 = Batch.from_dict(data)
+
+    return response_200

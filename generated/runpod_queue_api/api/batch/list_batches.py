@@ -1,6 +1,5 @@
 # Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
 
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -60,27 +59,27 @@ def _parse_response(
         return response_200
 
     if response.status_code == 400:
-        response_400 = ErrorBody.from_dict(response.json())
+        response_400 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_400
 
     if response.status_code == 401:
-        response_401 = ErrorBody.from_dict(response.json())
+        response_401 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_401
 
     if response.status_code == 404:
-        response_404 = ErrorBody.from_dict(response.json())
+        response_404 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_404
 
     if response.status_code == 429:
-        response_429 = ErrorBody.from_dict(response.json())
+        response_429 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_429
 
     if response.status_code == 500:
-        response_500 = ErrorBody.from_dict(response.json())
+        response_500 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_500
 
@@ -89,7 +88,7 @@ def _parse_response(
         return response_502
 
     if 400 <= response.status_code <= 499:
-        response_4xx = ErrorBody.from_dict(response.json())
+        response_4xx = ErrorBody.from_dict(errors.read_error(response))
 
         return response_4xx
 
@@ -107,7 +106,7 @@ def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
 ) -> Response[BatchList | list[Batch] | ErrorBody | str]:
     return Response(
-        status_code=HTTPStatus(response.status_code),
+        status_code=response.status_code,
         content=response.content,
         headers=response.headers,
         parsed=_parse_response(client=client, response=response),
@@ -226,3 +225,31 @@ async def asyncio(
             client=client,
         )
     ).parsed
+
+
+def _read_success(status_code: int, data: Any) -> BatchList | list[Batch]:
+    """Read the decoded body of a successful response."""
+
+    def _parse_response_200(data: object) -> BatchList | list[Batch]:
+        try:
+            if not isinstance(data, dict):
+                raise TypeError()
+            response_200_type_0 = BatchList.from_dict(data)
+
+            return response_200_type_0
+        except (TypeError, ValueError, AttributeError, KeyError):
+            pass
+        if not isinstance(data, list):
+            raise TypeError()
+        response_200_type_1 = []
+        _response_200_type_1 = data
+        for response_200_type_1_item_data in _response_200_type_1:
+            response_200_type_1_item = Batch.from_dict(response_200_type_1_item_data)
+
+            response_200_type_1.append(response_200_type_1_item)
+
+        return response_200_type_1
+
+    response_200 = _parse_response_200(data)
+
+    return response_200

@@ -1,6 +1,5 @@
 # Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
 
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -47,27 +46,27 @@ def _parse_response(
         return response_200
 
     if response.status_code == 400:
-        response_400 = ErrorBody.from_dict(response.json())
+        response_400 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_400
 
     if response.status_code == 401:
-        response_401 = ErrorBody.from_dict(response.json())
+        response_401 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_401
 
     if response.status_code == 404:
-        response_404 = ErrorBody.from_dict(response.json())
+        response_404 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_404
 
     if response.status_code == 429:
-        response_429 = ErrorBody.from_dict(response.json())
+        response_429 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_429
 
     if response.status_code == 500:
-        response_500 = ErrorBody.from_dict(response.json())
+        response_500 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_500
 
@@ -76,7 +75,7 @@ def _parse_response(
         return response_502
 
     if 400 <= response.status_code <= 499:
-        response_4xx = ErrorBody.from_dict(response.json())
+        response_4xx = ErrorBody.from_dict(errors.read_error(response))
 
         return response_4xx
 
@@ -94,7 +93,7 @@ def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
 ) -> Response[BatchAcknowledgement | ErrorBody | str]:
     return Response(
-        status_code=HTTPStatus(response.status_code),
+        status_code=response.status_code,
         content=response.content,
         headers=response.headers,
         parsed=_parse_response(client=client, response=response),
@@ -237,3 +236,10 @@ async def asyncio(
             body=body,
         )
     ).parsed
+
+
+def _read_success(status_code: int, data: Any) -> BatchAcknowledgement:
+    """Read the decoded body of a successful response."""
+    response_200 = BatchAcknowledgement.from_dict(data)
+
+    return response_200

@@ -1,3 +1,5 @@
 # Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
 
-"""Contains endpoint functions for accessing the API"""
+from . import get_health, get_metrics, get_requests, purge_queue
+
+__all__ = ("get_health", "get_metrics", "get_requests", "purge_queue")

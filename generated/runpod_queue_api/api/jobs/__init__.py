@@ -1,3 +1,13 @@
 # Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
 
-"""Contains endpoint functions for accessing the API"""
+from . import cancel, get_status, get_status_sync, retry, run, run_sync, stream
+
+__all__ = (
+    "cancel",
+    "get_status",
+    "get_status_sync",
+    "retry",
+    "run",
+    "run_sync",
+    "stream",
+)

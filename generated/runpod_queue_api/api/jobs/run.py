@@ -1,6 +1,5 @@
 # Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
 
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -45,32 +44,32 @@ def _parse_response(
         return response_200
 
     if response.status_code == 400:
-        response_400 = ErrorBody.from_dict(response.json())
+        response_400 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_400
 
     if response.status_code == 401:
-        response_401 = ErrorBody.from_dict(response.json())
+        response_401 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_401
 
     if response.status_code == 404:
-        response_404 = ErrorBody.from_dict(response.json())
+        response_404 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_404
 
     if response.status_code == 413:
-        response_413 = ErrorBody.from_dict(response.json())
+        response_413 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_413
 
     if response.status_code == 429:
-        response_429 = ErrorBody.from_dict(response.json())
+        response_429 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_429
 
     if response.status_code == 500:
-        response_500 = ErrorBody.from_dict(response.json())
+        response_500 = ErrorBody.from_dict(errors.read_error(response))
 
         return response_500
 
@@ -79,7 +78,7 @@ def _parse_response(
         return response_502
 
     if 400 <= response.status_code <= 499:
-        response_4xx = ErrorBody.from_dict(response.json())
+        response_4xx = ErrorBody.from_dict(errors.read_error(response))
 
         return response_4xx
 
@@ -97,7 +96,7 @@ def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
 ) -> Response[ErrorBody | Job | str]:
     return Response(
-        status_code=HTTPStatus(response.status_code),
+        status_code=response.status_code,
         content=response.content,
         headers=response.headers,
         parsed=_parse_response(client=client, response=response),
@@ -117,8 +116,8 @@ def sync_detailed(
 
     Args:
         endpoint_id (str):
-        body (RunRequest): What a job is started with. Its keys are the envelope: keys other than
-            these are discarded by the service and never reach the handler.
+        body (RunRequest): What a job is started with. Keys other than these are discarded by the
+            service and never reach the handler.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -153,8 +152,8 @@ def sync(
 
     Args:
         endpoint_id (str):
-        body (RunRequest): What a job is started with. Its keys are the envelope: keys other than
-            these are discarded by the service and never reach the handler.
+        body (RunRequest): What a job is started with. Keys other than these are discarded by the
+            service and never reach the handler.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -184,8 +183,8 @@ async def asyncio_detailed(
 
     Args:
         endpoint_id (str):
-        body (RunRequest): What a job is started with. Its keys are the envelope: keys other than
-            these are discarded by the service and never reach the handler.
+        body (RunRequest): What a job is started with. Keys other than these are discarded by the
+            service and never reach the handler.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -218,8 +217,8 @@ async def asyncio(
 
     Args:
         endpoint_id (str):
-        body (RunRequest): What a job is started with. Its keys are the envelope: keys other than
-            these are discarded by the service and never reach the handler.
+        body (RunRequest): What a job is started with. Keys other than these are discarded by the
+            service and never reach the handler.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -236,3 +235,10 @@ async def asyncio(
             body=body,
         )
     ).parsed
+
+
+def _read_success(status_code: int, data: Any) -> Job:
+    """Read the decoded body of a successful response."""
+    response_200 = Job.from_dict(data)
+
+    return response_200

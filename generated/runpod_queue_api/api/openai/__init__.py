@@ -1,3 +1,5 @@
 # Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
 
-"""Contains endpoint functions for accessing the API"""
+from . import list_models
+
+__all__ = ("list_models",)

@@ -1,0 +1,191 @@
+"""Finish what the generator has written: the steps that its options do not offer.
+
+Each step changes text that the pinned generator is known to write, and fails if it finds nothing to change.
+"""
+
+import ast
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from openapi_python_client import strings
+from openapi_python_client.config import Config, ConfigFile, MetaType
+from openapi_python_client.parser import GeneratorData
+from openapi_python_client.parser.openapi import Endpoint
+
+from scripts.spec_document import SpecDocument, mapping
+
+TIMEOUT_SECONDS: Final = 30.0
+"""The default timeout of the generated client, which has none by itself."""
+
+READ_ERROR: Final = '''
+
+def read_error(response: httpx.Response) -> Any:
+    """Return the JSON object of an error response, or its text as the message of one."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    return body if isinstance(body, dict) else {ERROR_MESSAGE_KEYS[0]: response.text}
+'''
+
+READ_DATE_TIME: Final = '''
+
+def read_date_time(text: str) -> datetime.datetime:
+    """Read a timestamp in any form of ISO 8601."""
+    from dateutil.parser import isoparse  # noqa: PLC0415 -- hardly any process needs it
+
+    return isoparse(text)
+'''
+
+DEPRECATED_FIELD: Final = """
+    @property
+    @deprecated({reason!r}, category=None)
+    def {name}(self) -> {type}:
+        return self._{name}
+
+    @{name}.setter
+    @deprecated({reason!r}, category=None)
+    def {name}(self, value: {type}) -> None:
+        self._{name} = value
+"""
+
+
+class FinishError(Exception):
+    """The generator has written something else than a step expects."""
+
+
+def finish(package: Path, spec: SpecDocument) -> None:
+    """Change a generated package in place; a formatter has to follow.
+
+    Raises:
+        FinishError: A step finds nothing to change.
+    """
+    _harden_client(package)
+    _read_date_times(package, spec)
+    for endpoint in _endpoints(spec):
+        path = package / "api" / endpoint.tags[0] / f"{endpoint.name}.py"
+        path.write_text(_finished_operation(path, endpoint), encoding="utf-8")
+    for folder in {path.parent for path in package.glob("api/*/*.py")}:
+        _list_members(folder)
+    _deprecate(package, spec)
+
+
+def _harden_client(package: Path) -> None:
+    """Show no secret, send the key as the specification says, end each request, and survive any error response."""
+    client = package / "client.py"
+    _replace(client, r"^import httpx$", "import httpx\nfrom .wire import API_KEY_HEADER, API_KEY_PREFIX", 1)
+    _replace(client, r"^    token: str$", "    token: str = field(repr=False)", 1)
+    _replace(client, r"(_(?:headers|cookies|httpx_args): .* = field\()", r"\1repr=False, ", 6)
+    _replace(client, r"(_timeout: .* = field\()default=None", rf"\1default=httpx.Timeout({TIMEOUT_SECONDS})", 2)
+    _replace(client, r'^    prefix: str = "Bearer"$', "    prefix: str = API_KEY_PREFIX.strip()", 1)
+    _replace(client, r'^    auth_header_name: str = "Authorization"$', "    auth_header_name: str = API_KEY_HEADER", 1)
+    _replace(package / "types.py", r"^    status_code: HTTPStatus$", "    status_code: int", 1)
+    errors = package / "errors.py"
+    imports = "from typing import Any\n\nimport httpx\n\nfrom .wire import ERROR_MESSAGE_KEYS"
+    _replace(errors, r'\A(""".*?""")', rf"\1\n\n{imports}", 1)
+    _replace(errors, r"^__all__ = ", f"{READ_ERROR}\n\n__all__ = ", 1)
+
+
+def _read_date_times(package: Path, spec: SpecDocument) -> None:
+    """Read each timestamp with dateutil, which takes more forms than the standard library."""
+    stock = re.compile(r"datetime\.datetime\.fromisoformat\(")
+    modules = [path for path in package.rglob("*.py") if stock.search(path.read_text(encoding="utf-8"))]
+    wanted = any(
+        pointer[-1:] == ("format",) and pointer[:2] == ("components", "schemas") and value == "date-time"
+        for pointer, value in spec.walk()
+    )
+    if wanted != bool(modules):
+        raise FinishError("the generator no longer reads a date-time with `datetime.datetime.fromisoformat`")
+    for path in modules:
+        _replace(path, stock.pattern, "read_date_time(", 1)
+        _replace(path, r"^(from \.+types import .*)$", r"\1, read_date_time", 1)
+    _replace(package / "types.py", r"^(from collections)", r"import datetime\n\1", 1)
+    _replace(package / "types.py", r"^__all__ = \[", f"{READ_DATE_TIME}\n\n__all__ = ['read_date_time', ", 1)
+
+
+def _endpoints(spec: SpecDocument) -> Iterator[Endpoint]:
+    """Parse the specification as the generator does, for the types of responses."""
+    config = Config.from_sources(ConfigFile(), MetaType.NONE, spec.path, "utf-8", overwrite=True, output_path=None)
+    data = GeneratorData.from_dict(dict(spec.content), config=config)
+    if not isinstance(data, GeneratorData):
+        raise FinishError(f"the generator cannot parse the specification: {data.detail}")
+    for collection in data.endpoint_collections_by_tag.values():
+        yield from collection.endpoints
+
+
+def _finished_operation(path: Path, endpoint: Endpoint) -> str:
+    """Add a reader of successful responses alone, and let error responses have any body."""
+    source = path.read_text(encoding="utf-8")
+    lines = source.splitlines()
+    parse = next(node for node in ast.parse(source).body if getattr(node, "name", "") == "_parse_response")
+    branches = [node for node in getattr(parse, "body", []) if isinstance(node, ast.If)]
+    readers: list[str] = []
+    types: set[str] = set()
+    for response, branch in zip(endpoint.responses.patterns, branches, strict=False):
+        block = slice(branch.body[0].lineno - 1, branch.body[-1].end_lineno)
+        if response.status_code.range is None or response.status_code.range[0] // 100 != 2:
+            lines[block] = [line.replace("response.json()", "errors.read_error(response)") for line in lines[block]]
+            continue
+        body = re.sub(r"response\.(json\(\)|text|content)", "data", textwrap.dedent("\n".join(lines[block])))
+        types.add(response.prop.get_type_string().as_unembedded_code())
+        condition = ast.unparse(branch.test).replace("response.status_code", "status_code")
+        readers.append(body if not readers else f"if {condition}:\n{textwrap.indent(body, '    ')}")
+    if not readers:
+        raise FinishError(f"{endpoint.name} describes no successful response")
+    body = textwrap.indent("\n".join([*readers[1:], readers[0]]), "    ")
+    reader = f"""
+
+def _read_success(status_code: int, data: Any) -> {" | ".join(sorted(types))}:
+    \"\"\"Read the decoded body of a successful response.\"\"\"
+{body}
+"""
+    return "\n".join(lines).replace("HTTPStatus(response.status_code)", "response.status_code") + reader
+
+
+def _list_members(folder: Path) -> None:
+    """Import the modules of a package in it: mypy's cache then notices one that comes or goes."""
+    names = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    listed = ", ".join(names)
+    (folder / "__init__.py").write_text(f"from . import {listed}\n\n__all__ = {tuple(names)!r}\n", encoding="utf-8")
+
+
+def _deprecate(package: Path, spec: SpecDocument) -> None:
+    """Mark what the specification deprecates, for type checkers; the facade warns at run time."""
+    for pointer, value in spec.walk():
+        if pointer[-1:] != ("deprecated",) or value is not True:
+            continue
+        match pointer:
+            case ("paths", str(), str(), _):
+                described = mapping(spec.find(pointer[:-1]))
+                name = strings.snake_case(str(described["operationId"]))
+                (path,) = package.glob(f"api/*/{name}.py")
+                mark = f'@deprecated("The operation `{name}` will be removed from the API.", category=None)\n'
+                _replace(path, r"^((?:async )?def (?:_get_kwargs|(?:sync|asyncio)(?:_detailed)?)\()", rf"{mark}\1", 3)
+            case ("components", "schemas", str() as schema, "properties", str() as key, _):
+                path = package / "models" / f"{strings.snake_case(schema)}.py"
+                _deprecate_field(path, strings.PythonIdentifier(key, "field_"))
+            case _:
+                continue
+        _replace(path, r"^(from typing import )", r"from typing_extensions import deprecated\n\1", 1)
+
+
+def _deprecate_field(path: Path, name: str) -> None:
+    declared = re.search(rf"^    {name}: (.*?)( = UNSET)?$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    if declared is None:
+        raise FinishError(f"{path.name} declares no field {name}")
+    default = "default=UNSET, " if declared[2] else ""
+    _replace(path, rf"^    {name}: (.*?)( = UNSET)?$", rf'    _{name}: \1 = _attrs_field({default}alias="{name}")', 1)
+    _replace(path, rf"\bself\.{name}\b", f"self._{name}", 1)
+    reason = f"The field `{name}` will be removed from the API."
+    added = DEPRECATED_FIELD.format(name=name, type=declared[1], reason=reason)
+    path.write_text(path.read_text(encoding="utf-8") + added, encoding="utf-8")
+
+
+def _replace(path: Path, pattern: str, replacement: str, least: int) -> None:
+    text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    if count < least:
+        raise FinishError(f"{path.name} has {count} times what is known as `{pattern}`, not {least} times")
+    path.write_text(text, encoding="utf-8")
