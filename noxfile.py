@@ -1,8 +1,7 @@
-"""What a person or a CI does with this project: `nox -l` lists it, `nox -s tests` does one thing.
+"""The tasks of the project: `nox -l` lists them, `nox -s tests` runs one.
 
-Nothing but Python 3.11 and a package index is needed. Versions of tools are written in pyproject.toml
-(`[dependency-groups]`), and only there. Environments are kept between runs on a person's machine, and made afresh where
-CI is set; `nox -Rs tests` also leaves out the installing.
+Only Python 3.11 and a package index are needed. pyproject.toml lists the tools in `[dependency-groups]`.
+Environments are reused on a developer's machine and created anew in CI; `nox -Rs tests` also skips the installation.
 """
 
 import os
@@ -14,74 +13,179 @@ import nox
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
-"""The versions of Python that the project supports; the types are checked for each."""
+"""The supported versions of Python; types are checked for each."""
 
+IN_CI = bool(os.environ.get("CI"))
 EXTRAS = ".[aiohttp,local,pydantic]"
+SIDE_BY_SIDE = ("--numprocesses=auto", "--dist=worksteal")
 NO_BROWSER = 3
 """The exit code of scripts/browse_site.py if there is no Chromium."""
 
 nox.needs_version = ">=2025.2.9"
-nox.options.reuse_venv = "never" if os.environ.get("CI") else "yes"
+nox.options.reuse_venv = "never" if IN_CI else "yes"
 nox.options.sessions = ["lint", "types", "tests", "check_generated"]
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""  # compiled modules start faster
 
 
 def groups(*names: str) -> tuple[str, ...]:
-    """The requirements in these dependency groups of pyproject.toml."""
+    """Return the requirements of these dependency groups of pyproject.toml."""
     return tuple(dict.fromkeys(nox.project.dependency_groups(PYPROJECT, *names)))
 
 
-# What is generated
+# Generated code
 
 
 @nox.session
 def generate(session: nox.Session) -> None:
-    """Write generated/ from spec/openapi.yaml, and the sync half from the async half."""
+    """Write generated/ from spec/openapi.yaml, and the sync API from the async API."""
     session.install(*groups("generate"))
     session.run("python", "scripts/generate.py")
 
 
 @nox.session
 def check_generated(session: nox.Session) -> None:
-    """Fail where generated/ or the sync half is not what its source says; write nothing."""
+    """Fail if generated/ or the sync API is out of date; write nothing."""
     session.install(*groups("generate"))
     session.run("python", "scripts/generate.py", "--check")
 
 
 @nox.session
 def api_diff(session: nox.Session) -> None:
-    """Say what has changed for users since the last release, or since `-- REV`, and which version follows."""
-    session.install("-e", ".", *groups("api_diff"))
+    """List the changes for users since the last release, or since `-- REV`, and the version that follows."""
+    session.install(*groups("api_diff"))
     session.run("python", "scripts/api_diff.py", *session.posargs)
 
 
-# What is checked
+# Checks
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting, English, and which module imports which."""
+    session.install("-e", ".[local]", *groups("lint"))
+    check_style(session)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types with mypy and pyright, both strict, and that every public name has a type."""
+    session.install("-e", EXTRAS, *groups("dev"))
+    check_types(session)
+
+
+@nox.session
+def check(session: nox.Session) -> None:
+    """Run lint, types, check_generated and spec in one environment, as CI does."""
+    session.install("-e", EXTRAS, *groups("dev"))
+    session.run("python", "scripts/generate.py", "--check")
+    check_style(session)
+    check_types(session)
+    check_spec(session)
+
+
+def check_style(session: nox.Session) -> None:
+    """Run the linters."""
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("python", "scripts/check_words.py")
+    session.run("lint-imports")
+    session.run("pytest", "-q", "tests/architecture")
+
+
+def check_types(session: nox.Session) -> None:
+    """Run the type checkers."""
+    for version in PYTHONS:
+        session.run("mypy", "--python-version", version)
+    for version in (PYTHONS[0], PYTHONS[-1]):
+        session.run("pyright", "--project", "pyproject.toml", "--pythonversion", version)
+    session.run("pyright", "--verifytypes", "runpod_typed", "--ignoreexternal")
+    session.run("pytest", "-q", "tests/typing")
 
 
 @nox.session
 def spec(session: nox.Session) -> None:
-    """Check the contract: a valid document, examples that fit their schemas, a strict linter (needs Node.js)."""
+    """Check the specification: a valid document, examples that fit their schemas, a strict linter (needs Node.js)."""
     session.install(*groups("generate"))
+    check_spec(session)
+
+
+def check_spec(session: nox.Session) -> None:
+    """Check the specification, and lint it if Node.js is installed."""
     session.run("python", "scripts/check_spec.py")
     if shutil.which("npx") is None:
-        session.skip("Node.js is not installed, so the linter did not run; the other checks passed")
-    session.run("python", "scripts/check_spec.py", "--lint")
+        session.warn("Node.js is not installed, so the linter of the specification did not run")
+    else:
+        session.run("python", "scripts/check_spec.py", "--lint")
+
+
+# Tests; arguments after `--` go to pytest
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Run the fast tests with few Hypothesis examples: before each commit."""
+    session.install("-e", EXTRAS, *groups("tests"))
+    session.run("pytest", *SIDE_BY_SIDE, "-m", "not slow", "--hypothesis-profile=quick", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run all tests."""
+    session.install("-e", EXTRAS, *groups("tests"))
+    session.run("pytest", *SIDE_BY_SIDE, *session.posargs)
+
+
+@nox.session
+def deep(session: nox.Session) -> None:
+    """Run the property tests with ten times the examples, and a soak of 20,000 jobs under faults; CI runs a tenth."""
+    session.install("-e", EXTRAS, *groups("tests"))
+    profile, jobs = ("default", "600") if IN_CI else ("deep", "20000")
+    session.run(
+        "pytest", *SIDE_BY_SIDE, "-m", "hypothesis or deep", f"--hypothesis-profile={profile}", *session.posargs
+    )
+    session.run("python", "-m", "tests.soak", "--jobs", jobs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Soak: 20,000 jobs over real sockets, a tenth of all requests hit by a fault."""
+    session.install("-e", EXTRAS, *groups("tests"))
+    session.run("python", "-m", "tests.soak", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests and list the lines that they do not reach."""
+    session.install("-e", EXTRAS, *groups("tests"))
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "report")
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """Run the fast tests with the oldest version of each dependency that pyproject.toml allows."""
+    project = PYPROJECT["project"]
+    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
+    oldest = [one.split(",")[0].replace(">=", "==") for one in (*project["dependencies"], *extras)]
+    session.install("-e", EXTRAS, *oldest, *groups("tests"))
+    session.run("pytest", *SIDE_BY_SIDE, "-m", "not slow", *session.posargs)
 
 
 @nox.session
 def regeneration(session: nox.Session) -> None:
-    """Make the edits of docs/regenerating.md on copies of the project: the tools say what the page says they do."""
-    # All but the project itself: beside it, mypy would go on finding what an edit of a copy has removed.
+    """Make the edits of docs/regenerating.md on copies of the project and compare the output of the tools."""
+    # Without the project itself: mypy would find there what an edit of a copy has removed.
     project = PYPROJECT["project"]
     extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
     session.install(*project["dependencies"], *extras, *groups("regeneration"))
-    patience = "faulthandler_timeout=900"  # one test runs mypy several times, on a machine that may be busy
-    side_by_side = ("--numprocesses=2", "--dist=loadfile")
-    session.run("pytest", *side_by_side, "--override-ini", patience, "tests/regeneration", *session.posargs)
+    patience = "faulthandler_timeout=900"  # one test runs mypy several times
+    options = ("--numprocesses=auto", "--dist=loadfile", "--override-ini", patience)
+    session.run("pytest", *options, "tests/regeneration", *session.posargs)
 
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Check that the contract stands on its own: other generators compile it, and a mock of it serves our client."""
+    """Check that other generators compile the specification, and that a mock of it serves our client."""
     session.install("-e", ".", *groups("interop"))
     folder = Path(session.create_tmp()).resolve() / "tools"
     folder.mkdir(exist_ok=True)
@@ -93,57 +197,18 @@ def interop(session: nox.Session) -> None:
 
 
 @nox.session
-def lint(session: nox.Session) -> None:
-    """Check style, formatting, English, and which module imports which."""
-    session.install("-e", ".[local]", *groups("lint"))
-    session.run("ruff", "check")
-    session.run("ruff", "format", "--check")
-    session.run("python", "scripts/check_words.py")
-    session.run("lint-imports")
-    session.run("pytest", "tests/architecture")
+def fuzz(session: nox.Session) -> None:
+    """Send a minute of requests that Schemathesis generates from the specification to the local queue."""
+    session.install("-e", ".[local]", *groups("fuzz"))
+    session.run("python", "-m", "tests.fuzz", "--max-time=60", "--max-examples=30", *session.posargs)
 
 
-@nox.session
-def types(session: nox.Session) -> None:
-    """Check the types: mypy and pyright, both strict, and that no public name is without its type."""
-    session.install("-e", EXTRAS, *groups("dev"))
-    for version in PYTHONS:
-        session.run("mypy", "--python-version", version)
-    for version in (PYTHONS[0], PYTHONS[-1]):
-        session.run("pyright", "--project", "pyproject.toml", "--pythonversion", version)
-    session.run("pyright", "--verifytypes", "runpod_typed", "--ignoreexternal")
-    session.run("pytest", "tests/typing")
-
-
-@nox.session
-def tests(session: nox.Session) -> None:
-    """Run the tests; what follows `--` goes to pytest."""
-    session.install("-e", EXTRAS, *groups("tests"))
-    session.run("pytest", *session.posargs)
-
-
-@nox.session
-def coverage(session: nox.Session) -> None:
-    """Run the tests and say which lines they did not reach."""
-    session.install("-e", EXTRAS, *groups("tests"))
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    session.run("coverage", "report")
-
-
-@nox.session
-def minimums(session: nox.Session) -> None:
-    """Run the tests with the oldest version of each dependency that pyproject.toml allows."""
-    oldest = [requirement.split(",")[0].replace(">=", "==") for requirement in PYPROJECT["project"]["dependencies"]]
-    session.install("-e", EXTRAS, *oldest, *groups("tests"))
-    session.run("pytest", *session.posargs)
-
-
-# What is shown and shipped
+# Documentation, demo, benchmarks
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Run typed jobs on a real worker, with no account: the local queue stands in for the platform."""
+    """Run typed jobs on a real worker without an account: the local queue replaces the platform."""
     session.install("-e", ".[local]", *groups("worker"))
     session.run("python", "examples/demo.py", *session.posargs)
 
@@ -167,20 +232,6 @@ def links(session: nox.Session) -> None:
 
 
 @nox.session
-def faults(session: nox.Session) -> None:
-    """Soak: 20,000 jobs over real sockets, a tenth of all requests hit by a fault; ends by itself within minutes."""
-    session.install("-e", EXTRAS, *groups("tests"))
-    session.run("python", "-m", "tests.soak", *session.posargs)
-
-
-@nox.session
-def fuzz(session: nox.Session) -> None:
-    """Schemathesis over the specification against the local queue: a minute of generated requests."""
-    session.install("-e", ".[local]", *groups("fuzz"))
-    session.run("python", "-m", "tests.fuzz", "--max-time=60", "--max-examples=30", *session.posargs)
-
-
-@nox.session
 def bench(session: nox.Session) -> None:
     """Measure this library beside others, some 15 minutes, and write benchmarks/RESULTS.md; `-- --smoke` is short."""
     session.install("-e", ".", *groups("bench"))
@@ -188,9 +239,12 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks", "--folder", str(contenders), *session.posargs)
 
 
+# Packages
+
+
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the sdist, the wheel from it, and run the tests of the one against the other."""
+    """Build the sdist and, from it, the wheel, and run the fast tests of the sdist against the installed wheel."""
     session.install(*groups("build"))
     folder = Path(session.create_tmp())
     shutil.rmtree(folder / "dist", ignore_errors=True)
@@ -201,10 +255,10 @@ def build(session: nox.Session) -> None:
     shutil.unpack_archive(sdist, folder / "sdist", filter="data")
     session.run("python", "-m", "pip", "uninstall", "--yes", "--quiet", "runpod-typed", silent=True)
     session.install(EXTRAS.replace(".", str(wheel), 1), *groups("tests"))
-    # What is about the repository, and not about the package, is left to the session `tests`.
-    others = [f"--ignore=tests/{name}" for name in ("api_diff", "architecture", "docs", "soak", "spec", "unasync")]
+    # These are about the repository, not the package; the session `tests` runs them.
+    others = [f"--ignore=tests/{name}" for name in ("api_diff", "architecture", "docs", "spec", "unasync")]
     with session.chdir(folder / "sdist" / sdist.name.removesuffix(".tar.gz")):
-        session.run("pytest", "--installed", *others, *session.posargs)
+        session.run("pytest", "--installed", *SIDE_BY_SIDE, "-m", "not slow", *others, *session.posargs)
 
 
 @nox.session

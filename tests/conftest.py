@@ -19,12 +19,16 @@ ROOT = Path(__file__).resolve().parent.parent
 # in the search, so that the package is the installed one, wherever the tests lie.
 sys.path.append(str(ROOT))
 
-# A busy machine is no failure. A CI draws the same cases each time, so that a red build means the change; a person's
-# machine draws new ones.
-_BUSY = [HealthCheck.too_slow, HealthCheck.filter_too_much]
-settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=_BUSY)
-settings.register_profile("person", deadline=None, suppress_health_check=_BUSY)
-settings.load_profile("ci" if os.environ.get("CI") else "person")
+# CI draws the same cases each time, so that a failure is due to the change. `--hypothesis-profile` selects another one.
+settings.register_profile(
+    "default",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+settings.load_profile("default")
+settings.register_profile("quick", max_examples=15)
+settings.register_profile("deep", max_examples=1000, derandomize=False)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

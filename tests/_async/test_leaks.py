@@ -25,6 +25,7 @@ from tests.scripted_server import Script, answer, scripted
 
 pytestmark = [
     pytest.mark.anyio,
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process holds open"),
 ]
 

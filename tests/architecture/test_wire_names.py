@@ -10,10 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from scripts.spec_document import Json, SpecDocument, mapping
-from tests.architecture.source import PACKAGE, ROOT, modules, stands_in
+from tests.architecture.source import PACKAGE, modules, stands_in
 from tests.architecture.source import literals as literals_of
+from tests.contract.described import SPEC
 
-SPEC = ROOT / "spec" / "openapi.yaml"
 OTHER_SIDE = "local/"  # the server spells the wire itself: a fake that shares its client's words proves nothing
 
 FOREIGN = {("_models/jobs.py", "output"), ("_codecs/pydantic.py", "error"), ("_codecs/pydantic.py", "input")}
@@ -61,7 +61,7 @@ def spellings(package: Path, names: frozenset[str]) -> list[Spelling]:
 
 
 def test_no_string_in_the_facade_is_a_name_of_the_wire() -> None:
-    found = spellings(PACKAGE, wire_names(SpecDocument.load(SPEC)))
+    found = spellings(PACKAGE, wire_names(SPEC))
     assert [
         f"{spelling.path}:{spelling.line}: {spelling.word!r} is a name of the wire: use the generated package"
         for spelling in found
@@ -79,8 +79,13 @@ def test_the_names_of_the_wire_are_found_in_the_specification() -> None:
         "components": {"schemas": {"Job": delay}},
     }
 
-    assert wire_names(SpecDocument(SPEC, content, {(): 1})) == {"status-sync", "wait", "delayTime", "properties"}
-    assert "input" in wire_names(SpecDocument.load(SPEC))
+    assert wire_names(SpecDocument(Path("spec/openapi.yaml"), content, {(): 1})) == {
+        "status-sync",
+        "wait",
+        "delayTime",
+        "properties",
+    }
+    assert "input" in wire_names(SPEC)
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_any_bytes_are_an_answer_or_an_error_of_ours(body: bytes, status: int, h
     check_everywhere(body, status, headers)
 
 
-@settings(max_examples=250)
+@settings(max_examples=3 * settings().max_examples)
 @given(body=HOSTILE_JSON | ALMOST, status=STATUSES, headers=HEADERS)
 def test_json_of_any_shape_is_an_answer_or_an_error_of_ours(body: object, status: int, headers: dict[str, str]) -> None:
     check_everywhere(written(body), status, headers)
@@ -181,6 +181,7 @@ def test_a_status_that_python_has_no_name_for_is_one_like_any_other(status: int,
     check_everywhere(body, status, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["get_status", "stream"])
 @pytest.mark.parametrize(
     "opening", [b"[", b'{"error":', b'{"status":"FAILED","id":"j","error":', b'{"stream":[{"output":', b'{"jobs":{"a":']

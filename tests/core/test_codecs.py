@@ -171,14 +171,14 @@ LIKELY: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=5 * settings().max_examples)
 @given(st.sampled_from(DECLARED), LIKELY)
 def test_an_output_fits_or_is_an_output_error(type_form: object, data: Any) -> None:
     with suppress(OutputError):
         as_output(type_form, data, job_id="j1")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=5 * settings().max_examples)
 @given(
     st.sampled_from(DECLARED),
     LIKELY | st.builds(Request, prompt=st.integers(), extra=LIKELY) | st.builds(object) | st.builds(Box, width=LIKELY),

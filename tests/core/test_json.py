@@ -103,7 +103,8 @@ def _damaged(body: bytes, random: Random) -> bytes:
     return random.choice([body[:place], body[:place] + noise + body[place:], body[:place] + noise + body[end:]])
 
 
-@settings(max_examples=500, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=5 * settings().max_examples)
 @given(WHAT_WORKERS_SEND, st.randoms(use_true_random=False))
 def test_thousands_of_damaged_bodies_raise_nothing_but_malformed_json(value: Any, random: Random) -> None:
     whole = stdlib.dumps({"id": "job-1", "output": value}, ensure_ascii=random.random() < 0.5)

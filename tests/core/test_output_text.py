@@ -91,7 +91,7 @@ def _outcome(type_form: object, data: Any) -> str:
         return f"{error.path}: {error.message} {error.output!r}"
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=20 * settings().max_examples)
 @given(st.sampled_from(TYPES), TEXTS)
 def test_an_output_is_the_same_from_its_text_as_from_plain_json(type_form: object, output: str) -> None:
     body = _answer(output)
@@ -103,7 +103,7 @@ def test_an_output_is_the_same_from_its_text_as_from_plain_json(type_form: objec
     assert _outcome(type_form, left) == _outcome(type_form, read_job(json.decode(body)).output)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=10 * settings().max_examples)
 @given(TEXTS, st.randoms(use_true_random=False))
 def test_a_body_is_left_to_be_decoded_whole_wherever_that_would_fail(output: str, random: Random) -> None:
     body = _answer(output)

@@ -385,7 +385,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
 
 TestAnyOrderOfEvents = AnyOrderOfEvents.TestCase
-TestAnyOrderOfEvents.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestAnyOrderOfEvents.settings = settings(max_examples=2 * settings().max_examples, stateful_step_count=40)
 
 
 # Many callers at once

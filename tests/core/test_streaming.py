@@ -290,7 +290,7 @@ class Streaming(RuleBasedStateMachine):
         assert self.lost == 0 or self.buffer.gap is not None or len(self.handed_out) == len(self.yielded)
 
 
-Streaming.TestCase.settings = settings(max_examples=100, stateful_step_count=20)
+Streaming.TestCase.settings = settings(stateful_step_count=20)
 TestStreaming = Streaming.TestCase
 
 

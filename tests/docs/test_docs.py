@@ -27,6 +27,8 @@ from runpod_typed.local import FaultKind, Handler, HandlerConfig, LocalQueue, pr
 from tests.docs.shell import commands_in, complaint, extras, sessions
 from tests.docs.snippets import ROOT, Snippet, is_as_promised, run, snippets_in
 
+pytestmark = pytest.mark.slow
+
 DOCS = ROOT / "docs"
 PROVED_ELSEWHERE = {"coming-from-runpod.md", "regenerating.md"}  # tests/samples, tests/regeneration
 PAGES = sorted(page for page in DOCS.glob("*.md") if page.name not in PROVED_ELSEWHERE)

@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.docs.snippets import ROOT
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = ROOT / "examples"
 STEPS = ["run_sync", "types", "run", "events", "stream", "failure", "retry", "health, purge_queue", "cancel"]

@@ -15,6 +15,8 @@ from runpod_typed.local import Handler, HandlerConfig, LocalQueue, progress_upda
 from tests.docs.shell import commands_in, complaint, extras
 from tests.docs.snippets import ROOT, Snippet, is_as_promised, run, snippets_in
 
+pytestmark = pytest.mark.slow
+
 README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 FIRST_SCREEN = TEXT.splitlines()[:40]

@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from scripts import docs_pages
-from scripts.spec_document import SpecDocument, mapping, sequence
+from scripts import docs_pages, http_reference
+from scripts.spec_document import mapping, sequence
+from tests.contract.described import SPEC
 from tests.docs.snippets import ROOT
 
-SPEC = SpecDocument.load(docs_pages.SPEC)
-HTTP_API = docs_pages.http_api()
+HTTP_API = http_reference.render(SPEC)
 
 
 # The page on the HTTP API.

@@ -285,5 +285,5 @@ class QueueMachine(RuleBasedStateMachine):
             assert self.engine.next_deadline is not None
 
 
-QueueMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=80, deadline=None)
+QueueMachine.TestCase.settings = settings(max_examples=2 * settings().max_examples, stateful_step_count=80)
 TestQueueMachine = QueueMachine.TestCase

@@ -13,6 +13,8 @@ import pytest
 
 from runpod_typed.local import LocalQueue
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).with_name("official_client.py")
 
 

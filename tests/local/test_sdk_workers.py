@@ -18,6 +18,8 @@ from runpod_typed.local import LocalQueue, _workers
 from runpod_typed.local._workers import Fault, what_went_wrong
 from tests.local.caller import Caller, eventually, in_background
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = ("plain", "generator", "aggregate", "concurrent", "refreshing")
 WORKER = str(Path(__file__).with_name("sdk_worker.py"))
 

@@ -17,6 +17,8 @@ from tests.docs.snippets import ROOT, Snippet, is_as_promised, run, snippets_in
 from tests.samples.conftest import Serve
 from tests.samples.support import echo, say
 
+pytestmark = pytest.mark.slow
+
 PAGE = ROOT / "docs" / "coming-from-runpod.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 SNIPPETS = snippets_in(PAGE, "python")

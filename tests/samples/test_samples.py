@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ def source_of(name: str) -> str:
     return (HERE / f"{name}.py").read_text(encoding="utf-8")
 
 
+@cache
 def functions_in(name: str) -> dict[str, str]:
     """The test functions of a module, and the source of each."""
     source = source_of(name)

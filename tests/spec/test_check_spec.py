@@ -9,6 +9,8 @@ from scripts import check_spec
 from scripts.spec_document import Problem, SpecDocument, SpecError
 from tests.spec.broken import EDITS, Edit, project_with
 
+pytestmark = pytest.mark.slow
+
 SPEC: Final = check_spec.ROOT / check_spec.SPEC
 
 

@@ -15,6 +15,8 @@ import pytest
 from scripts import check_spec, generate
 from tests.spec.broken import EDITS, Edit, project_with
 
+pytestmark = pytest.mark.slow
+
 SOURCES: Final = ("spec", "scripts", "pyproject.toml", "generated", "runpod_typed", "tests/_async", "tests/_sync")
 
 BROKEN: Final = (

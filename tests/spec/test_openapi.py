@@ -5,11 +5,9 @@ from typing import Final
 import pytest
 
 from scripts import check_spec
-from scripts.spec_document import Json, Operation, Pointer, SpecDocument, mapping, sequence, show
+from scripts.spec_document import Json, Operation, Pointer, mapping, sequence, show
+from tests.contract.described import OPERATIONS, SCHEMAS, SPEC
 
-SPEC: Final = SpecDocument.load(check_spec.ROOT / check_spec.SPEC)
-OPERATIONS: Final = {found.name: found for found in SPEC.operations() if not found.is_webhook}
-SCHEMAS: Final = mapping(SPEC.find(("components", "schemas")))
 EXAMPLES: Final = dict(check_spec.example_places(SPEC))
 
 

@@ -15,6 +15,8 @@ import runpod_typed.webhooks
 from runpod_typed import RunpodError
 from tests.typing.checkers import CHECKERS, Diagnostic, copy_as_project, disagreements, expected_of
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 ACCEPTED = sorted((HERE / "accepted").glob("*.py"))
 REFUSED = sorted((HERE / "refused").glob("*.py"))
