@@ -1,12 +1,16 @@
-"""The queue's HTTP face: which path is which operation, who may call it, and in what order that is checked.
+"""The queue's HTTP interface: operations, and the checks before them.
 
-Starlette routes around the engine. The order of checks is the platform's: the endpoint is looked up first, so a wrong
-id is 404 with any key; then the key; then the limits; then the request itself.
+The order of checks is the platform's: the endpoint, so that a wrong id is 404 with any key; the key; the limits; the
+request itself. Before them come checks that the platform does not need: that no web page of another site calls.
 """
 
+import asyncio
+import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 from starlette.applications import Starlette
@@ -15,113 +19,80 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runpod_typed.local._batch_routes import BatchRoutes
-from runpod_typed.local._client_routes import ClientRoutes
-from runpod_typed.local._disturbance import disturb
-from runpod_typed.local._engine.errors import NotAllowedError, NotFoundError
+from runpod_typed.local._engine.engine import NotAllowedError
+from runpod_typed.local._engine.store import NotFoundError
+from runpod_typed.local._fault_responses import ResetResponse, respond_with_fault
 from runpod_typed.local._http import Refusal, json_response
-from runpod_typed.local._limits import Budget, Limits, make_budgets
-from runpod_typed.local._openai_routes import OpenAIRoutes
+from runpod_typed.local._limits import Limits, RateLimiter, make_limiters
+from runpod_typed.local._routes import batch, client, openai, worker
 from runpod_typed.local._service import QueueService
-from runpod_typed.local._worker_routes import WorkerRoutes, refuse_worker
 
-Handler = Callable[[Request], Awaitable[Response]]
 BASE_PATH: Final = "/v2"
-
-
-@frozen
-class Routes:
-    """The handlers of one queue."""
-
-    client: ClientRoutes
-    worker: WorkerRoutes
-    batch: BatchRoutes
-    openai: OpenAIRoutes
+UNAUTHORIZED_PAUSE: Final = 1.0
 
 
 @frozen
 class Operation:
-    """One operation: its name, where it is found, and who answers.
-
-    Attributes:
-        name: The operation's id in the API description; a name of ours on the worker's side.
-        handler: Picks the handler.
-        worker: Workers call it, with the worker token.
-    """
+    """An operation: its id in the API description (or a name of ours for the worker's side), and its handler."""
 
     name: str
     methods: tuple[str, ...]
     path: str
-    handler: Callable[[Routes], Handler]
+    handler: Callable[[QueueService, Request], Awaitable[Response]]
     worker: bool = False
 
 
 READ: Final = ("GET", "POST")  # documented with GET; the Go client posts
+GET: Final = ("GET",)
+POST: Final = ("POST",)
 
 # The busiest first: routes are tried in order.
 OPERATIONS: Final = (
-    Operation("get_status", READ, "/status/{job_id}", lambda routes: routes.client.get_status),
-    Operation("get_status_sync", READ, "/status-sync/{job_id}", lambda routes: routes.client.get_status_sync),
-    Operation("run", ("POST",), "/run", lambda routes: routes.client.run),
-    Operation("run_sync", ("POST",), "/runsync", lambda routes: routes.client.run_sync),
-    Operation("stream", READ, "/stream/{job_id}", lambda routes: routes.client.stream),
-    Operation("job_take", ("GET",), "/job-take/{worker_id}", lambda routes: routes.worker.take_job, worker=True),
-    Operation(
-        "job_done", ("POST",), "/job-done/{worker_id}/{job_id}", lambda routes: routes.worker.finish_job, worker=True
-    ),
-    Operation(
-        "job_stream",
-        ("POST",),
-        "/job-stream/{worker_id}/{job_id}",
-        lambda routes: routes.worker.stream_chunk,
-        worker=True,
-    ),
-    Operation("ping", ("GET",), "/ping/{worker_id}", lambda routes: routes.worker.ping, worker=True),
-    Operation("job_stop", ("GET",), "/job-stop/{worker_id}", lambda routes: routes.worker.stop_jobs, worker=True),
-    Operation(
-        "job_take_batch", ("GET",), "/job-take-batch/{worker_id}", lambda routes: routes.worker.take_jobs, worker=True
-    ),
-    Operation("get_health", ("GET",), "/health", lambda routes: routes.client.get_health),
-    Operation("cancel", ("POST",), "/cancel/{job_id}", lambda routes: routes.client.cancel),
-    Operation("retry", ("POST",), "/retry/{job_id}", lambda routes: routes.client.retry),
-    Operation("purge_queue", ("POST",), "/purge-queue", lambda routes: routes.client.purge_queue),
-    Operation("get_requests", ("GET",), "/requests", lambda routes: routes.client.get_requests),
-    Operation("get_metrics", ("GET",), "/metrics", lambda routes: routes.client.get_metrics),
-    Operation("create_batch", ("POST",), "/batch", lambda routes: routes.batch.create),
-    Operation("list_batches", ("GET",), "/batch", lambda routes: routes.batch.list),
-    Operation("get_batch", ("GET",), "/batch/{batch_id}", lambda routes: routes.batch.get),
-    Operation("update_batch", ("PUT",), "/batch/{batch_id}", lambda routes: routes.batch.update),
-    Operation("append_batch_requests", ("POST",), "/batch/{batch_id}/requests", lambda routes: routes.batch.append),
-    Operation("list_batch_requests", ("GET",), "/batch/{batch_id}/requests", lambda routes: routes.batch.list_requests),
-    Operation(
-        "delete_batch_request",
-        ("DELETE",),
-        "/batch/{batch_id}/requests/{request_id}",
-        lambda routes: routes.batch.delete_request,
-    ),
-    Operation("finalize_batch", ("POST",), "/batch/{batch_id}/finalize", lambda routes: routes.batch.finalize),
-    Operation("cancel_batch", ("POST",), "/batch/{batch_id}/cancel", lambda routes: routes.batch.cancel),
-    Operation("list_models", ("GET",), "/openai/v1/models", lambda routes: routes.openai.list_models),
-    Operation("openai", ("POST",), "/openai/v1/{route:path}", lambda routes: routes.openai.forward),
+    Operation("get_status", READ, "/status/{job_id}", client.get_status),
+    Operation("get_status_sync", READ, "/status-sync/{job_id}", client.get_status_sync),
+    Operation("run", POST, "/run", client.run),
+    Operation("run_sync", POST, "/runsync", client.run_sync),
+    Operation("stream", READ, "/stream/{job_id}", client.stream),
+    Operation("job_take", GET, "/job-take/{worker_id}", worker.take_job, worker=True),
+    Operation("job_done", POST, "/job-done/{worker_id}/{job_id}", worker.finish_job, worker=True),
+    Operation("job_stream", POST, "/job-stream/{worker_id}/{job_id}", worker.stream_chunk, worker=True),
+    Operation("ping", GET, "/ping/{worker_id}", worker.ping, worker=True),
+    Operation("job_stop", GET, "/job-stop/{worker_id}", worker.stop_jobs, worker=True),
+    Operation("job_take_batch", GET, "/job-take-batch/{worker_id}", worker.take_jobs, worker=True),
+    Operation("get_health", GET, "/health", client.get_health),
+    Operation("cancel", POST, "/cancel/{job_id}", client.cancel),
+    Operation("retry", POST, "/retry/{job_id}", client.retry),
+    Operation("purge_queue", POST, "/purge-queue", client.purge_queue),
+    Operation("get_requests", GET, "/requests", client.get_requests),
+    Operation("get_metrics", GET, "/metrics", client.get_metrics),
+    Operation("create_batch", POST, "/batch", batch.create_batch),
+    Operation("list_batches", GET, "/batch", batch.list_batches),
+    Operation("get_batch", GET, "/batch/{batch_id}", batch.get_batch),
+    Operation("update_batch", ("PUT",), "/batch/{batch_id}", batch.update_batch),
+    Operation("append_batch_requests", POST, "/batch/{batch_id}/requests", batch.append_requests),
+    Operation("list_batch_requests", GET, "/batch/{batch_id}/requests", batch.list_requests),
+    Operation("delete_batch_request", ("DELETE",), "/batch/{batch_id}/requests/{request_id}", batch.delete_request),
+    Operation("finalize_batch", POST, "/batch/{batch_id}/finalize", batch.finalize_batch),
+    Operation("cancel_batch", POST, "/batch/{batch_id}/cancel", batch.cancel_batch),
+    Operation("list_models", GET, "/openai/v1/models", openai.list_models),
+    Operation("openai", POST, "/openai/v1/{route:path}", openai.forward),
 )
 OPERATION_NAMES: Final = frozenset(operation.name for operation in OPERATIONS)
 
 
 @frozen
-class Keys:
-    """What callers must present.
-
-    Attributes:
-        api_key: For clients.
-        worker_token: For workers. They may present the API key as well, as on the platform.
-    """
+class Access:
+    """The callers that are let in."""
 
     api_key: str = field(repr=False)
+    """For clients; workers may present it too, as on the platform."""
     worker_token: str = field(repr=False)
+    hosts: set[str] | None
+    """Names by which callers may address the queue, besides IP addresses and localhost; None for any name."""
 
 
 def presented_key(authorization: str | None) -> str | None:
-    """The key in an Authorization header, with or without the scheme `Bearer` (in any case)."""
+    """Return the key of an Authorization header, with or without the scheme `Bearer` (in any case)."""
     if authorization is None:
         return None
     scheme, _, key = authorization.strip().partition(" ")
@@ -134,32 +105,80 @@ def same_key(presented: str, expected: str) -> bool:
     return secrets.compare_digest(presented.encode("latin-1", "replace"), expected.encode())
 
 
-class Guard:
-    """What every request passes before its operation."""
+def browser_problem(headers: Mapping[str, str], hosts: set[str] | None) -> str | None:
+    """Return why a request looks like one of a foreign web page, or None.
 
-    def __init__(self, service: QueueService, keys: Keys, budgets: Mapping[str, Budget]) -> None:
+    A page can reach this machine by a name of its own that resolves to 127.0.0.1 (DNS rebinding), so the Host header
+    must be an address or a known name. Any other page sends its origin, or is called cross-site by the browser.
+    """
+    host = headers.get("host", "")
+    if hosts is not None and not _is_known_host(host, hosts):
+        return f"the host {host[:100]!r} is not allowed: use the address of the queue's base_url"
+    origin = headers.get("origin")
+    if origin is not None and origin.lower() not in {f"http://{host.lower()}", f"https://{host.lower()}"}:
+        return f"requests from other web pages are not allowed (origin {origin[:100]!r})"
+    if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        return "requests from other web pages are not allowed"
+    return None
+
+
+def _is_known_host(header: str, hosts: set[str]) -> bool:
+    try:
+        name = urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return False
+    with suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return name == "localhost" or name.endswith(".localhost") or name in hosts
+
+
+class RequestHandler:
+    """Passes each request through the checks to its operation."""
+
+    def __init__(self, service: QueueService, access: Access, limits: Limits) -> None:
         self._service = service
-        self._routes = Routes(ClientRoutes(service), WorkerRoutes(service), BatchRoutes(service), OpenAIRoutes(service))
-        self._keys = keys
-        self._budgets = budgets
+        self._access = access
+        self._limiters = make_limiters(limits)
 
-    async def answer(self, operation: Operation, request: Request) -> Response:
-        """Answer a request, or do to it what the fault does that hits it."""
-        if request.path_params["endpoint_id"] != self._service.endpoint_id:
+    async def respond(self, operation: Operation, request: Request) -> Response:
+        """Respond to a request, or as the fault says that hits it."""
+        service = self._service
+        problem = browser_problem(request.headers, self._access.hosts)
+        if problem is not None:
+            return json_response({"error": problem}, 403)
+        outage = service.outage
+        if outage is not None and asyncio.get_running_loop().time() < outage.until:
+            if outage.status is None:
+                return ResetResponse(request)
+            return json_response({"error": f"error {outage.status}"}, outage.status)
+        if request.path_params["endpoint_id"] != service.endpoint_id:
             return json_response({"error": "endpoint not found"}, 404)
-        fault = self._service.faults.draw(operation.name, worker=operation.worker)
+        refusal = await self._authenticate(operation, request)
+        if refusal is not None:
+            return refusal.to_response()
+        fault = service.faults.draw(operation.name, worker=operation.worker)
         if fault is None:
             return await self._process(operation, request)
-        return await disturb(fault, request, self._service, lambda: self._process(operation, request))
+        return await respond_with_fault(fault, request, service, lambda: self._process(operation, request))
+
+    async def _authenticate(self, operation: Operation, request: Request) -> Refusal | None:
+        presented = presented_key(request.headers.get("authorization"))
+        if presented is not None and same_key(presented, self._access.api_key):
+            return None
+        if operation.worker:
+            if presented is not None and same_key(presented, self._access.worker_token):
+                return None
+            await asyncio.sleep(UNAUTHORIZED_PAUSE)  # the SDK asks again at once
+        elif presented is None:
+            return Refusal(401, "no token provided")
+        return Refusal(401, {"error": "unauthorized"})
 
     async def _process(self, operation: Operation, request: Request) -> Response:
-        """Check the caller, run the operation, and turn what it refuses into answers."""
+        limiter = self._limiters.get(operation.name)
         try:
-            await self._authenticate(operation, request)
-            budget = self._budgets.get(operation.name)
-            if budget is None:
-                return await operation.handler(self._routes)(request)
-            return await self._run_within(budget, operation, request)
+            if limiter is None:
+                return await operation.handler(self._service, request)
+            return await self._run_within(limiter, operation, request)
         except Refusal as refusal:
             return refusal.to_response()
         except NotFoundError as error:
@@ -167,51 +186,38 @@ class Guard:
         except NotAllowedError as error:
             return json_response({"error": str(error)}, 400)
         except ClientDisconnect:
-            return Response(status_code=499)  # nobody reads it
+            return Response(status_code=499)  # the client has left
 
-    async def _run_within(self, budget: Budget, operation: Operation, request: Request) -> Response:
-        if not budget.admit(self._service.now()):
+    async def _run_within(self, limiter: RateLimiter, operation: Operation, request: Request) -> Response:
+        if not limiter.acquire(self._service.now()):
             raise Refusal(429, {"error": "too many requests"})
         try:
-            return await operation.handler(self._routes)(request)
+            return await operation.handler(self._service, request)
         finally:
-            budget.release()
-
-    async def _authenticate(self, operation: Operation, request: Request) -> None:
-        presented = presented_key(request.headers.get("authorization"))
-        if presented is not None and same_key(presented, self._keys.api_key):
-            return
-        if operation.worker:
-            if presented is None or not same_key(presented, self._keys.worker_token):
-                raise await refuse_worker()
-        elif presented is None:
-            raise Refusal(401, "no token provided")
-        else:
-            raise Refusal(401, {"error": "unauthorized"})
+            limiter.release()
 
 
-def build_app(service: QueueService, keys: Keys, limits: Limits = None) -> Starlette:
-    """The ASGI application."""
-    guard = Guard(service, keys, make_budgets(limits))
+def build_app(service: QueueService, access: Access, limits: Limits = None) -> Starlette:
+    """Return the ASGI application."""
+    handler = RequestHandler(service, access, limits)
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
-        methods = by_path.setdefault(operation.path, {})
-        methods.update(dict.fromkeys(operation.methods, operation))
-    routes = [_route(guard, path, methods) for path, methods in by_path.items()]
+        by_path.setdefault(operation.path, {}).update(dict.fromkeys(operation.methods, operation))
+    routes = [_route(handler, path, methods) for path, methods in by_path.items()]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _show_http_error})
-    app.router.redirect_slashes = False  # `/run/` is no path of the API
+    app.router.redirect_slashes = False  # `/run/` is not a path of the API
     return app
 
 
-def _route(guard: Guard, path: str, methods: dict[str, Operation]) -> Route:
+def _route(handler: RequestHandler, path: str, methods: dict[str, Operation]) -> Route:
     async def endpoint(request: Request) -> Response:
-        return await guard.answer(methods["GET" if request.method == "HEAD" else request.method], request)
+        return await handler.respond(methods["GET" if request.method == "HEAD" else request.method], request)
 
     return Route(f"{BASE_PATH}/{{endpoint_id}}{path}", endpoint, methods=list(methods))
 
 
 async def _show_http_error(request: Request, error: Exception) -> Response:
-    """No such path (404) or no such method on it (405)."""
+    """Respond to an unknown path (404) or method (405)."""
     del request
     if not isinstance(error, HTTPException):
         raise error

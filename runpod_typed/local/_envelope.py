@@ -1,11 +1,11 @@
-"""What people send: the request envelope, checked field by field."""
+"""The request envelope that clients send, checked field by field."""
 
 from collections.abc import Mapping
 from typing import cast
 
 from runpod_queue_api import wire
 
-from runpod_typed.local._engine.jobs import Submission
+from runpod_typed.local._engine.records import Submission
 
 S3_REQUIRED = ("accessId", "accessSecret", "bucketName", "endpointUrl")
 S3_OPTIONAL = ("objectPath",)
@@ -16,7 +16,7 @@ class InvalidEnvelopeError(ValueError):
 
 
 def read_envelope(body: object) -> Submission:
-    """Decoded JSON -> a submission. Unknown keys are discarded, as the platform does.
+    """Read a decoded envelope. Unknown keys are discarded, as on the platform.
 
     Raises:
         InvalidEnvelopeError: A field is missing, has the wrong type or is out of range.
@@ -37,26 +37,26 @@ def read_envelope(body: object) -> Submission:
     )
 
 
-def read_envelopes(body: object, what: str) -> list[Submission]:
-    """A decoded array of envelopes -> submissions.
+def read_envelopes(body: object, name: str) -> list[Submission]:
+    """Read a decoded array of envelopes.
 
     Raises:
-        InvalidEnvelopeError: It is no array, or one of them breaks a rule; the message gives its position.
+        InvalidEnvelopeError: It is not an array, or an envelope breaks a rule; the message gives its position.
     """
     if not isinstance(body, list):
-        raise InvalidEnvelopeError(f"{what} must be an array")
+        raise InvalidEnvelopeError(f"{name} must be an array")
     submissions: list[Submission] = []
     for position, item in enumerate(cast("list[object]", body)):
         try:
             submissions.append(read_envelope(item))
         except InvalidEnvelopeError as error:
-            raise InvalidEnvelopeError(f"{what}[{position}]: {error}") from None
+            raise InvalidEnvelopeError(f"{name}[{position}]: {error}") from None
     return submissions
 
 
-def _object(value: object, what: str) -> Mapping[str, object]:
+def _object(value: object, name: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise InvalidEnvelopeError(f"{what} must be an object")
+        raise InvalidEnvelopeError(f"{name} must be an object")
     return cast("dict[str, object]", value)
 
 

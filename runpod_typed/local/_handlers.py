@@ -1,4 +1,4 @@
-"""Handlers in this process: each worker is a daemon thread with an event loop, and runs one job at a time."""
+"""Handlers in this process: each worker is a daemon thread with an event loop."""
 
 import asyncio
 import concurrent.futures
@@ -11,17 +11,20 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, Required, TypedDict, TypeVar, cast
 
-from runpod_typed.local._engine.jobs import show_for_worker
-from runpod_typed.local._json import copy
-from runpod_typed.local._service import QueueService, Waiter
-from runpod_typed.local._worker_messages import (
+from runpod_typed.local._engine.records import Chunk, Result, show_for_worker
+from runpod_typed.local._json import copy, decode, encode_as_worker
+from runpod_typed.local._messages import (
+    RESULT_CAP,
     chunk_error,
+    read_oversized_result,
     read_result,
     show_exception,
     show_generator_exception,
     show_return,
     split_chunk,
 )
+from runpod_typed.local._service import QueueService, Waiter
+from runpod_typed.local._threads import WorkerThread
 
 T = TypeVar("T")
 TAKE_SECONDS: Final = 86_400.0
@@ -35,38 +38,36 @@ Handler = Callable[[dict[str, Any]], Any]
 
 
 class HandlerConfig(TypedDict, total=False):
-    """What `runpod.serverless.start` is given, as far as it makes sense within one process.
-
-    Attributes:
-        handler: The handler.
-        return_aggregate_stream: A generator's chunks become the job's output too. Without it that output is `[]`.
-        refresh_worker: Replace the worker after each job.
-    """
+    """The dict that `runpod.serverless.start` takes. Other keys of it are accepted and ignored."""
 
     handler: Required[Handler]
+    """The handler."""
     return_aggregate_stream: bool
+    """Make the chunks of a generator the job's output too. Without it, that output is `[]`."""
     refresh_worker: bool
+    """Replace the worker after each job."""
+    concurrency_modifier: Callable[[int], int]
+    """Return how many jobs a worker runs at a time, given the present number. For async handlers only."""
 
 
-class _QueueGoneError(Exception):
+class _QueueStoppedError(Exception):
     """The queue has stopped."""
 
 
 def read_config(handler: Handler | HandlerConfig) -> HandlerConfig:
-    """What `LocalQueue(handler=...)` was given -> a configuration.
+    """Return the configuration for the handler of a `LocalQueue`.
 
     Raises:
-        ValueError: It is neither a function nor a dict with one, or the dict asks for something that we do not do.
+        ValueError: It is neither a function nor a dict with one.
     """
     if callable(handler):
         return {"handler": handler}
-    given = cast("object", handler)  # whoever calls may not use a type checker
+    given = cast("object", handler)  # callers may not use a type checker
     if not isinstance(given, dict) or not callable(handler.get("handler")):
         raise ValueError('handler must be a function of the job, or a dict such as {"handler": function}')  # noqa: TRY004
-    known = HandlerConfig.__annotations__.keys()
-    unknown = handler.keys() - known
-    if unknown:
-        raise ValueError(f"handler: {min(unknown)!r} means nothing here; known are {', '.join(sorted(known))}")
+    ignored = handler.keys() - HandlerConfig.__annotations__.keys()
+    if ignored:
+        logger.info("These keys of the handler's dict have no effect here: %s.", ", ".join(sorted(ignored)))
     return handler
 
 
@@ -74,18 +75,23 @@ _reporters: dict[str, Callable[[object], None]] = {}
 
 
 def progress_update(job: dict[str, Any], progress: object) -> None:
-    """Report progress from a handler that `LocalQueue(handler=...)` runs.
+    """Report progress from a handler that `LocalQueue(handler=...)` runs, as `runpod.serverless.progress_update` does.
 
-    The twin of `runpod.serverless.progress_update`. May be called from any thread. `/status` shows the job as
-    IN_PROGRESS with `progress` as its output, until the next update or the result. Once the job has ended, updates are
-    ignored.
+    `/status` shows the job as IN_PROGRESS with `progress` as its output, until the next update or the result. Updates
+    of a finished job are ignored. May be called from any thread.
+
+    ```python
+    def handler(job):
+        progress_update(job, {"step": 1})
+        return "done"
+    ```
 
     Args:
-        job: The job as the handler got it.
+        job: The job that the handler got.
         progress: Any JSON.
 
     Raises:
-        TypeError: `progress` is no JSON.
+        TypeError: `progress` is not JSON.
         ValueError: It contains itself, or is nested too deeply.
     """
     update = copy(progress)
@@ -97,193 +103,230 @@ def progress_update(job: dict[str, Any], progress: object) -> None:
 
 
 class HandlerWorker:
-    """One worker.
+    """A worker in this process.
 
     Args:
         config: The handler and its options.
         service: The queue.
-        loop: The event loop in which the queue lives.
+        loop: The queue's event loop.
     """
 
     def __init__(self, config: HandlerConfig, service: QueueService, loop: asyncio.AbstractEventLoop) -> None:
         self._config = config
         self._handler = config["handler"]
+        self._is_generator = _is(self._handler, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+        self._is_async = _is(self._handler, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
         self._service = service
         self._queue_loop = loop
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._concurrency = 1
         self._stopping = threading.Event()
-        self._doomed: str | None = None
-        self._cancelled: str | None = None
+        self._cancelled: set[str] = set()
+        self._crash_on: str | None = None
+        self._renew = False
         self._successor: HandlerWorker | None = None
-        self.job_id: str | None = None
         self.worker_id = _new_worker_id()
-        self._thread = threading.Thread(target=self._run, name=f"runpod-typed {self.worker_id}", daemon=True)
+        self._thread = WorkerThread(self._run, f"runpod-typed {self.worker_id}")
 
-    # From other threads.
+    # Called from other threads.
 
     def start(self) -> None:
         """Begin to take jobs."""
-        self._queue_loop.call_soon_threadsafe(self._adopt)
+        self._queue_loop.call_soon_threadsafe(self._add_worker)
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no more jobs, and cancel the present one where that is possible."""
+        """Take no more jobs, and cancel the running ones if possible. May be repeated."""
         self._stopping.set()
         self._cancel_soon(None)
         if self._successor is not None:
             self._successor.stop()
 
     def join(self) -> list[str]:
-        """Wait for the end, but not for a handler that blocks."""
-        complaints = self._successor.join() if self._successor is not None else []
-        self._thread.join(GRACE_SECONDS if self._successor is None else 0)  # who has one was given time
-        if self._thread.is_alive() and self.job_id is None:
-            self._thread.join(GRACE_SECONDS)  # its job is over, and it is about to end
-        if self._thread.is_alive():
-            complaints.append(
-                f"handler {self._handler_name} still runs job {self.job_id}: "
+        """Wait for the end, but not for a handler that blocks. May be repeated."""
+        warnings = self._successor.join() if self._successor is not None else []
+        ended = self._thread.wait(GRACE_SECONDS if self._successor is None else 0)  # one with a successor had its time
+        if not ended and not self._tasks:
+            ended = self._thread.wait(GRACE_SECONDS)  # its job has ended, and it is about to end
+        if not ended:
+            jobs = ", ".join(self._tasks) or "(none)"
+            warnings.append(
+                f"handler {self._handler_name} still runs job {jobs}: "
                 "it cannot be interrupted and is left in its daemon thread"
             )
-        return complaints
+        return warnings
 
     @property
     def output(self) -> str:
-        """Handlers write where this process does."""
+        """Empty: handlers write to the output of this process."""
         return ""
 
     @property
     def pid(self) -> int | None:
-        """It has no process of its own."""
+        """None: it has no process of its own."""
         return None
 
     def stop_job(self, job_id: str) -> None:
-        """Cancel the job. One that has not begun never will; a handler that blocks does not notice, and is replaced."""
-        self._cancelled = job_id
+        """Cancel the job. If its handler blocks, another worker takes over."""
+        self._cancelled.add(job_id)
         self._cancel_soon(job_id)
-        self._queue_loop.call_later(STOP_SECONDS, self._replace_if_deaf, job_id)
+        self._queue_loop.call_later(STOP_SECONDS, self._replace_if_unresponsive, job_id)
 
-    def _replace_if_deaf(self, job_id: str) -> None:
+    def replace(self) -> None:
+        """Do nothing: `_execute` renews the worker."""
+
+    def crash(self, job_id: str) -> None:
+        """Die in the middle of this job: its work is done and lost."""
+        self._crash_on = job_id
+
+    def _replace_if_unresponsive(self, job_id: str) -> None:
         worker = self._service.engine.workers.get(self.worker_id)
-        if self._stopping.is_set() or self.job_id != job_id or worker is None or worker.jobs:
+        if self._stopping.is_set() or job_id not in self._tasks or worker is None or worker.jobs:
             return
         logger.warning(
-            "Handler %s does not stop job %s and goes on in its thread; another worker takes its place.",
+            "Handler %s does not stop job %s and keeps running in its thread; another worker takes over.",
             self._handler_name,
             job_id,
         )
         self._stopping.set()
-        self._service.forget_worker(self.worker_id)
+        self._service.remove_worker(self.worker_id)
         self._successor = HandlerWorker(self._config, self._service, self._queue_loop)
         self._successor.start()
-
-    def replace(self) -> None:
-        """Nothing to do: `_execute` begins anew by itself."""
-
-    def crash(self, job_id: str) -> None:
-        """Die in the middle of this job: its work is done and lost."""
-        self._doomed = job_id
 
     @property
     def _handler_name(self) -> str:
         return str(getattr(self._handler, "__qualname__", self._handler))
 
     def _cancel_soon(self, job_id: str | None) -> None:
-        loop = self._loop
-        if loop is not None:
-            try:
-                loop.call_soon_threadsafe(self._cancel, job_id)
-            except RuntimeError:
-                return  # the loop has closed: nothing runs any more
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has closed: nothing runs
+                self._loop.call_soon_threadsafe(self._cancel, job_id)
 
-    # In the worker's thread.
+    # Run in the worker's thread.
 
     def _run(self) -> None:
-        # A handler that blocked may outlive the queue; nobody wants its result any more.
-        with suppress(_QueueGoneError), asyncio.Runner() as runner:
+        # A handler that blocked may outlive the queue; its result is not needed then.
+        with suppress(_QueueStoppedError), asyncio.Runner() as runner:
             self._loop = runner.get_loop()
             runner.run(self._main())
 
     async def _main(self) -> None:
-        while not self._stopping.is_set() and (job := await self._take()) is not None:
-            if self._stopping.is_set():
-                break  # it came while `stop` looked for a task to cancel
-            if self._cancelled == job["id"]:
-                continue  # on its way from the queue to us
-            self.job_id = job["id"]
-            self._task = asyncio.create_task(self._execute(job))
-            await asyncio.wait({self._task})
-            if not self._task.cancelled() and (error := self._task.exception()) is not None:
-                raise error
-            self._task = self.job_id = None
-        await self._call(partial(self._service.forget_worker, self.worker_id))
+        while not self._stopping.is_set():
+            free = 0 if self._renew else self._allowed() - len(self._tasks)
+            if free > 0:
+                jobs = await self._take(free)
+                if not jobs:
+                    break
+                self._start_jobs(jobs)
+            elif self._tasks:
+                await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+            if self._renew and not self._tasks:
+                await self._begin_anew()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
+        await self._call(partial(self._service.remove_worker, self.worker_id))
 
-    def _cancel(self, job_id: str | None) -> None:
-        if self._task is not None and job_id in {None, self.job_id}:
-            self._task.cancel()
+    def _allowed(self) -> int:
+        """Return how many jobs may run at a time."""
+        modifier = self._config.get("concurrency_modifier")
+        if modifier is not None and self._is_async:
+            try:
+                self._concurrency = max(1, int(modifier(self._concurrency)))
+            except Exception:
+                logger.exception("concurrency_modifier failed; %d jobs run at a time.", self._concurrency)
+        return self._concurrency
 
-    async def _take(self) -> dict[str, Any] | None:
-        async def take() -> dict[str, Any] | None:
-            jobs = await self._service.take(self.worker_id, Waiter(), limit=1, seconds=TAKE_SECONDS)
-            self._cancelled = None  # whatever that was, it was about an earlier run
-            return cast("dict[str, Any]", copy(show_for_worker(jobs[0]))) if jobs else None
+    async def _take(self, limit: int) -> list[dict[str, Any]]:
+        async def take() -> list[dict[str, Any]]:
+            records = await self._service.take(self.worker_id, Waiter(), limit=limit, seconds=TAKE_SECONDS)
+            self._cancelled.difference_update(record.id for record in records)  # these were about earlier runs
+            return [cast("dict[str, Any]", copy(show_for_worker(record))) for record in records]
 
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(take(), self._queue_loop))
 
-    async def _execute(self, job: dict[str, Any]) -> None:
-        job_id: str = job["id"]
+    def _start_jobs(self, jobs: list[dict[str, Any]]) -> None:
+        if self._stopping.is_set():
+            return  # they came while `stop` looked for tasks to cancel
+        for job in jobs:
+            job_id: str = job["id"]
+            if job_id not in self._cancelled:  # on its way here
+                task = self._tasks[job_id] = asyncio.create_task(self._execute(job_id, job))
+                task.add_done_callback(partial(self._forget, job_id))
+
+    def _forget(self, job_id: str, task: asyncio.Task[None]) -> None:
+        del self._tasks[job_id]
+        self._cancelled.discard(job_id)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, _QueueStoppedError):
+            logger.error("A worker failed in job %s.", job_id, exc_info=error)
+
+    def _cancel(self, job_id: str | None) -> None:
+        for task_id, task in self._tasks.items():
+            if job_id in {None, task_id}:
+                task.cancel()
+
+    async def _execute(self, job_id: str, job: dict[str, Any]) -> None:
         if "input" not in job:
-            logger.warning("Job %s is dropped, as the platform does: its input is an empty object.", job_id)
+            logger.warning("Job %s is dropped, as on the platform: its input is an empty object.", job_id)
             await self._act(partial(self._service.engine.drop, self.worker_id, job_id))
             return
-        streams = inspect.isgeneratorfunction(self._handler) or inspect.isasyncgenfunction(self._handler)
-        body: dict[str, object] = {}
-        try:
-            with self._reporting(job_id):
-                body = await (self._run_generator(job) if streams else self._run_plain(job))
-        except SystemExit:
-            logger.warning("Worker %s has ended: its handler left by SystemExit in job %s.", self.worker_id, job_id)
-            self._doomed = job_id
-        if self._doomed == job_id:
+        with self._reporting(job_id):
+            body = await (self._run_generator(job_id, job) if self._is_generator else self._run_plain(job_id, job))
+        if self._crash_on == job_id:
+            self._crash_on = None
             await self._begin_anew()
             return
         if self._config.get("refresh_worker"):
             body["stopPod"] = True
-        result = read_result(self._as_sent(body))
+        result = self._as_posted(job_id, body)
+        self._renew = self._renew or result.stop_pod
         await self._call(partial(self._service.finish, self.worker_id, job_id, result))
-        if result.stop_pod:
-            await self._begin_anew()
 
-    async def _run_plain(self, job: dict[str, Any]) -> dict[str, object]:
+    async def _run_plain(self, job_id: str, job: dict[str, Any]) -> dict[str, object]:
         try:
             value = self._handler(job)
             return show_return(await value if inspect.isawaitable(value) else value)
-        except Exception as error:  # noqa: BLE001 -- whatever a handler raises is the job's result
+        except BaseException as error:  # noqa: BLE001 -- any exception of a handler is the job's result
+            self._raise_if_cancelled(error, job_id)
             return show_exception(error, self.worker_id)
 
-    async def _run_generator(self, job: dict[str, Any]) -> dict[str, object]:
+    async def _run_generator(self, job_id: str, job: dict[str, Any]) -> dict[str, object]:
         aggregate: list[object] = []
         try:
             async for output in _iterate(self._handler(job)):
                 if (error_body := chunk_error(output)) is not None:
                     return error_body
-                chunk = copy(output)
+                given = output if isinstance(output, Chunk) else Chunk(output)
+                chunk = Chunk(copy(given.output), copy(given.metrics))
                 for piece in split_chunk(chunk):
-                    await self._act(partial(self._service.engine.chunk, self.worker_id, job["id"], piece))
-                if self._doomed == job["id"]:
+                    await self._act(partial(self._service.engine.chunk, self.worker_id, job_id, piece))
+                if self._crash_on == job_id:
                     break
                 if self._config.get("return_aggregate_stream"):
-                    aggregate.append(chunk)
-        except Exception as error:  # noqa: BLE001 -- whatever a handler raises is the job's result
+                    aggregate.append(chunk.output)
+        except BaseException as error:  # noqa: BLE001 -- any exception of a handler is the job's result
+            self._raise_if_cancelled(error, job_id)
             return show_generator_exception(error)
         return {"output": aggregate}
 
-    def _as_sent(self, body: dict[str, object]) -> dict[str, object]:
-        """The body after its way through JSON; what is no JSON fails the job (the worker SDK would lose the result)."""
+    def _raise_if_cancelled(self, error: BaseException, job_id: str) -> None:
+        """Raise a cancellation by the queue. One by the handler itself fails its job."""
+        if isinstance(error, asyncio.CancelledError):
+            if job_id in self._cancelled or self._stopping.is_set():
+                raise error
+            self._tasks[job_id].uncancel()
+
+    def _as_posted(self, job_id: str, body: dict[str, object]) -> Result:
+        """Return the result as the queue reads it. One that is not JSON fails the job (the worker SDK loses it)."""
         try:
-            return cast("dict[str, object]", copy(body))
+            posted = encode_as_worker(body)
+            if len(posted) > RESULT_CAP:
+                return read_oversized_result(job_id, posted[:64]) or Result()
+            return read_result(cast("dict[str, object]", decode(posted, strict=False)))
         except (TypeError, ValueError) as error:
-            return show_exception(TypeError(f"the handler's output is no JSON: {error}"), self.worker_id)
+            failure = TypeError(f"the handler's output is not JSON: {error}")
+            return read_result(show_exception(failure, self.worker_id))
 
     @contextmanager
     def _reporting(self, job_id: str) -> Generator[None]:
@@ -291,52 +334,57 @@ class HandlerWorker:
 
         def report(progress: object) -> None:
             update = partial(service.engine.progress, worker_id, job_id, progress)
-            with suppress(RuntimeError):  # the queue has stopped, and its loop has closed
+            with suppress(RuntimeError):  # the queue has stopped
                 self._queue_loop.call_soon_threadsafe(service.act, update)
 
         _reporters[job_id] = report
         try:
             yield
         finally:
-            if _reporters.get(job_id) is report:  # the job may run anew elsewhere
+            if _reporters.get(job_id) is report:  # the job may run again elsewhere
                 del _reporters[job_id]
 
-    # In the queue's loop.
+    # Calls into the queue's event loop.
 
     async def _begin_anew(self) -> None:
         """End as this worker, and begin as another one."""
-        await self._call(partial(self._service.forget_worker, self.worker_id))
-        self._doomed = None
+        await self._call(partial(self._service.remove_worker, self.worker_id))
+        self._renew = False
         self.worker_id = _new_worker_id()
-        await self._call(self._adopt)
+        await self._call(self._add_worker)
 
-    def _adopt(self) -> None:
-        self._service.adopt_worker(self.worker_id, self, attached=True)
+    def _add_worker(self) -> None:
+        self._service.add_worker(self.worker_id, self, attached=True)
 
     async def _act(self, action: Callable[[float], T]) -> T:
         return await self._call(lambda: self._service.act(action))
 
     async def _call(self, action: Callable[[], T]) -> T:
-        """Do something in the queue's loop, and wait until it is done."""
+        """Do something in the queue's event loop, and wait for it."""
         done: concurrent.futures.Future[T] = concurrent.futures.Future()
 
         def call() -> None:
             if not done.set_running_or_notify_cancel():
-                return  # nobody waits any more: the queue is stopping
+                return  # the queue is stopping
             try:
                 done.set_result(action())
-            except Exception as error:  # noqa: BLE001 -- goes to who waits
+            except Exception as error:  # noqa: BLE001 -- goes to the waiter
                 done.set_exception(error)
 
         try:
             self._queue_loop.call_soon_threadsafe(call)
         except RuntimeError:  # its loop has closed
-            raise _QueueGoneError from None
+            raise _QueueStoppedError from None
         return await asyncio.wrap_future(done)
 
 
+def _is(handler: Handler, *checks: Callable[[object], bool]) -> bool:
+    """Check a function, or the `__call__` of an object."""
+    return any(check(handler) or check(getattr(handler, "__call__", None)) for check in checks)  # noqa: B004
+
+
 async def _iterate(generator: Any) -> AsyncIterator[object]:
-    """Both kinds of generator as one."""
+    """Iterate over both kinds of generators."""
     if inspect.isasyncgen(generator):
         async for output in generator:
             yield output

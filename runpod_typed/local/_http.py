@@ -1,63 +1,64 @@
-"""Reading requests and writing answers, in the forms that queue clients and workers meet."""
+"""Requests and responses, in the forms that clients and workers of a queue meet."""
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
 
 from runpod_queue_api import wire
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from runpod_typed.local._json import InvalidJSONError, decode, encode
+from runpod_typed.local._service import QueueService, Waiter
 
-MEBIBYTE = 1024 * 1024
-WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
+MEBIBYTE: Final = 1024 * 1024
+WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,15}")
+BEGINNING: Final = 64
 
 
-class Refusal(Exception):  # noqa: N818 -- an answer, not a defect
-    """Ends the handling of a request with an answer other than 200.
+class Refusal(Exception):  # noqa: N818 -- a response, not a defect
+    """Ends the handling of a request with an error response."""
 
-    Attributes:
-        status: The HTTP status.
-        body: A JSON object, or plain text.
-        headers: More headers.
-    """
-
-    def __init__(self, status: int, body: Mapping[str, object] | str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, status: int, body: Mapping[str, object] | str) -> None:
         super().__init__(status, body)
         self.status = status
         self.body = body
-        self.headers = headers
 
     def to_response(self) -> Response:
-        """The answer."""
+        """Return the response."""
         if isinstance(self.body, str):
-            return Response(self.body, self.status, self.headers, "text/plain")
-        return json_response(self.body, self.status, self.headers)
+            return Response(self.body, self.status, media_type="text/plain")
+        return json_response(self.body, self.status)
+
+
+class TooLargeError(Refusal):
+    """A body above its cap, or not JSON: the platform responds with the same 400 to both, not with 413."""
+
+    def __init__(self, cap: int, beginning: bytes | None = None) -> None:
+        super().__init__(400, {"error": f"json is invalid; max size is {cap // MEBIBYTE} MB"})
+        self.beginning = beginning
+        """The first bytes of a body above the cap."""
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON answer."""
+    """Return a JSON response."""
     return Response(encode(value), status, headers, "application/json")
 
 
 def bad_request(message: str) -> Refusal:
-    """400 with a JSON body."""
+    """Return a 400 with a JSON body."""
     return Refusal(400, {"error": message})
 
 
-def too_large(cap: int) -> Refusal:
-    """What the platform answers to an oversized body: 400, not 413."""
-    return bad_request(f"json is invalid; max size is {cap // MEBIBYTE} MB")
+async def read_json(request: Request, cap: int, *, strict: bool = True) -> object:
+    """Read and decode the body.
 
-
-async def read_body(request: Request, cap: int) -> bytes:
-    """The whole body.
-
-    A body above the cap is read to its end before it is refused, so that a client that sends first and reads later gets
-    to see the answer.
+    A body above the cap is read to its end, so that clients that send first and read later see the response.
 
     Raises:
-        Refusal: It is larger than `cap` bytes.
+        TooLargeError: The body is larger than `cap` bytes, or not valid JSON.
         ClientDisconnect: The client left.
     """
     body = bytearray()
@@ -66,29 +67,21 @@ async def read_body(request: Request, cap: int) -> bytes:
         size += len(part)
         if size <= cap:
             body += part
+        elif len(body) < BEGINNING:
+            body += part[:BEGINNING]
     if size > cap:
-        raise too_large(cap)
-    return bytes(body)
-
-
-async def read_json(request: Request, cap: int, *, strict: bool = True) -> object:
-    """The body as plain objects.
-
-    Raises:
-        Refusal: It is too large, or no JSON.
-    """
-    body = await read_body(request, cap)
+        raise TooLargeError(cap, bytes(body[:BEGINNING]))
     try:
-        return decode(body, strict=strict)
+        return decode(bytes(body), strict=strict)
     except InvalidJSONError:
-        raise too_large(cap) from None
+        raise TooLargeError(cap) from None
 
 
 def read_number(request: Request, name: str, default: int, least: int, most: int | None = None) -> int:
-    """A query parameter that is a whole number.
+    """Read a query parameter that is a whole number.
 
     Raises:
-        Refusal: It is something else, or out of range.
+        Refusal: It is not a whole number, or out of range.
     """
     text = request.query_params.get(name)
     if text is None:
@@ -101,23 +94,28 @@ def read_number(request: Request, name: str, default: int, least: int, most: int
 
 
 def read_wait(request: Request, default_ms: int) -> float:
-    """The `wait` parameter, in seconds.
+    """Read the `wait` parameter, in seconds.
 
     Raises:
-        Refusal: It is no whole number of milliseconds within the documented range.
+        Refusal: It is not a whole number of milliseconds in the documented range.
     """
     return read_number(request, "wait", default_ms, wire.WAIT_MIN_MS, wire.WAIT_MAX_MS) / 1000
 
 
-__all__ = [
-    "MEBIBYTE",
-    "ClientDisconnect",
-    "Refusal",
-    "bad_request",
-    "json_response",
-    "read_body",
-    "read_json",
-    "read_number",
-    "read_wait",
-    "too_large",
-]
+@asynccontextmanager
+async def held(request: Request, service: QueueService) -> AsyncGenerator[Waiter]:
+    """Provide a waiter that ends when the client disconnects. The body must have been read."""
+    waiter = Waiter()
+    service.held += 1
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        waiter.leave()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield waiter
+    finally:
+        service.held -= 1
+        watching.cancel()

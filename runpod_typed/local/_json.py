@@ -1,33 +1,29 @@
-"""JSON in and out, as tolerant as the two sides need.
+"""JSON in and out.
 
-The standard library's, on purpose: what Python workers send may hold NaN or lone surrogates, and a queue passes on what
-it gets.
+The standard library serves here on purpose: Python workers send NaN and lone surrogates, and the queue passes them on.
 """
 
 import json
 from collections.abc import Iterable
 from typing import Final, cast
 
-DEPTH: Final = (
-    500  # levels of nesting: well below what can be read here but not be written again, further down the stack
-)
-
-WRAPPING: Final = 10  # levels that the queue may put around what a client sent, and a worker sends back
+DEPTH: Final = 500  # levels of nesting: what is read here can be written again from deeper in the stack
+WRAPPING: Final = 10  # levels that the queue may put around an input that a worker sends back
 
 
 class InvalidJSONError(ValueError):
-    """The bytes are no JSON."""
+    """The bytes are not valid JSON."""
 
 
 def decode(body: bytes, *, strict: bool) -> object:
-    """Bytes -> plain objects.
+    """Decode UTF-8 JSON.
 
     Args:
-        body: JSON text in UTF-8.
-        strict: Refuse what only Python takes for JSON (NaN, Infinity). Clients are held to that, workers are not.
+        body: The bytes.
+        strict: Refuse NaN and Infinity. Applies to clients, not to workers.
 
     Raises:
-        InvalidJSONError: The bytes are no JSON, or nested too deeply.
+        InvalidJSONError: The bytes are not valid JSON, or nested too deeply.
     """
     try:
         value: object = json.loads(body.decode(), parse_constant=_refuse if strict else None)
@@ -39,28 +35,33 @@ def decode(body: bytes, *, strict: bool) -> object:
     return value
 
 
-def encode(value: object) -> bytes:
-    """Plain objects -> bytes, without blanks.
+def encode(value: object, separators: tuple[str, str] = (",", ":")) -> bytes:
+    """Encode as UTF-8 JSON.
 
     Raises:
-        TypeError: Something in it is no JSON.
+        TypeError: The value is not JSON.
         ValueError: It contains itself, or is nested too deeply.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(value, ensure_ascii=False, separators=separators)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":")).encode()
+        return json.dumps(value, separators=separators).encode()
+
+
+def encode_as_worker(value: object) -> bytes:
+    """Encode with blanks, as the worker SDK does, so that size limits count the same bytes."""
+    return encode(value, (", ", ": "))
 
 
 def copy(value: object) -> object:
-    """Plain objects -> others, as they come out at the other end of the wire.
+    """Return the value as it comes out at the other end of the wire.
 
     Raises:
-        TypeError: Something in it is no JSON.
+        TypeError: The value is not JSON.
         ValueError: It contains itself, or is nested too deeply.
     """
     return decode(encode(value), strict=False)
@@ -80,4 +81,4 @@ def _children(value: object) -> Iterable[object]:
 
 
 def _refuse(constant: str) -> object:
-    raise InvalidJSONError(f"{constant} is no JSON")
+    raise InvalidJSONError(f"{constant} is not valid JSON")

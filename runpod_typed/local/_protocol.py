@@ -1,6 +1,6 @@
-"""uvicorn's HTTP protocol, with one thing added: the application can reach the connection below it.
+"""uvicorn's HTTP protocols with two additions: limited headers, and access to the connection.
 
-ASGI has no way to break a connection, and breaking connections is what a faulty network does.
+ASGI has no way to break a connection, as a faulty network does.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+HEADER_CAP: Final = 64 * 1024  # as in h11
 TRANSPORT_KEY: Final = "runpod_typed.transport"
 RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
@@ -21,8 +22,8 @@ class _Application(Protocol):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
-class ReachableH11Protocol(H11Protocol):
-    """h11's protocol, reachable."""
+class LocalH11Protocol(H11Protocol):
+    """h11's protocol. It limits headers by itself."""
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
@@ -31,23 +32,48 @@ class ReachableH11Protocol(H11Protocol):
 
 
 def http_protocol() -> type[asyncio.Protocol]:
-    """The fastest protocol that is installed."""
+    """Return the fastest protocol that is installed."""
     try:
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415 -- optional
     except ImportError:
-        return ReachableH11Protocol
+        return LocalH11Protocol
 
-    class ReachableHttpToolsProtocol(HttpToolsProtocol):
+    class LocalHttpToolsProtocol(HttpToolsProtocol):
+        _requests = 0
+        _in_headers = False
+        _header_bytes = 0
+
         @override
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
             super().connection_made(transport)
             self.app = _with_transport(self.app, transport)
 
-    return ReachableHttpToolsProtocol
+        @override
+        def data_received(self, data: bytes) -> None:
+            requests = self._requests
+            super().data_received(data)
+            if self._in_headers and requests == self._requests:
+                self._header_bytes += len(data)
+                if self._header_bytes > HEADER_CAP:
+                    self.send_400_response("The request headers are too large.")
+
+        @override
+        def on_message_begin(self) -> None:
+            self._requests += 1
+            self._in_headers = True
+            self._header_bytes = 0
+            super().on_message_begin()
+
+        @override
+        def on_headers_complete(self) -> None:
+            self._in_headers = False
+            super().on_headers_complete()
+
+    return LocalHttpToolsProtocol
 
 
 def close(request: Request) -> None:
-    """End the connection in an orderly way (FIN) once what was written is sent, whatever the answer still lacks."""
+    """Close the connection (FIN) once the written data is sent, however incomplete the response is."""
     _transport(request).close()
 
 
@@ -67,8 +93,8 @@ def _transport(request: Request) -> asyncio.Transport:
 def _with_transport(app: object, transport: asyncio.Transport) -> _Application:
     inner = cast("_Application", app)
 
-    async def reachable(scope: Scope, receive: Receive, send: Send) -> None:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
         scope[TRANSPORT_KEY] = transport
         await inner(scope, receive, send)
 
-    return reachable
+    return application

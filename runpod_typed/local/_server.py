@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
@@ -13,19 +14,23 @@ from starlette.types import ASGIApp
 from typing_extensions import override
 
 from runpod_typed.local._protocol import http_protocol
+from runpod_typed.local._threads import WorkerThread
 
-KEEP_ALIVE_SECONDS: Final = 75  # longer than any client's, so that no connection dies under a request
+KEEP_ALIVE_SECONDS: Final = 75  # longer than any client's, so that no connection closes under a request
 SHUTDOWN_SECONDS: Final = 2
 BACKLOG: Final = 2048
 
+logger = logging.getLogger("runpod_typed.local")
+
 
 class _Server(uvicorn.Server):
-    """A server that says when it listens, and stops when told instead of looking every 100 ms."""
+    """A server that reports when it listens, and stops at once instead of after a check every 100 ms."""
 
     def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
         super().__init__(config)
         self._listening = listening
         self._stopping = asyncio.Event()
+        self._refusing: asyncio.Task[None] | None = None
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -43,9 +48,8 @@ class _Server(uvicorn.Server):
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, without its pauses of 100 ms: whoever starts a queue for every test would pay for them."""
-        for server in self.servers:
-            server.close()
+        """Shut down as uvicorn does, without its pauses of 100 ms: tests start many queues."""
+        self._stop_listening()
         connections, requests = self.server_state.connections, self.server_state.tasks
         for connection in list(connections):
             connection.shutdown()
@@ -61,21 +65,41 @@ class _Server(uvicorn.Server):
         self.should_exit = True
         self._stopping.set()
 
+    def refuse_connections(self, host: str, port: int, seconds: float) -> None:
+        """Break all connections and refuse new ones for some seconds."""
+        self._stop_listening()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        self._refusing = asyncio.create_task(self._listen_again(host, port, seconds))
+
+    async def _listen_again(self, host: str, port: int, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        try:
+            await self.startup([listen(host, port)])
+        except OSError:
+            logger.exception("The local queue cannot listen again after its outage.")
+
+    def _stop_listening(self) -> None:
+        if self._refusing is not None:
+            self._refusing.cancel()
+        for server in self.servers:
+            server.close()
+
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens.
+    """Return a listening socket.
 
-    Its protocol is named, which `socket.create_server` leaves out: asyncio turns Nagle's algorithm off only for sockets
-    that say TCP, and with it on every answer after the first on a connection comes 40 ms late.
+    Its protocol is TCP, which `socket.create_server` does not set: asyncio turns Nagle's algorithm off only then, and
+    with it on, each response after the first of a connection comes 40 ms late.
 
     Raises:
-        OSError: The address is not free, or none of ours.
+        OSError: The address is in use, or not on this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # elsewhere it would share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # on Windows it would share the port
         listener.bind((host, port))
         listener.listen(BACKLOG)
     except OSError as error:
@@ -84,8 +108,8 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-class _Quiet(logging.Filter):
-    """Keeps this thread's remarks on starting and stopping out of the user's log, warnings excepted."""
+class _WarningsOnly(logging.Filter):
+    """Keeps the messages of this thread below WARNING out of the user's log."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,11 +121,11 @@ class _Quiet(logging.Filter):
 
 
 class ServerThread:
-    """Serves an application from a socket that already listens.
+    """Serves an application from a listening socket.
 
     Args:
-        listener: A bound socket.
-        build: Makes the application, within the server's event loop.
+        listener: The socket.
+        build: Makes the application, in the server's event loop.
     """
 
     def __init__(self, listener: socket.socket, build: Callable[[], ASGIApp]) -> None:
@@ -109,7 +133,7 @@ class ServerThread:
         self._build = build
         self._listening = threading.Event()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="runpod-typed local queue", daemon=True)
+        self._thread = WorkerThread(self._run, "runpod-typed local queue")
         self._server: _Server | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -118,27 +142,33 @@ class ServerThread:
         self._thread.start()
         self._listening.wait()
         if self._error is not None:
-            self._thread.join()
+            self._thread.wait()
             raise self._error
         assert self.loop is not None  # noqa: S101 -- set before `_listening`
         return self.loop
 
     def stop(self) -> None:
-        """Stop, and return when the thread has ended."""
-        if self._thread.is_alive() and self.loop is not None and self._server is not None:
-            self.loop.call_soon_threadsafe(self._server.stop)
-            self._thread.join()
+        """Stop, and return when the thread has ended. May be repeated."""
+        if self._server is not None and self.loop is not None and not self._thread.wait(0):
+            with suppress(RuntimeError):  # the loop has closed
+                self.loop.call_soon_threadsafe(self._server.stop)
+            self._thread.wait()
+
+    def refuse_connections(self, host: str, port: int, seconds: float) -> None:
+        """Break all connections and refuse new ones for some seconds. Call it in the event loop."""
+        if self._server is not None:
+            self._server.refuse_connections(host, port, seconds)
 
     def _run(self) -> None:
-        quiet = _Quiet()
-        logging.getLogger("uvicorn.error").addFilter(quiet)
+        warnings_only = _WarningsOnly()
+        logging.getLogger("uvicorn.error").addFilter(warnings_only)
         try:
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
                 runner.run(self._serve())
         except BaseException as error:  # noqa: BLE001 -- `start` raises it in the caller's thread
             self._error = error
         finally:
-            logging.getLogger("uvicorn.error").removeFilter(quiet)
+            logging.getLogger("uvicorn.error").removeFilter(warnings_only)
             self._listening.set()
 
     async def _serve(self) -> None:
@@ -160,7 +190,7 @@ class ServerThread:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Uvloop where it is installed."""
+    """Return uvloop's, if it is installed."""
     try:
         import uvloop  # noqa: PLC0415 -- optional
     except ImportError:

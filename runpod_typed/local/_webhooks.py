@@ -1,4 +1,4 @@
-"""Delivering webhooks, with the repetitions that the documents promise."""
+"""Delivery of webhooks, with the documented repetitions."""
 
 import asyncio
 import logging
@@ -16,11 +16,11 @@ logger = logging.getLogger("runpod_typed.local")
 
 
 class WebhookSender:
-    """Posts what the engine wants posted.
+    """Posts webhooks.
 
     Args:
         attempts: Deliveries of one webhook, the first included.
-        delay: Pause between them, in seconds.
+        delay: Pause between them in seconds.
     """
 
     def __init__(self, *, attempts: int, delay: float) -> None:
@@ -29,7 +29,7 @@ class WebhookSender:
         self._client: httpx.AsyncClient | None = None
 
     async def post(self, due: WebhookDue) -> None:
-        """Deliver one webhook. A receiver that never answers 2xx does the job no harm; it is logged."""
+        """Deliver one webhook. If the receiver never responds with 2xx, the failure is logged."""
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=ATTEMPT_SECONDS, trust_env=False)
         body = encode(due.body)
@@ -38,17 +38,24 @@ class WebhookSender:
             if attempt:
                 await asyncio.sleep(self._delay)
             try:
-                answer = await self._client.post(due.url, content=body, headers=_headers())
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                problem = await self._attempt(self._client, due.url, body)
+            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
                 problem = repr(error)
-                continue
-            if answer.is_success:
+            if not problem:
                 return
-            problem = f"HTTP {answer.status_code}"
-        logger.warning("The webhook of job %s was not taken: %s.", due.body.get("id"), problem)
+        logger.warning("The webhook of job %s was not accepted: %s.", due.body.get("id"), problem)
+
+    @staticmethod
+    async def _attempt(client: httpx.AsyncClient, url: str, body: bytes) -> str:
+        """Post once; the body of the response is not read. Returns the problem, or an empty string."""
+        async with (
+            asyncio.timeout(ATTEMPT_SECONDS),
+            client.stream("POST", url, content=body, headers=_headers()) as response,
+        ):
+            return "" if response.is_success else f"HTTP {response.status_code}"
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. May be repeated."""
         if self._client is not None:
             await self._client.aclose()
 

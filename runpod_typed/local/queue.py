@@ -1,56 +1,64 @@
-"""The local queue as people start it."""
+"""The local queue as people use it."""
 
 import asyncio
 import atexit
+import ipaddress
+import math
 import os
 import re
 import secrets
 import threading
 import time
 import warnings
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
 from runpod_queue_api import wire
 from starlette.types import ASGIApp
 
-from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES, Keys, build_app
+from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES, Access, build_app
+from runpod_typed.local._engine.counters import QueueStats
 from runpod_typed.local._engine.settings import EngineSettings
-from runpod_typed.local._engine.statistics import QueueStats
 from runpod_typed.local._faults import FaultKind, FaultPlan, Faults, Injection
 from runpod_typed.local._handlers import Handler, HandlerConfig, HandlerWorker, read_config
-from runpod_typed.local._limits import Limits, make_budgets
+from runpod_typed.local._limits import Limits, make_limiters
+from runpod_typed.local._processes import ProcessWorker, worker_variables
 from runpod_typed.local._server import ServerThread, listen
-from runpod_typed.local._service import QueueService, Worker
+from runpod_typed.local._service import Outage, QueueService, Worker
 from runpod_typed.local._webhooks import WebhookSender
-from runpod_typed.local._workers import WorkerProcess, worker_variables
 
 T = TypeVar("T")
 
 
 class LocalQueue:
-    """A queue endpoint on this machine, for people without an account and for tests.
+    """A queue endpoint on this machine, for tests and for people without an account.
 
-    It answers like `https://api.runpod.ai/v2` and gives the jobs to a handler in this process. `start` (or entering the
-    `with` block) returns when it listens; `stop` (or leaving the block) leaves no process, thread or socket behind.
+    It responds like `https://api.runpod.ai/v2` and gives the jobs to a handler in this process or to real workers.
+    `start` (or entering the `with` block) returns when it listens; `stop` (or leaving the block) leaves no process,
+    thread or socket behind.
+
+    ```python
+    with LocalQueue(lambda job: job["input"]) as queue, Client(queue.api_key, base_url=queue.base_url) as client:
+        print(client.endpoint(queue.endpoint_id).run_sync({"text": "hello"}))
+    ```
 
     Args:
-        handler: Runs the jobs: a plain, async, generator or async generator function of the job, or the dict that one
-            would give to `runpod.serverless.start`.
-        worker: The command of a real worker, such as `[sys.executable, "handler.py"]`: it is started as a subprocess,
+        handler: Runs the jobs: a plain, async, generator or async generator function of the job, or the dict that
+            `runpod.serverless.start` takes.
+        worker: The command of a real worker, such as `[sys.executable, "handler.py"]`. It is started as a subprocess,
             and again when it ends. With neither handler nor worker, jobs wait for workers that are started elsewhere
             (`worker_environment`).
-        workers: How many workers to start.
-        endpoint_id: The endpoint's id; any other is answered with 404.
-        api_key: What clients must present; None makes a random one.
-        host: The address to listen on. Anything but loopback opens the queue to the network.
+        workers: The number of workers.
+        endpoint_id: The endpoint's id; other ids get 404.
+        api_key: The key that clients must send; None makes a random one.
+        host: The address to listen on. Any other than a loopback address opens the queue to the network.
         port: The port to listen on; 0 takes a free one.
-        limits: None enforces no rate limits, `"published"` the documented ones; a mapping from operation id or budget
-            to a `Limit` (or None) enforces the documented ones with these changes.
+        limits: None enforces no rate limits, `"published"` the documented ones; a mapping from operation id or group to
+            a `Limit` (or None) enforces the documented ones with these changes.
         time_scale: Factor above 0 for ttl, retention, execution timeout and webhook delays: with 0.001, a result is
             kept for 1.8 seconds instead of 30 minutes. Held requests and heartbeats keep their times.
-        faults: Faults to meet requests with, at random.
+        faults: Random faults to inject.
 
     Raises:
         ValueError: An argument is out of range.
@@ -82,32 +90,35 @@ class LocalQueue:
             raise ValueError("workers must be at least 1")
         if not 0 <= port <= 65535:
             raise ValueError("port must be from 0 to 65535")
-        if not time_scale > 0:
-            raise ValueError("time_scale must be above 0")
-        make_budgets(limits)  # refuses unknown names here, not in the server's thread
+        if not (time_scale > 0 and math.isfinite(time_scale)):
+            raise ValueError("time_scale must be a number above 0")
+        make_limiters(limits)  # refuses unknown names here, not in the server's thread
         self._limits: Limits = limits
         self._faults = FaultPlan(faults)
         self._config: HandlerConfig | None = read_config(handler) if handler is not None else None
         self._command = list(worker) if worker is not None else None
-        self._places = workers
+        self._worker_count = workers
         self._endpoint_id = endpoint_id
-        self._keys = Keys(api_key or f"local_{secrets.token_urlsafe(24)}", f"worker_{secrets.token_urlsafe(24)}")
+        self._access = Access(
+            api_key or f"local_{secrets.token_urlsafe(24)}",
+            f"worker_{secrets.token_urlsafe(24)}",
+            {host.lower()} if _is_loopback(host) else None,
+        )
         self._host = host
         self._port = port
         self._time_scale = time_scale
+        self._process_id = os.getpid()
         self._service: QueueService | None = None
         self._webhooks: WebhookSender | None = None
         self._server: ServerThread | None = None
-        self._process_id = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._workers: list[Worker] = []
-        self._lock = threading.Lock()  # held by whoever acts in the loop, so that it does not end meanwhile
+        self._lock = threading.Lock()  # keeps the event loop running while another thread uses it
+        self._stop_lock = threading.Lock()
 
     def __repr__(self) -> str:
         where = self.base_url if self._loop is not None else "not started"
         return f"<LocalQueue {self._endpoint_id!r} ({where})>"
-
-    # What a client needs.
 
     @property
     def endpoint_id(self) -> str:
@@ -116,25 +127,27 @@ class LocalQueue:
 
     @property
     def api_key(self) -> str:
-        """What clients must present."""
-        return self._keys.api_key
+        """The key that clients must send."""
+        return self._access.api_key
 
     @property
     def base_url(self) -> str:
-        """The URL below which the endpoint is found, as `Client(base_url=)` takes it."""
-        return self._url(self._host)
-
-    # Starting and stopping.
-
-    def start(self) -> Self:
-        """Start; returns when the queue listens.
+        """The URL above the endpoint, as `Client(base_url=)` takes it.
 
         Raises:
-            RuntimeError: It runs already.
-            OSError: The address is not free.
+            RuntimeError: The queue was not started.
+        """
+        return self._url(self._host)
+
+    def start(self) -> Self:
+        """Start, and return when the queue listens.
+
+        Raises:
+            RuntimeError: It is already running.
+            OSError: The address is in use.
         """
         if self._server is not None:
-            raise RuntimeError("the queue runs already")
+            raise RuntimeError("the queue is already running")
         listener = listen(self._host, self._port)
         self._port = listener.getsockname()[1]
         server = ServerThread(listener, self._build)
@@ -147,24 +160,28 @@ class LocalQueue:
         return self
 
     def stop(self) -> None:
-        """Stop; returns when nothing is left of it. Stopping twice is fine.
+        """Stop, and return when nothing is left. May be repeated, for example after Ctrl-C.
 
         Warns:
-            RuntimeWarning: A handler blocks and cannot be stopped; it goes on in its daemon thread.
+            RuntimeWarning: A handler blocks and stays in its daemon thread, or a process could not be ended.
         """
-        server, self._server = self._server, None
-        if server is None or self._process_id != os.getpid():
-            return  # a forked child has neither its thread nor any part in it
-        atexit.unregister(self.stop)
-        for worker in self._workers:
-            worker.stop()
-        self._run(self._shut_down())
-        complaints = [complaint for worker in self._workers for complaint in worker.join()]
-        with self._lock:
-            self._loop = None
-        server.stop()
-        for complaint in complaints:
-            warnings.warn(complaint, RuntimeWarning, stacklevel=2)
+        if self._process_id != os.getpid():
+            return  # a forked child has no part in it
+        with self._stop_lock:
+            if self._server is None:
+                return
+            for worker in self._workers:
+                worker.stop()
+            if self._loop is not None:
+                asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+            problems = [problem for worker in self._workers for problem in worker.join()]
+            with self._lock:
+                self._loop = None
+            self._server.stop()
+            self._server = None
+            atexit.unregister(self.stop)
+        for problem in problems:
+            warnings.warn(problem, RuntimeWarning, stacklevel=2)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -174,18 +191,21 @@ class LocalQueue:
     ) -> None:
         self.stop()
 
-    # What workers need.
-
     def worker_environment(self, worker_id: str | None = None, *, host: str | None = None) -> dict[str, str]:
-        """The environment variables for a worker that is started elsewhere (by hand, in a container).
+        """Return the environment variables for a worker that is started elsewhere (by hand, in a container).
 
         Args:
-            worker_id: What to call it; None makes a random id.
-            host: By which name or address it finds this machine (`"host.docker.internal"`); None for a worker on the
-                machine itself. The queue must listen there (`LocalQueue(host=)`).
+            worker_id: The worker's id; None makes a random one.
+            host: The name or address of this machine for the worker (`"host.docker.internal"`); None for a worker on
+                this machine. The queue must listen there (`LocalQueue(host=)`).
+
+        Raises:
+            RuntimeError: The queue was not started.
         """
-        url = self._worker_url if host is None else f"{self._url(host)}/{self._endpoint_id}"
-        return worker_variables(url, worker_id or f"worker{secrets.token_hex(4)}", self._keys.worker_token)
+        if host is not None and self._access.hosts is not None:
+            self._access.hosts.add(host.lower())
+        url = f"{self._url(host or self._local_host)}/{self._endpoint_id}"
+        return worker_variables(url, worker_id or f"worker{secrets.token_hex(4)}", self._access.worker_token)
 
     @property
     def worker_output(self) -> str:
@@ -194,16 +214,14 @@ class LocalQueue:
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
-        """The process ids of the workers that run."""
+        """The process ids of the running workers."""
         return tuple(pid for worker in self._workers if (pid := worker.pid) is not None)
 
-    # What tests need.
-
     def pause(self) -> None:
-        """Hand out no more jobs, so that what is submitted stays IN_QUEUE.
+        """Hand out no more jobs: new jobs stay IN_QUEUE.
 
         Raises:
-            RuntimeError: The queue does not run.
+            RuntimeError: The queue is not running.
         """
         self._act(lambda service: service.engine.pause())
 
@@ -211,33 +229,38 @@ class LocalQueue:
         """Hand out jobs again.
 
         Raises:
-            RuntimeError: The queue does not run.
+            RuntimeError: The queue is not running.
         """
         self._act(lambda service: service.act(lambda _: service.engine.resume()))
 
     def advance(self, seconds: float) -> None:
-        """Let the queue's clock leap: what would happen within so many seconds happens now.
+        """Move the queue's clock forward: everything due within this time happens now.
 
         Args:
-            seconds: How many seconds, 0 or more.
+            seconds: Seconds, 0 or more.
 
         Raises:
-            RuntimeError: The queue does not run.
+            ValueError: `seconds` is negative, infinite or not a number.
+            RuntimeError: The queue is not running.
         """
-        self._act(lambda service: service.jump(seconds))
+        _check_seconds(seconds)
+        self._act(lambda service: service.advance_clock(seconds))
 
     def throttle(self, workers: int) -> None:
-        """Let `/health` say that so many workers are throttled: the endpoint waits for machines that are free.
+        """Let `/health` report throttled workers, as when no machine is free.
 
         Args:
-            workers: How many; 0 for none.
+            workers: The number, 0 or more.
 
         Raises:
-            RuntimeError: The queue does not run.
+            ValueError: `workers` is negative or not a number.
+            RuntimeError: The queue is not running.
         """
+        if not workers >= 0:
+            raise ValueError(f"workers must be 0 or more, not {workers!r}")
 
         def throttle(service: QueueService) -> None:
-            service.engine.crew.throttled = workers
+            service.engine.throttled = workers
 
         self._act(throttle)
 
@@ -250,35 +273,71 @@ class LocalQueue:
         status: int | None = None,
         seconds: float | None = None,
     ) -> None:
-        """Hit the next matching requests with a fault.
+        """Hit the next matching requests with a fault. Requests without a valid key are not counted.
+
+        ```python
+        queue.inject("server_error", operation="run", status=503)
+        ```
 
         Args:
-            kind: What goes wrong.
-            operation: The operation that is hit, by its id (`"run"`, `"get_status"`, `"job_done"`); None for any client
-                operation that the fault can hit. The faults of the worker's side need none.
-            times: How many requests are hit.
+            kind: The kind of fault.
+            operation: The id of the operation to hit (`"run"`, `"get_status"`, `"job_done"`); None for any client
+                operation that the fault can hit. The faults of workers need none.
+            times: The number of requests to hit, 1 or more.
             status: The status of SERVER_ERROR and EDGE_ERROR; None for any of theirs.
-            seconds: Seconds of the delay, leap or Retry-After, 0 or more; None for some within the bounds of `Faults`.
+            seconds: Seconds of the delay, jump, invisibility or Retry-After, 0 or more; None for some within the bounds
+                of `Faults`.
 
         Raises:
-            ValueError: No such kind or operation.
-            RuntimeError: The queue is being stopped by another thread.
+            ValueError: The kind or operation is unknown, or a number is out of range.
+            RuntimeError: Another thread is stopping the queue.
         """
         fault = FaultKind(kind)
         if operation is not None and operation not in OPERATION_NAMES:
             raise ValueError(f"unknown operation {operation!r}; known are {sorted(OPERATION_NAMES)}")
+        if times < 1:
+            raise ValueError(f"times must be at least 1, not {times!r}")
+        if seconds is not None:
+            _check_seconds(seconds)
         injection = Injection(fault, operation, times, status, seconds)
         if self._loop is None:
             self._faults.inject(injection)
         else:
             self._act(lambda _: self._faults.inject(injection))
 
-    @property
-    def faults_injected(self) -> Mapping[FaultKind, int]:
-        """How many faults of each kind there were.
+    def outage(self, seconds: float, *, status: int | None = 503) -> None:
+        """Let every request of clients and workers fail for some time, from now on.
+
+        ```python
+        queue.outage(5)  # 503
+        queue.outage(5, status=None)  # connections are refused, open ones break
+        ```
+
+        Args:
+            seconds: Seconds of real time, 0 or more. 0 ends an outage with a status.
+            status: The status of all responses, 500 to 599; None refuses connections.
 
         Raises:
-            RuntimeError: The queue is being stopped by another thread.
+            ValueError: A number is out of range.
+            RuntimeError: The queue is not running.
+        """
+        _check_seconds(seconds)
+        if status is not None and not 500 <= status <= 599:
+            raise ValueError(f"status must be from 500 to 599, or None, not {status!r}")
+
+        def begin(service: QueueService) -> None:
+            service.outage = Outage(asyncio.get_running_loop().time() + seconds, status)
+            if status is None and self._server is not None:
+                self._server.refuse_connections(self._host, self._port, seconds)
+
+        self._act(begin)
+
+    @property
+    def faults_injected(self) -> Mapping[FaultKind, int]:
+        """The number of faults of each kind so far.
+
+        Raises:
+            RuntimeError: Another thread is stopping the queue.
         """
         if self._loop is None:
             return dict(self._faults.injected)
@@ -286,33 +345,31 @@ class LocalQueue:
 
     @property
     def held_requests(self) -> int:
-        """How many requests are held at this moment: clients that wait for a job, workers that wait for work.
+        """The number of requests that are held now: clients that wait for a job, workers that wait for work.
 
         Raises:
-            RuntimeError: The queue does not run.
+            RuntimeError: The queue is not running.
         """
         return self._act(lambda service: service.held)
 
     def stats(self) -> QueueStats:
-        """What happened since the start.
+        """Return what happened since the start.
 
         Raises:
             RuntimeError: The queue was never started.
         """
         if self._loop is None and self._service is not None:
-            return self._service.engine.stats()  # stopped: nobody else touches it
+            return self._service.engine.stats()  # stopped: nothing else uses it
         return self._act(lambda service: service.engine.stats())
-
-    # The inside.
 
     def _act(self, action: Callable[[QueueService], T]) -> T:
         """Do something in the queue's event loop, and wait for it."""
         if self._process_id != os.getpid():
-            raise RuntimeError("the queue does not run in this process")
+            raise RuntimeError("the queue is not running in this process")
         with self._lock:
             service, loop = self._service, self._loop
             if service is None or loop is None:
-                raise RuntimeError("the queue does not run")
+                raise RuntimeError("the queue is not running")
 
             async def act() -> T:
                 return action(service)
@@ -320,39 +377,47 @@ class LocalQueue:
             return asyncio.run_coroutine_threadsafe(act(), loop).result()
 
     def _build(self) -> ASGIApp:
-        """Everything that lives in the event loop."""
+        """Build everything that lives in the event loop."""
         settings = EngineSettings(time_scale=self._time_scale, epoch=time.time())
         webhooks = WebhookSender(attempts=settings.webhook_attempts, delay=settings.scaled(settings.webhook_delay))
         service = QueueService(self._endpoint_id, settings=settings, post_webhook=webhooks.post, faults=self._faults)
         self._webhooks, self._service = webhooks, service
-        return build_app(service, self._keys, self._limits)
+        return build_app(service, self._access, self._limits)
 
     @property
-    def _worker_url(self) -> str:
-        """The endpoint's URL as a worker on this machine reaches it."""
-        host = "127.0.0.1" if self._host in {"", "0.0.0.0", "::"} else self._host  # noqa: S104 -- compared, not bound
-        return f"{self._url(host)}/{self._endpoint_id}"
+    def _local_host(self) -> str:
+        return "127.0.0.1" if self._host in {"", "0.0.0.0", "::"} else self._host  # noqa: S104 -- compared, not bound
 
     def _url(self, host: str) -> str:
+        if self._service is None:
+            raise RuntimeError("the queue was not started: use `with LocalQueue(...) as queue:` or call start()")
         return f"http://{f'[{host}]' if ':' in host else host}:{self._port}{BASE_PATH}"
 
     def _start_workers(self, service: QueueService, loop: asyncio.AbstractEventLoop) -> None:
-        places = range(self._places)
         if self._config is not None:
             config = self._config
-            self._workers = [HandlerWorker(config, service, loop) for _ in places]
+            self._workers = [HandlerWorker(config, service, loop) for _ in range(self._worker_count)]
         if self._command is not None:
-            command, url, token = self._command, self._worker_url, self._keys.worker_token
-            self._workers = [WorkerProcess(command, url, token, service, loop) for _ in places]
+            url = f"{self._url(self._local_host)}/{self._endpoint_id}"
+            command, token = self._command, self._access.worker_token
+            self._workers = [ProcessWorker(command, url, token, service, loop) for _ in range(self._worker_count)]
         for worker in self._workers:
             worker.start()
 
-    def _run(self, work: Coroutine[None, None, None]) -> None:
-        if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    async def _shut_down(self) -> None:
+    async def _close(self) -> None:
         if self._service is not None:
             await self._service.close()
         if self._webhooks is not None:
             await self._webhooks.close()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _check_seconds(seconds: float) -> None:
+    if not (seconds >= 0 and math.isfinite(seconds)):
+        raise ValueError(f"seconds must be a number of 0 or more, not {seconds!r}")

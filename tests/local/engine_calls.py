@@ -3,7 +3,7 @@
 from typing import Any
 
 from runpod_typed.local._engine.engine import Engine
-from runpod_typed.local._engine.jobs import JobRecord, JobStatus, Result, Submission
+from runpod_typed.local._engine.records import JobRecord, JobStatus, Result, Submission
 
 DONE = Result(output="done")
 FAILED = Result(error="went wrong")

@@ -1,4 +1,4 @@
-"""A server that takes webhooks."""
+"""A server that receives webhooks."""
 
 import json
 import threading
@@ -21,15 +21,17 @@ class Delivery:
 
 @define
 class Receiver:
-    """What has come, and where to."""
+    """The deliveries so far, and their URL."""
 
     url: str
     deliveries: list[Delivery] = field(factory=list[Delivery])
+    cut_off: bool = False
+    """The sender left while an endless response was written."""
 
 
 @contextmanager
-def receive(statuses: Iterable[int]) -> Generator[Receiver]:
-    """Answer the deliveries with these statuses, the last one for ever."""
+def receive(statuses: Iterable[int], *, endless: bool = False) -> Generator[Receiver]:
+    """Respond to the deliveries with these statuses, then with the last one; with an endless body if asked to."""
     remaining = list(statuses)
 
     class Handler(BaseHTTPRequestHandler):
@@ -38,8 +40,13 @@ def receive(statuses: Iterable[int]) -> Generator[Receiver]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.deliveries.append(Delivery(headers, json.loads(body)))
             self.send_response(remaining.pop(0) if len(remaining) > 1 else remaining[0])
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", "1000000000000" if endless else "0")
             self.end_headers()
+            while endless and not receiver.cut_off:
+                try:
+                    self.wfile.write(b"x" * 65_536)
+                except OSError:
+                    receiver.cut_off = True
 
         @override
         def log_message(self, format: str, *args: object) -> None:

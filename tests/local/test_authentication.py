@@ -12,25 +12,25 @@ def call(queue: LocalQueue, authorization: str | None, path: str = "/health") ->
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER   {}", "{}", " {} "])
-def test_the_key_is_taken_with_and_without_its_scheme(queue: LocalQueue, form: str) -> None:
+def test_accepts_key_with_and_without_scheme(queue: LocalQueue, form: str) -> None:
     assert call(queue, form.format(queue.api_key)).status == 200
 
 
 @pytest.mark.parametrize("authorization", ["Bearer nope", "nope", "Basic {}", "Bearer {}x", "Bearer \xe9"])
-def test_a_wrong_key_is_401(queue: LocalQueue, authorization: str) -> None:
+def test_wrong_key_gets_401(queue: LocalQueue, authorization: str) -> None:
     answer = call(queue, authorization.format(queue.api_key))
     assert (answer.status, answer.json) == (401, {"error": "unauthorized"})
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer "])
-def test_a_missing_key_is_401_as_plain_text(queue: LocalQueue, authorization: str | None) -> None:
+def test_missing_key_gets_401_as_plain_text(queue: LocalQueue, authorization: str | None) -> None:
     answer = call(queue, authorization)
     assert (answer.status, answer.text) == (401, "no token provided")
     assert answer.headers["content-type"].startswith("text/plain")
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer nope"])
-def test_an_unknown_endpoint_is_404_with_any_key(queue: LocalQueue, authorization: str | None) -> None:
+def test_unknown_endpoint_gets_404_with_any_key(queue: LocalQueue, authorization: str | None) -> None:
     connection = Caller(queue).connect()
     headers = {} if authorization is None else {"Authorization": authorization}
     connection.request("GET", "/v2/another/health", headers=headers)
@@ -39,22 +39,22 @@ def test_an_unknown_endpoint_is_404_with_any_key(queue: LocalQueue, authorizatio
     connection.close()
 
 
-def test_a_worker_may_not_call_what_clients_call(queue: LocalQueue) -> None:
+def test_worker_token_is_refused_on_client_operations(queue: LocalQueue) -> None:
     token = queue.worker_environment()["RUNPOD_AI_API_KEY"]
     assert token != queue.api_key
     assert call(queue, token).status == 401
 
 
 @pytest.mark.parametrize("path", ["/job-take/w?gpu=x", "/job-stop/w?gpu=x", "/ping/w"])
-def test_a_worker_without_the_token_is_401(queue: LocalQueue, path: str) -> None:
+def test_worker_without_token_gets_401(queue: LocalQueue, path: str) -> None:
     assert call(queue, "nope", path).status == 401
 
 
-def test_a_worker_may_present_the_api_key_as_on_the_platform(queue: LocalQueue) -> None:
+def test_worker_may_send_the_api_key(queue: LocalQueue) -> None:
     assert call(queue, queue.api_key, "/ping/w").status == 200
 
 
-def test_a_random_key_differs_each_time_and_is_not_shown(queue: LocalQueue) -> None:
+def test_random_keys_differ_and_stay_out_of_repr(queue: LocalQueue) -> None:
     other = LocalQueue()
     assert other.api_key != queue.api_key
     assert len(other.api_key) > 20
@@ -62,7 +62,7 @@ def test_a_random_key_differs_each_time_and_is_not_shown(queue: LocalQueue) -> N
     assert queue.worker_environment()["RUNPOD_AI_API_KEY"] not in repr(queue)
 
 
-def test_a_given_key_is_the_key() -> None:
+def test_uses_given_key() -> None:
     with LocalQueue(api_key="secret") as queue:
         assert queue.api_key == "secret"
         assert call(queue, "Bearer secret").status == 200

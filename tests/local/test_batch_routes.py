@@ -8,7 +8,7 @@ from tests.local.caller import Caller
 TWO = [{"input": {"n": 1}}, {"input": {"n": 2}}]
 
 
-def test_a_batch_from_draft_to_results() -> None:
+def test_batch_runs_from_draft_to_results() -> None:
     with LocalQueue(lambda job: job["input"]["n"] * 10, endpoint_id="demo") as queue:
         client = Caller(queue)
         created = client.post("/batch", TWO)
@@ -35,7 +35,7 @@ def test_a_batch_from_draft_to_results() -> None:
         assert client.post(f"{batch}/cancel").json["status"] == "FINALIZED"
 
 
-def test_a_request_of_a_batch_is_a_job_like_any_other(client: Caller, worker: Caller) -> None:
+def test_batch_request_becomes_an_ordinary_job(client: Caller, worker: Caller) -> None:
     batch_id = client.post("/batch", [{"input": 1}]).json["id"]
     client.post(f"/batch/{batch_id}/finalize")
     taken = worker.get("/job-take/w").json
@@ -58,14 +58,14 @@ def test_a_request_of_a_batch_is_a_job_like_any_other(client: Caller, worker: Ca
         ("GET", "/batch/{id}/requests?limit=0", None),
     ],
 )
-def test_a_wrong_body_or_page_is_400(client: Caller, method: str, path: str, body: object) -> None:
+def test_batch_routes_refuse_wrong_body_or_page(client: Caller, method: str, path: str, body: object) -> None:
     batch_id = client.post("/batch", []).json["id"]
     answer = client.call(method, path.format(id=batch_id), body)
     assert answer.status == 400
     assert answer.json["error"]
 
 
-def test_what_is_not_there_is_404(client: Caller) -> None:
+def test_unknown_batch_or_request_gets_404(client: Caller) -> None:
     batch_id = client.post("/batch", []).json["id"]
     for method, path in [
         ("GET", "/batch/none"),
@@ -78,19 +78,19 @@ def test_what_is_not_there_is_404(client: Caller) -> None:
         assert client.call(method, path, {}).status == 404, path
 
 
-def test_a_change_of_what_is_no_draft_is_400(client: Caller) -> None:
+def test_changing_a_finalized_batch_gets_400(client: Caller) -> None:
     batch_id = client.post("/batch", TWO).json["id"]
     client.post(f"/batch/{batch_id}/finalize")
     answer = client.post(f"/batch/{batch_id}/finalize")
     assert (answer.status, "FINALIZED" in answer.json["error"]) == (400, True)
 
 
-def test_a_batch_may_hold_5000_requests_and_no_more(client: Caller) -> None:
+def test_batch_holds_at_most_5000_requests(client: Caller) -> None:
     assert client.post("/batch", [{"input": 1}] * 5000).status == 200
     assert client.post("/batch", [{"input": 1}] * 5001).status == 400
 
 
-def test_an_append_above_10_mebibytes_is_400(client: Caller) -> None:
+def test_append_above_10_mebibytes_gets_400(client: Caller) -> None:
     batch_id = client.post("/batch", []).json["id"]
     answer = client.post(f"/batch/{batch_id}/requests", {"requests": [{"input": "x" * 10 * 1024 * 1024}]})
     assert (answer.status, answer.json["error"]) == (400, "json is invalid; max size is 10 MB")

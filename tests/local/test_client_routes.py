@@ -20,7 +20,7 @@ def finish(worker: Caller, job_id: str, body: object, name: str = "w") -> None:
     assert worker.post(f"/job-done/{name}/{job_id}?gpu=x&isStream=false", body).status == 200
 
 
-def test_run_answers_at_once_with_id_and_status_alone(client: Caller) -> None:
+def test_run_returns_id_and_status_at_once(client: Caller) -> None:
     answer = client.post("/run", {"input": {"prompt": "hi"}})
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json"
@@ -28,7 +28,7 @@ def test_run_answers_at_once_with_id_and_status_alone(client: Caller) -> None:
     assert answer.json["status"] == "IN_QUEUE"
 
 
-def test_answers_have_their_keys_in_alphabetical_order_and_no_blanks(client: Caller, worker: Caller) -> None:
+def test_responses_have_sorted_keys_and_no_blanks(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     take(worker)
     finish(worker, job_id, {"output": {"b": 1, "a": "é"}})
@@ -37,7 +37,7 @@ def test_answers_have_their_keys_in_alphabetical_order_and_no_blanks(client: Cal
     assert '"output":{"b":1,"a":"é"},"status":"COMPLETED","workerId":"w"}' in answer.text
 
 
-def test_runsync_holds_until_the_job_ends(client: Caller, worker: Caller) -> None:
+def test_runsync_is_held_until_job_ends(client: Caller, worker: Caller) -> None:
     answer = in_background(lambda: client.post("/runsync", {"input": 1}))
     job_id = take(worker)
     assert job_id.startswith("sync-")
@@ -46,7 +46,7 @@ def test_runsync_holds_until_the_job_ends(client: Caller, worker: Caller) -> Non
 
 
 @pytest.mark.parametrize("taken", [False, True])
-def test_when_the_wait_runs_out_the_job_is_answered_as_it_is(client: Caller, worker: Caller, taken: bool) -> None:
+def test_returns_job_as_it_is_when_wait_ends(client: Caller, worker: Caller, taken: bool) -> None:
     answer = in_background(lambda: client.post("/runsync?wait=1000", {"input": 1}))
     if taken:
         take(worker)
@@ -57,7 +57,7 @@ def test_when_the_wait_runs_out_the_job_is_answered_as_it_is(client: Caller, wor
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_reads_are_taken_with_get_and_with_post(client: Caller, worker: Caller, method: str) -> None:
+def test_reads_accept_get_and_post(client: Caller, worker: Caller, method: str) -> None:
     job_id = client.run()
     take(worker)
     finish(worker, job_id, {"output": 1})
@@ -67,14 +67,14 @@ def test_reads_are_taken_with_get_and_with_post(client: Caller, worker: Caller, 
 
 
 @pytest.mark.parametrize("body", [None, {}])
-def test_posts_without_an_envelope_take_an_empty_body(client: Caller, body: object) -> None:
+def test_cancel_and_purge_accept_empty_bodies(client: Caller, body: object) -> None:
     job_id = client.run()
     assert client.post(f"/cancel/{job_id}", body).json == {"id": job_id, "status": "CANCELLED"}
     client.run()
     assert client.post("/purge-queue", body).json == {"removed": 1, "status": "completed"}
 
 
-def test_cancel_and_retry_answer_with_id_and_status(client: Caller, worker: Caller) -> None:
+def test_cancel_and_retry_return_id_and_status(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     take(worker)
     finish(worker, job_id, {"error": "no"})
@@ -102,24 +102,24 @@ def test_health_counts_jobs_and_workers(client: Caller, worker: Caller) -> None:
     assert health["workers"] | {"idle": 1, "ready": 1} == health["workers"]
 
 
-def test_throttled_workers_can_be_made_up(queue: LocalQueue, client: Caller) -> None:
+def test_health_shows_throttled_workers(queue: LocalQueue, client: Caller) -> None:
     queue.throttle(2)
     assert client.get("/health").json["workers"] | {"throttled": 2} == client.get("/health").json["workers"]
 
 
-def test_metrics_name_the_ready_workers(client: Caller, worker: Caller) -> None:
+def test_metrics_list_ready_workers(client: Caller, worker: Caller) -> None:
     client.run()
     finish(worker, take(worker), {"output": 1})
     assert client.get("/metrics").json | {"readyWorkers": ["w"]} == client.get("/metrics").json
     assert client.get("/metrics").json["workers"] == client.get("/health").json["workers"]
 
 
-def test_requests_answers_an_object(client: Caller) -> None:
+def test_requests_returns_an_object(client: Caller) -> None:
     job_id = client.run()
     assert client.get("/requests").json == {"requests": [{"id": job_id, "status": "IN_QUEUE"}]}
 
 
-def test_other_methods_and_paths_are_refused_with_json(client: Caller) -> None:
+def test_unknown_methods_and_paths_get_json_errors(client: Caller) -> None:
     wrong = client.call("DELETE", "/run")
     assert (wrong.status, wrong.json, wrong.headers["allow"]) == (405, {"error": "method not allowed"}, "POST")
     assert client.call("GET", "/run").status == 405
@@ -129,7 +129,7 @@ def test_other_methods_and_paths_are_refused_with_json(client: Caller) -> None:
 
 
 @pytest.mark.parametrize("path", ["/status/x", "/status-sync/x", "/stream/x", "/cancel/x", "/retry/x"])
-def test_an_unknown_job_is_404(client: Caller, path: str) -> None:
+def test_unknown_job_gets_404(client: Caller, path: str) -> None:
     answer = client.post(path)
     assert (answer.status, answer.json) == (404, {"error": "job not found"})
 
@@ -137,7 +137,7 @@ def test_an_unknown_job_is_404(client: Caller, path: str) -> None:
 # The stream.
 
 
-def test_the_stream_gives_each_chunk_once_and_the_last_with_the_end(client: Caller, worker: Caller) -> None:
+def test_stream_returns_each_chunk_once(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     assert client.get(f"/stream/{job_id}").json == {"status": "IN_QUEUE", "stream": []}
     take(worker)
@@ -154,7 +154,7 @@ def test_the_stream_gives_each_chunk_once_and_the_last_with_the_end(client: Call
     assert client.get(f"/status/{job_id}").json["output"] == []
 
 
-def test_the_stream_is_held_until_there_is_something_to_read(client: Caller, worker: Caller) -> None:
+def test_stream_is_held_until_chunk_or_end(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     answer = in_background(lambda: client.get(f"/stream/{job_id}?wait=20000"))
     take(worker)
@@ -165,7 +165,7 @@ def test_the_stream_is_held_until_there_is_something_to_read(client: Caller, wor
     assert answer().json == {"status": "FAILED", "stream": []}
 
 
-def test_a_job_that_is_cancelled_ends_its_stream(client: Caller, worker: Caller) -> None:
+def test_cancelled_job_ends_its_stream(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     take(worker)
     answer = in_background(lambda: client.get(f"/stream/{job_id}"))
@@ -180,7 +180,7 @@ def test_a_job_that_is_cancelled_ends_its_stream(client: Caller, worker: Caller)
     "raw", [b"", b"{", b"null", b"[]", b'{"input": NaN}', b"\xff\xfe", b"[" * 100_000, b'{"inputs": 1}']
 )
 @pytest.mark.parametrize("path", ["/run", "/runsync"])
-def test_what_is_no_envelope_is_400_with_a_reason(client: Caller, path: str, raw: bytes) -> None:
+def test_invalid_envelope_gets_400_with_reason(client: Caller, path: str, raw: bytes) -> None:
     answer = client.call("POST", path, raw=raw)
     assert answer.status == 400
     assert answer.json["error"]
@@ -188,27 +188,27 @@ def test_what_is_no_envelope_is_400_with_a_reason(client: Caller, path: str, raw
 
 @pytest.mark.parametrize("value", ["999", "300001", "-1", "abc", "1e4", "", "1000.0", "9" * 40])
 @pytest.mark.parametrize("path", ["/status-sync/{id}", "/stream/{id}", "/runsync"])
-def test_a_wait_out_of_range_is_400(client: Caller, path: str, value: str) -> None:
+def test_wait_out_of_range_gets_400(client: Caller, path: str, value: str) -> None:
     job_id = client.run()
     answer = client.post(f"{path.format(id=job_id)}?wait={value}", {"input": 1})
     assert answer.status == 400
     assert "wait" in answer.json["error"]
 
 
-def test_a_ttl_must_be_a_number_above_zero(client: Caller) -> None:
+def test_status_ttl_must_be_positive(client: Caller) -> None:
     job_id = client.run()
     for value in ("0", "-5", "x"):
         assert client.get(f"/status/{job_id}?ttl={value}").status == 400
 
 
-def test_unknown_query_parameters_and_envelope_keys_are_ignored(client: Caller, worker: Caller) -> None:
+def test_ignores_unknown_parameters_and_envelope_keys(client: Caller, worker: Caller) -> None:
     job_id = client.run("x", timeout=5)
     assert client.get(f"/status/{job_id}?verbose=1").status == 200
     assert worker.get("/job-take/w?gpu=x").json == {"id": job_id, "input": "x"}
 
 
 @pytest.mark.parametrize(("path", "megabytes"), [("/run", 10), ("/runsync?wait=1000", 20)])
-def test_a_body_above_the_cap_is_400_as_on_the_platform(client: Caller, path: str, megabytes: int) -> None:
+def test_body_above_cap_gets_400(client: Caller, path: str, megabytes: int) -> None:
     envelope = b'{"input": "%s"}'
     room = megabytes * 1024 * 1024 - len(envelope % b"")
     assert client.call("POST", path, raw=envelope % (b"x" * room)).status == 200
@@ -216,7 +216,7 @@ def test_a_body_above_the_cap_is_400_as_on_the_platform(client: Caller, path: st
     assert (answer.status, answer.json) == (400, {"error": f"json is invalid; max size is {megabytes} MB"})
 
 
-def test_a_connection_is_kept_for_many_requests(client: Caller) -> None:
+def test_keeps_connection_for_many_requests(client: Caller) -> None:
     connection = client.connect()
     try:
         for _ in range(3):
@@ -228,7 +228,7 @@ def test_a_connection_is_kept_for_many_requests(client: Caller) -> None:
         connection.close()
 
 
-def test_a_waiting_client_that_leaves_does_no_harm(queue: LocalQueue, client: Caller, worker: Caller) -> None:
+def test_client_may_leave_while_waiting(queue: LocalQueue, client: Caller, worker: Caller) -> None:
     connection = client.connect()
     body = json.dumps({"input": 1})
     headers = {"Authorization": queue.api_key}
@@ -239,9 +239,7 @@ def test_a_waiting_client_that_leaves_does_no_harm(queue: LocalQueue, client: Ca
     assert client.get(f"/status/{job_id}").json["status"] == "COMPLETED"
 
 
-def test_a_client_that_hangs_up_within_its_body_submits_nothing(
-    queue: LocalQueue, client: Caller, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unfinished_upload_submits_nothing(queue: LocalQueue, client: Caller, caplog: pytest.LogCaptureFixture) -> None:
     connection = client.connect()
     connection.putrequest("POST", "/v2/demo/run")
     connection.putheader("Authorization", queue.api_key)
@@ -254,7 +252,7 @@ def test_a_client_that_hangs_up_within_its_body_submits_nothing(
     assert caplog.text == ""
 
 
-def test_all_who_wait_for_a_job_hear_of_its_end(client: Caller, worker: Caller) -> None:
+def test_wakes_all_waiters_when_job_ends(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     answers = [in_background(lambda: client.get(f"/status-sync/{job_id}")) for _ in range(10)]
     take(worker)
@@ -262,7 +260,7 @@ def test_all_who_wait_for_a_job_hear_of_its_end(client: Caller, worker: Caller) 
     assert {answer().json["status"] for answer in answers} == {"COMPLETED"}
 
 
-def test_those_who_wait_hear_that_a_job_is_gone(queue: LocalQueue, client: Caller) -> None:
+def test_wakes_waiters_when_job_is_purged(queue: LocalQueue, client: Caller) -> None:
     job_id = client.run()
     held = in_background(lambda: client.get(f"/status-sync/{job_id}"))
     synchronous = in_background(lambda: client.post("/runsync", {"input": 1}))

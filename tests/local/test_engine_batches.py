@@ -5,11 +5,11 @@ from typing import cast
 
 import pytest
 
-from runpod_typed.local._engine.batches import BatchBook, BatchRecord
-from runpod_typed.local._engine.engine import Engine
-from runpod_typed.local._engine.errors import NotAllowedError, NotFoundError
-from runpod_typed.local._engine.jobs import JobStatus, Result, Submission
+from runpod_typed.local._engine.batches import Batches, BatchRecord
+from runpod_typed.local._engine.engine import Engine, NotAllowedError
+from runpod_typed.local._engine.records import JobStatus, Result, Submission
 from runpod_typed.local._engine.settings import EngineSettings
+from runpod_typed.local._engine.store import NotFoundError
 
 
 def some(count: int) -> list[Submission]:
@@ -26,17 +26,17 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def book(engine: Engine) -> BatchBook:
-    return BatchBook(engine, "demo")
+def book(engine: Engine) -> Batches:
+    return Batches(engine, "demo")
 
 
-def counts(book: BatchBook, batch: BatchRecord) -> tuple[object, ...]:
+def counts(book: Batches, batch: BatchRecord) -> tuple[object, ...]:
     shown = book.show(batch)
     names = ("requestTotal", "requestInProgress", "requestCompleted", "requestFailed")
     return (shown["status"], *(shown[name] for name in names))
 
 
-def test_a_draft_runs_nothing_until_it_is_finalized(engine: Engine, book: BatchBook) -> None:
+def test_draft_runs_nothing_until_finalized(engine: Engine, book: Batches) -> None:
     batch = book.create(some(2), 0.0)
     book.append(batch.id, some(1), 1.0)
     assert engine.take("w", 2.0) == []
@@ -54,7 +54,7 @@ def test_a_draft_runs_nothing_until_it_is_finalized(engine: Engine, book: BatchB
     assert counts(book, batch) == ("FINALIZED", 3, 1, 1, 1)
 
 
-def test_a_batch_is_shown_as_documented(book: BatchBook) -> None:
+def test_batch_is_shown_as_documented(book: Batches) -> None:
     batch = book.create([], 1.5)
     assert book.show(batch) == {
         "createdAt": 1_752_057_001_500,
@@ -72,12 +72,12 @@ def test_a_batch_is_shown_as_documented(book: BatchBook) -> None:
     assert list(shown) == sorted(shown)
 
 
-def test_batches_are_listed_newest_first(book: BatchBook) -> None:
+def test_lists_batches_newest_first(book: Batches) -> None:
     ids = [book.create([], float(now)).id for now in range(3)]
     assert [shown["id"] for shown in book.show_all()] == ids[::-1]
 
 
-def test_a_request_can_be_taken_out_of_a_draft(book: BatchBook) -> None:
+def test_deletes_request_from_draft(book: Batches) -> None:
     batch = book.create(some(2), 0.0)
     first, second = batch.requests
     book.delete_request(batch.id, first, 1.0)
@@ -86,7 +86,7 @@ def test_a_request_can_be_taken_out_of_a_draft(book: BatchBook) -> None:
         book.delete_request(batch.id, first, 1.0)
 
 
-def test_only_a_draft_can_be_changed(book: BatchBook) -> None:
+def test_only_drafts_can_be_changed(book: Batches) -> None:
     batch = book.create(some(1), 0.0)
     (request_id,) = batch.requests
     book.finalize(batch.id, 1.0)
@@ -101,19 +101,19 @@ def test_only_a_draft_can_be_changed(book: BatchBook) -> None:
     assert book.rename(batch.id, "late", 2.0).name == "late"
 
 
-def test_an_unknown_batch_is_not_found(book: BatchBook) -> None:
+def test_unknown_batch_is_not_found(book: Batches) -> None:
     with pytest.raises(NotFoundError, match="batch"):
         book.get("batch_0", 0.0)
 
 
-def test_cancelling_a_draft_cancels_it_at_once(engine: Engine, book: BatchBook) -> None:
+def test_cancelling_a_draft_takes_effect_at_once(engine: Engine, book: Batches) -> None:
     batch = book.create(some(2), 0.0)
     book.cancel(batch.id, 1.0)
     assert counts(book, batch)[0] == "CANCELLED"
     assert engine.waiting == 0
 
 
-def test_a_cancelled_batch_waits_for_what_runs(engine: Engine, book: BatchBook) -> None:
+def test_cancelled_batch_waits_for_running_requests(engine: Engine, book: Batches) -> None:
     batch = book.create(some(3), 0.0)
     book.finalize(batch.id, 1.0)
     (running,) = engine.take("w", 2.0)
@@ -124,7 +124,7 @@ def test_a_cancelled_batch_waits_for_what_runs(engine: Engine, book: BatchBook) 
     assert counts(book, batch) == ("CANCELLED", 3, 0, 1, 2)
 
 
-def test_cancelling_a_batch_that_is_done_changes_nothing(engine: Engine, book: BatchBook) -> None:
+def test_cancelling_a_finished_batch_changes_nothing(engine: Engine, book: Batches) -> None:
     batch = book.create(some(1), 0.0)
     book.finalize(batch.id, 1.0)
     (job,) = engine.take("w", 2.0)
@@ -134,7 +134,7 @@ def test_cancelling_a_batch_that_is_done_changes_nothing(engine: Engine, book: B
 
 
 @pytest.mark.parametrize("end", ["ttl", "purge", "execution timeout"])
-def test_however_a_request_ends_the_counts_add_up(engine: Engine, book: BatchBook, end: str) -> None:
+def test_batch_counts_add_up_for_every_end(engine: Engine, book: Batches, end: str) -> None:
     batch = book.create([Submission(input=1, ttl=10.0, execution_timeout=5.0)], 0.0)
     book.finalize(batch.id, 0.0)
     if end == "purge":
@@ -145,7 +145,7 @@ def test_however_a_request_ends_the_counts_add_up(engine: Engine, book: BatchBoo
     assert counts(book, batch) == ("FINALIZED", 1, 0, 0, 1)
 
 
-def test_results_of_a_batch_outlive_the_retention_of_single_jobs(engine: Engine, book: BatchBook) -> None:
+def test_batch_results_outlive_job_retention(engine: Engine, book: Batches) -> None:
     batch = book.create(some(1), 0.0)
     book.finalize(batch.id, 0.0)
     (job,) = engine.take("w", 0.0)
@@ -163,7 +163,7 @@ def test_results_of_a_batch_outlive_the_retention_of_single_jobs(engine: Engine,
     ]
 
 
-def test_requests_are_paged_in_the_order_of_submission(book: BatchBook) -> None:
+def test_pages_requests_in_order_of_submission(book: Batches) -> None:
     batch = book.create(some(5), 0.0)
     ids = list(batch.requests)
 
@@ -177,7 +177,7 @@ def test_requests_are_paged_in_the_order_of_submission(book: BatchBook) -> None:
     assert page(9, 2) == ([], False)
 
 
-def test_the_page_shows_requests_of_every_state(engine: Engine, book: BatchBook) -> None:
+def test_page_shows_requests_of_every_state(engine: Engine, book: Batches) -> None:
     batch = book.create(some(3), 0.0)
     assert {request["status"] for request in _requests(book, batch)} == {"IN_QUEUE"}
     book.finalize(batch.id, 0.0)
@@ -190,14 +190,14 @@ def test_the_page_shows_requests_of_every_state(engine: Engine, book: BatchBook)
     assert shown[0]["error"] == "{'code': 7}"
 
 
-def _requests(book: BatchBook, batch: BatchRecord) -> list[dict[str, object]]:
+def _requests(book: Batches, batch: BatchRecord) -> list[dict[str, object]]:
     return requests_of(book.show_page(batch, 0, 50))
 
 
 # Limits.
 
 
-def test_a_batch_holds_so_many_requests(book: BatchBook) -> None:
+def test_batch_size_is_limited(book: Batches) -> None:
     with pytest.raises(NotAllowedError, match="6; at most 5"):
         book.create(some(6), 0.0)
     batch = book.create(some(3), 0.0)
@@ -205,7 +205,7 @@ def test_a_batch_holds_so_many_requests(book: BatchBook) -> None:
         book.append(batch.id, some(3), 1.0)
 
 
-def test_so_many_batches_are_active(engine: Engine, book: BatchBook) -> None:
+def test_number_of_active_batches_is_limited(engine: Engine, book: Batches) -> None:
     batches = [book.create(some(1), 0.0) for _ in range(3)]
     for batch in batches[:2]:
         book.finalize(batch.id, 1.0)
@@ -216,7 +216,7 @@ def test_so_many_batches_are_active(engine: Engine, book: BatchBook) -> None:
     book.finalize(batches[2].id, 4.0)
 
 
-def test_so_many_requests_wait(engine: Engine, book: BatchBook) -> None:
+def test_number_of_queued_requests_is_limited(engine: Engine, book: Batches) -> None:
     for submission in some(3):
         engine.submit(submission, 0.0)
     batch = book.create(some(4), 0.0)

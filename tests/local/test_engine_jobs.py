@@ -2,11 +2,11 @@
 
 import pytest
 
-from runpod_typed.local._engine.engine import Engine
-from runpod_typed.local._engine.errors import NotAllowedError, NotFoundError
+from runpod_typed.local._engine.engine import Engine, NotAllowedError
 from runpod_typed.local._engine.events import JobStopped, WebhookDue
-from runpod_typed.local._engine.jobs import JobStatus, Result, show_for_worker, show_job
+from runpod_typed.local._engine.records import Chunk, JobStatus, Result, show_for_worker, show_job
 from runpod_typed.local._engine.settings import EngineSettings
+from runpod_typed.local._engine.store import NotFoundError
 from tests.local.engine_calls import DONE, FAILED, status, submit
 
 
@@ -15,7 +15,7 @@ def engine() -> Engine:
     return Engine()
 
 
-def test_a_job_passes_from_the_queue_through_a_worker_to_its_result(engine: Engine) -> None:
+def test_job_passes_from_queue_to_result(engine: Engine) -> None:
     record = submit(engine)
     assert show_job(record, 0.0) == {"id": record.id, "status": "IN_QUEUE"}
 
@@ -33,7 +33,7 @@ def test_a_job_passes_from_the_queue_through_a_worker_to_its_result(engine: Engi
     }
 
 
-def test_keys_come_in_alphabetical_order(engine: Engine) -> None:
+def test_job_keys_are_sorted(engine: Engine) -> None:
     record = submit(engine, 0.0)
     engine.take("w", 1.0)
     engine.lose_worker("w", 2.0)
@@ -44,27 +44,27 @@ def test_keys_come_in_alphabetical_order(engine: Engine) -> None:
     assert len(keys) == 8
 
 
-def test_ids_of_synchronous_jobs_have_a_prefix_and_all_ids_differ(engine: Engine) -> None:
+def test_job_ids_are_unique_and_sync_ids_have_prefix(engine: Engine) -> None:
     assert submit(engine, sync=True).id.startswith("sync-")
     assert not submit(engine).id.startswith("sync-")
     assert len({submit(engine).id for _ in range(100)}) == 100
 
 
-def test_jobs_are_taken_in_the_order_of_submission(engine: Engine) -> None:
+def test_takes_jobs_in_order_of_submission(engine: Engine) -> None:
     ids = [submit(engine).id for _ in range(3)]
     assert [record.id for record in engine.take("w", 1.0, limit=2)] == ids[:2]
     assert [record.id for record in engine.take("w", 1.0, limit=2)] == ids[2:]
     assert engine.take("w", 1.0) == []
 
 
-def test_low_priority_runs_when_nothing_more_urgent_waits(engine: Engine) -> None:
+def test_low_priority_jobs_run_last(engine: Engine) -> None:
     low = submit(engine, low_priority=True)
     normal = submit(engine)
     assert engine.take("w", 1.0) == [normal]
     assert engine.take("w", 1.0) == [low]
 
 
-def test_progress_shows_as_output_until_the_result_replaces_it(engine: Engine) -> None:
+def test_progress_is_output_until_result(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w", 1.0)
     assert engine.progress("w", record.id, {"done": "4/10"}, 2.0)
@@ -74,7 +74,7 @@ def test_progress_shows_as_output_until_the_result_replaces_it(engine: Engine) -
     assert "output" not in show_job(record, 5.0)
 
 
-def test_progress_is_no_output_of_a_cancelled_job(engine: Engine) -> None:
+def test_cancelling_removes_progress(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w", 1.0)
     engine.progress("w", record.id, "half", 2.0)
@@ -82,27 +82,27 @@ def test_progress_is_no_output_of_a_cancelled_job(engine: Engine) -> None:
     assert "output" not in show_job(record, 4.0)
 
 
-def test_late_progress_chunks_and_second_results_change_nothing(engine: Engine) -> None:
+def test_reports_on_finished_job_change_nothing(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w", 1.0)
     engine.finish("w", record.id, DONE, 2.0)
     before = show_job(record, 3.0)
     assert not engine.progress("w", record.id, "late", 3.0)
-    assert not engine.chunk("w", record.id, "late", 3.0)
+    assert not engine.chunk("w", record.id, Chunk("late"), 3.0)
     assert not engine.finish("w", record.id, FAILED, 3.0)
     assert show_job(record, 3.0) == before
     assert engine.drain(record.id, 3.0) == []
     assert engine.stats().ignored_results == 1
 
 
-def test_a_result_from_a_worker_that_does_not_hold_the_job_changes_nothing(engine: Engine) -> None:
+def test_ignores_result_of_other_worker(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w1", 1.0)
     assert not engine.finish("w2", record.id, DONE, 2.0)
     assert status(record) is JobStatus.IN_PROGRESS
 
 
-def test_an_error_beside_an_output_keeps_both(engine: Engine) -> None:
+def test_keeps_output_beside_error(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w", 1.0)
     engine.finish("w", record.id, Result(output={"partial": 1}, error={"code": 7}), 2.0)
@@ -110,23 +110,23 @@ def test_an_error_beside_an_output_keeps_both(engine: Engine) -> None:
     assert (shown["status"], shown["output"], shown["error"]) == ("FAILED", {"partial": 1}, {"code": 7})
 
 
-def test_chunks_are_drained_once_and_in_order(engine: Engine) -> None:
+def test_drains_chunks_once_in_order(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w", 1.0)
     for chunk in ("a", None, {"b": 1}):
-        assert engine.chunk("w", record.id, chunk, 1.0)
-    assert engine.drain(record.id, 2.0) == ["a", None, {"b": 1}]
+        assert engine.chunk("w", record.id, Chunk(chunk), 1.0)
+    assert engine.drain(record.id, 2.0) == [Chunk("a"), Chunk(None), Chunk({"b": 1})]
     assert engine.drain(record.id, 2.0) == []
 
 
-def test_cancelling_a_waiting_job_takes_it_out_of_the_queue(engine: Engine) -> None:
+def test_cancelling_removes_job_from_queue(engine: Engine) -> None:
     record = submit(engine)
     assert engine.cancel(record.id, 1.0).status is JobStatus.CANCELLED
     assert engine.take("w", 2.0) == []
     assert show_job(record, 3.0) == {"id": record.id, "status": "CANCELLED"}
 
 
-def test_cancelling_a_running_job_tells_its_worker(engine: Engine) -> None:
+def test_cancelling_stops_the_worker(engine: Engine) -> None:
     record = submit(engine)
     other = submit(engine)
     engine.take("w", 1.0, limit=2)
@@ -139,7 +139,7 @@ def test_cancelling_a_running_job_tells_its_worker(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("result", [DONE, FAILED])
-def test_cancelling_a_job_that_has_ended_changes_nothing(engine: Engine, result: Result) -> None:
+def test_cancelling_a_finished_job_changes_nothing(engine: Engine, result: Result) -> None:
     record = submit(engine)
     engine.take("w", 1.0)
     engine.finish("w", record.id, result, 2.0)
@@ -148,10 +148,10 @@ def test_cancelling_a_job_that_has_ended_changes_nothing(engine: Engine, result:
     assert show_job(record, 3.0) == before
 
 
-def test_a_retried_job_runs_again_under_its_id_without_what_it_left(engine: Engine) -> None:
+def test_retry_runs_job_again_from_scratch(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w", 1.0)
-    engine.chunk("w", record.id, "a", 1.5)
+    engine.chunk("w", record.id, Chunk("a"), 1.5)
     engine.finish("w", record.id, Result(output="partial", error="no"), 2.0)
 
     engine.retry(record.id, 10.0)
@@ -166,7 +166,7 @@ def test_a_retried_job_runs_again_under_its_id_without_what_it_left(engine: Engi
 
 
 @pytest.mark.parametrize("state", ["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "CANCELLED"])
-def test_only_failed_and_timed_out_jobs_can_be_retried(engine: Engine, state: str) -> None:
+def test_only_failed_or_timed_out_jobs_can_be_retried(engine: Engine, state: str) -> None:
     record = submit(engine)
     if state == "CANCELLED":
         engine.cancel(record.id, 1.0)
@@ -179,7 +179,7 @@ def test_only_failed_and_timed_out_jobs_can_be_retried(engine: Engine, state: st
         engine.retry(record.id, 2.0)
 
 
-def test_purging_removes_what_waits_and_nothing_else(engine: Engine) -> None:
+def test_purge_removes_waiting_jobs_only(engine: Engine) -> None:
     running = submit(engine)
     engine.take("w", 1.0)
     waiting = [submit(engine) for _ in range(2)]
@@ -192,7 +192,7 @@ def test_purging_removes_what_waits_and_nothing_else(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("operation", ["get", "drain", "cancel", "retry"])
-def test_an_unknown_job_is_not_found(engine: Engine, operation: str) -> None:
+def test_unknown_job_is_not_found(engine: Engine, operation: str) -> None:
     with pytest.raises(NotFoundError, match="job not found"):
         getattr(engine, operation)("nobody", 1.0)
 
@@ -201,7 +201,7 @@ def test_an_unknown_job_is_not_found(engine: Engine, operation: str) -> None:
 
 
 @pytest.mark.parametrize(("sync", "kept"), [(False, 1800.0), (True, 60.0)])
-def test_a_result_is_kept_for_its_retention(engine: Engine, sync: bool, kept: float) -> None:
+def test_result_is_kept_for_its_retention(engine: Engine, sync: bool, kept: float) -> None:
     record = submit(engine, sync=sync)
     engine.take("w", 1.0)
     engine.finish("w", record.id, DONE, 2.0)
@@ -211,7 +211,7 @@ def test_a_result_is_kept_for_its_retention(engine: Engine, sync: bool, kept: fl
     assert engine.stats().expired == 1
 
 
-def test_a_job_that_outlives_its_ttl_is_gone_even_while_it_runs(engine: Engine) -> None:
+def test_ttl_ends_waiting_and_running_jobs(engine: Engine) -> None:
     waiting = submit(engine, ttl=10.0)
     running = submit(engine, ttl=10.0)
     engine.cancel(waiting.id, 0.0)
@@ -222,7 +222,7 @@ def test_a_job_that_outlives_its_ttl_is_gone_even_while_it_runs(engine: Engine) 
     assert not engine.finish("w", running.id, DONE, 11.0)
 
 
-def test_the_ttl_counts_from_submission_and_bounds_the_retention_too(engine: Engine) -> None:
+def test_ttl_counts_from_submission_and_caps_retention(engine: Engine) -> None:
     record = submit(engine, ttl=100.0)
     engine.take("w", 89.0)
     engine.finish("w", record.id, DONE, 90.0)
@@ -231,7 +231,7 @@ def test_the_ttl_counts_from_submission_and_bounds_the_retention_too(engine: Eng
         engine.get(record.id, 100.0)
 
 
-def test_a_status_ttl_shortens_a_life_and_never_lengthens_it(engine: Engine) -> None:
+def test_status_ttl_only_shortens_life(engine: Engine) -> None:
     record = submit(engine)
     engine.shorten(record.id, 6.0, 1.0)
     engine.shorten(record.id, 3600.0, 1.0)
@@ -240,7 +240,7 @@ def test_a_status_ttl_shortens_a_life_and_never_lengthens_it(engine: Engine) -> 
         engine.get(record.id, 7.0)
 
 
-def test_a_job_that_runs_too_long_times_out_and_its_worker_is_told(engine: Engine) -> None:
+def test_execution_timeout_stops_the_worker(engine: Engine) -> None:
     record = submit(engine, execution_timeout=5.0)
     engine.start_worker("w", 0.0, attached=True)
     engine.take("w", 100.0)
@@ -254,7 +254,7 @@ def test_a_job_that_runs_too_long_times_out_and_its_worker_is_told(engine: Engin
     assert "execution timeout" in str(shown["error"])
 
 
-def test_a_retried_job_gets_its_execution_timeout_anew(engine: Engine) -> None:
+def test_retry_restarts_execution_timeout(engine: Engine) -> None:
     record = submit(engine, execution_timeout=10.0)
     engine.start_worker("w", 0.0, attached=True)
     engine.take("w", 0.0)
@@ -267,7 +267,7 @@ def test_a_retried_job_gets_its_execution_timeout_anew(engine: Engine) -> None:
     assert status(record) is JobStatus.TIMED_OUT
 
 
-def test_time_scale_scales_lifetimes_and_leaves_the_workers_their_time() -> None:
+def test_time_scale_leaves_worker_timeouts_alone() -> None:
     engine = Engine(EngineSettings(time_scale=0.01))
     record = submit(engine)
     engine.take("w", 0.0)
@@ -290,7 +290,7 @@ def test_time_scale_scales_lifetimes_and_leaves_the_workers_their_time() -> None
 # What a worker and a webhook see.
 
 
-def test_a_worker_gets_the_input_and_the_envelope_that_concerns_it(engine: Engine) -> None:
+def test_worker_gets_input_and_its_part_of_envelope(engine: Engine) -> None:
     bucket = {"accessId": "a", "accessSecret": "b", "bucketName": "c", "endpointUrl": "d"}
     record = submit(engine, webhook="http://127.0.0.1/x", s3_config=bucket, ttl=100.0)
     assert show_for_worker(record) == {
@@ -302,12 +302,12 @@ def test_a_worker_gets_the_input_and_the_envelope_that_concerns_it(engine: Engin
 
 
 @pytest.mark.parametrize(("given", "arrives"), [({}, False), ([], True), (None, True), ("", True), (0, True)])
-def test_an_empty_object_as_input_never_reaches_the_worker(engine: Engine, given: object, arrives: bool) -> None:
+def test_empty_object_input_never_reaches_worker(engine: Engine, given: object, arrives: bool) -> None:
     assert ("input" in show_for_worker(submit(engine, input=given))) is arrives
 
 
 @pytest.mark.parametrize("end", ["finish", "cancel", "time out"])
-def test_a_webhook_is_due_at_every_end_with_the_job_its_input_and_itself(engine: Engine, end: str) -> None:
+def test_webhook_is_due_at_every_end(engine: Engine, end: str) -> None:
     url = "http://127.0.0.1/hook"
     record = submit(engine, webhook=url, s3_config={"accessSecret": "canary"}, execution_timeout=10.0)
     engine.take("w", 1.0)

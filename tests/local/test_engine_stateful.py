@@ -7,11 +7,11 @@ from attrs import define, field
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from runpod_typed.local._engine.engine import Engine
-from runpod_typed.local._engine.errors import NotAllowedError, NotFoundError
+from runpod_typed.local._engine.engine import Engine, NotAllowedError
 from runpod_typed.local._engine.events import JobStopped, WebhookDue
-from runpod_typed.local._engine.jobs import TERMINAL, JobStatus, Result, Submission
+from runpod_typed.local._engine.records import TERMINAL, Chunk, JobStatus, Result, Submission
 from runpod_typed.local._engine.settings import EngineSettings
+from runpod_typed.local._engine.store import NotFoundError
 
 WORKERS = st.sampled_from(["w1", "w2", "w3"])
 SECONDS = st.sampled_from([0.0, 0.1, 0.5, 1.0, 5.0, 5.0, 30.0, 60.0, 700.0, 2000.0])
@@ -107,10 +107,10 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(worker=WORKERS, job_id=ids, chunk=st.integers())
     def stream(self, worker: str, job_id: str, chunk: int) -> None:
         holder = self._holder(job_id)
-        accepted = self.engine.chunk(worker, job_id, chunk, self.now)
+        accepted = self.engine.chunk(worker, job_id, Chunk(chunk), self.now)
         assert accepted is (holder == worker)
         if accepted:
-            self.seen[job_id].chunks.append(chunk)
+            self.seen[job_id].chunks.append(Chunk(chunk))
 
     @rule(job_id=ids)
     def drain(self, job_id: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from runpod_typed.local._engine.engine import Engine
 from runpod_typed.local._engine.events import JobsWaiting, WorkerReplaced
-from runpod_typed.local._engine.jobs import JobStatus, Result, show_job
+from runpod_typed.local._engine.records import JobStatus, Result, show_job
 from tests.local.engine_calls import DONE, status, submit
 
 
@@ -16,7 +16,7 @@ def engine() -> Engine:
 # Workers that vanish.
 
 
-def test_the_jobs_of_a_lost_worker_go_to_the_front_of_the_queue_once_and_then_fail(engine: Engine) -> None:
+def test_lost_worker_requeues_its_job_once(engine: Engine) -> None:
     record = submit(engine)
     engine.start_worker("w1", 0.0)
     engine.take("w1", 61.0)
@@ -47,7 +47,7 @@ def test_the_jobs_of_a_lost_worker_go_to_the_front_of_the_queue_once_and_then_fa
     assert engine.take("w3", 150.0) == [behind]
 
 
-def test_a_silent_worker_loses_its_job(engine: Engine) -> None:
+def test_silent_worker_loses_its_job(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w", 0.0)
     engine.advance(44.9)
@@ -57,7 +57,7 @@ def test_a_silent_worker_loses_its_job(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("sign", ["ping", "progress", "chunk"])
-def test_any_sign_of_life_keeps_the_job_with_its_worker(engine: Engine, sign: str) -> None:
+def test_any_report_keeps_job_with_its_worker(engine: Engine, sign: str) -> None:
     record = submit(engine)
     engine.take("w", 0.0)
     for now in (40.0, 80.0, 120.0):
@@ -71,7 +71,7 @@ def test_any_sign_of_life_keeps_the_job_with_its_worker(engine: Engine, sign: st
     assert status(record) is JobStatus.IN_QUEUE
 
 
-def test_a_heartbeat_without_the_job_is_no_sign_of_life(engine: Engine) -> None:
+def test_heartbeat_without_job_does_not_keep_it(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w", 0.0)
     for now in range(10, 50, 10):
@@ -80,7 +80,7 @@ def test_a_heartbeat_without_the_job_is_no_sign_of_life(engine: Engine) -> None:
     assert status(record) is JobStatus.IN_QUEUE
 
 
-def test_a_worker_that_still_runs_a_job_that_is_over_is_told_again(engine: Engine) -> None:
+def test_repeats_stop_while_worker_reports_the_job(engine: Engine) -> None:
     cancelled, running = submit(engine), submit(engine)
     engine.take("w", 0.0, limit=2)
     engine.cancel(cancelled.id, 1.0)
@@ -92,7 +92,7 @@ def test_a_worker_that_still_runs_a_job_that_is_over_is_told_again(engine: Engin
     assert engine.take_stops("w", 5.0) == []
 
 
-def test_a_stop_that_was_not_fetched_does_not_hit_a_later_run(engine: Engine) -> None:
+def test_unfetched_stop_does_not_hit_later_run(engine: Engine) -> None:
     record = submit(engine, execution_timeout=5.0)
     engine.take("w", 0.0)
     engine.advance(5.0)
@@ -101,7 +101,7 @@ def test_a_stop_that_was_not_fetched_does_not_hit_a_later_run(engine: Engine) ->
     assert engine.take_stops("w", 7.0) == []
 
 
-def test_a_worker_in_this_process_needs_no_heartbeat_but_may_drop_a_job(engine: Engine) -> None:
+def test_attached_worker_may_drop_job(engine: Engine) -> None:
     engine.start_worker("w", 0.0, attached=True)
     kept, dropped = submit(engine), submit(engine, input={})
     engine.take("w", 0.0, limit=2)
@@ -111,7 +111,7 @@ def test_a_worker_in_this_process_needs_no_heartbeat_but_may_drop_a_job(engine: 
     assert dropped.status is JobStatus.IN_QUEUE
 
 
-def test_the_late_result_of_a_worker_that_was_given_up_is_ignored(engine: Engine) -> None:
+def test_ignores_late_result_of_lost_worker(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w1", 0.0)
     engine.advance(45.0)
@@ -122,7 +122,7 @@ def test_the_late_result_of_a_worker_that_was_given_up_is_ignored(engine: Engine
     assert engine.stats().executed_twice == (record.id,)
 
 
-def test_a_retry_by_hand_gives_the_platform_its_own_retry_back(engine: Engine) -> None:
+def test_retry_restores_redispatch(engine: Engine) -> None:
     record = submit(engine)
     for worker in ("w1", "w2"):
         engine.take(worker, 0.0)
@@ -138,7 +138,7 @@ def test_a_retry_by_hand_gives_the_platform_its_own_retry_back(engine: Engine) -
 # Workers, counted.
 
 
-def test_workers_are_counted_by_what_they_do(engine: Engine) -> None:
+def test_counts_workers_by_state(engine: Engine) -> None:
     def counts() -> dict[str, int]:
         return {state: count for state, count in engine.health(engine.now)["workers"].items() if count}
 
@@ -152,11 +152,11 @@ def test_workers_are_counted_by_what_they_do(engine: Engine) -> None:
     assert counts() == {"running": 1, "initializing": 1}
     engine.ping("w2", [], 2.0, healthy=False)
     engine.finish("w1", record.id, DONE, 3.0)
-    engine.crew.throttled = 3
+    engine.throttled = 3
     assert counts() == {"idle": 1, "ready": 1, "unhealthy": 1, "throttled": 3}
 
 
-def test_a_foreign_worker_is_forgotten_when_it_is_silent_and_one_of_ours_is_not(engine: Engine) -> None:
+def test_forgets_silent_foreign_workers_only(engine: Engine) -> None:
     engine.start_worker("ours", 0.0)
     engine.take("foreign", 0.0)
     engine.ping("foreign", [], 50.0)
@@ -166,7 +166,7 @@ def test_a_foreign_worker_is_forgotten_when_it_is_silent_and_one_of_ours_is_not(
     assert set(engine.workers) == {"ours"}
 
 
-def test_a_worker_that_asks_to_stop_is_to_be_replaced(engine: Engine) -> None:
+def test_stop_pod_replaces_the_worker(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w", 1.0)
     engine.take_events()
@@ -175,7 +175,7 @@ def test_a_worker_that_asks_to_stop_is_to_be_replaced(engine: Engine) -> None:
     assert status(record) is JobStatus.COMPLETED
 
 
-def test_a_paused_queue_hands_out_nothing_until_it_is_resumed(engine: Engine) -> None:
+def test_paused_engine_hands_out_no_jobs(engine: Engine) -> None:
     engine.pause()
     record = submit(engine)
     assert engine.take_events() == []
@@ -185,31 +185,31 @@ def test_a_paused_queue_hands_out_nothing_until_it_is_resumed(engine: Engine) ->
     assert engine.take("w", 2.0) == [record]
 
 
-def test_whether_a_worker_runs_a_stopped_job_in_vain_is_known_from_its_next_heartbeat(engine: Engine) -> None:
+def test_heartbeat_reveals_running_cancelled_job(engine: Engine) -> None:
     record = submit(engine)
     engine.take("w", 1.0)
     engine.ping("w", [record.id], 2.0)
-    assert engine.runs_in_vain("w", record.id) is False
+    assert engine.is_running_cancelled_job("w", record.id) is False
     engine.cancel(record.id, 3.0)
-    assert engine.runs_in_vain("w", record.id) is None
+    assert engine.is_running_cancelled_job("w", record.id) is None
     engine.ping("w", [record.id], 4.0)
-    assert engine.runs_in_vain("w", record.id) is True
+    assert engine.is_running_cancelled_job("w", record.id) is True
     engine.ping("w", [], 5.0)
-    assert engine.runs_in_vain("w", record.id) is False
-    assert engine.runs_in_vain("unheard-of", record.id) is False
+    assert engine.is_running_cancelled_job("w", record.id) is False
+    assert engine.is_running_cancelled_job("unheard-of", record.id) is False
 
 
-def test_a_worker_with_other_work_does_not_run_in_vain(engine: Engine) -> None:
+def test_worker_with_other_jobs_is_not_unresponsive(engine: Engine) -> None:
     stopped, other = submit(engine), submit(engine)
     engine.take("w", 1.0, limit=2)
     engine.cancel(stopped.id, 2.0)
     engine.ping("w", [stopped.id, other.id], 3.0)
-    assert engine.runs_in_vain("w", stopped.id) is False
+    assert engine.is_running_cancelled_job("w", stopped.id) is False
     engine.finish("w", other.id, DONE, 4.0)
-    assert engine.runs_in_vain("w", stopped.id) is True
+    assert engine.is_running_cancelled_job("w", stopped.id) is True
 
 
-def test_the_successor_of_a_failed_worker_is_unhealthy_until_it_asks_for_work(engine: Engine) -> None:
+def test_successor_of_failed_worker_starts_unhealthy(engine: Engine) -> None:
     engine.start_worker("w", 0.0, healthy=False)
     assert engine.health(0.0)["workers"]["unhealthy"] == 1
     engine.take("w", 1.0)

@@ -28,13 +28,13 @@ def fates(faults: Faults, operation: str, count: int) -> list[Fault | None]:
 
 
 @given(st.integers(), st.sampled_from(OPERATIONS))
-def test_the_same_seed_brings_the_same_fate(seed: int, operation: str) -> None:
+def test_same_seed_gives_same_faults(seed: int, operation: str) -> None:
     faults = Faults(seed=seed, rate=0.5)
     assert fates(faults, operation, 30) == fates(faults, operation, 30)
 
 
 @given(st.lists(st.sampled_from(OPERATIONS), max_size=60))
-def test_the_fate_of_an_operation_does_not_depend_on_the_others_between(operations: list[str]) -> None:
+def test_faults_of_operations_are_independent(operations: list[str]) -> None:
     faults = Faults(seed=1, rate=0.5)
     plan = FaultPlan(faults)
     mixed = [(operation, plan.draw(operation)) for operation in operations]
@@ -43,53 +43,58 @@ def test_the_fate_of_an_operation_does_not_depend_on_the_others_between(operatio
         assert met == fates(faults, operation, len(met))
 
 
-def test_another_seed_brings_another_fate() -> None:
+def test_other_seed_gives_other_faults() -> None:
     assert fates(Faults(seed=1, rate=0.5), "run", 50) != fates(Faults(seed=2, rate=0.5), "run", 50)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 1.0])
-def test_as_many_requests_are_hit_as_was_asked_for(rate: float) -> None:
+def test_rate_is_share_of_hit_requests(rate: float) -> None:
     hit = sum(fault is not None for fault in fates(Faults(seed=3, rate=rate), "get_status", 4000))
     assert abs(hit / 4000 - rate) < 0.03
 
 
 def test_every_kind_occurs_and_is_counted() -> None:
     plan = FaultPlan(Faults(seed=4, rate=1.0))
-    drawn = Counter(fault.kind for _ in range(2000) if (fault := plan.draw("stream")) is not None)
-    struck = Counter(kind for kind in WORKER_KINDS for _ in range(100) if plan.strikes(kind))
+    operations = ["stream", "run"] * 1000
+    drawn = Counter(fault.kind for operation in operations if (fault := plan.draw(operation)) is not None)
+    struck = Counter(kind for kind in WORKER_KINDS for _ in range(100) if plan.hits_worker(kind))
     assert set(drawn) | set(struck) == set(FaultKind)
     assert plan.injected == drawn + struck
 
 
 @given(st.integers(), st.sampled_from(OPERATIONS))
-def test_a_fault_is_within_its_bounds(seed: int, operation: str) -> None:
-    faults = Faults(seed=seed, rate=1.0, latency=0.3, retry_after=2.5, clock_jump=7.0)
+def test_faults_stay_within_bounds(seed: int, operation: str) -> None:
+    faults = Faults(seed=seed, rate=1.0, latency=0.3, retry_after=2.5, clock_jump=7.0, not_yet_visible=2.0)
     fault = FaultPlan(faults).draw(operation)
     assert fault is not None
     assert fault.kind in kinds_for(operation)
-    assert fault.seconds <= {FaultKind.LATENCY: 0.3, FaultKind.CLOCK_JUMP: 7.0}.get(fault.kind, 0.0)
+    bounds = {FaultKind.LATENCY: 0.3, FaultKind.CLOCK_JUMP: 7.0, FaultKind.NOT_YET_VISIBLE: 2.0}
+    assert fault.seconds <= bounds.get(fault.kind, 0.0)
     assert (fault.retry_after == 2.5) is (fault.kind is FaultKind.RATE_LIMITED_RETRY_AFTER)
     statuses = {FaultKind.SERVER_ERROR: SERVER_STATUSES, FaultKind.EDGE_ERROR: EDGE_STATUSES}
     assert fault.status in statuses.get(fault.kind, (200, 429))
 
 
-def test_chosen_kinds_and_operations_are_kept_to() -> None:
+def test_uses_only_chosen_kinds_and_operations() -> None:
     plan = FaultPlan(Faults(rate=1.0, kinds=["latency", FaultKind.RESET_AFTER], operations=["run", "job_done"]))
     kinds = {fault.kind for _ in range(100) if (fault := plan.draw("run")) is not None}
     assert kinds == {FaultKind.LATENCY, FaultKind.RESET_AFTER}
     assert plan.draw("get_status") is None
     assert plan.draw("job_done", worker=True) is not None
     assert plan.draw("job_take", worker=True) is None
-    assert not plan.strikes(FaultKind.WORKER_DEATH)
+    assert not plan.hits_worker(FaultKind.WORKER_DEATH)
 
 
-def test_workers_are_spared_unless_they_are_named() -> None:
+def test_spares_worker_operations_unless_named() -> None:
     plan = FaultPlan(Faults(rate=1.0))
     assert plan.draw("job_done", worker=True) is None
 
 
-@pytest.mark.parametrize("wrong", [{"rate": -0.1}, {"rate": 1.1}, {"latency": -1.0}, {"kinds": ["nothing"]}])
-def test_faults_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [{"rate": -0.1}, {"rate": 1.1}, {"latency": -1.0}, {"kinds": ["nothing"]}, {"not_yet_visible": float("nan")}],
+)
+def test_refuses_faults_out_of_range(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         Faults(**wrong)
 
@@ -103,7 +108,7 @@ def inject(plan: FaultPlan, kind: FaultKind, operation: str | None = None, **opt
     plan.inject(Injection(kind, operation, times, None if status is None else int(status), seconds))
 
 
-def test_an_injected_fault_hits_the_next_request_of_its_operation_and_no_other() -> None:
+def test_injection_hits_next_request_of_operation() -> None:
     plan = FaultPlan(None)
     inject(plan, FaultKind.RESET_AFTER, "run")
     assert plan.draw("get_status") is None
@@ -112,7 +117,7 @@ def test_an_injected_fault_hits_the_next_request_of_its_operation_and_no_other()
     assert plan.injected == {FaultKind.RESET_AFTER: 1}
 
 
-def test_an_injected_fault_without_an_operation_hits_what_it_can_hit() -> None:
+def test_injection_without_operation_hits_any_it_can() -> None:
     plan = FaultPlan(None)
     inject(plan, FaultKind.DROPPED_STREAM)
     assert plan.draw("get_status") is None
@@ -120,7 +125,7 @@ def test_an_injected_fault_without_an_operation_hits_what_it_can_hit() -> None:
     assert plan.draw("stream") == Fault(kind=FaultKind.DROPPED_STREAM)
 
 
-def test_an_injected_fault_hits_as_often_as_it_should_and_with_what_it_should() -> None:
+def test_injection_honors_times_status_and_seconds() -> None:
     plan = FaultPlan(None)
     inject(plan, FaultKind.EDGE_ERROR, "run", times=2, status=522)
     inject(plan, FaultKind.RATE_LIMITED_RETRY_AFTER, "cancel", seconds=3)
@@ -134,11 +139,11 @@ def test_an_injected_fault_hits_as_often_as_it_should_and_with_what_it_should() 
     assert (fault.status, fault.retry_after, fault.retry_after_form) == (429, 3, "seconds")
 
 
-def test_a_fault_of_the_workers_side_strikes_once() -> None:
+def test_worker_fault_hits_once() -> None:
     plan = FaultPlan(None)
     inject(plan, FaultKind.WORKER_DEATH)
     assert plan.draw("run") is None
-    assert [plan.strikes(FaultKind.WORKER_DEATH) for _ in range(2)] == [True, False]
+    assert [plan.hits_worker(FaultKind.WORKER_DEATH) for _ in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -164,9 +169,7 @@ def test_a_fault_of_the_workers_side_strikes_once() -> None:
         (FaultKind.EDGE_ERROR, 524, True),
     ],
 )
-def test_whether_the_request_was_processed_is_part_of_the_fault(
-    kind: FaultKind, status: int | None, processed: bool
-) -> None:
+def test_fault_decides_if_request_is_processed(kind: FaultKind, status: int | None, processed: bool) -> None:
     plan = FaultPlan(None)
     plan.inject(Injection(kind, "stream", 1, status, None))
     fault = plan.draw("stream")

@@ -20,9 +20,7 @@ def queue() -> Iterator[LocalQueue]:
 
 
 @pytest.mark.parametrize(("kind", "submitted"), [("reset_before", 0), ("reset_after", 1)])
-def test_a_reset_breaks_the_connection_before_or_after_the_request(
-    queue: LocalQueue, client: Caller, kind: str, submitted: int
-) -> None:
+def test_reset_comes_before_or_after_processing(queue: LocalQueue, client: Caller, kind: str, submitted: int) -> None:
     queue.inject(kind, operation="run")
     with pytest.raises(ConnectionResetError):
         client.run()
@@ -31,7 +29,7 @@ def test_a_reset_breaks_the_connection_before_or_after_the_request(
     assert queue.faults_injected == {FaultKind(kind): 1}
 
 
-def test_a_reset_comes_on_a_connection_that_has_served_before(queue: LocalQueue, client: Caller) -> None:
+def test_reset_hits_kept_connection(queue: LocalQueue, client: Caller) -> None:
     connection = client.connect()
     assert client.call("GET", "/health", connection=connection).status == 200
     queue.inject("reset_after", operation="run")
@@ -41,7 +39,7 @@ def test_a_reset_comes_on_a_connection_that_has_served_before(queue: LocalQueue,
     assert queue.stats().submitted == 1
 
 
-def test_a_truncated_answer_promises_more_than_it_gives(queue: LocalQueue, client: Caller) -> None:
+def test_truncated_body_is_shorter_than_announced(queue: LocalQueue, client: Caller) -> None:
     queue.inject("truncated_body", operation="run")
     with pytest.raises(http.client.IncompleteRead) as caught:
         client.run()
@@ -49,7 +47,7 @@ def test_a_truncated_answer_promises_more_than_it_gives(queue: LocalQueue, clien
     assert queue.stats().submitted == 1
 
 
-def test_a_dropped_stream_answer_takes_its_chunks_along(queue: LocalQueue) -> None:
+def test_dropped_stream_loses_chunks(queue: LocalQueue) -> None:
     def handler(job: dict[str, Any]) -> Iterator[object]:
         yield from ("a", "b")
 
@@ -63,7 +61,7 @@ def test_a_dropped_stream_answer_takes_its_chunks_along(queue: LocalQueue) -> No
         assert client.get(f"/stream/{job_id}").json == {"status": "COMPLETED", "stream": []}
 
 
-def test_a_page_of_html_hides_that_the_job_was_accepted(queue: LocalQueue, client: Caller) -> None:
+def test_html_body_hides_accepted_job(queue: LocalQueue, client: Caller) -> None:
     queue.inject("html_body", operation="run")
     answer = client.post("/run", {"input": 1})
     assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -72,16 +70,14 @@ def test_a_page_of_html_hides_that_the_job_was_accepted(queue: LocalQueue, clien
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 521, 522, 523, 524])
-def test_errors_of_server_and_edge_come_with_the_status_asked_for(
-    queue: LocalQueue, client: Caller, status: int
-) -> None:
+def test_server_and_edge_errors_use_given_status(queue: LocalQueue, client: Caller, status: int) -> None:
     queue.inject("edge_error" if status >= 520 else "server_error", operation="run", status=status)
     assert client.post("/run", {"input": 1}).status == status
     assert queue.stats().submitted == (1 if status in {504, 520, 524} else 0)
     assert client.post("/run", {"input": 1}).status == 200
 
 
-def test_bodies_of_errors_have_many_forms(queue: LocalQueue, client: Caller) -> None:
+def test_error_bodies_have_many_forms(queue: LocalQueue, client: Caller) -> None:
     faults = Faults(seed=5, rate=1.0, kinds=["server_error", "edge_error"], operations=["get_health"])
     with LocalQueue(faults=faults) as faulty:
         answers = [Caller(faulty).get("/health") for _ in range(60)]
@@ -90,7 +86,7 @@ def test_bodies_of_errors_have_many_forms(queue: LocalQueue, client: Caller) -> 
     assert any(answer.body == b"" for answer in answers)
 
 
-def test_a_429_says_nothing_or_when_to_come_back(queue: LocalQueue, client: Caller) -> None:
+def test_rate_limit_faults_with_and_without_retry_after(queue: LocalQueue, client: Caller) -> None:
     queue.inject("rate_limited", operation="run")
     bare = client.post("/run", {"input": 1})
     assert bare.status == 429
@@ -112,13 +108,13 @@ def test_retry_after_comes_in_every_form() -> None:
     assert {answer.headers.get("ratelimit") for answer in answers} == {None, '"second";r=0;t=2'}
 
 
-def test_latency_delays_and_does_no_more(queue: LocalQueue, client: Caller) -> None:
+def test_latency_only_delays(queue: LocalQueue, client: Caller) -> None:
     queue.inject("latency", operation="get_health", seconds=0.05)
     assert client.get("/health").status == 200
     assert queue.faults_injected == {FaultKind.LATENCY: 1}
 
 
-def test_a_clock_jump_ages_everything(queue: LocalQueue, client: Caller) -> None:
+def test_clock_jump_expires_results(queue: LocalQueue, client: Caller) -> None:
     job_id = client.run()
     client.wait(job_id)
     queue.inject("clock_jump", operation="get_health", seconds=1801)
@@ -127,7 +123,7 @@ def test_a_clock_jump_ages_everything(queue: LocalQueue, client: Caller) -> None
 
 
 @pytest.mark.parametrize("generator", [False, True])
-def test_a_worker_that_dies_in_the_middle_loses_its_job_to_another(generator: bool) -> None:
+def test_worker_death_hands_job_to_another(generator: bool) -> None:
     runs: list[str] = []
 
     def plain(job: dict[str, Any]) -> object:
@@ -152,13 +148,13 @@ def test_a_worker_that_dies_in_the_middle_loses_its_job_to_another(generator: bo
         client.until("/health", lambda health: health["workers"]["idle"] == 1)
 
 
-def test_a_job_whose_workers_die_twice_fails_as_on_the_platform(queue: LocalQueue, client: Caller) -> None:
+def test_second_worker_death_fails_job(queue: LocalQueue, client: Caller) -> None:
     queue.inject("worker_death", times=2)
     shown = client.wait(client.run())
     assert (shown["status"], shown["error"]) == ("FAILED", "job timed out after 1 retries")
 
 
-def test_a_second_result_changes_nothing(queue: LocalQueue, client: Caller) -> None:
+def test_duplicate_result_changes_nothing(queue: LocalQueue, client: Caller) -> None:
     queue.inject("duplicate_result")
     job_id = client.run()
     assert client.wait(job_id)["status"] == "COMPLETED"
@@ -166,7 +162,7 @@ def test_a_second_result_changes_nothing(queue: LocalQueue, client: Caller) -> N
     assert (stats.completed, stats.submitted) == (1, 1)
 
 
-def test_a_fault_may_hit_a_worker_that_calls_over_http() -> None:
+def test_fault_can_hit_worker_operation() -> None:
     with LocalQueue() as queue:
         client = Caller(queue)
         job_id = client.run()
@@ -178,22 +174,106 @@ def test_a_fault_may_hit_a_worker_that_calls_over_http() -> None:
         assert client.get(f"/status/{job_id}").json["status"] == "COMPLETED"
 
 
-def test_a_wrong_key_or_endpoint_is_not_worth_a_fault(queue: LocalQueue) -> None:
-    queue.inject("server_error")
+def test_unauthorized_requests_use_up_no_fault(queue: LocalQueue, client: Caller) -> None:
+    queue.inject("server_error", status=503)
     connection = Caller(queue).connect()
     connection.request("GET", "/v2/another/health")
     assert connection.getresponse().status == 404
     connection.close()
+    assert Caller(queue, key="wrong").get("/health").status == 401
+    assert client.call("GET", "/health", headers={}).status == 401
+    assert client.call("GET", "/health", headers={"Host": "evil.example"}).status == 403
     assert queue.faults_injected == {}
+    assert client.get("/health").status == 503
+
+
+@pytest.mark.parametrize("path", ["/run", "/runsync?wait=1000"])
+def test_job_is_not_visible_for_some_time(path: str) -> None:
+    with LocalQueue() as queue:
+        client, worker = Caller(queue), Caller(queue)
+        queue.inject("not_yet_visible", seconds=1000)
+        job_id = client.post(path, {"input": 1}).json["id"]
+        for operation in ("status", "status-sync", "stream", "cancel", "retry"):
+            assert client.post(f"/{operation}/{job_id}").status == 404
+        assert worker.get("/job-take/w").json["id"] == job_id
+        assert worker.post(f"/job-done/w/{job_id}", {"output": 1}).status == 200
+        assert client.get(f"/status/{job_id}").status == 404
+        queue.advance(1000)
+        if path == "/run":
+            assert client.get(f"/status/{job_id}").json["status"] == "COMPLETED"
+        assert queue.faults_injected == {FaultKind.NOT_YET_VISIBLE: 1}
+
+
+def test_single_requests_may_find_job_invisible(queue: LocalQueue, client: Caller) -> None:
+    job_id = client.run()
+    queue.inject("not_yet_visible", operation="get_status")
+    assert client.get(f"/status/{job_id}").json == {"error": "job not found"}
+    assert client.get(f"/status/{job_id}").status == 200
+
+
+def test_outage_fails_every_request_until_it_ends() -> None:
+    with LocalQueue() as queue:
+        client = Caller(queue)
+        queue.outage(60, status=502)
+        for path in ("/health", "/status/x", "/job-take/w", "/openai/v1/models"):
+            assert client.get(path).status == 502
+        assert client.post("/run", {"input": 1}).status == 502
+        assert queue.stats().submitted == 0
+        queue.outage(0.05)
+        eventually(lambda: client.get("/health").status, lambda status: status == 200)
+
+
+def test_outage_may_refuse_connections() -> None:
+    with LocalQueue() as queue:
+        client, kept = Caller(queue), Caller(queue).connect()
+        assert client.call("GET", "/health", connection=kept).status == 200
+        queue.outage(60, status=None)
+        with pytest.raises(ConnectionRefusedError):
+            client.get("/health")
+        with pytest.raises(LOST):
+            client.call("GET", "/health", connection=kept)
+        kept.close()
+        queue.outage(0.05, status=None)
+
+        def status() -> int:
+            try:
+                return client.get("/health").status
+            except OSError:
+                return 0
+
+        eventually(status, lambda status: status == 200)
+        queue.outage(60, status=None)
+
+
+OUTAGES = [(-1, 503), (float("nan"), 503), (float("inf"), None), (1, 404)]
+
+
+@pytest.mark.parametrize(("seconds", "status"), OUTAGES)
+def test_refuses_outage_out_of_range(queue: LocalQueue, seconds: float, status: int | None) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        queue.outage(seconds, status=status)
+
+
+def test_unknown_fault_kind_lists_the_kinds(queue: LocalQueue) -> None:
+    message = "unknown fault kind 'latancy'; known are latency, reset_before, .*clock_jump"
+    for use in (lambda: queue.inject("latancy"), lambda: Faults(kinds=["latancy"])):
+        with pytest.raises(ValueError, match=message):
+            use()
+
+
+@pytest.mark.parametrize("options", [{"seconds": -1}, {"seconds": float("nan")}, {"times": 0}])
+def test_refuses_injection_out_of_range(queue: LocalQueue, options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        queue.inject("latency", **options)
 
 
 @pytest.mark.parametrize(("kind", "operation"), [("nothing", "run"), ("latency", "nothing")])
-def test_an_unknown_kind_or_operation_is_refused(queue: LocalQueue, kind: str, operation: str) -> None:
+def test_refuses_unknown_kind_or_operation(queue: LocalQueue, kind: str, operation: str) -> None:
     with pytest.raises(ValueError, match="nothing"):
         queue.inject(kind, operation=operation)
 
 
-def test_under_random_faults_no_job_is_lost() -> None:
+def test_random_faults_lose_no_job() -> None:
     faults = Faults(seed=7, rate=0.3, latency=0.01)
     unfinished = (JobStatus.IN_QUEUE, JobStatus.IN_PROGRESS)
     with LocalQueue(lambda job: job["input"], workers=4, faults=faults) as queue:

@@ -3,14 +3,15 @@
 import asyncio
 import json
 import logging
-import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
-from runpod_typed.local import HandlerConfig, LocalQueue, progress_update
+from runpod_typed.local import Chunk, Handler, HandlerConfig, LocalQueue, progress_update
 from tests.local.caller import Caller, eventually
 
 Job = dict[str, Any]
@@ -43,7 +44,7 @@ def workers() -> list[str]:
 
 
 @pytest.mark.parametrize("handler", [plain, asynchronous])
-def test_a_handler_gets_the_job_and_its_return_value_is_the_output(handler: Any) -> None:
+def test_return_value_is_the_output(handler: Any) -> None:
     with LocalQueue(handler) as queue:
         client = Caller(queue)
         shown = client.wait(client.run({"a": "é"}))
@@ -53,7 +54,7 @@ def test_a_handler_gets_the_job_and_its_return_value_is_the_output(handler: Any)
 
 @pytest.mark.parametrize("handler", [generator, async_generator])
 @pytest.mark.parametrize("aggregate", [False, True])
-def test_a_generator_streams_and_aggregates_if_it_is_told_to(handler: Any, aggregate: bool) -> None:
+def test_generator_streams_and_aggregates_if_configured(handler: Any, aggregate: bool) -> None:
     chunks = [{"n": number} for number in range(3)]
     config: HandlerConfig = {"handler": handler, "return_aggregate_stream": aggregate}
     with LocalQueue(config) as queue:
@@ -63,7 +64,7 @@ def test_a_generator_streams_and_aggregates_if_it_is_told_to(handler: Any, aggre
         assert client.get(f"/stream/{job_id}").json["stream"] == [{"output": chunk} for chunk in chunks]
 
 
-def test_progress_is_seen_while_the_handler_runs_and_ignored_afterwards() -> None:
+def test_progress_shows_until_handler_returns() -> None:
     go_on = threading.Event()
     jobs: list[Job] = []
 
@@ -84,7 +85,7 @@ def test_progress_is_seen_while_the_handler_runs_and_ignored_afterwards() -> Non
         assert client.get(f"/status/{job_id}").json["output"] == "done"
 
 
-def test_progress_that_is_no_json_is_refused_in_the_handler() -> None:
+def test_refuses_progress_that_is_not_json() -> None:
     def handler(job: Job) -> str:
         with pytest.raises(TypeError):
             progress_update(job, {1, 2})
@@ -96,7 +97,7 @@ def test_progress_that_is_no_json_is_refused_in_the_handler() -> None:
 
 
 @pytest.mark.parametrize("asynchronously", [False, True])
-def test_an_exception_fails_the_job_with_the_workers_json(asynchronously: bool) -> None:
+def test_exception_fails_job_with_worker_json(asynchronously: bool) -> None:
     def handler(job: Job) -> object:
         raise ValueError("no prompt")
 
@@ -114,7 +115,7 @@ def test_an_exception_fails_the_job_with_the_workers_json(asynchronously: bool) 
     assert error["worker_id"] == shown["workerId"]
 
 
-def test_an_exception_in_a_generator_fails_the_job_after_its_chunks() -> None:
+def test_generator_exception_fails_job_after_chunks() -> None:
     def handler(job: Job) -> Iterator[object]:
         yield "a"
         raise ValueError("no more")
@@ -128,7 +129,7 @@ def test_an_exception_in_a_generator_fails_the_job_after_its_chunks() -> None:
     assert "output" not in shown
 
 
-def test_a_chunk_with_an_error_fails_the_job() -> None:
+def test_chunk_with_error_fails_job() -> None:
     def handler(job: Job) -> Iterator[object]:
         yield "a"
         yield {"error": {"code": 7}}
@@ -144,16 +145,20 @@ def test_a_chunk_with_an_error_fails_the_job() -> None:
 DEEP: object = json.loads("[" * 900 + "]" * 900)
 
 
-@pytest.mark.parametrize("output", [{1, 2}, {"a": object()}, b"bytes", DEEP])
-def test_an_output_that_is_no_json_fails_the_job_and_says_so(output: object) -> None:
+CYCLE: list[object] = []
+CYCLE.append(CYCLE)
+
+
+@pytest.mark.parametrize("output", [{1, 2}, {"a": object()}, b"bytes", DEEP, CYCLE])
+def test_output_that_is_not_json_fails_job(output: object) -> None:
     with LocalQueue(lambda _: output) as queue:
         client = Caller(queue)
         shown = client.wait(client.run())
     assert shown["status"] == "FAILED"
-    assert "no JSON" in json.loads(shown["error"])["error_message"]
+    assert "not JSON" in json.loads(shown["error"])["error_message"]
 
 
-def test_a_handler_cannot_change_what_others_see_of_its_input_or_output() -> None:
+def test_input_and_output_are_copied() -> None:
     kept: list[dict[str, object]] = []
 
     def handler(job: Job) -> object:
@@ -170,7 +175,7 @@ def test_a_handler_cannot_change_what_others_see_of_its_input_or_output() -> Non
         assert client.get(f"/status/{job_id}").json["output"] == {"a": 1}
 
 
-def test_a_handler_cannot_change_what_it_has_yielded() -> None:
+def test_chunks_are_copied() -> None:
     def handler(job: Job) -> Iterator[object]:
         chunk = {"n": 0}
         for number in range(3):
@@ -184,7 +189,7 @@ def test_a_handler_cannot_change_what_it_has_yielded() -> None:
         assert client.get(f"/stream/{job_id}").json["stream"] == [{"output": {"n": number}} for number in range(3)]
 
 
-def test_an_async_handler_is_cancelled_and_its_worker_goes_on() -> None:
+def test_cancels_async_handler_and_continues() -> None:
     stopped = threading.Event()
 
     async def handler(job: Job) -> object:
@@ -207,7 +212,7 @@ def test_an_async_handler_is_cancelled_and_its_worker_goes_on() -> None:
         assert client.get(f"/status/{job_id}").json["status"] == "CANCELLED"
 
 
-def test_a_job_that_is_cancelled_on_its_way_to_the_handler_does_not_hold_up_the_next() -> None:
+def test_job_cancelled_before_start_blocks_nothing() -> None:
     async def handler(job: Job) -> object:
         if job["input"] == "slow":
             await asyncio.sleep(60)
@@ -220,7 +225,7 @@ def test_a_job_that_is_cancelled_on_its_way_to_the_handler_does_not_hold_up_the_
         assert client.wait(client.run("quick"))["output"] == "done"
 
 
-def test_an_endless_generator_ends_when_its_job_is_cancelled() -> None:
+def test_cancelling_ends_endless_generator() -> None:
     ended = threading.Event()
 
     def handler(job: Job) -> Iterator[object]:
@@ -238,7 +243,7 @@ def test_an_endless_generator_ends_when_its_job_is_cancelled() -> None:
         assert ended.wait(20)
 
 
-def test_so_many_jobs_run_at_once_as_there_are_workers() -> None:
+def test_each_worker_runs_one_job() -> None:
     together = threading.Barrier(3, timeout=20)
 
     def handler(job: Job) -> object:
@@ -255,7 +260,7 @@ def test_so_many_jobs_run_at_once_as_there_are_workers() -> None:
 
 
 @pytest.mark.parametrize("by_config", [False, True])
-def test_a_worker_that_refreshes_itself_comes_back_as_another(by_config: bool) -> None:
+def test_refresh_worker_starts_another_worker(by_config: bool) -> None:
     def handler(job: Job) -> dict[str, object]:
         return {"a": 1} if by_config else {"a": 1, "refresh_worker": True}
 
@@ -267,7 +272,7 @@ def test_a_worker_that_refreshes_itself_comes_back_as_another(by_config: bool) -
         client.until("/health", lambda health: health["workers"]["idle"] == 1)
 
 
-def test_an_empty_input_is_dropped_as_on_the_platform(caplog: pytest.LogCaptureFixture) -> None:
+def test_drops_empty_object_input(caplog: pytest.LogCaptureFixture) -> None:
     seen: list[Job] = []
     with LocalQueue(seen.append) as queue:
         client = Caller(queue)
@@ -283,23 +288,196 @@ def test_an_empty_input_is_dropped_as_on_the_platform(caplog: pytest.LogCaptureF
     assert job_id in caplog.messages[0]
 
 
-def test_a_handler_that_exits_ends_its_worker_and_the_job_goes_to_another(caplog: pytest.LogCaptureFixture) -> None:
-    runs: list[str] = []
+class UserError(BaseException):
+    """An error outside `Exception`."""
 
-    def handler(job: Job) -> str:
-        runs.append(job["id"])
-        if len(runs) == 1:
-            sys.exit("out of memory")
-        return "done"
 
-    with caplog.at_level(logging.WARNING, "runpod_typed.local"), LocalQueue(handler) as queue:
+class BrokenError(Exception):
+    """An error that cannot be shown."""
+
+    @override
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+ERRORS = [
+    KeyboardInterrupt(),
+    SystemExit(3),
+    GeneratorExit(),
+    asyncio.CancelledError(),
+    UserError("no"),
+    BrokenError(),
+    pytest.fail.Exception("no"),
+    ExceptionGroup("several", [ValueError("no")]),
+]
+
+
+@pytest.mark.parametrize("kind", ["plain", "async", "generator", "async generator"])
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_any_exception_fails_job_and_worker_continues(error: BaseException, kind: str) -> None:
+    def fail(job: Job) -> str:
+        if job["input"] == "bad":
+            raise error
+        return "fine"
+
+    async def fail_async(job: Job) -> str:
+        return fail(job)
+
+    def fail_later(job: Job) -> Iterator[str]:
+        yield "first"
+        yield fail(job)
+
+    async def fail_later_async(job: Job) -> AsyncIterator[str]:
+        yield "first"
+        yield fail(job)
+
+    handlers: dict[str, Handler] = {
+        "plain": fail,
+        "async": fail_async,
+        "generator": fail_later,
+        "async generator": fail_later_async,
+    }
+    with LocalQueue(handlers[kind]) as queue:
+        client = Caller(queue)
+        shown = client.wait(client.run("bad"))
+        assert (shown["status"], "retries" in shown) == ("FAILED", False)
+        assert type(error).__name__ in shown["error"]
+        assert client.wait(client.run("good"))["status"] == "COMPLETED"
+
+
+def test_handler_that_cancels_itself_fails_its_job() -> None:
+    async def handler(job: Job) -> str:
+        task = asyncio.current_task()
+        if job["input"] == "bad" and task is not None:
+            task.cancel()
+        await asyncio.sleep(0)
+        return "fine"
+
+    with LocalQueue(handler) as queue:
+        client = Caller(queue)
+        assert "CancelledError" in client.wait(client.run("bad"))["error"]
+        assert client.wait(client.run("good"))["output"] == "fine"
+
+
+@pytest.mark.parametrize("generator", [False, True])
+def test_output_above_cap_completes_without_output(generator: bool, caplog: pytest.LogCaptureFixture) -> None:
+    def plain(job: Job) -> str:
+        return "x" * 20 * 1024 * 1024
+
+    def chunks(job: Job) -> Iterator[str]:
+        yield from ("x" * 1024 * 1024 for _ in range(20))
+
+    with LocalQueue({"handler": chunks if generator else plain, "return_aggregate_stream": True}) as queue:
+        client = Caller(queue)
+        job_id = client.run()
+        shown = client.wait(job_id)
+    assert (shown["status"], "output" in shown, "error" in shown) == ("COMPLETED", False, False)
+    assert caplog.messages == [f"The result of job {job_id} is above 20 MB and is lost, as on the platform."]
+
+
+def test_error_above_cap_still_fails_job() -> None:
+    with LocalQueue(lambda _: {"error": "x" * 20 * 1024 * 1024}) as queue:
         client = Caller(queue)
         shown = client.wait(client.run())
-    assert (shown["output"], shown["retries"], len(runs)) == ("done", 1, 2)
-    assert "SystemExit" in caplog.text
+    assert (shown["status"], shown["error"]) == ("FAILED", "the error was above 20 MB and is lost")
 
 
-def test_an_async_handler_never_holds_up_the_end_however_young_its_job_is() -> None:
+def test_string_chunks_are_split_at_one_megabyte() -> None:
+    def handler(job: Job) -> Iterator[str]:
+        yield "a" * 2_500_000
+
+    with LocalQueue(handler) as queue:
+        client = Caller(queue)
+        job_id = client.run()
+        client.wait(job_id)
+        chunks = client.get(f"/stream/{job_id}").json["stream"]
+    assert [len(chunk["output"]) for chunk in chunks] == [1_048_576, 1_048_576, 402_848]
+
+
+def test_chunks_may_have_metrics() -> None:
+    def handler(job: Job) -> Iterator[Chunk]:
+        yield Chunk("Hello", metrics={"output_tokens": 1})
+
+    with LocalQueue({"handler": handler, "return_aggregate_stream": True}) as queue:
+        client = Caller(queue)
+        job_id = client.run()
+        assert client.wait(job_id)["output"] == ["Hello"]
+        chunks = client.get(f"/stream/{job_id}").json["stream"]
+    assert chunks == [{"metrics": {"output_tokens": 1}, "output": "Hello"}]
+
+
+def test_async_handlers_honor_concurrency_modifier() -> None:
+    seen: list[int] = []
+    running: list[str] = []
+
+    def modifier(current: int) -> int:
+        seen.append(current)
+        return 3
+
+    async def handler(job: Job) -> AsyncIterator[object]:
+        running.append(job["id"])
+        while len(running) < 3:
+            await asyncio.sleep(0.001)
+        yield len(running)
+
+    with LocalQueue({"handler": handler, "concurrency_modifier": modifier, "return_aggregate_stream": True}) as queue:
+        client = Caller(queue)
+        ids = [client.run() for _ in range(3)]
+        jobs = [client.wait(job_id) for job_id in ids]
+    assert [job["output"] for job in jobs] == [[3], [3], [3]]
+    assert len({job["workerId"] for job in jobs}) == 1
+    assert (seen[0], set(seen[1:])) == (1, {3})
+
+
+def test_blocking_handlers_run_one_job_at_a_time() -> None:
+    running: list[str] = []
+
+    def handler(job: Job) -> int:
+        running.append(job["id"])
+        time.sleep(0.01)
+        count = len(running)
+        running.remove(job["id"])
+        return count
+
+    with LocalQueue({"handler": handler, "concurrency_modifier": lambda _: 5}) as queue:
+        client = Caller(queue)
+        assert {client.wait(job_id)["output"] for job_id in [client.run() for _ in range(5)]} == {1}
+
+
+def test_failing_concurrency_modifier_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def modifier(current: int) -> int:
+        raise ValueError(current)
+
+    with LocalQueue({"handler": asynchronous, "concurrency_modifier": modifier}) as queue:
+        client = Caller(queue)
+        assert client.wait(client.run())["status"] == "COMPLETED"
+    assert "concurrency_modifier failed; 1 jobs run at a time." in caplog.messages
+
+
+def test_one_of_several_running_jobs_can_be_cancelled() -> None:
+    async def handler(job: Job) -> str:
+        await asyncio.sleep(60 if job["input"] == "slow" else 0)
+        return "done"
+
+    with LocalQueue({"handler": handler, "concurrency_modifier": lambda _: 2}) as queue:
+        client = Caller(queue)
+        slow = client.run("slow")
+        client.until(f"/status/{slow}", lambda shown: shown["status"] == "IN_PROGRESS")
+        assert client.wait(client.run("quick"))["output"] == "done"
+        client.post(f"/cancel/{slow}")
+        assert client.wait(client.run("quick"))["output"] == "done"
+        assert client.get(f"/status/{slow}").json["status"] == "CANCELLED"
+
+
+def test_other_keys_of_the_handler_dict_are_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    config: Any = {"handler": plain, "rp_args": {"rp_log_level": "DEBUG"}, "refresh_worker": False}
+    with caplog.at_level(logging.INFO, "runpod_typed.local"), LocalQueue(config) as queue:
+        client = Caller(queue)
+        assert client.wait(client.run())["status"] == "COMPLETED"
+    assert "These keys of the handler's dict have no effect here: rp_args." in caplog.messages
+
+
+def test_async_handler_never_delays_stop() -> None:
     async def handler(job: Job) -> None:
         await asyncio.sleep(60)
 
@@ -308,7 +486,7 @@ def test_an_async_handler_never_holds_up_the_end_however_young_its_job_is() -> N
             Caller(queue).run()  # and stop while the job is on its way, or has just begun
 
 
-def test_a_handler_that_blocks_in_a_job_that_timed_out_makes_way_for_another(
+def test_replaces_handler_that_blocks_after_timeout(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     begun, release = threading.Event(), threading.Event()
@@ -332,7 +510,7 @@ def test_a_handler_that_blocks_in_a_job_that_timed_out_makes_way_for_another(
     assert f"handler does not stop job {blocked}" in caplog.text
 
 
-def test_a_handler_that_blocks_at_the_end_is_named_in_a_warning() -> None:
+def test_warns_of_handler_that_blocks_at_stop() -> None:
     begun, release = threading.Event(), threading.Event()
 
     def stubborn(job: Job) -> None:

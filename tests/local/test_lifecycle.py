@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,14 @@ def threads() -> set[str]:
     return {thread.name for thread in threading.enumerate() if thread.name.startswith("runpod-typed")}
 
 
-def test_it_listens_on_loopback_on_a_port_of_its_own() -> None:
+def test_listens_on_loopback_on_its_own_port() -> None:
     with LocalQueue() as one, LocalQueue() as other:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v2", one.base_url)
         assert one.base_url != other.base_url
         assert (one.endpoint_id, Caller(one).get("/health").status) == ("local", 200)
 
 
-def test_leaving_the_block_leaves_no_thread_and_no_listener() -> None:
+def test_stop_leaves_no_thread_or_listener() -> None:
     with LocalQueue(lambda job: 1, workers=3) as queue:
         client = Caller(queue)
         client.wait(client.run())
@@ -41,7 +42,7 @@ def test_leaving_the_block_leaves_no_thread_and_no_listener() -> None:
         client.get("/health")
 
 
-def test_a_queue_for_each_of_two_hundred_tests_leaves_nothing_open() -> None:
+def test_two_hundred_queues_leave_nothing_open() -> None:
     def use() -> None:
         with LocalQueue(lambda job: job["input"]) as queue:
             client = Caller(queue)
@@ -59,7 +60,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_the_home_of_a_worker_process_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removes_home_of_worker_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     program = "import pathlib, time; print(pathlib.Path.home(), flush=True); time.sleep(60)"
     with LocalQueue(worker=[sys.executable, "-c", program], workers=2) as queue:
@@ -68,7 +69,7 @@ def test_the_home_of_a_worker_process_is_removed(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == []
 
 
-def test_who_looks_at_a_queue_while_another_thread_stops_it_gets_an_answer_or_an_error() -> None:
+def test_use_during_stop_returns_or_raises() -> None:
     def look(queue: LocalQueue) -> str:
         try:
             while True:
@@ -79,10 +80,10 @@ def test_who_looks_at_a_queue_while_another_thread_stops_it_gets_an_answer_or_an
     for _ in range(20):
         with LocalQueue() as queue:
             said = in_background(partial(look, queue))
-        assert said() == "the queue does not run"
+        assert said() == "the queue is not running"
 
 
-def test_stopping_twice_is_fine_and_starting_twice_is_not() -> None:
+def test_may_stop_twice_but_not_start_twice() -> None:
     queue = LocalQueue()
     assert queue.start() is queue
     with pytest.raises(RuntimeError, match="already"):
@@ -91,7 +92,7 @@ def test_stopping_twice_is_fine_and_starting_twice_is_not() -> None:
     queue.stop()
 
 
-def test_it_can_be_started_again_on_the_same_port_and_knows_nothing_of_before() -> None:
+def test_restarts_empty_on_same_port() -> None:
     queue = LocalQueue()
     with queue:
         url, job_id = queue.base_url, Caller(queue).run()
@@ -100,7 +101,7 @@ def test_it_can_be_started_again_on_the_same_port_and_knows_nothing_of_before() 
         assert Caller(queue).get(f"/status/{job_id}").status == 404
 
 
-def test_a_port_that_is_taken_is_an_error_and_leaves_nothing() -> None:
+def test_port_in_use_raises_and_leaves_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         queue = LocalQueue(port=port)
@@ -112,7 +113,7 @@ def test_a_port_that_is_taken_is_an_error_and_leaves_nothing() -> None:
         assert Caller(queue).get("/health").status == 200
 
 
-def test_another_address_can_be_asked_for() -> None:
+def test_listens_on_other_address() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -138,18 +139,18 @@ def test_another_address_can_be_asked_for() -> None:
         ({"worker": []}, "worker must be a list"),
         ({"worker": ["x"], "handler": print}, "not both"),
         ({"handler": {}}, "handler"),
-        ({"handler": {"handler": print, "concurrency_modifier": print}}, "concurrency_modifier"),
+        ({"time_scale": float("inf")}, "time_scale"),
         ({"handler": 7}, "handler"),
     ],
 )
-def test_a_wrong_argument_is_named_before_anything_starts(arguments: dict[str, Any], complaint: str) -> None:
+def test_names_wrong_argument_before_start(arguments: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         LocalQueue(**arguments)
 
 
-def test_statistics_can_be_read_after_the_end_and_nothing_else_can() -> None:
+def test_only_stats_can_be_read_after_stop() -> None:
     queue = LocalQueue(lambda job: 1)
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="is not running"):
         queue.stats()
     with queue:
         client = Caller(queue)
@@ -158,11 +159,11 @@ def test_statistics_can_be_read_after_the_end_and_nothing_else_can() -> None:
     stats = queue.stats()
     assert isinstance(stats, QueueStats)
     assert (stats.submitted, stats.completed, stats.executions) == (1, 1, {job_id: 1})
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="is not running"):
         queue.pause()
 
 
-def test_a_paused_queue_keeps_jobs_waiting_until_it_is_resumed() -> None:
+def test_paused_queue_keeps_jobs_waiting() -> None:
     with LocalQueue(lambda job: 1) as queue:
         queue.pause()
         client = Caller(queue)
@@ -172,7 +173,27 @@ def test_a_paused_queue_keeps_jobs_waiting_until_it_is_resumed() -> None:
         assert {client.wait(job_id)["status"] for job_id in ids} == {"COMPLETED"}
 
 
-def test_limits_are_enforced_over_the_wire() -> None:
+@pytest.mark.parametrize("ask", [lambda queue: queue.base_url, lambda queue: queue.worker_environment()])
+def test_url_of_queue_that_was_not_started_raises(ask: Callable[[LocalQueue], object]) -> None:
+    queue = LocalQueue(port=54321)
+    with pytest.raises(RuntimeError, match="the queue was not started"):
+        ask(queue)
+    assert repr(queue) == "<LocalQueue 'local' (not started)>"
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), -float("inf")])
+def test_advance_refuses_numbers_out_of_range(seconds: float) -> None:
+    with LocalQueue() as queue, pytest.raises(ValueError, match="seconds must be"):
+        queue.advance(seconds)
+
+
+@pytest.mark.parametrize("workers", [-1, float("nan")])
+def test_throttle_refuses_numbers_out_of_range(workers: Any) -> None:
+    with LocalQueue() as queue, pytest.raises(ValueError, match="workers must be"):
+        queue.throttle(workers)
+
+
+def test_enforces_rate_limits() -> None:
     with LocalQueue(limits={"purge_queue": Limit(2)}) as queue:
         client = Caller(queue)
         assert [client.post("/purge-queue").status for _ in range(3)] == [200, 200, 429]
@@ -182,19 +203,19 @@ def test_limits_are_enforced_over_the_wire() -> None:
         assert client.post("/purge-queue").status == 200
 
 
-def test_the_listening_socket_says_that_it_is_tcp() -> None:
+def test_listening_socket_is_tcp() -> None:
     """Or else asyncio leaves Nagle's algorithm on, and every answer comes 40 ms late."""
     with listen("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
 
 
-def test_it_works_without_uvloop_and_httptools() -> None:
+def test_works_without_uvloop_and_httptools() -> None:
     program = Path(__file__).with_name("plain_server.py")
     ended = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.stdout, ended.stderr) == ("all is well\n", "")
 
 
-def test_a_program_that_forgets_to_stop_ends_all_the_same() -> None:
+def test_program_without_stop_ends() -> None:
     program = (
         "from runpod_typed.local import LocalQueue\n"
         "queue = LocalQueue(lambda job: 1, workers=2).start()\n"
@@ -206,7 +227,7 @@ def test_a_program_that_forgets_to_stop_ends_all_the_same() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
-def test_a_forked_child_ends_without_the_queue_of_its_parent() -> None:
+def test_forked_child_ends_without_the_queue() -> None:
     program = (
         "import os, sys\n"
         "from runpod_typed.local import LocalQueue\n"
@@ -224,10 +245,10 @@ def test_a_forked_child_ends_without_the_queue_of_its_parent() -> None:
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=30, check=True
     )
-    assert ended.stdout == "the queue does not run in this process\n7\n0\n"
+    assert ended.stdout == "the queue is not running in this process\n7\n0\n"
 
 
-def test_importing_the_local_queue_needs_none_of_the_worker_sdk() -> None:
+def test_import_needs_no_worker_sdk() -> None:
     program = (
         "import sys, runpod_typed.local; print(sorted({'runpod', 'requests', 'fastapi', 'aiohttp'} & set(sys.modules)))"
     )

@@ -9,7 +9,7 @@ from tests.local.caller import Caller, eventually, in_background
 
 
 @pytest.mark.parametrize(("path", "kept"), [("/run", 1800), ("/runsync", 60)])
-def test_a_result_is_gone_after_its_retention(path: str, kept: int) -> None:
+def test_result_expires_after_retention(path: str, kept: int) -> None:
     with LocalQueue(lambda job: job["input"]) as queue:
         client = Caller(queue)
         job_id = client.post(path, {"input": 1}).json["id"]
@@ -22,7 +22,7 @@ def test_a_result_is_gone_after_its_retention(path: str, kept: int) -> None:
         assert queue.stats().expired == 1
 
 
-def test_with_scaled_time_a_result_is_gone_by_itself() -> None:
+def test_scaled_result_expires_by_itself() -> None:
     with LocalQueue(lambda job: job["input"], time_scale=0.0005) as queue:
         client = Caller(queue)
         job_id = client.run()
@@ -30,7 +30,7 @@ def test_with_scaled_time_a_result_is_gone_by_itself() -> None:
         eventually(lambda: client.get(f"/status/{job_id}").status, lambda status: status == 404)
 
 
-def test_whoever_waits_for_a_job_hears_when_its_ttl_ends() -> None:
+def test_wakes_waiters_when_ttl_ends() -> None:
     with LocalQueue(time_scale=0.02) as queue:
         client = Caller(queue)
         job_id = client.run(policy={"ttl": 10_000})
@@ -39,7 +39,7 @@ def test_whoever_waits_for_a_job_hears_when_its_ttl_ends() -> None:
         assert (answer.status, answer.json["status"]) == (200, "TIMED_OUT")
 
 
-def test_a_status_call_may_shorten_a_life(queue: LocalQueue, client: Caller) -> None:
+def test_status_ttl_shortens_life(queue: LocalQueue, client: Caller) -> None:
     job_id = client.run()
     assert client.get(f"/status/{job_id}?ttl=6000").status == 200
     queue.advance(5)
@@ -48,7 +48,7 @@ def test_a_status_call_may_shorten_a_life(queue: LocalQueue, client: Caller) -> 
     assert client.get(f"/status/{job_id}").status == 404
 
 
-def test_an_async_handler_that_runs_too_long_is_stopped() -> None:
+def test_execution_timeout_stops_async_handler() -> None:
     ended: list[str] = []
 
     async def handler(job: dict[str, object]) -> str:
@@ -67,7 +67,7 @@ def test_an_async_handler_that_runs_too_long_is_stopped() -> None:
         eventually(lambda: ended, lambda seen: seen == ["stopped"])
 
 
-def test_held_requests_keep_their_real_time(queue: LocalQueue, client: Caller, worker: Caller) -> None:
+def test_held_requests_keep_real_time(queue: LocalQueue, client: Caller, worker: Caller) -> None:
     job_id = client.run()
     answer = in_background(lambda: client.get(f"/status-sync/{job_id}?wait=20000"))
     eventually(lambda: queue.held_requests, lambda count: count == 1)
@@ -77,7 +77,7 @@ def test_held_requests_keep_their_real_time(queue: LocalQueue, client: Caller, w
     assert answer().json["status"] == "COMPLETED"
 
 
-def test_a_leap_is_seen_in_the_times_of_a_job(queue: LocalQueue, client: Caller, worker: Caller) -> None:
+def test_advance_shows_in_job_times(queue: LocalQueue, client: Caller, worker: Caller) -> None:
     job_id = client.run()
     queue.advance(7)
     worker.get("/job-take/w")

@@ -65,12 +65,12 @@ def expected(seen: dict[str, Any], *, completed: int, failed: int) -> dict[str, 
     }
 
 
-def test_the_official_sync_client_passes_its_whole_scenario(queue: LocalQueue) -> None:
+def test_official_sync_client_passes(queue: LocalQueue) -> None:
     seen = seen_by("sync", queue)
     # None is all that this client makes of a job that failed.
     assert seen == expected(seen, completed=3, failed=1) | {"run_sync": [16], "failed": None}
 
 
-def test_the_official_asyncio_client_passes_its_whole_scenario(queue: LocalQueue) -> None:
+def test_official_asyncio_client_passes(queue: LocalQueue) -> None:
     seen = seen_by("asyncio", queue)
     assert seen == expected(seen, completed=2, failed=0)

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from runpod_typed.local import LocalQueue, _workers
-from runpod_typed.local._workers import Fault, what_went_wrong
+from runpod_typed.local import LocalQueue, _processes
+from runpod_typed.local._processes import WorkerFailure, diagnose_exit
 from tests.local.caller import Caller, eventually, in_background
 
 pytestmark = pytest.mark.slow
@@ -61,17 +61,17 @@ def do(client: Caller, action: str, /, **details: object) -> Any:
     return client.wait(client.run({"do": action} | details))
 
 
-def test_a_job_is_run_and_its_output_comes_back(plain: Caller) -> None:
+def test_runs_job_and_returns_output(plain: Caller) -> None:
     shown = do(plain, "echo", what={"text": "é 50% a=b&c", "none": None})
     assert (shown["status"], shown["output"]) == ("COMPLETED", {"echo": {"text": "é 50% a=b&c", "none": None}})
     assert list(shown) == ["delayTime", "executionTime", "id", "output", "status", "workerId"]
 
 
-def test_an_empty_output_is_no_output(plain: Caller) -> None:
+def test_empty_output_is_absent(plain: Caller) -> None:
     assert "output" not in do(plain, "nothing")
 
 
-def test_an_exception_comes_as_json_in_the_error(plain: Caller) -> None:
+def test_exception_is_json_in_error(plain: Caller) -> None:
     shown = do(plain, "raise", what="no prompt")
     assert shown["status"] == "FAILED"
     error = json.loads(shown["error"])
@@ -81,19 +81,19 @@ def test_an_exception_comes_as_json_in_the_error(plain: Caller) -> None:
 
 
 @pytest.mark.parametrize("what", ["plain text", {"code": 7}])
-def test_an_error_that_a_handler_returns_fails_the_job_beside_its_output(plain: Caller, what: object) -> None:
+def test_returned_error_fails_job_and_keeps_output(plain: Caller, what: object) -> None:
     shown = do(plain, "error", what=what)
     assert (shown["status"], shown["error"], shown["output"]) == ("FAILED", what, {"partial": 1})
 
 
-def test_progress_is_seen_on_the_way(plain: Caller) -> None:
+def test_progress_shows_while_running(plain: Caller) -> None:
     job_id = plain.run({"do": "progress", "what": "4/10"})
     shown = plain.until(f"/status/{job_id}", lambda shown: "output" in shown)
     assert (shown["status"], shown["output"]) == ("IN_PROGRESS", {"done": "4/10"})
     assert plain.wait(job_id)["output"] == "finished"
 
 
-def test_a_cancelled_job_is_stopped_and_its_worker_goes_on(queues: dict[str, LocalQueue], plain: Caller) -> None:
+def test_cancel_stops_job_and_worker_continues(queues: dict[str, LocalQueue], plain: Caller) -> None:
     job_id = plain.run({"do": "sleep"})
     plain.until(f"/status/{job_id}", lambda shown: shown["status"] == "IN_PROGRESS")
     plain.post(f"/cancel/{job_id}")
@@ -102,7 +102,7 @@ def test_a_cancelled_job_is_stopped_and_its_worker_goes_on(queues: dict[str, Loc
     assert plain.get(f"/status/{job_id}").json["status"] == "CANCELLED"
 
 
-def test_a_job_that_runs_too_long_is_stopped(queues: dict[str, LocalQueue], plain: Caller) -> None:
+def test_execution_timeout_stops_job(queues: dict[str, LocalQueue], plain: Caller) -> None:
     job_id = plain.run({"do": "sleep"}, policy={"executionTimeout": 5000})
     plain.until(f"/status/{job_id}", lambda shown: shown["status"] == "IN_PROGRESS")
     queues["plain"].advance(5)
@@ -110,10 +110,10 @@ def test_a_job_that_runs_too_long_is_stopped(queues: dict[str, LocalQueue], plai
     eventually(lambda: queues["plain"].worker_output, lambda output: f"STOPPED {job_id}" in output)
 
 
-def test_a_worker_that_blocks_in_a_cancelled_job_is_replaced(
+def test_replaces_worker_that_blocks_after_cancel(
     plain: Caller, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_workers, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(_processes, "STOP_SECONDS", 0.1)
     job_id = plain.run({"do": "block"})
     plain.until(f"/status/{job_id}", lambda shown: shown["status"] == "IN_PROGRESS")
     plain.post(f"/cancel/{job_id}")
@@ -123,9 +123,7 @@ def test_a_worker_that_blocks_in_a_cancelled_job_is_replaced(
     ]
 
 
-def test_an_empty_input_is_dropped_by_the_worker_and_ends_as_a_timeout(
-    queues: dict[str, LocalQueue], plain: Caller
-) -> None:
+def test_empty_object_input_ends_as_timeout(queues: dict[str, LocalQueue], plain: Caller) -> None:
     job_id = plain.run({})
     for dispatches in (1, 2):
         eventually(lambda: queues["plain"].stats().executions.get(job_id), partial(operator.eq, dispatches))
@@ -135,16 +133,14 @@ def test_an_empty_input_is_dropped_by_the_worker_and_ends_as_a_timeout(
     assert "missing field(s): id or input" in queues["plain"].worker_output
 
 
-def test_a_worker_that_asks_to_be_refreshed_is_replaced(plain: Caller) -> None:
+def test_refresh_worker_replaces_process(plain: Caller) -> None:
     before = do(plain, "refresh")
     after = do(plain, "pid")
     assert before["output"]["pid"] != after["output"]
     assert before["workerId"] != after["workerId"]
 
 
-def test_a_worker_that_dies_is_replaced_and_its_job_tried_once_more(
-    plain: Caller, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_replaces_dead_worker_and_retries_job(plain: Caller, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "runpod_typed.local"):
         shown = do(plain, "die")
     assert (shown["status"], shown["error"], shown["retries"]) == ("FAILED", "job timed out after 1 retries", 1)
@@ -152,14 +148,14 @@ def test_a_worker_that_dies_is_replaced_and_its_job_tried_once_more(
     assert do(plain, "echo", what=1)["status"] == "COMPLETED"
 
 
-def test_a_worker_can_be_made_to_die_in_the_middle_of_a_job(queues: dict[str, LocalQueue], plain: Caller) -> None:
+def test_worker_death_fault_kills_process(queues: dict[str, LocalQueue], plain: Caller) -> None:
     queues["plain"].inject("worker_death")
     shown = do(plain, "echo", what=1)
     assert (shown["status"], shown["retries"]) == ("COMPLETED", 1)
 
 
 @pytest.mark.parametrize(("kind", "output"), [("generator", []), ("aggregate", [{"n": 0}, {"n": 1}, {"n": 2}])])
-def test_a_generator_streams_and_aggregates_if_it_is_told_to(
+def test_generator_streams_and_aggregates_if_configured(
     queues: dict[str, LocalQueue], kind: str, output: object
 ) -> None:
     client = Caller(queues[kind])
@@ -171,7 +167,7 @@ def test_a_generator_streams_and_aggregates_if_it_is_told_to(
 
 
 @pytest.mark.parametrize("kind", ["generator", "aggregate"])
-def test_a_generator_that_raises_fails_the_job_after_its_chunks(queues: dict[str, LocalQueue], kind: str) -> None:
+def test_generator_exception_fails_job_after_chunks(queues: dict[str, LocalQueue], kind: str) -> None:
     client = Caller(queues[kind])
     job_id = client.run({"count": 1, "raise": True})
     shown = client.wait(job_id)
@@ -180,7 +176,7 @@ def test_a_generator_that_raises_fails_the_job_after_its_chunks(queues: dict[str
     assert client.get(f"/stream/{job_id}").json == {"status": "FAILED", "stream": [{"output": {"n": 0}}]}
 
 
-def test_a_worker_may_take_several_jobs_at_once(queues: dict[str, LocalQueue]) -> None:
+def test_worker_takes_several_jobs(queues: dict[str, LocalQueue]) -> None:
     client = Caller(queues["concurrent"])
     ids = [client.run({"n": number}) for number in range(3)]
     jobs = [client.wait(job_id) for job_id in ids]
@@ -189,13 +185,13 @@ def test_a_worker_may_take_several_jobs_at_once(queues: dict[str, LocalQueue]) -
     assert len({job["workerId"] for job in jobs}) == 1
 
 
-def test_a_configured_refresh_replaces_the_worker_after_each_job(queues: dict[str, LocalQueue]) -> None:
+def test_configured_refresh_replaces_process(queues: dict[str, LocalQueue]) -> None:
     client = Caller(queues["refreshing"])
     before, after = do(client, "pid"), do(client, "pid")
     assert before["output"] != after["output"]
 
 
-def test_two_workers_start_and_nothing_is_left_of_them_even_when_they_block(caplog: pytest.LogCaptureFixture) -> None:
+def test_stop_ends_blocking_workers_and_helpers(caplog: pytest.LogCaptureFixture) -> None:
     with LocalQueue(worker=command("plain"), workers=2) as queue:
         client = Caller(queue)
         assert client.get("/health").json["workers"]["initializing"] == 2
@@ -221,7 +217,7 @@ def is_there(group: int) -> bool:
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_worker_does_not_outlive_the_program_however_that_ends(signal_: signal.Signals) -> None:
+def test_worker_does_not_outlive_the_program(signal_: signal.Signals) -> None:
     program = (
         "import signal, sys, time\n"
         "from runpod_typed.local import LocalQueue\n"
@@ -241,7 +237,7 @@ def test_a_worker_does_not_outlive_the_program_however_that_ends(signal_: signal
     eventually(partial(is_there, pid), operator.not_)
 
 
-def test_a_worker_that_cannot_start_is_reported_with_its_last_words(caplog: pytest.LogCaptureFixture) -> None:
+def test_reports_failed_worker_with_its_output(caplog: pytest.LogCaptureFixture) -> None:
     with (
         caplog.at_level(logging.WARNING, "runpod_typed.local"),
         LocalQueue(worker=[sys.executable, "-c", "import no_such_module"]) as queue,
@@ -251,9 +247,7 @@ def test_a_worker_that_cannot_start_is_reported_with_its_last_words(caplog: pyte
         assert Caller(queue).get("/health").status == 200
 
 
-def test_a_worker_with_a_mistake_in_it_is_named_once_and_counts_as_unhealthy(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_broken_worker_is_logged_once_and_unhealthy(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     script = tmp_path / "handler.py"
     script.write_text("def handler(job)\n")
     with (
@@ -280,20 +274,20 @@ def test_a_worker_with_a_mistake_in_it_is_named_once_and_counts_as_unhealthy(
             1,
             "ModuleNotFoundError: No module named 'runpod'\n",
             False,
-            "ended with code 1 before it asked for a job, since its Python has no worker SDK (pip install runpod)",
+            "ended with code 1 before it asked for a job, because its Python has no worker SDK (pip install runpod)",
         ),
     ],
 )
-def test_what_was_wrong_with_a_worker_is_said_in_words(code: int, words: str, asked: bool, reason: str | None) -> None:
-    assert what_went_wrong(code, words, asked=asked) == (None if reason is None else Fault(reason, words))
+def test_diagnoses_exit_of_worker(code: int, words: str, asked: bool, reason: str | None) -> None:
+    assert diagnose_exit(code, words, asked=asked) == (None if reason is None else WorkerFailure(reason, words))
 
 
-def test_a_program_that_is_not_there_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+def test_reports_missing_program(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "runpod_typed.local"), LocalQueue(worker=["/no/such/program"]):
         eventually(lambda: caplog.text, lambda text: "/no/such/program" in text)
 
 
-def test_a_worker_may_be_started_elsewhere_with_the_environment_that_the_queue_gives() -> None:
+def test_worker_environment_connects_any_worker() -> None:
     with LocalQueue() as queue:
         client = Caller(queue)
         process = subprocess.Popen(

@@ -5,13 +5,13 @@ import gc
 from functools import partial
 
 from runpod_typed.local._engine.events import WebhookDue
-from runpod_typed.local._engine.jobs import Submission
+from runpod_typed.local._engine.records import Submission
 from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._faults import FaultPlan
 from runpod_typed.local._service import QueueService
 
 
-def test_a_delivery_that_has_not_begun_when_the_queue_closes_is_dropped_without_a_word() -> None:
+def test_closing_drops_unstarted_delivery() -> None:
     posted: list[WebhookDue] = []
 
     async def post(due: WebhookDue) -> None:

@@ -10,7 +10,7 @@ from tests.local.caller import Caller, eventually
 from tests.local.receiver import receive
 
 
-def test_the_finished_job_is_posted_with_its_input() -> None:
+def test_posts_finished_job_with_input() -> None:
     with receive([200]) as receiver, LocalQueue(lambda job: {"echo": job["input"]}) as queue:
         client = Caller(queue)
         job_id = client.run({"x": 1}, webhook=receiver.url)
@@ -26,7 +26,7 @@ def test_the_finished_job_is_posted_with_its_input() -> None:
     assert queue.api_key not in str(delivery)
 
 
-def test_failed_and_cancelled_jobs_are_posted_too() -> None:
+def test_posts_failed_and_cancelled_jobs() -> None:
     def handler(job: dict[str, object]) -> dict[str, object]:
         return {"error": "no"}
 
@@ -40,7 +40,7 @@ def test_failed_and_cancelled_jobs_are_posted_too() -> None:
     assert [delivery.body["status"] for delivery in receiver.deliveries] == ["FAILED", "CANCELLED"]
 
 
-def test_a_delivery_that_fails_is_tried_again_until_it_is_taken() -> None:
+def test_repeats_failed_delivery() -> None:
     with receive([500, 404, 200]) as receiver, LocalQueue(lambda job: 1, time_scale=0.001) as queue:
         client = Caller(queue)
         job_id = client.run(webhook=receiver.url)
@@ -48,7 +48,7 @@ def test_a_delivery_that_fails_is_tried_again_until_it_is_taken() -> None:
     assert {delivery.body["id"] for delivery in receiver.deliveries} == {job_id}
 
 
-def test_after_three_failures_the_delivery_is_given_up_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_gives_up_and_logs_after_three_failures(caplog: pytest.LogCaptureFixture) -> None:
     with receive([503]) as receiver, LocalQueue(lambda job: 1, time_scale=0.001) as queue:
         client = Caller(queue)
         with caplog.at_level(logging.WARNING, "runpod_typed.local"):
@@ -56,10 +56,10 @@ def test_after_three_failures_the_delivery_is_given_up_and_logged(caplog: pytest
             eventually(lambda: caplog.messages, bool)
         assert client.wait(job_id)["status"] == "COMPLETED"
     assert len(receiver.deliveries) == 3
-    assert caplog.messages == [f"The webhook of job {job_id} was not taken: HTTP 503."]
+    assert caplog.messages == [f"The webhook of job {job_id} was not accepted: HTTP 503."]
 
 
-def test_a_receiver_that_cannot_be_reached_does_the_job_no_harm(caplog: pytest.LogCaptureFixture) -> None:
+def test_unreachable_receiver_does_not_fail_job(caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
     with LocalQueue(lambda job: 1, time_scale=0.001) as queue:
@@ -70,10 +70,19 @@ def test_a_receiver_that_cannot_be_reached_does_the_job_no_harm(caplog: pytest.L
     assert "ConnectError" in caplog.messages[0]
 
 
-def test_stopping_the_queue_ends_deliveries_that_wait() -> None:
+def test_stop_ends_waiting_deliveries() -> None:
     with receive([500]) as receiver:
         with LocalQueue(lambda job: 1) as queue:
             client = Caller(queue)
             client.wait(client.run(webhook=receiver.url))
             eventually(lambda: len(receiver.deliveries), lambda count: count == 1)
         assert len(receiver.deliveries) == 1
+
+
+def test_endless_response_is_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    with receive([200], endless=True) as receiver, LocalQueue(lambda job: 1, time_scale=0.001) as queue:
+        client = Caller(queue)
+        client.run(webhook=receiver.url)
+        eventually(lambda: receiver.cut_off, bool)
+    assert len(receiver.deliveries) == 1
+    assert caplog.messages == []

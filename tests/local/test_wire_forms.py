@@ -8,10 +8,10 @@ from hypothesis import given
 from runpod_queue_api import wire
 
 from runpod_typed.local._app import presented_key, same_key
-from runpod_typed.local._engine.jobs import ABSENT, Result
+from runpod_typed.local._engine.records import ABSENT, Chunk, Result
 from runpod_typed.local._envelope import InvalidEnvelopeError, read_envelope, read_envelopes
 from runpod_typed.local._json import DEPTH, InvalidJSONError, decode, encode
-from runpod_typed.local._worker_messages import (
+from runpod_typed.local._messages import (
     chunk_error,
     read_result,
     show_exception,
@@ -31,7 +31,7 @@ S3 = {"accessId": "a", "accessSecret": "b", "bucketName": "c", "endpointUrl": "d
 # The envelope.
 
 
-def test_every_field_of_the_envelope_is_read() -> None:
+def test_reads_every_envelope_field() -> None:
     submission = read_envelope(
         {
             "input": {"prompt": "hi"},
@@ -58,11 +58,11 @@ def test_every_field_of_the_envelope_is_read() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 0, "", [], {}, "text"])
-def test_any_json_is_an_input(value: object) -> None:
+def test_accepts_any_json_as_input(value: object) -> None:
     assert read_envelope({"input": value}).input == value
 
 
-def test_nulls_are_as_good_as_absent() -> None:
+def test_null_fields_count_as_absent() -> None:
     nothing = {"webhook": None, "policy": None, "s3Config": None}
     assert read_envelope({"input": 1} | nothing) == read_envelope({"input": 1})
 
@@ -89,12 +89,12 @@ def test_nulls_are_as_good_as_absent() -> None:
         ({"input": 1, "s3Config": S3 | {"objectPath": 7}}, "s3Config.objectPath must be a string"),
     ],
 )
-def test_a_wrong_field_is_named(envelope: object, complaint: str) -> None:
+def test_names_wrong_envelope_field(envelope: object, complaint: str) -> None:
     with pytest.raises(InvalidEnvelopeError, match=complaint):
         read_envelope(envelope)
 
 
-def test_in_an_array_the_position_is_named_too() -> None:
+def test_names_position_of_wrong_envelope() -> None:
     assert [submission.input for submission in read_envelopes([{"input": 1}, {"input": 2}], "requests")] == [1, 2]
     with pytest.raises(InvalidEnvelopeError, match=r"requests\[1\]: input is required"):
         read_envelopes([{"input": 1}, {}], "requests")
@@ -103,7 +103,7 @@ def test_in_an_array_the_position_is_named_too() -> None:
 
 
 @given(ANY_JSON)
-def test_no_json_gets_through_but_an_envelope(body: object) -> None:
+def test_accepts_only_envelopes(body: object) -> None:
     try:
         submission = read_envelope(body)
     except InvalidEnvelopeError:
@@ -116,12 +116,12 @@ def test_no_json_gets_through_but_an_envelope(body: object) -> None:
 
 
 @given(ANY_JSON)
-def test_json_survives_the_way_through_the_queue(value: object) -> None:
+def test_json_survives_round_trip(value: object) -> None:
     assert repr(decode(encode(value), strict=False)) == repr(value)
 
 
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
-def test_what_is_nested_too_deeply_to_be_written_again_is_not_read_either(opening: bytes, closing: bytes) -> None:
+def test_refuses_json_too_deep_to_write(opening: bytes, closing: bytes) -> None:
     at_most = opening * (DEPTH - 1) + b"1" + closing * (DEPTH - 1)
     assert encode(decode(at_most, strict=True)) == at_most
     for depth in (DEPTH + 1, 960, 100_000):  # the second is within a hair's breadth of what Python can do
@@ -130,7 +130,7 @@ def test_what_is_nested_too_deeply_to_be_written_again_is_not_read_either(openin
     assert decode(b"[" + b"[]," * DEPTH + b"[]]", strict=True) == [[]] * (DEPTH + 1)
 
 
-def test_what_contains_itself_is_not_written() -> None:
+def test_refuses_to_write_cycles() -> None:
     endless: list[object] = []
     endless.append(endless)
     deep: object = 1
@@ -141,18 +141,18 @@ def test_what_contains_itself_is_not_written() -> None:
             encode(value)
 
 
-def test_lone_surrogates_survive_too() -> None:
+def test_lone_surrogates_survive() -> None:
     assert decode(encode({"a": "\ud800"}), strict=True) == {"a": "\ud800"}
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'"\n"', b"[" * 100_000, b"9" * 5000, b"{} {}"])
 @pytest.mark.parametrize("strict", [True, False])
-def test_what_is_no_json_is_refused(body: bytes, strict: bool) -> None:
+def test_refuses_invalid_json(body: bytes, strict: bool) -> None:
     with pytest.raises(InvalidJSONError):
         decode(body, strict=strict)
 
 
-def test_clients_may_not_send_what_only_python_takes_for_json_and_workers_may() -> None:
+def test_only_workers_may_send_nan() -> None:
     with pytest.raises(InvalidJSONError, match="NaN"):
         decode(b"[NaN]", strict=True)
     assert repr(decode(b"[NaN, -Infinity]", strict=False)) == "[nan, -inf]"
@@ -176,12 +176,12 @@ def test_clients_may_not_send_what_only_python_takes_for_json_and_workers_may() 
         ("Basic k", "Basic k"),
     ],
 )
-def test_a_key_is_found_with_and_without_its_scheme(header: str | None, key: str | None) -> None:
+def test_finds_key_with_and_without_scheme(header: str | None, key: str | None) -> None:
     assert presented_key(header) == key
 
 
 @pytest.mark.parametrize(("presented", "same"), [("key", True), ("kez", False), ("", False), ("\xe9", False)])
-def test_keys_are_compared_whole(presented: str, same: bool) -> None:
+def test_compares_whole_keys(presented: str, same: bool) -> None:
     assert same_key(presented, "key") is same
 
 
@@ -204,7 +204,7 @@ def test_keys_are_compared_whole(presented: str, same: bool) -> None:
         ({"refresh_worker": False}, {}),
     ],
 )
-def test_what_a_handler_returns_becomes_the_body_that_the_sdk_would_post(returned: object, body: object) -> None:
+def test_return_value_becomes_body_of_sdk(returned: object, body: object) -> None:
     assert show_return(returned) == body
 
 
@@ -218,7 +218,7 @@ def test_what_a_handler_returns_becomes_the_body_that_the_sdk_would_post(returne
         ({"error": {"code": 7}, "output": 1}, Result(output=1, error={"code": 7})),
     ],
 )
-def test_the_body_of_a_result_is_read(body: dict[str, object], result: Result) -> None:
+def test_reads_body_of_result(body: dict[str, object], result: Result) -> None:
     assert read_result(body) == result
     assert (read_result({}).output is ABSENT) is True
 
@@ -229,7 +229,7 @@ def raised(message: str) -> Exception:
     return caught.value
 
 
-def test_an_exception_becomes_json_in_a_string() -> None:
+def test_exception_becomes_json_string() -> None:
     text = show_exception(raised("boom"), "w1")["error"]
     assert isinstance(text, str)
     error = json.loads(text)
@@ -240,7 +240,7 @@ def test_an_exception_becomes_json_in_a_string() -> None:
     assert "runpod-typed" in error["runpod_version"]
 
 
-def test_an_exception_in_a_generator_becomes_plain_text() -> None:
+def test_generator_exception_becomes_plain_text() -> None:
     text = show_generator_exception(raised("boom"))["error"]
     assert isinstance(text, str)
     assert text.startswith("handler: boom \ntraceback: Traceback (most recent call last):\n")
@@ -250,16 +250,20 @@ def test_an_exception_in_a_generator_becomes_plain_text() -> None:
     ("chunk", "error"),
     [({"error": {"a": 1}}, {"error": "{'a': 1}"}), ({"error": ""}, None), ({"a": 1}, None), ("error", None)],
 )
-def test_a_chunk_with_an_error_ends_the_generator(chunk: object, error: object) -> None:
+def test_chunk_with_error_ends_generator(chunk: object, error: object) -> None:
     assert chunk_error(chunk) == error
 
 
 @given(st.text(), st.integers(4, 50))
-def test_text_above_the_cap_is_split_and_nothing_of_it_lost(text: str, cap: int) -> None:
-    pieces = split_chunk(text, cap)
-    assert all(isinstance(piece, str) and len(piece.encode(errors="surrogatepass")) <= cap for piece in pieces)
-    assert "".join(str(piece) for piece in pieces) == text
+def test_splits_long_strings_without_loss(text: str, cap: int) -> None:
+    pieces = split_chunk(Chunk(text, {"tokens": 1}), cap)
+    sizes = [len(str(piece.output).encode(errors="surrogatepass")) for piece in pieces]
+    assert all(cap - 3 <= size <= cap for size in sizes[:-1])
+    assert sizes[-1] <= cap
+    assert "".join(str(piece.output) for piece in pieces) == text
+    assert {piece.metrics["tokens"] for piece in pieces if isinstance(piece.metrics, dict)} == {1}
 
 
 def test_other_chunks_stay_whole() -> None:
-    assert split_chunk({"text": "x" * 100}, 10) == [{"text": "x" * 100}]
+    chunk = Chunk({"text": "x" * 100})
+    assert split_chunk(chunk, 10) == [chunk]

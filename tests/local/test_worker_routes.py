@@ -16,14 +16,14 @@ def report(worker: Caller, queue: LocalQueue, path: str, raw: bytes) -> int:
     return worker.call("POST", path, raw=raw, headers=FORM | {"Authorization": token}).status
 
 
-def test_a_take_is_held_until_a_job_comes(client: Caller, worker: Caller) -> None:
+def test_take_is_held_until_job_comes(client: Caller, worker: Caller) -> None:
     answer = in_background(lambda: worker.get("/job-take/w?gpu=x&job_in_progress=0"))
     job_id = client.run({"a": 1}, webhook="http://127.0.0.1:9/hook")
     assert answer().json == {"id": job_id, "input": {"a": 1}, "webhook": "http://127.0.0.1:9/hook"}
     assert answer().headers["content-type"] == "application/json"
 
 
-def test_each_job_is_given_to_one_of_those_who_wait(queue: LocalQueue, client: Caller, worker: Caller) -> None:
+def test_gives_each_job_to_one_worker(queue: LocalQueue, client: Caller, worker: Caller) -> None:
     takes = [in_background(partial(worker.get, f"/job-take/w{n}?gpu=x")) for n in range(5)]
     eventually(lambda: queue.held_requests, lambda count: count == 5)
     ids = [client.run(n) for n in range(5)]
@@ -31,7 +31,7 @@ def test_each_job_is_given_to_one_of_those_who_wait(queue: LocalQueue, client: C
     assert queue.stats().executed_twice == ()
 
 
-def test_a_batch_take_gives_what_there_is_up_to_its_size(client: Caller, worker: Caller) -> None:
+def test_batch_take_returns_up_to_its_size(client: Caller, worker: Caller) -> None:
     ids = [client.run(n) for n in range(4)]
     answer = worker.get("/job-take-batch/w?gpu=x&batch_size=3&job_in_progress=0")
     assert [job["id"] for job in answer.json] == ids[:3]
@@ -39,7 +39,7 @@ def test_a_batch_take_gives_what_there_is_up_to_its_size(client: Caller, worker:
     assert [job["id"] for job in answer.json] == ids[3:]
 
 
-def test_a_worker_that_hangs_up_gets_no_job(queue: LocalQueue, client: Caller, worker: Caller) -> None:
+def test_disconnected_worker_gets_no_job(queue: LocalQueue, client: Caller, worker: Caller) -> None:
     connection = worker.connect()
     token = queue.worker_environment()["RUNPOD_AI_API_KEY"]
     connection.request("GET", "/v2/demo/job-take/w1?gpu=x", headers={"Authorization": token})
@@ -50,7 +50,7 @@ def test_a_worker_that_hangs_up_gets_no_job(queue: LocalQueue, client: Caller, w
     assert worker.get("/job-take/w2?gpu=x").json["id"] == job_id
 
 
-def test_bodies_are_read_as_json_whatever_their_type_says(queue: LocalQueue, client: Caller, worker: Caller) -> None:
+def test_reads_json_of_any_content_type(queue: LocalQueue, client: Caller, worker: Caller) -> None:
     job_id = client.run()
     worker.get("/job-take/w?gpu=x")
     done, stream = f"/job-done/w/{job_id}?gpu=x&isStream=false", f"/job-stream/w/{job_id}?gpu=x&isStream=false"
@@ -63,14 +63,14 @@ def test_bodies_are_read_as_json_whatever_their_type_says(queue: LocalQueue, cli
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"output=1"])
-def test_a_report_that_is_no_object_is_400(queue: LocalQueue, client: Caller, worker: Caller, raw: bytes) -> None:
+def test_report_that_is_not_an_object_gets_400(queue: LocalQueue, client: Caller, worker: Caller, raw: bytes) -> None:
     job_id = client.run()
     worker.get("/job-take/w?gpu=x")
     assert report(worker, queue, f"/job-done/w/{job_id}?gpu=x", raw) == 400
     assert client.get(f"/status/{job_id}").json["status"] == "IN_PROGRESS"
 
 
-def test_late_and_second_reports_are_answered_200_and_ignored(client: Caller, worker: Caller) -> None:
+def test_late_reports_get_200_and_are_ignored(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     worker.get("/job-take/w?gpu=x")
     assert worker.post(f"/job-done/w/{job_id}?gpu=x", {"output": 1}).status == 200
@@ -82,7 +82,7 @@ def test_late_and_second_reports_are_answered_200_and_ignored(client: Caller, wo
     assert client.get(f"/stream/{job_id}").json["stream"] == []
 
 
-def test_a_report_on_an_unknown_job_is_404(worker: Caller) -> None:
+def test_report_on_unknown_job_gets_404(worker: Caller) -> None:
     assert worker.post("/job-done/w/nobody?gpu=x", {"output": 1}).status == 404
 
 
@@ -96,9 +96,7 @@ def test_a_report_on_an_unknown_job_is_404(worker: Caller) -> None:
         ({"output": 1, "stopPod": True}, "COMPLETED"),
     ],
 )
-def test_every_form_of_a_result_ends_the_job(
-    client: Caller, worker: Caller, body: dict[str, object], status: str
-) -> None:
+def test_every_form_of_result_ends_job(client: Caller, worker: Caller, body: dict[str, object], status: str) -> None:
     job_id = client.run()
     worker.get("/job-take/w?gpu=x")
     worker.post(f"/job-done/w/{job_id}?gpu=x&isStream=false", body)
@@ -109,15 +107,44 @@ def test_every_form_of_a_result_ends_the_job(
     }
 
 
-def test_a_result_above_20_megabytes_is_400(client: Caller, worker: Caller) -> None:
+BIG = "x" * 20 * 1024 * 1024
+
+
+def test_result_above_cap_gets_400_and_completes_job(
+    client: Caller, worker: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
     job_id = client.run()
     worker.get("/job-take/w?gpu=x")
-    answer = worker.post(f"/job-done/w/{job_id}?gpu=x", {"output": "x" * 20 * 1024 * 1024})
-    assert answer.status == 400
+    assert worker.post(f"/job-done/w/{job_id}?gpu=x", {"output": BIG}).status == 400
+    shown = client.get(f"/status/{job_id}").json
+    assert (shown["status"], "output" in shown) == ("COMPLETED", False)
+    assert caplog.messages == [f"The result of job {job_id} is above 20 MB and is lost, as on the platform."]
+
+
+def test_error_above_cap_fails_job(client: Caller, worker: Caller) -> None:
+    job_id = client.run()
+    worker.get("/job-take/w?gpu=x")
+    worker.post(f"/job-done/w/{job_id}?gpu=x", {"error": BIG})
+    assert client.get(f"/status/{job_id}").json["error"] == "the error was above 20 MB and is lost"
+
+
+def test_progress_above_cap_does_not_end_job(client: Caller, worker: Caller) -> None:
+    job_id = client.run()
+    worker.get("/job-take/w?gpu=x")
+    body = {"status": "IN_PROGRESS", "output": BIG}
+    assert worker.post(f"/job-done/w/{job_id}?gpu=x", body).status == 400
     assert client.get(f"/status/{job_id}").json["status"] == "IN_PROGRESS"
 
 
-def test_a_text_chunk_above_a_megabyte_comes_in_pieces(client: Caller, worker: Caller) -> None:
+def test_passes_metrics_of_chunks_on(client: Caller, worker: Caller) -> None:
+    job_id = client.run()
+    worker.get("/job-take/w?gpu=x")
+    chunk = {"metrics": {"output_tokens": 1}, "output": "Hello"}
+    worker.post(f"/job-stream/w/{job_id}?gpu=x", chunk)
+    assert client.get(f"/stream/{job_id}").json["stream"] == [chunk]
+
+
+def test_splits_string_chunk_at_one_megabyte(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     worker.get("/job-take/w?gpu=x")
     text = "abcdefg" * 200_000
@@ -127,7 +154,7 @@ def test_a_text_chunk_above_a_megabyte_comes_in_pieces(client: Caller, worker: C
     assert "".join(pieces) == text
 
 
-def test_the_stop_channel_is_held_until_a_job_is_to_be_stopped(client: Caller, worker: Caller) -> None:
+def test_stop_channel_is_held_until_stop(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     worker.get("/job-take/w?gpu=x")
     answer = in_background(lambda: worker.get("/job-stop/w?gpu=x"))
@@ -135,7 +162,7 @@ def test_the_stop_channel_is_held_until_a_job_is_to_be_stopped(client: Caller, w
     assert answer().json == {"jobsToStop": [job_id]}
 
 
-def test_a_stop_waits_for_the_worker_to_ask(client: Caller, worker: Caller) -> None:
+def test_stops_wait_for_the_worker(client: Caller, worker: Caller) -> None:
     ids = [client.run() for _ in range(2)]
     worker.get("/job-take-batch/w?gpu=x&batch_size=2")
     for job_id in ids:
@@ -143,7 +170,7 @@ def test_a_stop_waits_for_the_worker_to_ask(client: Caller, worker: Caller) -> N
     assert worker.get("/job-stop/w?gpu=x").json == {"jobsToStop": ids}
 
 
-def test_heartbeats_that_name_the_job_keep_it_alive(queue: LocalQueue, client: Caller, worker: Caller) -> None:
+def test_heartbeats_keep_named_jobs(queue: LocalQueue, client: Caller, worker: Caller) -> None:
     named, forgotten = client.run(1), client.run(2)
     worker.get("/job-take-batch/w?gpu=x&batch_size=2")
     for _ in range(3):
@@ -153,18 +180,18 @@ def test_heartbeats_that_name_the_job_keep_it_alive(queue: LocalQueue, client: C
     assert client.get(f"/status/{forgotten}").json == {"id": forgotten, "retries": 1, "status": "IN_QUEUE"}
 
 
-def test_an_unhealthy_worker_is_counted_as_such(client: Caller, worker: Caller) -> None:
+def test_counts_unhealthy_worker(client: Caller, worker: Caller) -> None:
     worker.get("/ping/w?status=unhealthy&check=disk&reason=full&runpod_version=1.12.0")
     assert client.get("/health").json["workers"] | {"unhealthy": 1} == client.get("/health").json["workers"]
 
 
-def test_a_worker_elsewhere_is_told_how_to_find_this_machine(queue: LocalQueue) -> None:
+def test_worker_environment_uses_given_host(queue: LocalQueue) -> None:
     here, there = queue.worker_environment("w"), queue.worker_environment("w", host="host.docker.internal")
     assert there == {name: value.replace("127.0.0.1", "host.docker.internal") for name, value in here.items()}
     assert "http://[fd00::1]:" in queue.worker_environment(host="fd00::1")["RUNPOD_WEBHOOK_PING"]
 
 
-def test_stopping_the_queue_lets_every_held_request_go() -> None:
+def test_stop_releases_held_requests() -> None:
     queue = LocalQueue().start()
     client, worker = Caller(queue), Caller(queue)
     job_id = client.run()

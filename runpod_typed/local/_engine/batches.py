@@ -1,22 +1,22 @@
-"""Batches: many requests that are collected, finalized and then run as ordinary jobs.
+"""Batches: requests that are collected, finalized and then run as ordinary jobs.
 
     DRAFT --finalize--> FINALIZED --cancel--> CANCELLED (once the running requests have ended)
     DRAFT --cancel--> CANCELLED
 
-A batch never becomes COMPLETED: it is done when as many requests have ended as there are. A cancelled, purged or
-timed-out request counts as failed, so that the counts always add up.
+A batch never becomes COMPLETED: it is done when all of its requests have ended. A cancelled, purged or timed-out
+request counts as failed, so that the counts add up.
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from attrs import define, field
 
-from runpod_typed.local._engine.engine import Engine
-from runpod_typed.local._engine.errors import NotAllowedError, NotFoundError
-from runpod_typed.local._engine.jobs import ABSENT, JobRecord, JobStatus, Submission, milliseconds
+from runpod_typed.local._engine.engine import Engine, NotAllowedError
+from runpod_typed.local._engine.records import ABSENT, JobRecord, JobStatus, Submission, milliseconds
+from runpod_typed.local._engine.store import NotFoundError
 
 
 class BatchStatus(StrEnum):
@@ -24,60 +24,35 @@ class BatchStatus(StrEnum):
 
     DRAFT = "DRAFT"
     FINALIZED = "FINALIZED"
-    FAILED = "FAILED"
     CANCELLED = "CANCELLED"
 
 
 @define(eq=False, kw_only=True)
 class BatchRecord:
-    """One batch.
-
-    Attributes:
-        created_at: Seconds of the engine's clock.
-        name: Display name, where one was given.
-        cancelled: Somebody cancelled it; the status follows when nothing of it runs any more.
-        requests: What is to run, by request id, in the order of submission. From finalizing on, the id is a job id too.
-    """
+    """A batch."""
 
     id: str
     created_at: float
     name: str | None = None
     finalized: bool = False
     cancelled: bool = False
+    """It was cancelled; the status follows when none of its requests run any more."""
     requests: dict[str, Submission] = field(factory=dict[str, Submission])
+    """The requests by id, in the order of submission. Once finalized, the id is a job id too."""
 
 
-def new_batch_id() -> str:
-    """An id that looks like the documents' examples."""
-    return f"batch_{uuid.uuid4().hex}"
-
-
-def new_request_id() -> str:
-    """An id that looks like the documents' examples."""
-    return f"req_{uuid.uuid4().hex}"
-
-
-class BatchBook:
+class Batches:
     """All batches of an endpoint."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        endpoint_id: str,
-        *,
-        new_id: Callable[[], str] = new_batch_id,
-        new_request_id: Callable[[], str] = new_request_id,
-    ) -> None:
+    def __init__(self, engine: Engine, endpoint_id: str) -> None:
         self._engine = engine
         self._endpoint_id = endpoint_id
-        self._new_id = new_id
-        self._new_request_id = new_request_id
         self._batches: dict[str, BatchRecord] = {}
 
     def create(self, submissions: Sequence[Submission], now: float) -> BatchRecord:
-        """A new draft."""
+        """Create a draft."""
         self._check_size(len(submissions))
-        batch = BatchRecord(id=self._new_id(), created_at=self._engine.advance(now))
+        batch = BatchRecord(id=f"batch_{uuid.uuid4().hex}", created_at=self._engine.advance(now))
         self._batches[batch.id] = batch
         self._add(batch, submissions)
         return batch
@@ -90,20 +65,20 @@ class BatchBook:
         return batch
 
     def delete_request(self, batch_id: str, request_id: str, now: float) -> BatchRecord:
-        """Take a request out of a draft."""
+        """Remove a request from a draft."""
         batch = self._draft(batch_id, now)
         if batch.requests.pop(request_id, None) is None:
             raise NotFoundError("batch request not found")
         return batch
 
     def rename(self, batch_id: str, name: str | None, now: float) -> BatchRecord:
-        """Give it another display name."""
+        """Change the display name."""
         batch = self.get(batch_id, now)
         batch.name = name
         return batch
 
     def finalize(self, batch_id: str, now: float) -> BatchRecord:
-        """Let it run."""
+        """Queue the requests of a draft."""
         batch = self._draft(batch_id, now)
         settings = self._engine.settings
         if sum(map(self._active, self._batches.values())) >= settings.active_batches:
@@ -116,7 +91,7 @@ class BatchBook:
         return batch
 
     def cancel(self, batch_id: str, now: float) -> BatchRecord:
-        """Cancel what waits; what runs may end. Cancelling twice, or after the end, changes nothing."""
+        """Cancel the waiting requests; running ones may finish. Cancelling a finished batch changes nothing."""
         batch = self.get(batch_id, now)
         if not batch.finalized or self._active(batch):
             batch.cancelled = True
@@ -126,10 +101,10 @@ class BatchBook:
         return batch
 
     def get(self, batch_id: str, now: float) -> BatchRecord:
-        """The batch.
+        """Return the batch.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: No such batch.
         """
         self._engine.advance(now)
         batch = self._batches.get(batch_id)
@@ -138,23 +113,21 @@ class BatchBook:
         return batch
 
     def show_all(self) -> list[dict[str, object]]:
-        """Every batch as the API shows it, the newest first."""
+        """Return all batches as the API shows them, newest first."""
         return [self.show(batch) for batch in reversed(self._batches.values())]
 
     def show(self, batch: BatchRecord) -> dict[str, object]:
-        """A batch as the API shows it."""
+        """Return a batch as the API shows it."""
         statuses = [job.status for job in self._jobs(batch)]
         waiting = statuses.count(JobStatus.IN_QUEUE)
         running = statuses.count(JobStatus.IN_PROGRESS)
         completed = statuses.count(JobStatus.COMPLETED)
-        shown: dict[str, object] = {
-            "createdAt": milliseconds(self._wall(batch.created_at)),
+        name = {} if batch.name is None else {"name": batch.name}
+        return {
+            "createdAt": milliseconds(self._engine.settings.epoch + batch.created_at),
             "endpointId": self._endpoint_id,
             "id": batch.id,
-        }
-        if batch.name is not None:
-            shown["name"] = batch.name
-        return shown | {
+            **name,
             "requestCompleted": completed,
             "requestFailed": len(statuses) - waiting - running - completed,
             "requestInProgress": running,
@@ -163,7 +136,7 @@ class BatchBook:
         }
 
     def show_page(self, batch: BatchRecord, offset: int, limit: int) -> dict[str, object]:
-        """A page of its requests as the API shows them, in the order of submission."""
+        """Return a page of requests as the API shows them, in the order of submission."""
         page = list(batch.requests)[offset : offset + limit]
         total = len(batch.requests)
         return {
@@ -175,15 +148,13 @@ class BatchBook:
         }
 
     def status(self, batch: BatchRecord) -> BatchStatus:
-        """Where it stands."""
+        """Return the status of a batch."""
         if batch.cancelled and not self._active(batch):
             return BatchStatus.CANCELLED
         return BatchStatus.FINALIZED if batch.finalized else BatchStatus.DRAFT
 
     def _jobs(self, batch: BatchRecord) -> list[JobRecord]:
-        if not batch.finalized:
-            return []
-        return [self._engine.jobs[request_id] for request_id in batch.requests]
+        return [self._engine.jobs[request_id] for request_id in batch.requests] if batch.finalized else []
 
     def _active(self, batch: BatchRecord) -> bool:
         return any(not job.terminal for job in self._jobs(batch))
@@ -196,7 +167,7 @@ class BatchBook:
         return batch
 
     def _add(self, batch: BatchRecord, submissions: Sequence[Submission]) -> None:
-        batch.requests.update((self._new_request_id(), submission) for submission in submissions)
+        batch.requests.update((f"req_{uuid.uuid4().hex}", submission) for submission in submissions)
 
     def _check_size(self, size: int) -> None:
         most = self._engine.settings.batch_requests
@@ -204,23 +175,21 @@ class BatchBook:
             raise NotAllowedError(f"too many requests in the batch: {size}; at most {most}")
 
     def _show_request(self, request_id: str) -> dict[str, object]:
-        shown: dict[str, object] = {"id": request_id}
         job = self._engine.jobs.get(request_id)
         if job is None:
-            return shown | {"status": JobStatus.IN_QUEUE.value}
-        if job.started_at is not None:
-            shown["startedAt"] = self._timestamp(job.started_at)
+            return {"id": request_id, "status": JobStatus.IN_QUEUE.value}
+        shown: dict[str, object] = {}
         if job.ended_at is not None:
             shown["completedAt"] = self._timestamp(job.ended_at)
         if job.error is not None:
             shown["error"] = job.error if isinstance(job.error, str) else str(job.error)
+        shown["id"] = request_id
         if job.output is not ABSENT and job.terminal:
             shown["output"] = job.output
-        shown["status"] = job.status.value
-        return dict(sorted(shown.items()))
-
-    def _wall(self, at: float) -> float:
-        return self._engine.settings.epoch + at
+        if job.started_at is not None:
+            shown["startedAt"] = self._timestamp(job.started_at)
+        return shown | {"status": job.status.value}
 
     def _timestamp(self, at: float) -> str:
-        return datetime.fromtimestamp(self._wall(at), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        wall_clock = datetime.fromtimestamp(self._engine.settings.epoch + at, UTC)
+        return wall_clock.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,8 +1,7 @@
-"""The queue itself: which job is where, and what an event does to it.
+"""The queue itself: a pure state machine of jobs and workers.
 
-A pure state machine. Every method that depends on time is given the time (seconds of a clock that the caller owns; a
-clock that goes back is taken to stand still). Nothing sleeps, reads a clock or talks to anybody; what should happen
-outside is collected as events for `take_events`.
+Each method that depends on time takes it as `now`, in seconds of the caller's clock; a clock that goes back stands
+still. Nothing sleeps, reads a clock or does I/O. What should happen outside is emitted as events (`take_events`).
 
     IN_QUEUE --take--> IN_PROGRESS --finish--> COMPLETED | FAILED
     IN_QUEUE | IN_PROGRESS --cancel--> CANCELLED
@@ -16,60 +15,82 @@ from collections.abc import Callable, Collection
 
 from runpod_queue_api import wire
 
-from runpod_typed.local._engine.crew import Crew
-from runpod_typed.local._engine.deadlines import Due
-from runpod_typed.local._engine.errors import NotAllowedError, NotFoundError
-from runpod_typed.local._engine.events import Event, JobChanged, JobsWaiting, WorkerReplaced
-from runpod_typed.local._engine.jobs import RETRYABLE, JobRecord, JobStatus, Result, Submission, new_job_id
-from runpod_typed.local._engine.ledger import Ledger, gone_at
+from runpod_typed.local._engine.events import JobChanged, JobStopped, JobsWaiting, WorkerReplaced
+from runpod_typed.local._engine.records import (
+    RETRYABLE,
+    Chunk,
+    JobRecord,
+    JobStatus,
+    Result,
+    Submission,
+    WorkerRecord,
+    WorkerState,
+    new_job_id,
+)
+from runpod_typed.local._engine.schedule import DeadlineKind, WaitingJobs
 from runpod_typed.local._engine.settings import EngineSettings
-from runpod_typed.local._engine.statistics import QueueStats
-from runpod_typed.local._engine.waiting_line import WaitingLine
+from runpod_typed.local._engine.store import JobStore, NotFoundError
 
 
-class Engine:
-    """Jobs, the waiting line, and the workers that take from it.
+class NotAllowedError(Exception):
+    """The state of a job or batch, or a limit, forbids the operation."""
+
+
+class Engine(JobStore):
+    """Jobs, the queue, and the workers that take from it.
 
     Args:
-        settings: The figures to go by.
-        new_id: Makes job ids; the prefix of synchronous jobs is added to them.
+        settings: Lifetimes and limits.
+        new_id: Makes job ids; synchronous jobs get a prefix.
     """
 
     def __init__(self, settings: EngineSettings | None = None, *, new_id: Callable[[], str] = new_job_id) -> None:
+        super().__init__()
         self.settings = settings if settings is not None else EngineSettings()
-        self._ledger = Ledger()
-        self.crew = Crew(self._ledger, self.settings.worker_silence)
-        self.jobs = self._ledger.jobs
-        self.workers = self.crew.members
+        self.workers: dict[str, WorkerRecord] = {}
+        self.throttled = 0
+        self.paused = False
         self._new_id = new_id
-        self._paused = False
-        self._line = WaitingLine()
-
-    # Time and what comes with it.
+        self._waiting = WaitingJobs()
 
     def advance(self, now: float) -> float:
-        """Let time pass: everything that was due by `now` happens. Returns the engine's time."""
-        while (deadline := self._ledger.deadlines.pop_due(now)) is not None:
-            self._ledger.now = max(self._ledger.now, deadline.at)
-            self._check(deadline.due, deadline.subject)
-        self._ledger.now = max(self._ledger.now, now)
-        return self._ledger.now
+        """Let time pass: everything due by `now` happens. Returns the engine's time."""
+        while (deadline := self._deadlines.pop_due(now)) is not None:
+            self.now = max(self.now, deadline.at)
+            self._check(deadline.kind, deadline.subject)
+        self.now = max(self.now, now)
+        return self.now
 
     @property
-    def now(self) -> float:
-        """The latest time that the engine was told."""
-        return self._ledger.now
+    def waiting(self) -> int:
+        """The number of waiting jobs."""
+        return len(self._waiting)
 
-    @property
-    def next_deadline(self) -> float | None:
-        """When `advance` should be called again, if nothing else happens."""
-        return self._ledger.deadlines.next_at
+    def health(self, now: float) -> dict[str, dict[str, int]]:
+        """Return the response of `/health`."""
+        self.advance(now)
+        states = [worker.state for worker in self.workers.values()]
+        idle = states.count(WorkerState.IDLE)
+        workers = {
+            "idle": idle,
+            "initializing": states.count(WorkerState.INITIALIZING),
+            "ready": idle,
+            "running": states.count(WorkerState.RUNNING),
+            "throttled": self.throttled,
+            "unhealthy": states.count(WorkerState.UNHEALTHY),
+        }
+        return {"jobs": self._counters.show(), "workers": workers}
 
-    def take_events(self) -> list[Event]:
-        """What happened since the last call, for the shell to act upon."""
-        return self._ledger.take_events()
+    def pause(self) -> None:
+        """Hand out no more jobs."""
+        self.paused = True
 
-    # What clients do.
+    def resume(self) -> None:
+        """Hand out jobs again."""
+        self.paused = False
+        self._announce_waiting(len(self._waiting))
+
+    # Operations of clients.
 
     def submit(
         self,
@@ -79,305 +100,329 @@ class Engine:
         sync: bool = False,
         batch_id: str | None = None,
         job_id: str | None = None,
+        hidden_for: float = 0.0,
     ) -> JobRecord:
-        """Put a job into the line.
+        """Queue a job.
 
         Args:
-            submission: What to run, and how.
+            submission: The envelope.
             now: The time.
-            sync: It came through `/runsync`: another prefix, a shorter retention.
-            batch_id: The batch it belongs to. Its result is kept as long as the batch, and its ttl ends it without
-                removing it, so that the batch's counts add up.
-            job_id: Its id, where that was promised before.
+            sync: It came by `/runsync`: the id gets a prefix, the retention is shorter.
+            batch_id: Its batch. The result is kept as long as the batch, and the ttl ends the job without removing it,
+                so that the counts of the batch add up.
+            job_id: An id that was promised before.
+            hidden_for: Seconds for which clients get 404.
         """
         now = self.advance(now)
-        scaled = self.settings.scaled
-        if job_id is None:
-            job_id = wire.SYNC_JOB_ID_PREFIX + self._new_id() if sync else self._new_id()
-        ttl = submission.ttl if submission.ttl is not None else self.settings.ttl
-        timeout = submission.execution_timeout
+        settings = self.settings
+        ttl, timeout = submission.ttl, submission.execution_timeout
         record = JobRecord(
-            id=job_id,
+            id=job_id or (wire.SYNC_JOB_ID_PREFIX if sync else "") + self._new_id(),
             submission=submission,
-            sync=sync,
             batch_id=batch_id,
-            submitted_at=now,
             queued_at=now,
-            expires_at=now + scaled(ttl),
-            retention=scaled(self.settings.run_sync_retention if sync else self.settings.run_retention),
-            execution_timeout=scaled(timeout if timeout is not None else self.settings.execution_timeout),
+            visible_at=now + hidden_for,
+            expires_at=now + settings.scaled(settings.ttl if ttl is None else ttl),
+            retention=settings.scaled(settings.run_sync_retention if sync else settings.run_retention),
+            execution_timeout=settings.scaled(settings.execution_timeout if timeout is None else timeout),
         )
-        self._ledger.add(record)
-        self._line.append(job_id, low_priority=submission.low_priority)
+        self._add(record)
+        self._waiting.append(record.id, low_priority=submission.low_priority)
         self._announce_waiting(1)
         return record
 
     def get(self, job_id: str, now: float) -> JobRecord:
-        """The job.
+        """Return the job as clients find it.
 
         Raises:
-            NotFoundError: There is none, or no longer.
+            NotFoundError: The job is unknown, gone or not visible yet.
         """
-        self.advance(now)
-        record = self.jobs.get(job_id)
-        if record is None:
+        record = self.find(job_id, now)
+        if self.now < record.visible_at:
             raise NotFoundError("job not found")
         return record
 
-    def drain(self, job_id: str, now: float) -> list[object]:
-        """The chunks streamed since the last call; nobody gets them again."""
+    def find(self, job_id: str, now: float) -> JobRecord:
+        """Return the job as workers find it: visible from the start.
+
+        Raises:
+            NotFoundError: The job is unknown or gone.
+        """
+        self.advance(now)
+        if (record := self.jobs.get(job_id)) is None:
+            raise NotFoundError("job not found")
+        return record
+
+    def drain(self, job_id: str, now: float) -> list[Chunk]:
+        """Remove and return the chunks since the last call."""
         record = self.get(job_id, now)
         chunks, record.chunks = record.chunks, []
         return chunks
 
     def cancel(self, job_id: str, now: float) -> JobRecord:
-        """Take the job out of the line, or have its worker stop it. A job that has ended stays as it is."""
+        """Remove the job from the queue, or have its worker stop it. A finished job stays as it is."""
         record = self.get(job_id, now)
         if not record.terminal:
             self._interrupt(record)
-            self._ledger.end(record, JobStatus.CANCELLED)
+            self._end(record, JobStatus.CANCELLED)
         return record
 
     def retry(self, job_id: str, now: float) -> JobRecord:
-        """Put a failed job back into the line, under the same id and with the same input.
+        """Queue a failed job again, under the same id and with the same input.
 
         Raises:
-            NotFoundError: There is none, or no longer.
+            NotFoundError: The job is unknown, gone or not visible yet.
             NotAllowedError: It has neither failed nor timed out.
         """
         record = self.get(job_id, now)
         if record.status not in RETRYABLE:
             raise NotAllowedError(f"job {job_id} is {record.status}: only FAILED and TIMED_OUT jobs can be retried")
         record.redispatches = 0
-        record.queued_at = self._ledger.now
-        self._ledger.requeue(record)
-        self._line.append(job_id, low_priority=record.submission.low_priority)
+        record.queued_at = self.now
+        self._requeue(record)
+        self._waiting.append(job_id, low_priority=record.submission.low_priority)
         self._announce_waiting(1)
         return record
 
     def purge(self, now: float) -> int:
-        """Remove every waiting job; how many they were."""
+        """Remove all waiting jobs and return their number."""
         self.advance(now)
-        ids = self._line.clear()
-        for job_id in ids:
-            record = self.jobs[job_id]
+        ids = self._waiting.clear()
+        for record in map(self.jobs.__getitem__, ids):
             if record.batch_id is not None:
-                self._ledger.end(record, JobStatus.CANCELLED)
+                self._end(record, JobStatus.CANCELLED)
             else:
-                self._ledger.remove(record, JobStatus.CANCELLED)
-                self._ledger.tally.purged += 1
+                self._remove(record, JobStatus.CANCELLED)
+                self._counters.purged += 1
         return len(ids)
 
     def shorten(self, job_id: str, ttl: float, now: float) -> None:
-        """Let the job live for `ttl` more seconds (not yet scaled) at most."""
+        """Let the job live for at most `ttl` more seconds (not yet scaled)."""
         record = self.get(job_id, now)
-        expires_at = self._ledger.now + self.settings.scaled(ttl)
+        expires_at = self.now + self.settings.scaled(ttl)
         if expires_at < record.expires_at:
             record.expires_at = expires_at
-            self._ledger.deadlines.add(expires_at, Due.JOB_EXPIRY, job_id)
+            self._deadlines.add(expires_at, DeadlineKind.JOB_EXPIRY, job_id)
 
-    # What workers do.
+    # Operations of workers.
 
     def take(self, worker_id: str, now: float, *, limit: int = 1) -> list[JobRecord]:
         """Give a worker up to `limit` jobs."""
         now = self.advance(now)
-        worker = self.crew.see(worker_id)
+        worker = self._touch(worker_id)
         worker.ready = worker.healthy = True
         taken: list[JobRecord] = []
-        while not self._paused and len(taken) < limit and (job_id := self._line.pop()) is not None:
+        while not self.paused and len(taken) < limit and (job_id := self._waiting.pop()) is not None:
             record = self.jobs[job_id]
-            record.started_at = record.signed_at = now
-            self.crew.assign(worker, record)
-            self._ledger.set_status(record, JobStatus.IN_PROGRESS)
-            self._ledger.tally.executions[job_id] += 1
-            self._ledger.deadlines.add(now + record.execution_timeout, Due.EXECUTION_TIMEOUT, job_id)
+            record.started_at = record.last_seen_at = now
+            record.worker_id = worker_id
+            worker.jobs[job_id] = None
+            if job_id in worker.stops:
+                worker.stops.remove(job_id)  # it was about an earlier run
+            self._set_status(record, JobStatus.IN_PROGRESS)
+            self._counters.executions[job_id] += 1
+            self._deadlines.add(now + record.execution_timeout, DeadlineKind.EXECUTION_TIMEOUT, job_id)
             if not worker.attached:
-                self._ledger.deadlines.add(now + self.settings.orphan_after, Due.ORPHAN_CHECK, job_id)
+                self._deadlines.add(now + self.settings.orphan_after, DeadlineKind.ORPHAN_CHECK, job_id)
             taken.append(record)
         return taken
 
     def progress(self, worker_id: str, job_id: str, output: object, now: float) -> bool:
-        """Take a progress update; False if the job is not (or no longer) with this worker."""
+        """Accept a progress update; False if the worker does not hold the job."""
         record = self._held(worker_id, job_id, now)
         if record is None:
             return False
         record.output = output
-        record.progress = True
-        self._ledger.tell(JobChanged(record.id))
+        record.has_progress = True
+        self._events.append(JobChanged(job_id))
         return True
 
-    def chunk(self, worker_id: str, job_id: str, output: object, now: float) -> bool:
-        """Take a streamed chunk; False if the job is not (or no longer) with this worker."""
+    def chunk(self, worker_id: str, job_id: str, chunk: Chunk, now: float) -> bool:
+        """Accept a streamed chunk; False if the worker does not hold the job."""
         record = self._held(worker_id, job_id, now)
         if record is None:
             return False
-        record.chunks.append(output)
-        self._ledger.tell(JobChanged(record.id))
+        record.chunks.append(chunk)
+        self._events.append(JobChanged(job_id))
         return True
 
     def finish(self, worker_id: str, job_id: str, result: Result, now: float) -> bool:
-        """Take a result; False if it changes nothing, since the job is not (or no longer) with this worker."""
+        """Accept a result; False if the worker does not hold the job."""
         record = self._held(worker_id, job_id, now)
         if result.stop_pod and worker_id in self.workers:
-            self._ledger.tell(WorkerReplaced(worker_id))
+            self._events.append(WorkerReplaced(worker_id))
         if record is None:
-            self._ledger.tally.ignored_results += 1
+            self._counters.ignored_results += 1
             return False
-        self.crew.release(record)
-        record.progress = False
+        self._release(record)
+        record.has_progress = False
         record.output = result.output
         record.error = result.error
-        self._ledger.end(record, JobStatus.COMPLETED if result.error is None else JobStatus.FAILED)
+        self._end(record, JobStatus.COMPLETED if result.error is None else JobStatus.FAILED)
         return True
 
     def drop(self, worker_id: str, job_id: str, now: float) -> None:
-        """A worker in this process threw the job away without a word: it is an orphan from here on."""
+        """Orphan a job that a worker of this process threw away without a report."""
         record = self._held(worker_id, job_id, now)
         if record is not None:
             record.dropped = True
-            self.crew.release(record)
-            self._ledger.deadlines.add(self._ledger.now + self.settings.orphan_after, Due.ORPHAN_CHECK, job_id)
+            self._release(record)
+            self._deadlines.add(self.now + self.settings.orphan_after, DeadlineKind.ORPHAN_CHECK, job_id)
 
     def ping(self, worker_id: str, job_ids: Collection[str], now: float, *, healthy: bool = True) -> None:
-        """Take a heartbeat that names the jobs in progress.
+        """Accept a heartbeat that names the jobs in progress.
 
-        A job that the worker should not be running (any more) is to be stopped, once more if need be: the SDK overlooks
-        a stop that comes between fetching and starting a job.
+        A job that the worker should not run is stopped, if need be once more: the SDK misses a stop that comes between
+        fetching and starting a job.
         """
         now = self.advance(now)
-        worker = self.crew.see(worker_id)
+        worker = self._touch(worker_id)
         worker.healthy = healthy
         for job_id in job_ids:
             if job_id in worker.jobs:
-                self.jobs[job_id].signed_at = now
+                self.jobs[job_id].last_seen_at = now
             else:
-                self.crew.stop(worker, job_id)
+                self._stop(worker, job_id)
         worker.reported = frozenset(job_ids)
 
     def take_stops(self, worker_id: str, now: float) -> list[str]:
-        """The jobs that this worker should stop and has not been told of."""
+        """Return the jobs that the worker should stop and has not been told of."""
         self.advance(now)
-        worker = self.crew.see(worker_id)
+        worker = self._touch(worker_id)
         stops, worker.stops = worker.stops, []
         return stops
 
-    # What the supervisor of workers does.
+    # Operations of the supervisor.
 
     def start_worker(self, worker_id: str, now: float, *, attached: bool = False, healthy: bool = True) -> None:
-        """A worker of ours starts. One that takes the place of a failed one is unhealthy until it asks for work."""
-        self.advance(now)
-        self.crew.add(worker_id, attached=attached, healthy=healthy)
+        """Add a worker of this process. The successor of a failed one is unhealthy until it asks for work."""
+        self.workers[worker_id] = WorkerRecord(
+            id=worker_id,
+            last_seen_at=self.advance(now),
+            supervised=True,
+            attached=attached,
+            ready=attached,
+            healthy=healthy,
+        )
 
     def lose_worker(self, worker_id: str, now: float) -> None:
-        """A worker is gone; its jobs go to others."""
+        """Remove a worker; its jobs go to others."""
         self.advance(now)
         worker = self.workers.pop(worker_id, None)
-        if worker is not None:
-            for job_id in list(worker.jobs):
-                self._orphan(self.jobs[job_id])
+        for job_id in list(worker.jobs) if worker is not None else ():
+            self._orphan(self.jobs[job_id])
 
-    def runs_in_vain(self, worker_id: str, job_id: str) -> bool | None:
-        """Whether a worker still runs a job that it was told to stop, and nothing else; None if nobody knows yet."""
+    def is_running_cancelled_job(self, worker_id: str, job_id: str) -> bool | None:
+        """Tell if a worker runs a job that it should have stopped, and no other; None until its next heartbeat."""
         worker = self.workers.get(worker_id)
         if worker is None or worker.jobs:
             return False
-        return job_id in worker.reported if worker.reported is not None else None
+        return None if worker.reported is None else job_id in worker.reported
 
-    def pause(self) -> None:
-        """Hand out no more jobs."""
-        self._paused = True
+    # Deadlines.
 
-    def resume(self) -> None:
-        """Hand out jobs again."""
-        self._paused = False
-        self._announce_waiting(len(self._line))
-
-    # What people look at.
-
-    @property
-    def waiting(self) -> int:
-        """Jobs in the line."""
-        return len(self._line)
-
-    def health(self, now: float) -> dict[str, dict[str, int]]:
-        """The answer of `/health`."""
-        self.advance(now)
-        return {"jobs": self._ledger.tally.show(), "workers": self.crew.show()}
-
-    def stats(self) -> QueueStats:
-        """The counts since the start."""
-        return self._ledger.tally.snapshot()
-
-    # The inside.
-
-    def _check(self, due: Due, subject: str) -> None:
-        if due is Due.WORKER_CHECK:
-            if self.crew.is_silent(subject):
-                self.lose_worker(subject, self._ledger.now)
+    def _check(self, kind: DeadlineKind, subject: str) -> None:
+        if kind is DeadlineKind.WORKER_CHECK:
+            self._check_worker(subject)
+        elif (record := self.jobs.get(subject)) is None:
             return
-        record = self.jobs.get(subject)
-        if record is None:
-            return
-        if due is Due.JOB_EXPIRY:
+        elif kind is DeadlineKind.JOB_EXPIRY:
             self._check_expiry(record)
         elif record.status is JobStatus.IN_PROGRESS and record.started_at is not None:
-            if due is Due.EXECUTION_TIMEOUT and self._ledger.now >= record.started_at + record.execution_timeout:
-                self._interrupt(record)
-                record.error = "job timed out: it ran longer than its execution timeout"
-                self._ledger.end(record, JobStatus.TIMED_OUT)
-            elif due is Due.ORPHAN_CHECK:
+            if kind is DeadlineKind.ORPHAN_CHECK:
                 self._check_orphan(record)
+            elif self.now >= record.started_at + record.execution_timeout:
+                self._time_out(record, "it ran longer than its execution timeout")
+
+    def _check_worker(self, worker_id: str) -> None:
+        worker = self.workers.get(worker_id)
+        if worker is None or worker.supervised:
+            return
+        due_at = worker.last_seen_at + self.settings.worker_silence
+        if self.now >= due_at:
+            self.lose_worker(worker_id, self.now)
+        else:
+            self._deadlines.add(due_at, DeadlineKind.WORKER_CHECK, worker_id)
 
     def _check_expiry(self, record: JobRecord) -> None:
         if record.batch_id is not None:
-            if not record.terminal and self._ledger.now >= record.expires_at:
-                self._interrupt(record)
-                record.error = "job timed out: its ttl ended"
-                self._ledger.end(record, JobStatus.TIMED_OUT)
-        elif self._ledger.now >= gone_at(record):
+            if not record.terminal and self.now >= record.expires_at:
+                self._time_out(record, "its ttl ended")
+        elif self.now >= record.gone_at:
             self._interrupt(record)
-            self._ledger.remove(record, JobStatus.TIMED_OUT)
-            self._ledger.tally.expired += 1
+            self._remove(record, JobStatus.TIMED_OUT)
+            self._counters.expired += 1
 
     def _check_orphan(self, record: JobRecord) -> None:
-        worker = self.crew.holder(record)
+        worker = self._holder(record)
         if worker is not None and worker.attached and not record.dropped:
             return
-        due_at = record.signed_at + self.settings.orphan_after
-        if self._ledger.now >= due_at:
+        due_at = record.last_seen_at + self.settings.orphan_after
+        if self.now >= due_at:
             self._orphan(record)
         else:
-            self._ledger.deadlines.add(due_at, Due.ORPHAN_CHECK, record.id)
+            self._deadlines.add(due_at, DeadlineKind.ORPHAN_CHECK, record.id)
+
+    # Workers and the jobs that they hold.
+
+    def _touch(self, worker_id: str) -> WorkerRecord:
+        """Note a sign of life of a worker, perhaps its first."""
+        worker = self.workers.get(worker_id)
+        if worker is None:
+            worker = self.workers[worker_id] = WorkerRecord(id=worker_id, last_seen_at=self.now)
+            self._deadlines.add(self.now + self.settings.worker_silence, DeadlineKind.WORKER_CHECK, worker_id)
+        worker.last_seen_at = self.now
+        return worker
+
+    def _holder(self, record: JobRecord) -> WorkerRecord | None:
+        return self.workers.get(record.worker_id or "")
 
     def _held(self, worker_id: str, job_id: str, now: float) -> JobRecord | None:
-        """The job, if this worker holds it; a report about it is a sign of life."""
+        """Return the job if this worker holds it; a report about it is a sign of life."""
         now = self.advance(now)
         record = self.jobs.get(job_id)
         if record is None or record.status is not JobStatus.IN_PROGRESS or record.worker_id != worker_id:
             return None
-        record.signed_at = now
+        record.last_seen_at = now
         if worker_id in self.workers:
-            self.workers[worker_id].seen_at = now
+            self.workers[worker_id].last_seen_at = now
         return record
 
+    def _release(self, record: JobRecord) -> None:
+        worker = self._holder(record)
+        if worker is not None:
+            worker.jobs.pop(record.id, None)
+
     def _interrupt(self, record: JobRecord) -> None:
-        """Take an unfinished job out of the line, or away from its worker."""
-        if record.status is JobStatus.IN_QUEUE:
-            self._line.discard(record.id)
-        elif record.status is JobStatus.IN_PROGRESS:
-            self.crew.interrupt(record)
+        """Take an unfinished job out of the queue, or away from its worker."""
+        self._waiting.discard(record.id)
+        worker = self._holder(record)
+        if worker is not None and record.id in worker.jobs:
+            del worker.jobs[record.id]
+            self._stop(worker, record.id)
+
+    def _stop(self, worker: WorkerRecord, job_id: str) -> None:
+        if job_id not in worker.stops:
+            worker.stops.append(job_id)
+            worker.reported = None
+            self._events.append(JobStopped(worker.id, job_id))
 
     def _orphan(self, record: JobRecord) -> None:
-        self.crew.release(record)
+        self._release(record)
         if record.redispatches < self.settings.redispatches:
             record.redispatches += 1
-            self._ledger.requeue(record)
-            self._line.put_first(record.id, low_priority=record.submission.low_priority)
+            self._requeue(record)
+            self._waiting.prepend(record.id, low_priority=record.submission.low_priority)
             self._announce_waiting(1)
         else:
             record.error = f"job timed out after {record.retries} retries"
-            self._ledger.end(record, JobStatus.FAILED)
+            self._end(record, JobStatus.FAILED)
+
+    def _time_out(self, record: JobRecord, reason: str) -> None:
+        self._interrupt(record)
+        record.error = f"job timed out: {reason}"
+        self._end(record, JobStatus.TIMED_OUT)
 
     def _announce_waiting(self, count: int) -> None:
-        if count and not self._paused:
-            self._ledger.tell(JobsWaiting(count))
+        if count and not self.paused:
+            self._events.append(JobsWaiting(count))

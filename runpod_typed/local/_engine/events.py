@@ -1,18 +1,18 @@
-"""What the engine tells the shell around it: who should be woken, stopped, replaced or posted to."""
+"""The events that the engine emits: what the service around it should do."""
 
 from attrs import frozen
 
 
 @frozen
 class JobsWaiting:
-    """Jobs wait for a worker: wake `count` of those who ask for one."""
+    """Jobs wait: wake `count` of the workers that ask for one."""
 
     count: int
 
 
 @frozen
 class JobChanged:
-    """The job ended, vanished, moved or has something to read: wake those who wait for it."""
+    """A job ended, vanished, moved or got something to read: wake the requests that wait for it."""
 
     job_id: str
 
@@ -34,12 +34,7 @@ class WorkerReplaced:
 
 @frozen
 class WebhookDue:
-    """A job ended that has a webhook.
-
-    Attributes:
-        url: Where to post.
-        body: The job as the API shows it, with `input` and `webhook`.
-    """
+    """A job with a webhook ended: post `body` to `url`."""
 
     url: str
     body: dict[str, object]

@@ -1,6 +1,7 @@
-"""Carrying out a fault on a request."""
+"""The responses to requests that a fault or an outage hits."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
@@ -11,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from runpod_typed.local._faults import ErrorForm, Fault, FaultKind, RetryAfterForm, whole_seconds
+from runpod_typed.local._faults import ErrorForm, Fault, FaultKind, RetryAfterForm
 from runpod_typed.local._http import json_response
 from runpod_typed.local._protocol import close, reset
 from runpod_typed.local._service import QueueService
@@ -22,37 +23,41 @@ HTML_PAGE = """<!DOCTYPE html>
 """
 
 
-async def disturb(
+async def respond_with_fault(
     fault: Fault, request: Request, service: QueueService, process: Callable[[], Awaitable[Response]]
 ) -> Response:
-    """Answer a request that a fault hits.
+    """Respond to a request that a fault hits.
 
     Args:
-        fault: What goes wrong.
+        fault: The fault.
         request: The request.
         service: The queue, for its clock.
-        process: Handles the request as if nothing were wrong.
+        process: Handles the request as usual.
     """
     if fault.kind is FaultKind.LATENCY:
         await asyncio.sleep(fault.seconds)
     elif fault.kind is FaultKind.CLOCK_JUMP:
-        service.jump(fault.seconds)
-    answer = await process() if fault.processed else Response()
+        service.advance_clock(fault.seconds)
+    elif fault.kind is FaultKind.NOT_YET_VISIBLE:
+        if "job_id" in request.path_params:
+            return json_response({"error": "job not found"}, 404)
+        request.state.hidden_for = fault.seconds
+    response = await process() if fault.processed else Response()
     match fault.kind:
         case FaultKind.RESET_BEFORE | FaultKind.RESET_AFTER | FaultKind.DROPPED_STREAM:
             return ResetResponse(request)
         case FaultKind.TRUNCATED_BODY:
-            return (
-                ResetResponse(request) if isinstance(answer, StreamingResponse) else TruncatedResponse(request, answer)
-            )
+            if isinstance(response, StreamingResponse):
+                return ResetResponse(request)
+            return TruncatedResponse(request, response)
         case FaultKind.HTML_BODY:
             return Response(HTML_PAGE.format(status=200), media_type="text/html")
         case _:
-            return answer if fault.status == 200 else _error(fault)
+            return response if fault.status == 200 else _error(fault)
 
 
 class ResetResponse(Response):
-    """No answer: the connection breaks."""
+    """A broken connection."""
 
     def __init__(self, request: Request) -> None:
         super().__init__()
@@ -65,7 +70,7 @@ class ResetResponse(Response):
 
 
 class TruncatedResponse(Response):
-    """The first half of an answer, then the connection's end."""
+    """The first half of a response, then the end of the connection."""
 
     def __init__(self, request: Request, whole: Response) -> None:
         super().__init__()
@@ -74,10 +79,8 @@ class TruncatedResponse(Response):
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = bytes(self._whole.body)
-        await send(
-            {"type": "http.response.start", "status": self._whole.status_code, "headers": self._whole.raw_headers}
-        )
+        whole, body = self._whole, bytes(self._whole.body)
+        await send({"type": "http.response.start", "status": whole.status_code, "headers": whole.raw_headers})
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
         close(self._request)
         await _until_disconnected(receive)
@@ -107,7 +110,7 @@ def _error(fault: Fault) -> Response:
 def _retry_after(fault: Fault) -> dict[str, str]:
     if fault.retry_after is None:
         return {}
-    seconds = whole_seconds(fault.retry_after)
+    seconds = math.ceil(fault.retry_after)
     match fault.retry_after_form:
         case RetryAfterForm.SECONDS:
             return {"Retry-After": str(seconds)}
