@@ -148,7 +148,7 @@ class HandlerWorker:
         warnings = self._successor.join() if self._successor is not None else []
         ended = self._thread.wait(GRACE_SECONDS if self._successor is None else 0)  # one with a successor had its time
         if not ended and not self._tasks:
-            ended = self._thread.wait(GRACE_SECONDS)  # its job has ended, and it is about to end
+            ended = self._thread.wait(GRACE_SECONDS)  # its job is finished, and it is about to end
         if not ended:
             jobs = ", ".join(self._tasks) or "(none)"
             warnings.append(
@@ -247,7 +247,7 @@ class HandlerWorker:
 
     def _start_jobs(self, jobs: list[dict[str, Any]]) -> None:
         if self._stopping.is_set():
-            return  # they came while `stop` looked for tasks to cancel
+            return  # they came after `stop` cancelled all tasks
         for job in jobs:
             job_id: str = job["id"]
             if job_id not in self._cancelled:  # on its way here

@@ -33,7 +33,7 @@ def kill_tree(root: int, marker: str) -> None:
     """Kill a process group and all descendants of its leader.
 
     Args:
-        root: The id of the leader. If that process has ended, its group and marked processes are still found.
+        root: The id of the leader. If that process is gone, its group and marked processes are still found.
         marker: `NAME=value` in the environment of the leader, unique to it.
     """
     if sys.platform == "win32":
@@ -77,7 +77,7 @@ def _processes(marker: bytes) -> Iterator[Process]:
             environment = b"" if state == b"Z" else folder.joinpath("environ").read_bytes()
         except PermissionError:
             environment = b""
-        except OSError:  # it has ended
+        except OSError:  # it is gone
             continue
         if state != b"Z":
             yield Process(int(folder.name), int(parent), marker in environment.split(b"\0"))

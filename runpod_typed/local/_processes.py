@@ -186,7 +186,7 @@ class ProcessWorker:
         self._terminate()
 
     def join(self) -> list[str]:
-        """Return when the process has ended; it is killed if it takes too long. May be repeated."""
+        """Return when the process is gone; it is killed if it takes too long. May be repeated."""
         if not self._thread.wait(max(0.0, self._kill_at - time.monotonic())):
             self.kill()
         if not self._thread.wait(KILL_SECONDS):
@@ -284,7 +284,7 @@ class ProcessWorker:
         logger.warning(
             "A worker (%s) %s. The next one starts in %.1f s.%s",
             shlex.join(self._command),
-            "has ended once more, for the same reason" if again else failure.reason,
+            "ended once more, for the same reason" if again else failure.reason,
             pause,
             f" Its last output:\n{failure.output.rstrip()}" if failure.output and not again else "",
         )

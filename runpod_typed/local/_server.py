@@ -148,7 +148,7 @@ class ServerThread:
         return self.loop
 
     def stop(self) -> None:
-        """Stop, and return when the thread has ended. May be repeated."""
+        """Stop, and return when the thread is gone. May be repeated."""
         if self._server is not None and self.loop is not None and not self._thread.wait(0):
             with suppress(RuntimeError):  # the loop has closed
                 self.loop.call_soon_threadsafe(self._server.stop)

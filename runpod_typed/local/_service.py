@@ -204,7 +204,7 @@ class QueueService:
         self.act(partial(self.engine.start_worker, worker_id, attached=attached, healthy=healthy))
 
     def remove_worker(self, worker_id: str) -> None:
-        """Remove a worker that has ended; its jobs go to others."""
+        """Remove a worker that is gone; its jobs go to others."""
         self._workers.pop(worker_id, None)
         self._ending.discard(worker_id)
         self._crashing.discard(worker_id)

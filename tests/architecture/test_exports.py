@@ -74,6 +74,7 @@ PUBLIC = {
     ),
     "runpod_typed.errors": ERRORS,
     "runpod_typed.local": [
+        "Chunk",
         "FaultKind",
         "Faults",
         "Handler",

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import schemathesis
 
-NOWHERE = "http://127.0.0.1:9/hook"  # the discard port: nobody listens
+NOWHERE = "http://127.0.0.1:9/hook"  # the discard port: nothing listens
 
 
 @schemathesis.hook  # pyright: ignore[reportUnknownMemberType] -- it leaves the hooks' own type open

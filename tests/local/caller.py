@@ -18,8 +18,8 @@ PATIENCE = 20.0
 
 
 @frozen
-class Answer:
-    """What came back."""
+class Response:
+    """A response."""
 
     status: int
     headers: Mapping[str, str]
@@ -62,44 +62,46 @@ class Caller:
         raw: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         connection: http.client.HTTPConnection | None = None,
-    ) -> Answer:
-        """Send a request and read the whole answer."""
+    ) -> Response:
+        """Send a request and read the whole response."""
         sent = {"Authorization": f"Bearer {self._key}"} if headers is None else dict(headers)
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
         used = connection if connection is not None else self.connect()
         try:
             used.request(method, f"{self._prefix}{path}", body=data, headers=sent)
-            answer = used.getresponse()
-            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+            response = used.getresponse()
+            return Response(
+                response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+            )
         finally:
             if connection is None:
                 used.close()
 
-    def get(self, path: str) -> Answer:
-        """GET."""
+    def get(self, path: str) -> Response:
+        """Send a GET."""
         return self.call("GET", path)
 
-    def post(self, path: str, body: object = None) -> Answer:
-        """POST."""
+    def post(self, path: str, body: object = None) -> Response:
+        """Send a POST."""
         return self.call("POST", path, body)
 
     def run(self, input: object = "x", **envelope: object) -> str:
-        """Submit a job; its id."""
-        answer = self.post("/run", {"input": input} | envelope)
-        assert answer.status == 200, answer.body
-        return cast("str", answer.json["id"])
+        """Submit a job and return its id."""
+        response = self.post("/run", {"input": input} | envelope)
+        assert response.status == 200, response.body
+        return cast("str", response.json["id"])
 
     def wait(self, job_id: str) -> Any:
-        """The job when it has ended."""
+        """Return the finished job."""
         return self.get(f"/status-sync/{job_id}?wait=20000").json
 
     def until(self, path: str, ready: Callable[[Any], bool]) -> Any:
-        """Look until the answer is as wished."""
+        """Poll until the response is ready."""
         return eventually(lambda: self.get(path).json, ready)
 
 
 def eventually(look: Callable[[], T], ready: Callable[[T], bool]) -> T:
-    """Look again and again until what is seen is as wished."""
+    """Call until the result is ready."""
     deadline = time.monotonic() + PATIENCE
     while not ready(seen := look()):
         assert time.monotonic() < deadline, f"still not: {seen!r}"

@@ -1,4 +1,4 @@
-"""A queue whose jobs are taken by hand, or by nobody."""
+"""A queue whose jobs are taken by hand."""
 
 from collections.abc import Iterator
 

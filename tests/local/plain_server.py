@@ -20,8 +20,8 @@ def main() -> None:
         client = Caller(queue)
         connection = client.connect()
         for number in range(3):
-            answer = client.call("POST", "/runsync", {"input": number}, connection=connection)
-            assert answer.json["output"] == number
+            response = client.call("POST", "/runsync", {"input": number}, connection=connection)
+            assert response.json["output"] == number
         connection.close()
         for kind in ("reset_before", "reset_after", "truncated_body"):
             queue.inject(kind, operation="run")

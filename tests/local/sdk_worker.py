@@ -64,7 +64,7 @@ async def on_demand(job: Job) -> object:
 
 
 def count(job: Job) -> Iterator[object]:
-    """Yields so many numbers, and raises if it is asked to."""
+    """Yields the given number of numbers, and raises if asked to."""
     for number in range(job["input"]["count"]):
         yield {"n": number}
     if job["input"].get("raise"):
@@ -93,7 +93,7 @@ async def run_together(job: Job) -> int:
 
 
 def three(current: int) -> int:
-    """How many jobs to take at once."""
+    """Return the number of jobs to take at a time."""
     return 3
 
 

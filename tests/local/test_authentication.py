@@ -1,12 +1,12 @@
-"""Who may call: the endpoint is looked up first, then the key is compared."""
+"""Authentication: the endpoint is checked first, then the key."""
 
 import pytest
 
 from runpod_typed.local import LocalQueue
-from tests.local.caller import Answer, Caller
+from tests.local.caller import Caller, Response
 
 
-def call(queue: LocalQueue, authorization: str | None, path: str = "/health") -> Answer:
+def call(queue: LocalQueue, authorization: str | None, path: str = "/health") -> Response:
     headers = {} if authorization is None else {"Authorization": authorization}
     return Caller(queue).call("GET", path, headers=headers)
 
@@ -18,15 +18,15 @@ def test_accepts_key_with_and_without_scheme(queue: LocalQueue, form: str) -> No
 
 @pytest.mark.parametrize("authorization", ["Bearer nope", "nope", "Basic {}", "Bearer {}x", "Bearer \xe9"])
 def test_wrong_key_gets_401(queue: LocalQueue, authorization: str) -> None:
-    answer = call(queue, authorization.format(queue.api_key))
-    assert (answer.status, answer.json) == (401, {"error": "unauthorized"})
+    response = call(queue, authorization.format(queue.api_key))
+    assert (response.status, response.json) == (401, {"error": "unauthorized"})
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer "])
 def test_missing_key_gets_401_as_plain_text(queue: LocalQueue, authorization: str | None) -> None:
-    answer = call(queue, authorization)
-    assert (answer.status, answer.text) == (401, "no token provided")
-    assert answer.headers["content-type"].startswith("text/plain")
+    response = call(queue, authorization)
+    assert (response.status, response.text) == (401, "no token provided")
+    assert response.headers["content-type"].startswith("text/plain")
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer nope"])
@@ -34,8 +34,8 @@ def test_unknown_endpoint_gets_404_with_any_key(queue: LocalQueue, authorization
     connection = Caller(queue).connect()
     headers = {} if authorization is None else {"Authorization": authorization}
     connection.request("GET", "/v2/another/health", headers=headers)
-    answer = connection.getresponse()
-    assert (answer.status, answer.read()) == (404, b'{"error":"endpoint not found"}')
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (404, b'{"error":"endpoint not found"}')
     connection.close()
 
 

@@ -60,9 +60,9 @@ def test_batch_request_becomes_an_ordinary_job(client: Caller, worker: Caller) -
 )
 def test_batch_routes_refuse_wrong_body_or_page(client: Caller, method: str, path: str, body: object) -> None:
     batch_id = client.post("/batch", []).json["id"]
-    answer = client.call(method, path.format(id=batch_id), body)
-    assert answer.status == 400
-    assert answer.json["error"]
+    response = client.call(method, path.format(id=batch_id), body)
+    assert response.status == 400
+    assert response.json["error"]
 
 
 def test_unknown_batch_or_request_gets_404(client: Caller) -> None:
@@ -81,8 +81,8 @@ def test_unknown_batch_or_request_gets_404(client: Caller) -> None:
 def test_changing_a_finalized_batch_gets_400(client: Caller) -> None:
     batch_id = client.post("/batch", TWO).json["id"]
     client.post(f"/batch/{batch_id}/finalize")
-    answer = client.post(f"/batch/{batch_id}/finalize")
-    assert (answer.status, "FINALIZED" in answer.json["error"]) == (400, True)
+    response = client.post(f"/batch/{batch_id}/finalize")
+    assert (response.status, "FINALIZED" in response.json["error"]) == (400, True)
 
 
 def test_batch_holds_at_most_5000_requests(client: Caller) -> None:
@@ -92,5 +92,5 @@ def test_batch_holds_at_most_5000_requests(client: Caller) -> None:
 
 def test_append_above_10_mebibytes_gets_400(client: Caller) -> None:
     batch_id = client.post("/batch", []).json["id"]
-    answer = client.post(f"/batch/{batch_id}/requests", {"requests": [{"input": "x" * 10 * 1024 * 1024}]})
-    assert (answer.status, answer.json["error"]) == (400, "json is invalid; max size is 10 MB")
+    response = client.post(f"/batch/{batch_id}/requests", {"requests": [{"input": "x" * 10 * 1024 * 1024}]})
+    assert (response.status, response.json["error"]) == (400, "json is invalid; max size is 10 MB")

@@ -1,4 +1,4 @@
-"""The operations of clients over a real socket: what is accepted, and what exactly is answered."""
+"""The operations of clients over a real socket: exact requests and responses."""
 
 import json
 
@@ -9,9 +9,9 @@ from tests.local.caller import Caller, eventually, in_background
 
 
 def take(worker: Caller, name: str = "w") -> str:
-    answer = worker.get(f"/job-take/{name}?gpu=x&job_in_progress=0")
-    assert answer.status == 200
-    job_id = answer.json["id"]
+    response = worker.get(f"/job-take/{name}?gpu=x&job_in_progress=0")
+    assert response.status == 200
+    job_id = response.json["id"]
     assert isinstance(job_id, str)
     return job_id
 
@@ -21,38 +21,38 @@ def finish(worker: Caller, job_id: str, body: object, name: str = "w") -> None:
 
 
 def test_run_returns_id_and_status_at_once(client: Caller) -> None:
-    answer = client.post("/run", {"input": {"prompt": "hi"}})
-    assert answer.status == 200
-    assert answer.headers["content-type"] == "application/json"
-    assert set(answer.json) == {"id", "status"}
-    assert answer.json["status"] == "IN_QUEUE"
+    response = client.post("/run", {"input": {"prompt": "hi"}})
+    assert response.status == 200
+    assert response.headers["content-type"] == "application/json"
+    assert set(response.json) == {"id", "status"}
+    assert response.json["status"] == "IN_QUEUE"
 
 
 def test_responses_have_sorted_keys_and_no_blanks(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     take(worker)
     finish(worker, job_id, {"output": {"b": 1, "a": "é"}})
-    answer = client.get(f"/status/{job_id}")
-    assert list(answer.json) == ["delayTime", "executionTime", "id", "output", "status", "workerId"]
-    assert '"output":{"b":1,"a":"é"},"status":"COMPLETED","workerId":"w"}' in answer.text
+    response = client.get(f"/status/{job_id}")
+    assert list(response.json) == ["delayTime", "executionTime", "id", "output", "status", "workerId"]
+    assert '"output":{"b":1,"a":"é"},"status":"COMPLETED","workerId":"w"}' in response.text
 
 
 def test_runsync_is_held_until_job_ends(client: Caller, worker: Caller) -> None:
-    answer = in_background(lambda: client.post("/runsync", {"input": 1}))
+    response = in_background(lambda: client.post("/runsync", {"input": 1}))
     job_id = take(worker)
     assert job_id.startswith("sync-")
     finish(worker, job_id, {"output": "done"})
-    assert answer().json | {"id": job_id, "output": "done", "status": "COMPLETED"} == answer().json
+    assert response().json | {"id": job_id, "output": "done", "status": "COMPLETED"} == response().json
 
 
 @pytest.mark.parametrize("taken", [False, True])
 def test_returns_job_as_it_is_when_wait_ends(client: Caller, worker: Caller, taken: bool) -> None:
-    answer = in_background(lambda: client.post("/runsync?wait=1000", {"input": 1}))
+    response = in_background(lambda: client.post("/runsync?wait=1000", {"input": 1}))
     if taken:
         take(worker)
-    assert answer().status == 200
-    assert answer().json["status"] == ("IN_PROGRESS" if taken else "IN_QUEUE")
-    job_id = answer().json["id"]
+    assert response().status == 200
+    assert response().json["status"] == ("IN_PROGRESS" if taken else "IN_QUEUE")
+    job_id = response().json["id"]
     assert client.get(f"/status-sync/{job_id}?wait=1000").json["id"] == job_id
 
 
@@ -62,8 +62,8 @@ def test_reads_accept_get_and_post(client: Caller, worker: Caller, method: str) 
     take(worker)
     finish(worker, job_id, {"output": 1})
     for path in ("status", "status-sync", "stream"):
-        answer = client.call(method, f"/{path}/{job_id}")
-        assert (answer.status, answer.json["status"]) == (200, "COMPLETED")
+        response = client.call(method, f"/{path}/{job_id}")
+        assert (response.status, response.json["status"]) == (200, "COMPLETED")
 
 
 @pytest.mark.parametrize("body", [None, {}])
@@ -130,8 +130,8 @@ def test_unknown_methods_and_paths_get_json_errors(client: Caller) -> None:
 
 @pytest.mark.parametrize("path", ["/status/x", "/status-sync/x", "/stream/x", "/cancel/x", "/retry/x"])
 def test_unknown_job_gets_404(client: Caller, path: str) -> None:
-    answer = client.post(path)
-    assert (answer.status, answer.json) == (404, {"error": "job not found"})
+    response = client.post(path)
+    assert (response.status, response.json) == (404, {"error": "job not found"})
 
 
 # The stream.
@@ -156,21 +156,21 @@ def test_stream_returns_each_chunk_once(client: Caller, worker: Caller) -> None:
 
 def test_stream_is_held_until_chunk_or_end(client: Caller, worker: Caller) -> None:
     job_id = client.run()
-    answer = in_background(lambda: client.get(f"/stream/{job_id}?wait=20000"))
+    response = in_background(lambda: client.get(f"/stream/{job_id}?wait=20000"))
     take(worker)
     worker.post(f"/job-stream/w/{job_id}?gpu=x&isStream=false", {"output": "a"})
-    assert answer().json == {"status": "IN_PROGRESS", "stream": [{"output": "a"}]}
-    answer = in_background(lambda: client.get(f"/stream/{job_id}"))
+    assert response().json == {"status": "IN_PROGRESS", "stream": [{"output": "a"}]}
+    response = in_background(lambda: client.get(f"/stream/{job_id}"))
     finish(worker, job_id, {"error": "no"})
-    assert answer().json == {"status": "FAILED", "stream": []}
+    assert response().json == {"status": "FAILED", "stream": []}
 
 
 def test_cancelled_job_ends_its_stream(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     take(worker)
-    answer = in_background(lambda: client.get(f"/stream/{job_id}"))
+    response = in_background(lambda: client.get(f"/stream/{job_id}"))
     client.post(f"/cancel/{job_id}")
-    assert answer().json == {"status": "CANCELLED", "stream": []}
+    assert response().json == {"status": "CANCELLED", "stream": []}
 
 
 # What is refused.
@@ -181,18 +181,18 @@ def test_cancelled_job_ends_its_stream(client: Caller, worker: Caller) -> None:
 )
 @pytest.mark.parametrize("path", ["/run", "/runsync"])
 def test_invalid_envelope_gets_400_with_reason(client: Caller, path: str, raw: bytes) -> None:
-    answer = client.call("POST", path, raw=raw)
-    assert answer.status == 400
-    assert answer.json["error"]
+    response = client.call("POST", path, raw=raw)
+    assert response.status == 400
+    assert response.json["error"]
 
 
 @pytest.mark.parametrize("value", ["999", "300001", "-1", "abc", "1e4", "", "1000.0", "9" * 40])
 @pytest.mark.parametrize("path", ["/status-sync/{id}", "/stream/{id}", "/runsync"])
 def test_wait_out_of_range_gets_400(client: Caller, path: str, value: str) -> None:
     job_id = client.run()
-    answer = client.post(f"{path.format(id=job_id)}?wait={value}", {"input": 1})
-    assert answer.status == 400
-    assert "wait" in answer.json["error"]
+    response = client.post(f"{path.format(id=job_id)}?wait={value}", {"input": 1})
+    assert response.status == 400
+    assert "wait" in response.json["error"]
 
 
 def test_status_ttl_must_be_positive(client: Caller) -> None:
@@ -212,8 +212,8 @@ def test_body_above_cap_gets_400(client: Caller, path: str, megabytes: int) -> N
     envelope = b'{"input": "%s"}'
     room = megabytes * 1024 * 1024 - len(envelope % b"")
     assert client.call("POST", path, raw=envelope % (b"x" * room)).status == 200
-    answer = client.call("POST", path, raw=envelope % (b"x" * (room + 1)))
-    assert (answer.status, answer.json) == (400, {"error": f"json is invalid; max size is {megabytes} MB"})
+    response = client.call("POST", path, raw=envelope % (b"x" * (room + 1)))
+    assert (response.status, response.json) == (400, {"error": f"json is invalid; max size is {megabytes} MB"})
 
 
 def test_keeps_connection_for_many_requests(client: Caller) -> None:
@@ -254,10 +254,10 @@ def test_unfinished_upload_submits_nothing(queue: LocalQueue, client: Caller, ca
 
 def test_wakes_all_waiters_when_job_ends(client: Caller, worker: Caller) -> None:
     job_id = client.run()
-    answers = [in_background(lambda: client.get(f"/status-sync/{job_id}")) for _ in range(10)]
+    responses = [in_background(lambda: client.get(f"/status-sync/{job_id}")) for _ in range(10)]
     take(worker)
     finish(worker, job_id, {"output": 1})
-    assert {answer().json["status"] for answer in answers} == {"COMPLETED"}
+    assert {response().json["status"] for response in responses} == {"COMPLETED"}
 
 
 def test_wakes_waiters_when_job_is_purged(queue: LocalQueue, client: Caller) -> None:

@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order: no job is lost or doubled, and every counter agrees with the jobs."""
+"""Any sequence of events: no job is lost or doubled, and every counter agrees with the jobs."""
 
 from collections import Counter, defaultdict
 
@@ -20,7 +20,7 @@ DEEDS = st.sampled_from(["finish", "finish", "fail", "stream", "keep"])
 
 @define
 class Seen:
-    """What the test knows about one job, kept apart from what the engine says."""
+    """The test's own record of a job, apart from the engine's."""
 
     webhook: bool
     ends: int = 0
@@ -209,7 +209,7 @@ class QueueMachine(RuleBasedStateMachine):
         return record.status if record is not None else None
 
     def held(self, by: str | None = None) -> list[tuple[str, str]]:
-        """Who holds what, in an order that does not depend on chance."""
+        """Return the workers with the jobs that they hold, in a fixed order."""
         workers = [worker for worker in self.engine.workers.values() if by in {None, worker.id}]
         return sorted((worker.id, job_id) for worker in workers for job_id in worker.jobs)
 
@@ -219,7 +219,7 @@ class QueueMachine(RuleBasedStateMachine):
         return self.engine.jobs[job_id].worker_id
 
     def _look(self) -> None:
-        """Take the events in, as the shell would."""
+        """Take the events, as the service does."""
         for event in self.engine.take_events():
             match event:
                 case JobStopped(worker_id, job_id):

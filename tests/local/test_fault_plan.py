@@ -1,4 +1,4 @@
-"""Which request is hit by what: the same for the same seed, and as often as was asked for."""
+"""The choice of faults: the same for the same seed, and as often as asked for."""
 
 from collections import Counter
 from typing import Any

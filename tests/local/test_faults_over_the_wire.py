@@ -63,9 +63,9 @@ def test_dropped_stream_loses_chunks(queue: LocalQueue) -> None:
 
 def test_html_body_hides_accepted_job(queue: LocalQueue, client: Caller) -> None:
     queue.inject("html_body", operation="run")
-    answer = client.post("/run", {"input": 1})
-    assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert answer.text.startswith("<!DOCTYPE html>")
+    response = client.post("/run", {"input": 1})
+    assert (response.status, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert response.text.startswith("<!DOCTYPE html>")
     assert queue.stats().submitted == 1
 
 
@@ -80,10 +80,10 @@ def test_server_and_edge_errors_use_given_status(queue: LocalQueue, client: Call
 def test_error_bodies_have_many_forms(queue: LocalQueue, client: Caller) -> None:
     faults = Faults(seed=5, rate=1.0, kinds=["server_error", "edge_error"], operations=["get_health"])
     with LocalQueue(faults=faults) as faulty:
-        answers = [Caller(faulty).get("/health") for _ in range(60)]
-    types = {answer.headers.get("content-type", "").partition(";")[0] for answer in answers}
+        responses = [Caller(faulty).get("/health") for _ in range(60)]
+    types = {response.headers.get("content-type", "").partition(";")[0] for response in responses}
     assert types == {"application/json", "text/plain", "text/html", ""}
-    assert any(answer.body == b"" for answer in answers)
+    assert any(response.body == b"" for response in responses)
 
 
 def test_rate_limit_faults_with_and_without_retry_after(queue: LocalQueue, client: Caller) -> None:
@@ -100,12 +100,12 @@ def test_rate_limit_faults_with_and_without_retry_after(queue: LocalQueue, clien
 def test_retry_after_comes_in_every_form() -> None:
     faults = Faults(rate=1.0, kinds=["rate_limited_retry_after"], retry_after=1.5)
     with LocalQueue(faults=faults) as queue:
-        answers = [Caller(queue).get("/health") for _ in range(40)]
-    forms = {answer.headers.get("retry-after") for answer in answers}
+        responses = [Caller(queue).get("/health") for _ in range(40)]
+    forms = {response.headers.get("retry-after") for response in responses}
     assert {"2", "1.5", None} < forms
     (date, *_) = [form for form in forms if form is not None and form.endswith("GMT")]
     assert parsedate_to_datetime(date).tzinfo is not None
-    assert {answer.headers.get("ratelimit") for answer in answers} == {None, '"second";r=0;t=2'}
+    assert {response.headers.get("ratelimit") for response in responses} == {None, '"second";r=0;t=2'}
 
 
 def test_latency_only_delays(queue: LocalQueue, client: Caller) -> None:

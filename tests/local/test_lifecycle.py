@@ -204,7 +204,7 @@ def test_enforces_rate_limits() -> None:
 
 
 def test_listening_socket_is_tcp() -> None:
-    """Or else asyncio leaves Nagle's algorithm on, and every answer comes 40 ms late."""
+    """Or else asyncio leaves Nagle's algorithm on, and every response comes 40 ms late."""
     with listen("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
 

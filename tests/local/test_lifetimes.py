@@ -35,8 +35,8 @@ def test_wakes_waiters_when_ttl_ends() -> None:
         client = Caller(queue)
         job_id = client.run(policy={"ttl": 10_000})
         assert client.get(f"/status-sync/{job_id}").status == 404
-        answer = client.post("/runsync", {"input": 1, "policy": {"ttl": 10_000}})
-        assert (answer.status, answer.json["status"]) == (200, "TIMED_OUT")
+        response = client.post("/runsync", {"input": 1, "policy": {"ttl": 10_000}})
+        assert (response.status, response.json["status"]) == (200, "TIMED_OUT")
 
 
 def test_status_ttl_shortens_life(queue: LocalQueue, client: Caller) -> None:
@@ -69,12 +69,12 @@ def test_execution_timeout_stops_async_handler() -> None:
 
 def test_held_requests_keep_real_time(queue: LocalQueue, client: Caller, worker: Caller) -> None:
     job_id = client.run()
-    answer = in_background(lambda: client.get(f"/status-sync/{job_id}?wait=20000"))
+    response = in_background(lambda: client.get(f"/status-sync/{job_id}?wait=20000"))
     eventually(lambda: queue.held_requests, lambda count: count == 1)
     queue.advance(3600)
     worker.get("/job-take/w")
     worker.post(f"/job-done/w/{job_id}", {"output": 1})
-    assert answer().json["status"] == "COMPLETED"
+    assert response().json["status"] == "COMPLETED"
 
 
 def test_advance_shows_in_job_times(queue: LocalQueue, client: Caller, worker: Caller) -> None:

@@ -50,7 +50,7 @@ def seen_by(way: str, queue: LocalQueue) -> dict[str, Any]:
 
 
 def expected(seen: dict[str, Any], *, completed: int, failed: int) -> dict[str, Any]:
-    """What both scenarios see."""
+    """Return the results of both scenarios."""
     jobs = {"completed": completed, "failed": failed, "inProgress": 0, "inQueue": 0, "retried": 0}
     workers = {"idle": 1, "initializing": 0, "ready": 1, "running": 0, "throttled": 0, "unhealthy": 0}
     return {

@@ -1,4 +1,4 @@
-"""Worker processes, whatever they leave behind: the queue always stops. No worker SDK is needed."""
+"""Worker processes that leave others behind: the queue always stops. No worker SDK is needed."""
 
 import logging
 import os

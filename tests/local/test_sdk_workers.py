@@ -57,7 +57,7 @@ def plain(queues: dict[str, LocalQueue]) -> Caller:
 
 
 def do(client: Caller, action: str, /, **details: object) -> Any:
-    """Have the worker do something; the job when it has ended."""
+    """Have the worker do something; the job when it is finished."""
     return client.wait(client.run({"do": action} | details))
 
 
@@ -208,7 +208,7 @@ def test_stop_ends_blocking_workers_and_helpers(caplog: pytest.LogCaptureFixture
 
 
 def is_there(group: int) -> bool:
-    """Whether a process of the group is left (the SDK's heartbeat has one of its own)."""
+    """Tell if a process of the group is left (the SDK's heartbeat has one of its own)."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -221,7 +221,7 @@ def test_worker_does_not_outlive_the_program(signal_: signal.Signals) -> None:
     program = (
         "import signal, sys, time\n"
         "from runpod_typed.local import LocalQueue\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whatever the runner of the tests ignores
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # the runner of the tests may ignore it
         "queue = LocalQueue(worker=[sys.executable, '-c', 'import time; print(1); time.sleep(60)']).start()\n"
         "while not queue.worker_output:\n"
         "    time.sleep(0.01)\n"
@@ -260,7 +260,7 @@ def test_broken_worker_is_logged_once_and_unhealthy(tmp_path: Path, caplog: pyte
     assert f"{script}) ended with code 1 before it asked for a job. The next one starts in" in first
     assert f'File "{script}", line 1' in first
     assert first.count("SyntaxError") == 1
-    assert "has ended once more, for the same reason" in second
+    assert "ended once more, for the same reason" in second
 
 
 @pytest.mark.parametrize(

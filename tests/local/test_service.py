@@ -1,4 +1,4 @@
-"""The engine's shell, where a race would have to be won to see it over the wire."""
+"""Races of the service that cannot be forced over the wire."""
 
 import asyncio
 import gc
@@ -25,5 +25,5 @@ def test_closing_drops_unstarted_delivery() -> None:
         await service.close()
 
     asyncio.run(scenario())
-    gc.collect()  # a coroutine that nobody awaited would be reported here, which fails the test
+    gc.collect()  # a coroutine that was never awaited would be reported here, which fails the test
     assert posted == []

@@ -1,4 +1,4 @@
-"""What comes in is checked field by field; what workers write is read whatever they call it."""
+"""Envelopes, JSON, keys and the bodies of workers."""
 
 import json
 

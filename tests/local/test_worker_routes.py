@@ -17,10 +17,10 @@ def report(worker: Caller, queue: LocalQueue, path: str, raw: bytes) -> int:
 
 
 def test_take_is_held_until_job_comes(client: Caller, worker: Caller) -> None:
-    answer = in_background(lambda: worker.get("/job-take/w?gpu=x&job_in_progress=0"))
+    response = in_background(lambda: worker.get("/job-take/w?gpu=x&job_in_progress=0"))
     job_id = client.run({"a": 1}, webhook="http://127.0.0.1:9/hook")
-    assert answer().json == {"id": job_id, "input": {"a": 1}, "webhook": "http://127.0.0.1:9/hook"}
-    assert answer().headers["content-type"] == "application/json"
+    assert response().json == {"id": job_id, "input": {"a": 1}, "webhook": "http://127.0.0.1:9/hook"}
+    assert response().headers["content-type"] == "application/json"
 
 
 def test_gives_each_job_to_one_worker(queue: LocalQueue, client: Caller, worker: Caller) -> None:
@@ -33,10 +33,10 @@ def test_gives_each_job_to_one_worker(queue: LocalQueue, client: Caller, worker:
 
 def test_batch_take_returns_up_to_its_size(client: Caller, worker: Caller) -> None:
     ids = [client.run(n) for n in range(4)]
-    answer = worker.get("/job-take-batch/w?gpu=x&batch_size=3&job_in_progress=0")
-    assert [job["id"] for job in answer.json] == ids[:3]
-    answer = worker.get("/job-take-batch/w?gpu=x&batch_size=3&job_in_progress=1")
-    assert [job["id"] for job in answer.json] == ids[3:]
+    response = worker.get("/job-take-batch/w?gpu=x&batch_size=3&job_in_progress=0")
+    assert [job["id"] for job in response.json] == ids[:3]
+    response = worker.get("/job-take-batch/w?gpu=x&batch_size=3&job_in_progress=1")
+    assert [job["id"] for job in response.json] == ids[3:]
 
 
 def test_disconnected_worker_gets_no_job(queue: LocalQueue, client: Caller, worker: Caller) -> None:
@@ -157,9 +157,9 @@ def test_splits_string_chunk_at_one_megabyte(client: Caller, worker: Caller) -> 
 def test_stop_channel_is_held_until_stop(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     worker.get("/job-take/w?gpu=x")
-    answer = in_background(lambda: worker.get("/job-stop/w?gpu=x"))
+    response = in_background(lambda: worker.get("/job-stop/w?gpu=x"))
     client.post(f"/cancel/{job_id}")
-    assert answer().json == {"jobsToStop": [job_id]}
+    assert response().json == {"jobsToStop": [job_id]}
 
 
 def test_stops_wait_for_the_worker(client: Caller, worker: Caller) -> None:
@@ -201,4 +201,4 @@ def test_stop_releases_held_requests() -> None:
     held.append(in_background(partial(worker.get, "/job-take/w")))
     eventually(lambda: queue.held_requests, lambda count: count == 4)
     queue.stop()
-    assert [answer().status for answer in held] == [200, 200, 204, 204]
+    assert [response().status for response in held] == [200, 200, 204, 204]

@@ -1,9 +1,9 @@
 """Batches: requests that are collected, finalized and then run as ordinary jobs.
 
-    DRAFT --finalize--> FINALIZED --cancel--> CANCELLED (once the running requests have ended)
+    DRAFT --finalize--> FINALIZED --cancel--> CANCELLED (once the running requests are finished)
     DRAFT --cancel--> CANCELLED
 
-A batch never becomes COMPLETED: it is done when all of its requests have ended. A cancelled, purged or timed-out
+A batch never becomes COMPLETED: it is done when all of its requests are finished. A cancelled, purged or timed-out
 request counts as failed, so that the counts add up.
 """
 

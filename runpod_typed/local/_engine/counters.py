@@ -10,7 +10,7 @@ from runpod_typed.local._engine.records import JobStatus
 
 @frozen(kw_only=True)
 class QueueStats:
-    """What happened in a queue since it started.
+    """The history of a queue since it started.
 
     Each submitted job is in exactly one place: `submitted` equals the sum of `by_status` plus `expired` plus `purged`.
     """

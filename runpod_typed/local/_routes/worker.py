@@ -83,7 +83,7 @@ def _subject(service: QueueService, request: Request) -> tuple[str, str]:
 
 
 async def _read(request: Request) -> dict[str, object]:
-    """Read the body as JSON, whatever its content type says."""
+    """Read the body as JSON; its content type is ignored."""
     body = await read_json(request, RESULT_CAP, strict=False)
     if not isinstance(body, dict):
         raise bad_request("the body must be a JSON object")

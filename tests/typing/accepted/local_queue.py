@@ -6,6 +6,7 @@ from typing import Any, assert_type
 
 from runpod_typed import Client
 from runpod_typed.local import (
+    Chunk,
     FaultKind,
     Faults,
     Handler,
@@ -31,13 +32,17 @@ def pieces(job: dict[str, Any]) -> Iterator[str]:
     yield from job["input"]
 
 
+def measured_pieces(job: dict[str, Any]) -> Iterator[Chunk]:
+    yield Chunk(job["input"], metrics={"output_tokens": 1})
+
+
 async def later_pieces(job: dict[str, Any]) -> AsyncIterator[str]:
     for piece in job["input"]:
         yield piece
 
 
 def every_kind_of_handler_is_taken() -> None:
-    handlers: list[Handler] = [plain, later, pieces, later_pieces]
+    handlers: list[Handler] = [plain, later, pieces, later_pieces, measured_pieces]
     config: HandlerConfig = {"handler": plain, "return_aggregate_stream": True}
     assert_type(LocalQueue(plain), LocalQueue)
     LocalQueue(later)
@@ -46,6 +51,7 @@ def every_kind_of_handler_is_taken() -> None:
     LocalQueue(lambda job: job["input"])
     LocalQueue(config)
     LocalQueue({"handler": plain})
+    LocalQueue({"handler": later, "concurrency_modifier": lambda current: current + 1})
     assert_type(handlers, list[Handler])
 
 
@@ -73,7 +79,9 @@ def a_queue_takes_options() -> None:
         port=0,
         limits="published",
         time_scale=0.001,
-        faults=Faults(seed=1, rate=0.2, kinds=["latency", FaultKind.RESET_AFTER], operations=["run"], latency=1),
+        faults=Faults(
+            seed=1, rate=0.2, kinds=["latency", FaultKind.RESET_AFTER], operations=["run"], latency=1, not_yet_visible=2
+        ),
     )
     LocalQueue(limits={"run": Limit(requests=3, window_seconds=1, concurrent=None), "cancel": None})
     LocalQueue(limits=None, time_scale=1)
@@ -85,6 +93,8 @@ def a_test_can_reach_in(queue: LocalQueue) -> None:
     queue.resume()
     queue.advance(3)
     queue.inject("latency", seconds=0.5)
+    queue.outage(5)
+    queue.outage(0.5, status=None)
     queue.inject(FaultKind.SERVER_ERROR, operation="run", times=2, status=503)
     assert_type(queue.faults_injected, Mapping[FaultKind, int])
     assert_type(queue.held_requests, int)
