@@ -24,6 +24,7 @@ def build_run_request(
     webhook: str | None,
     policy: ExecutionPolicy | None,
     s3_config: S3Config | None,
+    extra: Mapping[str, Any] | None = None,
 ) -> models.RunRequest:
     """The body that submits a job.
 
@@ -55,7 +56,16 @@ def build_run_request(
     if s3_config is not None:
         _check_kind("s3_config=", s3_config, S3Config)
         request.s_3_config = s3_model(s3_config)
+    if extra:
+        request.additional_properties |= _checked_extra(extra)
     return request
+
+
+def _checked_extra(extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = sorted(extra.keys() & wire.ENVELOPE_KEYS)
+    if known:
+        raise InputError(f"extra_body= has {', '.join(known)}, which has an argument of its own. Nothing was sent.")
+    return cast("Mapping[str, Any]", encode_input(codec_for(UNTYPED), dict(extra), what="extra_body="))
 
 
 def _check_kind(name: str, given: object, kind: type) -> None:
