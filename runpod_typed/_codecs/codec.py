@@ -124,7 +124,7 @@ def _make_codec(type_form: object) -> Codec[Any]:
     except ImportError as exc:
         raise ConfigurationError(
             f"`{name}` cannot be used as a type here: msgspec does not take it ({msgspec_says}), and pydantic 2, which "
-            f"might, cannot be imported ({exc}). Install it (pip install 'runpod-typed[pydantic]'), or pass {instead}."
+            f"might, cannot be imported ({exc}). Install the extra `pydantic` of this package, or pass {instead}."
         ) from exc
     try:
         return PydanticCodec.of(type_form)
