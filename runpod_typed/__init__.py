@@ -14,12 +14,15 @@ from runpod_typed._async.client import AsyncClient
 from runpod_typed._async.endpoint import AsyncEndpoint
 from runpod_typed._async.job import AsyncJob
 from runpod_typed._codecs.codec import Codec
+from runpod_typed._models.failure import JobFailure
 from runpod_typed._models.health import EndpointHealth, EndpointMetrics, JobCounts, PurgeResult, WorkerCounts
-from runpod_typed._models.jobs import JobEvent, JobState, JobStatus, StreamChunk
+from runpod_typed._models.job_status import JobStatus
+from runpod_typed._models.jobs import JobEvent, JobState
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimit, RateLimits
 from runpod_typed._models.retry_policy import FailedAttempt, OperationKind, RetryPolicy
+from runpod_typed._models.stream import StreamChunk
 from runpod_typed._sync.client import Client
 from runpod_typed._sync.endpoint import Endpoint
 from runpod_typed._sync.job import Job
@@ -82,6 +85,7 @@ __all__ = [
     "JobEvent",
     "JobExpiredError",
     "JobFailedError",
+    "JobFailure",
     "JobState",
     "JobStatus",
     "JobTimedOutError",

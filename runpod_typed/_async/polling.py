@@ -18,7 +18,8 @@ from runpod_typed._core.retries import Failure, may_have_taken_effect
 from runpod_typed._core.schedule import Ended, Wait, may_not_hold_answers
 from runpod_typed._core.wait_errors import PASSING_ERRORS, expired_error, wait_error
 from runpod_typed._models.health import EndpointHealth
-from runpod_typed._models.jobs import JobAddress, JobState, JobStatus
+from runpod_typed._models.job_status import JobStatus
+from runpod_typed._models.jobs import JobAddress, JobState
 from runpod_typed._synchronization import async_sleep, monotonic
 from runpod_typed.errors import APIError, APIStatusError, JobExpiredError, NotFoundError
 
@@ -93,7 +94,7 @@ class AsyncWaiter:
 
     def note(self, status: JobStatus) -> None:
         """Another operation has told that the job, which has not ended, stands there."""
-        if self.seen is not None and not (self.seen.completed or status.is_terminal):
+        if self.seen is not None and not (self.seen.done or status.is_terminal):
             self.seen = evolve(self.seen, status=status)
 
     async def look(
@@ -134,7 +135,7 @@ class AsyncWaiter:
             queue_timeout: Seconds until a worker must have it.
             since: When the caller's limits began; None for now.
         """
-        if self.seen is not None and self.seen.completed:
+        if self.seen is not None and self.seen.done:
             return self.seen
         began = monotonic() if since is None else since
         wait = Wait.beginning(config, began, timeout=timeout, queue_timeout=queue_timeout, known=self.seen is not None)
@@ -142,7 +143,7 @@ class AsyncWaiter:
         with room.seat(endpoint_id):
             while True:
                 wait, state = await self.step(job, wait)
-                if state.completed:
+                if state.done:
                     room.has_ended(endpoint_id, state)
                     return state
 

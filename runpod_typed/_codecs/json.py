@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
 
 import msgspec
 from attrs import frozen
 
-__all__ = ["DecodesText", "JSONText", "MalformedJSON", "UnencodableJSON", "decode", "decode_leaving", "encode"]
+__all__ = ["JSONText", "MalformedJSON", "UnencodableJSON", "decode", "decode_leaving", "encode"]
 
 _decode_strictly = msgspec.json.Decoder[Any]().decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class MalformedJSON(ValueError):  # noqa: N818 -- callers turn it into an error of the public tree
-    """Bytes that are no JSON. The message is a short reason and holds nothing of the body."""
+class MalformedJSON(ValueError):  # noqa: N818 -- callers turn it into a public error
+    """Bytes are not JSON. The message is a short reason and holds nothing of the body."""
 
 
-class UnencodableJSON(ValueError):  # noqa: N818 -- the same
-    """A value that JSON text cannot hold."""
+class UnencodableJSON(ValueError):  # noqa: N818 -- likewise
+    """A value has no form in JSON."""
 
 
 def decode(body: bytes) -> Any:
-    """Read a JSON body.
+    """Decode a JSON body in UTF-8, with or without a byte order mark.
 
-    What Python workers send beyond the standard is understood too, or else the result of a finished job would be lost:
-    ``NaN``, ``Infinity``, numbers above a float's range (they become infinite) and lone surrogates in text. Integers
-    keep all their digits.
-
-    Args:
-        body: The whole body: UTF-8, with or without a byte order mark.
+    Accepts what Python workers send beyond the standard, so that no result is lost: ``NaN``, ``Infinity``, numbers
+    above a float's range (they become infinite) and lone surrogates. Integers keep all their digits.
 
     Raises:
-        MalformedJSON: The body is empty, truncated, not UTF-8, nested deeper than Python can follow, or else no JSON.
+        MalformedJSON: The body is empty, truncated, not UTF-8, nested deeper than Python can follow, or not JSON.
     """
     try:
         return _decode_strictly(body)
@@ -49,7 +44,7 @@ def decode(body: bytes) -> Any:
 def _decode_leniently(body: bytes) -> Any:
     if not body.strip():
         raise MalformedJSON("empty")
-    # `from None` throughout: the causes hold the whole body.
+    # `from None`: the causes hold the whole body.
     try:
         return json.loads(body.decode("utf-8-sig"))
     except RecursionError:
@@ -62,75 +57,53 @@ def _decode_leniently(body: bytes) -> Any:
         raise MalformedJSON("an integer of more digits than Python reads") from None
 
 
-@frozen(eq=False, slots=False)  # slots and cached_property do not go together
+@frozen(eq=False, slots=False)  # slots and cached_property exclude each other
 class JSONText:
-    """A part of a body that was left as text, so that its type can be decoded from it straight.
+    """A part of a body that was left as text, so that it can be decoded into its type directly.
 
-    To decode it to plain JSON first, and then to the type, takes several times as long.
+    Decoding plain JSON first, and then the type, takes several times as long.
     """
 
     text: msgspec.Raw
 
     @cached_property
     def plain(self) -> Any:
-        """What it stands for, as `decode` reads it.
+        """The value, as `decode` reads it.
 
         Raises:
-            MalformedJSON: It is nested deeper than Python can follow, or has an integer of more digits than it reads.
+            MalformedJSON: It is nested deeper than Python can follow, or has an integer of too many digits.
         """
         return decode(bytes(self.text))
 
     @property
     def shown(self) -> Any:
-        """What it stands for; where Python does not read that, the text itself."""
+        """The value; the text itself if Python cannot decode it."""
         try:
             return self.plain
         except MalformedJSON:
             return bytes(self.text).decode()
 
 
-class DecodesText(ABC):
-    """A codec that decodes its type from JSON text."""
-
-    @abstractmethod
-    def decode_text(self, text: JSONText, /) -> Any:
-        """A value of the type. Any exception means that it is to be decoded from plain JSON, which says what is wrong.
-
-        Args:
-            text: What the worker sent.
-        """
-        ...
-
-
 def decode_leaving(body: bytes, name: str) -> dict[str, Any] | None:
-    """Read a JSON object, but for the field of that name, which is left as text.
+    """Decode a JSON object, but leave the named field as a `JSONText`.
 
-    Args:
-        body: The whole body.
-        name: The field.
-
-    Returns:
-        The object with a `JSONText` in it; None where the body is to be decoded whole: it is no object, has no such
-        field, or is nothing that the standard allows.
+    Returns None if the body has to be decoded whole: it is not an object, lacks the field, or is not standard JSON.
     """
     try:
         fields = _decode_fields(body)
         if name not in fields:
             return None
-        body.decode()  # of a text that is left, all else has been checked
+        body.decode()  # everything else was checked in the field that is left as text
         return {key: JSONText(text) if key == name else _decode_strictly(text) for key, text in fields.items()}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
 def encode(value: Any) -> bytes:
-    """Write plain JSON as a compact body in UTF-8.
-
-    Args:
-        value: Plain JSON that has been checked, as `codecs.encode_input` does: NaN would be written as ``null``.
+    """Encode plain JSON as a compact body in UTF-8. NaN becomes ``null``: check inputs with `encode_input` first.
 
     Raises:
-        UnencodableJSON: An unknown class, a lone surrogate, an integer of more digits than Python writes, or a nesting
+        UnencodableJSON: The value has an unknown class, a lone surrogate, an integer of too many digits, or is nested
             deeper than Python can follow.
     """
     try:

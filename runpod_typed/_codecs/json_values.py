@@ -1,28 +1,29 @@
-"""Plain JSON in Python: None, booleans, finite numbers, text, and lists and string-keyed dicts of these.
+"""Plain JSON in Python: None, booleans, finite numbers, strings, and lists and string-keyed dicts of these.
 
-Whatever is sent passes through `to_plain` first. It is one walk in Python, and cheaper than one `json.dumps`.
+Everything that is sent passes through `to_plain`: one walk in Python, cheaper than one `json.dumps`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from itertools import islice
 from math import isfinite
 from typing import Any, Final, cast
 
-__all__ = ["MAX_DEPTH", "Mismatch", "NotPlainJSON", "format_path", "no_form_for", "printable", "to_plain"]
+from runpod_typed._errors import printable
 
 MAX_DEPTH: Final = 200
-"""How many containers may lie in each other; other readers of JSON (pydantic's) stop there too."""
+"""The number of containers that may lie in each other; other JSON readers (pydantic's) stop there too."""
 
-_MAX_INTEGER_BITS: Final = 14_000  # some 4,215 digits; Python reads and writes 4,300, and so does a worker
+_MAX_INTEGER_BITS: Final = 14_000  # about 4,215 digits; Python reads and writes 4,300, and so does a worker
 _CONSTANT_TYPES: Final = frozenset({bool, type(None)})
 _DATA_CLASS_MARKS: Final = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_validator__")
 
-_TEXT: Final = "send text, such as base64.b64encode(data).decode()"
-_INSTEAD: Final = {  # by class name, since most of these would have to be imported to be named
+_TEXT: Final = "send a string, such as base64.b64encode(data).decode(), or declare a type with a bytes field"
+_INSTEAD: Final = {  # by class name, because most of these would have to be imported to be named
     "builtins.bytes": _TEXT,
     "builtins.bytearray": _TEXT,
     "builtins.memoryview": _TEXT,
@@ -37,46 +38,96 @@ _INSTEAD: Final = {  # by class name, since most of these would have to be impor
     "datetime.timedelta": "send value.total_seconds()",
     "decimal.Decimal": "send str(value)",
     "uuid.UUID": "send str(value)",
-    "pathlib.PurePath": "send str(value), or what is in the file: workers do not see this machine's files",
+    "pathlib.PurePath": "send str(value), or the file's content: workers do not see this machine's files",
     "numpy.generic": "send value.item()",
     "numpy.ndarray": "send value.tolist()",
 }
 
+_UNKNOWN: Final = "\0an object without a form in JSON"
+
 ObjectEncoder = Callable[[object], object]
 
-_type_of: Callable[[object], type] = type  # of Any, pyright finds type[Unknown]
+_type_of: Callable[[object], type] = type  # pyright infers type[Unknown] for type() of Any
 
 
-class Mismatch(ValueError):  # noqa: N818 -- a note between modules; callers make InputError or OutputError of it
-    """A value is not what a type allows.
+class TypeCodec(ABC):
+    """A codec of a declared type, which decodes JSON text directly."""
 
-    Attributes:
-        reason: What was expected and what came, or what to do about it; no full stop.
-        type_name: The type, where it is not the one that was declared for the whole.
-    """
+    type_form: Any
+
+    @abstractmethod
+    def encode(self, value: Any, /) -> Any:
+        """Return plain JSON that the type allows; raise Mismatch otherwise."""
+
+    @abstractmethod
+    def decode(self, data: Any, /) -> Any:
+        """Return a value of the type from plain JSON; raise Mismatch otherwise."""
+
+    @abstractmethod
+    def decode_text(self, text: bytes, /) -> Any:
+        """Return a value of the type from JSON text; raise any exception to have it decoded from plain JSON."""
+
+
+class Mismatch(ValueError):  # noqa: N818 -- callers turn it into InputError or OutputError
+    """A value is not what a type allows. The reason ends without a full stop."""
 
     def __init__(self, reason: str, steps: Iterable[str | int] = ()) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.type_name: str | None = None
+        self.type_name: str | None = None  # if it is not the type that was declared for the whole value
         self._steps_outwards = [*steps][::-1]
 
     @property
     def path(self) -> str:
-        """Where, in JSONPath notation."""
+        """The place as JSONPath."""
         return format_path(self._steps_outwards[::-1])
 
     def lies_under(self, step: str | int) -> None:
-        """Note that the value lies under one more key or index."""
+        """Add the key or index of the container around the value."""
         self._steps_outwards.append(step)
 
 
 class NotPlainJSON(Mismatch):
-    """A value is nothing that JSON can hold."""
+    """A value has no form in JSON."""
+
+
+class UnknownObjects:
+    """Replaces the objects that a serializer does not know: by what they are at heart, or by a marker."""
+
+    def __init__(self) -> None:
+        self.first: object = None
+        self.found = False
+
+    def replace(self, value: object) -> Any:
+        """Return the string, number, dict or list that an instance of a subclass holds, or the marker."""
+        base = _base_value(value)
+        if base is not value:
+            return base
+        if not self.found:
+            self.first, self.found = value, True
+        return _UNKNOWN
+
+    def mismatch(self, plain: Any) -> Mismatch:
+        """Return the complaint about the first unknown object; its marker is in `plain`."""
+        return Mismatch(no_form_for(self.first), _steps_to_marker(plain) or ())
+
+
+def _steps_to_marker(plain: Any) -> list[str | int] | None:
+    if isinstance(plain, str):
+        return [] if plain == _UNKNOWN else None
+    items: Iterator[tuple[str | int, Any]] = iter(())
+    if isinstance(plain, dict):
+        items = iter(cast("dict[str, Any]", plain).items())
+    elif isinstance(plain, list | tuple):
+        items = enumerate(cast("list[Any]", plain))
+    for step, item in items:
+        if (found := _steps_to_marker(item)) is not None:
+            return [step, *found]
+    return None
 
 
 def format_path(steps: Iterable[str | int]) -> str:
-    """Keys and indices as JSONPath: ``$.size[0]["odd key"]``."""
+    """Return keys and indices as JSONPath: ``$.size[0]["odd key"]``."""
     steps = iter(steps)
     path = "$" + "".join(map(_format_step, islice(steps, 30)))
     return path if next(steps, None) is None else f"{path}..."
@@ -89,25 +140,15 @@ def _format_step(step: str | int) -> str:
     return f".{step}" if step.isidentifier() else f"[{json.dumps(step, ensure_ascii=False)}]"
 
 
-def printable(text: str, limit: int = 300) -> str:
-    """Text for a message: of limited length, and without a lone surrogate, which would break the printing of it."""
-    text = text if len(text) <= limit else f"{text[:limit]}..."
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def to_plain(value: object, encode_object: ObjectEncoder | None = None) -> Any:
-    """A copy of the value that is plain JSON and nothing else.
+    """Return a copy of the value that is plain JSON.
 
-    Tuples and other kinds of list become lists, mappings dicts, enum members their values, and subclasses of str, int
-    and float what they are at heart.
-
-    Args:
-        value: Anything.
-        encode_object: Makes plain JSON of an instance of a dataclass, attrs class, Struct or pydantic model; without it
-            they are refused like all other objects.
+    Tuples and subclasses of list become lists, mappings dicts, enum members their values, and instances of subclasses
+    of str, int and float plain ones. `encode_object` encodes instances of dataclasses, attrs classes, Structs and
+    pydantic models; without it they are refused.
 
     Raises:
-        NotPlainJSON: JSON has no form for the value or something in it, or it is nested deeper than `MAX_DEPTH`.
+        NotPlainJSON: JSON has no form for the value or a part of it, or it is nested deeper than `MAX_DEPTH`.
     """
     return _plain(value, encode_object, MAX_DEPTH)
 
@@ -124,7 +165,7 @@ def _plain(value: Any, encode_object: ObjectEncoder | None, levels: int) -> Any:
         return value
     if kind is float:
         if not isfinite(value):
-            raise NotPlainJSON(f"JSON has no number for `{value}`; send None or a text")
+            raise NotPlainJSON(f"JSON has no number for `{value}`; send None or a string")
         return value
     if kind in _CONSTANT_TYPES:
         return value
@@ -164,35 +205,42 @@ def _plain_list(items: Iterable[Any], encode_object: ObjectEncoder | None, level
 
 def _plain_key(key: object) -> str:
     if not isinstance(key, str):
-        raise NotPlainJSON(f"the key {printable(repr(key), 60)} is no text; JSON's keys are")
+        raise NotPlainJSON(f"the key {printable(repr(key), 60)} is not a string")
     return cast("str", _plain(key, None, 0))
 
 
 def _plain_object(value: object, encode_object: ObjectEncoder | None, levels: int) -> Any:
-    match value:
-        case Enum():
-            return _plain(value.value, encode_object, levels)
-        case str():
-            return _plain(str.__str__(value), encode_object, levels)
-        case int():
-            return _plain(int(value), encode_object, levels)
-        case float():
-            return _plain(float(value), encode_object, levels)
-        case Mapping():
-            return _plain_dict(dict(cast("Mapping[object, object]", value)), encode_object, levels)
-        case list() | tuple():
-            return _plain_list(cast("Iterable[Any]", value), encode_object, levels)
-        case _:
-            pass
+    base = _base_value(value)
+    if base is not value:
+        return _plain(base, encode_object, levels)
     if encode_object is not None and any(hasattr(type(value), mark) for mark in _DATA_CLASS_MARKS):
         return _plain(encode_object(value), None, levels)
     raise NotPlainJSON(no_form_for(value))
 
 
+def _base_value(value: object) -> object:
+    """Return the value of an enum member, or of an instance of a subclass of a JSON type; all else as it is."""
+    match value:
+        case Enum():
+            return value.value
+        case str():
+            return str.__str__(value)
+        case int():
+            return int(value)
+        case float():
+            return float(value)  # numpy.float64 is one
+        case Mapping():
+            return dict(cast("Mapping[object, object]", value))
+        case list() | tuple():
+            return list(cast("Iterable[object]", value))
+        case _:
+            return value
+
+
 def no_form_for(value: object) -> str:
-    """Says that JSON has no form for an object of its kind, and what to send instead."""
+    """Return the complaint about an object that JSON has no form for, with what to send instead."""
     names = [f"{base.__module__}.{base.__qualname__}" for base in type(value).__mro__]
-    instead = next((_INSTEAD[name] for name in names if name in _INSTEAD), "send JSON that stands for it")
+    instead = next((_INSTEAD[name] for name in names if name in _INSTEAD), "send plain JSON that represents it")
     return f"JSON has no form for `{names[0].removeprefix('builtins.')}`; {instead}"
 
 
@@ -200,7 +248,9 @@ def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as exc:
-        raise NotPlainJSON(f"the text has a lone surrogate (character {exc.start}), which JSON cannot carry") from None
+        raise NotPlainJSON(
+            f"the string has a lone surrogate (character {exc.start}), which JSON cannot carry"
+        ) from None
 
 
 def _too_deep() -> NotPlainJSON:

@@ -1,4 +1,4 @@
-"""Typed inputs and outputs through msgspec: strict, fast, and exact about where a value does not fit."""
+"""The codec of types that msgspec handles."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ from attrs import frozen
 from msgspec import inspect
 from typing_extensions import get_type_hints
 
-from runpod_typed._codecs.json import DecodesText, JSONText
-from runpod_typed._codecs.json_values import Mismatch, no_form_for, printable
+from runpod_typed._codecs.json_values import Mismatch, TypeCodec, UnknownObjects
+from runpod_typed._errors import printable
 
-__all__ = ["MsgspecCodec", "unsupported_reason"]
-
-_STRANGER: Final = "\0an object that msgspec does not know"
 _PLACE: Final = re.compile(r"(?P<reason>.*) - at (?P<key>`key` in )?`(?P<path>\$[^`]*)`", re.DOTALL)
 _STEP: Final = re.compile(r"\.(?P<field>[^.\[\]]+)|\[(?P<index>\d+)\]|(?P<some_key>\[\.\.\.\])")
 
@@ -28,40 +25,34 @@ _PYDANTIC_METADATA: Final = ("pydantic.", "pydantic_core.", "annotated_types.")
 
 
 @frozen(eq=False)
-class MsgspecCodec(DecodesText):
+class MsgspecCodec(TypeCodec):
     """A codec of a type that msgspec handles.
 
-    A value need not be an instance of the type: what validates is accepted, and sent as it was given. Unknown keys are
-    allowed, both ways. Fields that the type leaves open (``Any``) are written by msgspec's rules: bytes as base64, sets
-    as lists.
+    A value need not be an instance of the type: whatever validates is sent as it was given. Unknown keys are allowed in
+    both directions. Fields of type ``Any`` follow msgspec's rules: bytes become base64, sets become lists.
     """
 
     type_form: Any
 
-    def encode(self, value: Any) -> Any:
-        """Plain JSON that the type allows; Mismatch otherwise."""
-        strangers: list[object] = []
-
-        def replace_stranger(stranger: object) -> str:
-            strangers.append(stranger)
-            return _STRANGER
-
-        plain = msgspec.to_builtins(value, str_keys=True, enc_hook=replace_stranger)
-        if strangers:
-            raise Mismatch(no_form_for(strangers[0]), _steps_to(_STRANGER, plain))
-        self.decode(plain)  # msgspec looks at no type while it encodes
+    def encode(self, value: Any, /) -> Any:
+        """Return plain JSON that the type allows; raise Mismatch otherwise."""
+        unknown = UnknownObjects()
+        plain = msgspec.to_builtins(value, str_keys=True, enc_hook=unknown.replace)
+        if unknown.found:
+            raise unknown.mismatch(plain)
+        self.decode(plain)  # msgspec checks no types when it encodes
         return plain
 
-    def decode(self, data: Any) -> Any:
-        """A value of the type, from plain JSON; Mismatch otherwise."""
+    def decode(self, data: Any, /) -> Any:
+        """Return a value of the type from plain JSON; raise Mismatch otherwise."""
         try:
             return self._convert(data)
         except msgspec.ValidationError as exc:
             raise self._mismatch(exc, data) from exc
 
-    def decode_text(self, text: JSONText, /) -> Any:
-        """A value of the type, from JSON text; an exception of msgspec's or of the caller's class otherwise."""
-        return msgspec.json.decode(text.text, type=self.type_form)
+    def decode_text(self, text: bytes, /) -> Any:
+        """Return a value of the type from JSON text; raise any exception otherwise."""
+        return msgspec.json.decode(text, type=self.type_form)
 
     def _convert(self, data: Any) -> Any:
         return msgspec.convert(data, self.type_form, str_keys=True)
@@ -79,7 +70,7 @@ class MsgspecCodec(DecodesText):
             self._convert(data)
         except msgspec.ValidationError as exc:
             return str(exc)
-        except Exception:  # noqa: BLE001 -- the caller's classes may mind to see a part of the data
+        except Exception:  # noqa: BLE001 -- the caller's classes may not accept a part of the data
             return None
         return None
 
@@ -88,56 +79,35 @@ def _as_reason(text: str) -> str:
     return printable(text[:1].lower() + text[1:])
 
 
-def _steps_to(marker: str, plain: Any) -> list[str | int]:
-    """The way to a text in plain JSON, which is known to be there."""
-    items: Iterator[tuple[str | int, Any]]
-    if isinstance(plain, dict):
-        items = iter(cast("dict[str, Any]", plain).items())
-    elif isinstance(plain, list | tuple):
-        items = enumerate(cast("list[Any]", plain))
-    else:
-        return []
-    for step, item in items:
-        if item == marker:
-            return [step]
-        if found := _steps_to(marker, item):
-            return [step, *found]
-    return []
-
-
-def _resolve(path: str, data: Any, is_culprit: Callable[[Any], bool]) -> list[str | int]:
-    """The steps of a path of msgspec's. It does not tell a dict's keys (``$.a[...]``); they are found by trying."""
+def _resolve(path: str, data: Any, has_mismatch: Callable[[Any], bool]) -> list[str | int]:
+    """Return the steps of a path of msgspec's. It hides the keys of dicts (``$.a[...]``); they are found by trying."""
     steps: list[str | int] = []
     for step in _STEP.finditer(path):
         if step["some_key"]:
-            key, data = _find_key(data, steps, is_culprit)
+            key, data = _find_key(data, steps, has_mismatch)
             steps.append(key)
         else:
             steps.append(step["field"] or int(step["index"]))
     return steps
 
 
-def _find_key(data: Any, steps: list[str | int], is_culprit: Callable[[Any], bool]) -> tuple[str, Any]:
-    """Which key of the dict at `steps` is the offending_key, and the data with no other key there."""
+def _find_key(data: Any, steps: list[str | int], has_mismatch: Callable[[Any], bool]) -> tuple[str, Any]:
+    """Return the offending key of the dict at `steps`, and the data with no other key there."""
     try:
-        items = _at(data, steps)
+        items = data
+        for step in steps:
+            items = items[step]
         keys = list(items)
 
         def with_first(count: int) -> Any:
             return _replaced(data, steps, {key: items[key] for key in keys[:count]})
 
-        # msgspec complains of the first misfit: the fewest keys that bring the same complaint end with that key.
-        fewest = bisect_left(range(len(keys) + 1), 1, key=lambda count: is_culprit(with_first(count)))
+        # msgspec reports the first mismatch: the fewest keys with the same report end with the offending one.
+        fewest = bisect_left(range(len(keys) + 1), 1, key=lambda count: has_mismatch(with_first(count)))
         key = keys[fewest - 1]
         return key, _replaced(data, steps, {key: items[key]})
     except (LookupError, TypeError):  # a field whose name looks like a path
         return "...", data
-
-
-def _at(data: Any, steps: list[str | int]) -> Any:
-    for step in steps:
-        data = data[step]
-    return data
 
 
 def _replaced(data: Any, steps: list[str | int], new: Any) -> Any:
@@ -149,27 +119,27 @@ def _replaced(data: Any, steps: list[str | int], new: Any) -> Any:
 
 
 def unsupported_reason(type_form: object) -> str | None:
-    """Why msgspec cannot handle a type, or would handle it wrongly; None where it is the right one."""
+    """Return why msgspec cannot handle a type, or would handle it wrongly; None if it is the right library."""
     try:
-        return next(_objections(type_form), None)
+        return next(_unsupported(type_form), None)
     except TypeError as exc:
         return printable(str(exc))
     except Exception as exc:  # noqa: BLE001 -- annotations are the caller's code
         return printable(f"{type(exc).__name__}: {exc}")
 
 
-def _objections(type_form: object) -> Iterator[str]:
-    msgspec.json.Decoder(type_form)  # raises where it refuses a type
-    yield from _objections_to_metadata(type_form)
+def _unsupported(type_form: object) -> Iterator[str]:
+    msgspec.json.Decoder(type_form)  # raises for an unsupported type
+    yield from _foreign_metadata(type_form)
     for part in _parts(inspect.type_info(type_form)):
         if isinstance(part, inspect.CustomType) and part.cls is not object:
             yield f"it has no rule for `{_name(part.cls)}`"
         if isinstance(part, _Class):
-            yield from _objections_to_class(part.cls)
+            yield from _unsupported_class(part.cls)
 
 
 def _parts(described: inspect.Type) -> Iterator[inspect.Type]:
-    """The description and all descriptions in it, each once: types may be recursive."""
+    """Yield the description and all descriptions in it, each once: types may be recursive."""
     waiting: list[object] = [described]
     seen: set[int] = set()
     while waiting:
@@ -183,28 +153,28 @@ def _parts(described: inspect.Type) -> Iterator[inspect.Type]:
                 yield part
 
 
-def _objections_to_class(cls: type) -> Iterator[str]:
+def _unsupported_class(cls: type) -> Iterator[str]:
     cls = get_origin(cls) or cls
     if any(hasattr(cls, mark) for mark in _PYDANTIC_MARKS):
         yield f"`{_name(cls)}` follows pydantic's rules"
     if attrs.has(cls):
         for attribute in attrs.fields(cls):
             if attribute.init and attribute.name.startswith("_"):
-                yield f"it does not write private attributes, such as `{_name(cls)}.{attribute.name}`"
+                yield f"it does not encode private attributes, such as `{_name(cls)}.{attribute.name}`"
     for hint in get_type_hints(cls, include_extras=True).values():
-        yield from _objections_to_metadata(hint)
+        yield from _foreign_metadata(hint)
 
 
-def _objections_to_metadata(type_form: Any) -> Iterator[str]:
-    """Rules of others that `Annotated` names, and that msgspec would pass over without a word."""
+def _foreign_metadata(type_form: Any) -> Iterator[str]:
+    """Yield the rules of pydantic in `Annotated`, which msgspec would ignore silently."""
     for metadata in cast("tuple[object, ...]", getattr(type_form, "__metadata__", ())):
         kind = type(metadata)
         if f"{kind.__module__}.".startswith(_PYDANTIC_METADATA):
-            yield f"it does not look at `{_name(kind)}` in Annotated"
+            yield f"it ignores `{_name(kind)}` in Annotated"
     aliased = (getattr(type_form, name, None) for name in ("__value__", "__supertype__"))  # `type` aliases, NewType
     for part in (*aliased, *get_args(type_form)):
         if part is not None:
-            yield from _objections_to_metadata(part)
+            yield from _foreign_metadata(part)
 
 
 def _name(cls: type) -> str:

@@ -1,19 +1,19 @@
-"""Typed inputs and outputs through pydantic. Importing this module imports pydantic, which takes its time."""
+"""The codec of types that pydantic handles. Importing this module imports pydantic, which is slow."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, cast
 
 from attrs import frozen
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails, PydanticSerializationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, PydanticSerializationError, SchemaSerializer, core_schema
+from typing_extensions import TypeAliasType
 
-from runpod_typed._codecs.json import DecodesText, JSONText
-from runpod_typed._codecs.json_values import Mismatch, format_path, printable, to_plain
-
-__all__ = ["PydanticCodec"]
+from runpod_typed._codecs.json_values import Mismatch, TypeCodec, UnknownObjects, format_path, to_plain
+from runpod_typed._errors import printable
 
 _FORMS_THAT_JSON_LACKS: Final = frozenset(
     {
@@ -31,76 +31,82 @@ _FORMS_THAT_JSON_LACKS: Final = frozenset(
 )
 _MAX_ERRORS_SHOWN: Final = 3
 
-
-def _adapter(type_form: Any) -> TypeAdapter[Any]:
-    """Pydantic's handler of a type; an exception of pydantic's where it has none."""
-    try:
-        # Dataclasses of the standard library are looked into, since nothing has done so when they were made.
-        adapter = TypeAdapter[Any](type_form, config=ConfigDict(revalidate_instances="always"))
-    except PydanticUserError as exc:
-        if exc.code != "type-adapter-config-unused":
-            raise
-        adapter = TypeAdapter[Any](type_form)
-    if not adapter.pydantic_complete:
-        adapter.rebuild()
-    return adapter
+_BASE64: Final = "base64"
+_CONFIG: Final = ConfigDict(revalidate_instances="always", ser_json_bytes=_BASE64, val_json_bytes=_BASE64)
 
 
 @frozen(eq=False)
-class PydanticCodec(DecodesText):
-    """A codec of a type that takes pydantic.
+class PydanticCodec(TypeCodec):
+    """A codec of a type that needs pydantic.
 
-    Pydantic's strict mode has two sets of rules, one for Python objects and one for JSON text (where a datetime is a
-    text). Data that has been decoded fits neither, so it is written as text once more: pydantic's own advice.
+    Pydantic's strict mode has two sets of rules, one for Python objects and one for JSON text (which allows a string
+    for a datetime). Decoded data fits neither, so it is encoded as text again, as pydantic advises.
 
-    Values are written by pydantic's rules: a SecretStr as asterisks, NaN in a field of type ``Any`` as null.
+    Values follow pydantic's rules: a SecretStr becomes asterisks, NaN in a field of type ``Any`` becomes null. Bytes
+    are base64, as with msgspec, except in pydantic's own classes, whose config decides (by default they are UTF-8).
     """
 
     type_form: Any
     _adapter: TypeAdapter[Any]
+    _serializer: SchemaSerializer
 
     @classmethod
     def of(cls, type_form: object) -> PydanticCodec:
-        """The codec of a type; an exception of pydantic's where it cannot handle the type."""
-        return cls(type_form, _adapter(type_form))
+        """Return the codec of a type; raise an exception of pydantic's if it cannot handle the type."""
+        # The config applies to dataclasses and TypedDicts without one, but pydantic refuses it for a bare class.
+        adapter = TypeAdapter[Any](cast("Any", TypeAliasType("Declared", type_form)), config=_CONFIG)
+        if not adapter.pydantic_complete:
+            adapter.rebuild()
+        config = core_schema.CoreConfig(ser_json_bytes=_BASE64)
+        return cls(type_form, adapter, SchemaSerializer(_with_standard_base64(adapter.core_schema), config))
 
-    def encode(self, value: Any) -> Any:
-        """Plain JSON that the type allows, under aliases; Mismatch otherwise.
+    def encode(self, value: Any, /) -> Any:
+        """Return plain JSON that the type allows, under aliases; raise Mismatch otherwise.
 
-        Instances of the type are written as their class says. Anything else must validate as JSON, and is sent as it
+        Instances of the type are encoded as their class says. Anything else must validate as JSON, and is sent as it
         was given.
         """
+        unknown = UnknownObjects()
         try:
-            plain = self._dump(value, warnings="error")
+            plain = self._dump(value, unknown, warnings="error")
             self._adapter.validate_python(value, strict=True)
         except (PydanticSerializationError, ValidationError) as exc:
             return self._encode_as_given(value, exc)
+        if unknown.found:
+            raise unknown.mismatch(plain)
         return plain
 
     def _encode_as_given(self, value: Any, refusal: Exception) -> Any:
+        unknown = UnknownObjects()
         try:
-            plain = to_plain(self._dump(value, warnings="none"))
+            plain = self._dump(value, unknown, warnings="none")
         except PydanticSerializationError as exc:
-            raise self._mismatch_of_object(value, exc) from refusal
+            raise self._mismatch_of_object(value) or Mismatch(printable(str(exc))) from refusal
+        if unknown.found:
+            mismatch = unknown.mismatch(plain)
+            raise (self._mismatch_of_object(value) if mismatch.path == "$" else None) or mismatch from refusal
+        plain = to_plain(plain)
         self.decode(plain)
         return plain
 
-    def _mismatch_of_object(self, value: Any, error: PydanticSerializationError) -> Mismatch:
+    def _mismatch_of_object(self, value: Any) -> Mismatch | None:
         try:
             self._adapter.validate_python(value, strict=True)
         except ValidationError as exc:
             return _mismatch(_details(exc), value)
-        return Mismatch(printable(str(error)))
+        return None
 
-    def _dump(self, value: Any, warnings: Literal["none", "error"]) -> Any:
-        return self._adapter.dump_python(value, mode="json", by_alias=True, warnings=warnings)
+    def _dump(self, value: Any, unknown: UnknownObjects, warnings: Literal["none", "error"]) -> Any:
+        return self._serializer.to_python(
+            value, mode="json", by_alias=True, warnings=warnings, fallback=unknown.replace
+        )
 
-    def decode(self, data: Any) -> Any:
-        """A value of the type, from plain JSON; Mismatch otherwise."""
+    def decode(self, data: Any, /) -> Any:
+        """Return a value of the type from plain JSON; raise Mismatch otherwise."""
         try:
             text = json.dumps(data, ensure_ascii=False).encode()  # keeps NaN, as workers send it
         except UnicodeEncodeError as exc:
-            raise Mismatch("pydantic takes no text with a lone surrogate") from exc
+            raise Mismatch("pydantic accepts no string with a lone surrogate") from exc
         try:
             return self._adapter.validate_json(text, strict=True)
         except ValidationError as exc:
@@ -112,15 +118,50 @@ class PydanticCodec(DecodesText):
         except ValidationError as exc:
             raise _mismatch(_details(exc), data) from exc
 
-    def decode_text(self, text: JSONText, /) -> Any:
-        """A value of the type, from JSON text; a ValidationError otherwise."""
-        return self._adapter.validate_json(bytes(text.text), strict=True)
+    def decode_text(self, text: bytes, /) -> Any:
+        """Return a value of the type from JSON text; raise a ValidationError otherwise."""
+        return self._adapter.validate_json(text, strict=True)
+
+
+def _with_standard_base64(schema: Any) -> Any:
+    """Return a copy of a schema that serializes bytes in the standard alphabet; pydantic's own uses that of URLs."""
+    if isinstance(schema, list | tuple):
+        return type(schema)(_with_standard_base64(item) for item in cast("Sequence[Any]", schema))
+    if not isinstance(schema, dict):
+        return schema
+    node = cast("dict[str, Any]", schema)
+    kind = node.get("type")
+    if kind == "model" or node.get("config", _CONFIG).get("ser_json_bytes") != _BASE64:
+        return node  # a class with its own config
+    if kind == "bytes" and "serialization" not in node:
+        to_base64 = core_schema.plain_serializer_function_ser_schema(_base64_within, when_used="json")
+        return {**node, "serialization": to_base64}
+    if kind == "any" and "serialization" not in node:
+        to_base64_first = core_schema.wrap_serializer_function_ser_schema(_any_with_base64, when_used="json")
+        return {**node, "serialization": to_base64_first}
+    return {key: _with_standard_base64(part) for key, part in node.items()}
+
+
+def _any_with_base64(value: object, serialize: Callable[[object], Any]) -> Any:
+    return serialize(_base64_within(value))
+
+
+def _base64_within(value: object) -> object:
+    match value:
+        case bytes() | bytearray() | memoryview():
+            return b64encode(value).decode()
+        case dict():
+            return {key: _base64_within(item) for key, item in cast("dict[object, object]", value).items()}
+        case list() | tuple() | set() | frozenset():
+            return [_base64_within(item) for item in cast("Sequence[object]", value)]
+        case _:
+            return value
 
 
 def _wants_what_json_lacks(entry: ErrorDetails) -> bool:
-    """Whether strict mode misses what no JSON could give it, such as a datetime in place of a text.
+    """Whether strict mode demands an object that JSON cannot express, such as a datetime instead of a string.
 
-    Pydantic forgets that its input was JSON wherever a "before" or "wrap" validator has had the data in its hands.
+    Pydantic forgets that its input was JSON once a "before" or "wrap" validator has handled the data.
     """
     return entry["type"] in _FORMS_THAT_JSON_LACKS and isinstance(entry["input"], str | list)
 
@@ -130,7 +171,7 @@ def _details(error: ValidationError) -> list[ErrorDetails]:
 
 
 def _mismatch(entries: Sequence[ErrorDetails], data: object) -> Mismatch:
-    """Pydantic's complaints in one; the path is that of the first."""
+    """Return pydantic's complaints as one; the path is that of the first."""
     first, *others = entries
     shown = others[: _MAX_ERRORS_SHOWN - 1]
     reasons = [_as_reason(first)]
@@ -147,7 +188,7 @@ def _as_reason(entry: ErrorDetails) -> str:
 
 
 def _steps(entry: ErrorDetails, data: object) -> list[str | int]:
-    """Where, as a way through the data: pydantic also names validators and members of unions."""
+    """Return the keys and indices that lead to the place; pydantic also names validators and members of unions."""
     steps: list[str | int] = []
     for step in entry["loc"]:
         if isinstance(data, dict) and step in data:

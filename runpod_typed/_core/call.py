@@ -146,7 +146,9 @@ class Call(Generic[T_co]):
         uncertain = SubmissionUncertainError(
             f"A job for endpoint {self.request.endpoint_id} was sent and its fate is unknown: {error.message} {advice}",
             endpoint_id=self.request.endpoint_id,
-            operation=self.request.operation.name,
+            operation=error.operation,
+            method=error.method,
+            url=error.url,
         )
         uncertain.__cause__ = error
         return uncertain

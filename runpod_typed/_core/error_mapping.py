@@ -9,9 +9,9 @@ from typing import Any, cast
 from runpod_queue_api import wire
 
 from runpod_typed._codecs import json
-from runpod_typed._codecs.json_values import printable
 from runpod_typed._core.operations import Request
 from runpod_typed._core.responses import read_completed_job
+from runpod_typed._errors import printable
 from runpod_typed._models.validation import ValidationError, kind_of
 from runpod_typed._transport.messages import HttpResponse, TransportFailure
 from runpod_typed.errors import (
@@ -175,7 +175,7 @@ def _is_success(status: int) -> bool:
 
 def _looks_like_a_job(request: Request[Any], body: object) -> bool:
     try:
-        return bool(request.operation.read(body).completed)
+        return bool(request.operation.read(body).done)
     except ValidationError:
         return False
 

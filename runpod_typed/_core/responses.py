@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, assert_never, assert_type, cast
+from typing import Any, assert_never, assert_type
 
 from runpod_queue_api import models, wire
 from runpod_queue_api.types import Unset
 
 from runpod_typed._codecs.json import decode_leaving
-from runpod_typed._models.jobs import JobState, JobStatus, StreamChunk, StreamPage
+from runpod_typed._models.job_status import JobStatus
+from runpod_typed._models.jobs import JobState
+from runpod_typed._models.stream import StreamChunk, StreamPage
 from runpod_typed._models.validation import (
     Reader,
     ValidationError,
@@ -24,6 +26,9 @@ from runpod_typed._models.validation import (
     read_only,
     reads,
 )
+
+MAX_WEBHOOK_BYTES = 2 * max(wire.PAYLOAD_CAPS.values()) + 2**20
+"""The largest body that the platform posts to a webhook: an input and an output of the largest size, and the rest."""
 
 
 def read_status(value: models.KnownJobStatus | str) -> JobStatus:
@@ -62,8 +67,8 @@ def read_job(job: models.Job, raw: Mapping[str, Any]) -> JobState[Any]:
     return JobState(
         id=as_string(job.id, "the job's id"),
         status=status,
-        # Until the end, a worker's progress stands in the place of the output.
-        output=output if status is JobStatus.COMPLETED else None,
+        # Until the job is finished, its progress is in the place of the output.
+        output=output if status.is_terminal else None,
         progress=None if status.is_terminal else output,
         error=_plain_error(job.error),
         delay_time_ms=as_optional_int(job.delay_time, "the delay time"),
@@ -104,7 +109,7 @@ def read_chunk(chunk: models.StreamChunk, raw: Mapping[str, Any]) -> StreamChunk
 def _read_stream_page(data: object) -> StreamPage:
     """Return one response of a stream, in either of its known forms."""
     if isinstance(data, list):  # the documents' example; the platform responds with an object
-        return StreamPage(status=None, chunks=_chunks(cast("object", data)))
+        return StreamPage(status=None, chunks=_chunks(data))
     raw = as_object(data, "the response")
     # Chunks are read one by one: the model as a whole would refuse them all for a null in one of them.
     page = parse(models.StreamAnswer, raw, wire.STREAM_CHUNKS_KEY)

@@ -1,19 +1,26 @@
-"""From what a caller passes to the body of a submission."""
+"""The body of a submission, from what the caller passes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from typing import Any, cast
 
 from runpod_queue_api import models, wire
 from runpod_queue_api.types import UNSET
+from typing_extensions import TypeVar
 
-from runpod_typed._codecs.codec import UNTYPED, Codec, codec_for, encode_input
+from runpod_typed._codecs.codec import PLAIN, Codec, encode_input
+from runpod_typed._errors import printable
 from runpod_typed._models.options import ExecutionPolicy, S3Config, policy_model, s3_model
 from runpod_typed._models.validation import ValidationError, is_sendable, parse
 from runpod_typed.errors import InputError
 
 RunRequest = models.RunRequest
+OptionT = TypeVar("OptionT")
+
+_POLICY_KEYS = ExecutionPolicy(execution_timeout=60, ttl=60, low_priority=False).to_dict().keys()
+_S3_KEYS = models.S3Config("", "", "", "", "").to_dict().keys()
 
 
 def build_run_request(
@@ -24,57 +31,43 @@ def build_run_request(
     webhook: str | None,
     policy: ExecutionPolicy | None,
     s3_config: S3Config | None,
-    extra: Mapping[str, Any] | None = None,
 ) -> models.RunRequest:
-    """The body that submits a job.
+    """Return the body that submits a job.
 
-    A dict that holds only fields of the body, the input among them, is the whole body, as Runpod's own client has it; a
-    typed input never is.
+    An untyped dict with the key ``input`` is the whole body, as in Runpod's own client.
 
     Raises:
-        InputError: The input does not fit its type, is no JSON, is empty, or an option stands in the envelope and in
-            the arguments.
+        InputError: The input does not fit its type, is not JSON, or is empty; a whole body has an unknown key; or an
+            option is in the body and in the arguments.
     """
-    envelope = None if typed else _as_envelope(value)
-    plain = encode_input(input_codec, value if envelope is None else envelope[wire.ENVELOPE_INPUT_KEY])
-    request = models.RunRequest(input_=plain) if envelope is None else _from_envelope(envelope)
-    given = {
+    body = None if typed else _as_whole_body(value)
+    plain = encode_input(input_codec, value if body is None else body[wire.ENVELOPE_INPUT_KEY])
+    request = models.RunRequest(input_=plain) if body is None else _from_whole_body(body)
+    options = {
         "webhook=": (webhook, request.webhook),
         "policy=": (policy, request.policy),
         "s3_config=": (s3_config, request.s_3_config),
     }
-    twice = [name for name, (argument, field) in given.items() if argument is not None and field is not UNSET]
+    twice = [name for name, (argument, field) in options.items() if argument is not None and field is not UNSET]
     if twice:
-        raise InputError(
-            f"The input is a whole request body, and {', '.join(twice)} is given besides. Say it in one place."
-        )
+        raise InputError(f"The input is a whole request body, and {', '.join(twice)} is given too. Pass it once.")
     if webhook is not None:
         request.webhook = _checked_webhook(webhook)
     if policy is not None:
-        _check_kind("policy=", policy, ExecutionPolicy)
-        request.policy = policy_model(policy)
+        request.policy = policy_model(_checked("policy=", policy, ExecutionPolicy))
     if s3_config is not None:
-        _check_kind("s3_config=", s3_config, S3Config)
-        request.s_3_config = s3_model(s3_config)
-    if extra:
-        request.additional_properties |= _checked_extra(extra)
+        request.s_3_config = s3_model(_checked("s3_config=", s3_config, S3Config))
     return request
 
 
-def _checked_extra(extra: Mapping[str, Any]) -> Mapping[str, Any]:
-    known = sorted(extra.keys() & wire.ENVELOPE_KEYS)
-    if known:
-        raise InputError(f"extra_body= has {', '.join(known)}, which has an argument of its own. Nothing was sent.")
-    return cast("Mapping[str, Any]", encode_input(codec_for(UNTYPED), dict(extra), what="extra_body="))
-
-
-def _check_kind(name: str, given: object, kind: type) -> None:
-    if not isinstance(given, kind):  # what callers without a type checker pass: a dict, as the API has it
+def _checked(name: str, given: OptionT, kind: type[OptionT]) -> OptionT:
+    if not isinstance(given, kind):  # callers without a type checker pass a dict, as the API has it
         raise InputError(f"{name} must be {kind.__name__}(...), not {type(given).__name__}. Nothing was sent.")
+    return given
 
 
 def _checked_webhook(webhook: str) -> str:
-    given: object = webhook  # what callers without a type checker pass: bytes would be sent, in base64
+    given: object = webhook  # callers without a type checker pass bytes, which would be sent as base64
     if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
         raise InputError(f"webhook= must be a URL, not {type(webhook).__name__}. Nothing was sent.")
     if not is_sendable(webhook):
@@ -82,24 +75,41 @@ def _checked_webhook(webhook: str) -> str:
     return webhook
 
 
-def _as_envelope(value: object) -> Mapping[str, Any] | None:
-    if not isinstance(value, Mapping):
+def _as_whole_body(value: object) -> Mapping[str, Any] | None:
+    if not isinstance(value, Mapping) or wire.ENVELOPE_INPUT_KEY not in value:
         return None
-    envelope = cast("Mapping[str, Any]", value)
-    keys = envelope.keys()
-    return envelope if wire.ENVELOPE_INPUT_KEY in keys and keys <= wire.ENVELOPE_KEYS else None
+    body = cast("Mapping[str, Any]", value)
+    _refuse_unknown_keys(body, wire.ENVELOPE_KEYS, "request body", "$")
+    return body
 
 
-def _from_envelope(envelope: Mapping[str, Any]) -> models.RunRequest:
+def _from_whole_body(body: Mapping[str, Any]) -> models.RunRequest:
     # Our own options have another form on the wire, in other units.
     fields = {
-        name: item.to_dict() if isinstance(item, ExecutionPolicy | S3Config) else item
-        for name, item in envelope.items()
+        name: item.to_dict() if isinstance(item, ExecutionPolicy | S3Config) else item for name, item in body.items()
     }
-    plain = encode_input(codec_for(UNTYPED), fields, what="request body")
+    plain = encode_input(PLAIN, fields, subject="The request body")
     for name, item in plain.items():
         try:
-            parse(models.RunRequest, {wire.ENVELOPE_INPUT_KEY: True, name: item})
+            field = parse(models.RunRequest, {wire.ENVELOPE_INPUT_KEY: True, name: item})
         except ValidationError as error:
             raise InputError(f"The request body's {name!r} cannot be used: {error}.", path=f"$.{name}") from None
+        for option, known in ((field.policy, _POLICY_KEYS), (field.s_3_config, _S3_KEYS)):
+            if option is not UNSET:
+                _refuse_unknown_keys(item, known, f"request body's {name}", f"$.{name}")
     return parse(models.RunRequest, plain)
+
+
+def _refuse_unknown_keys(value: Mapping[str, Any], known: Collection[str], what: str, path: str) -> None:
+    unknown = next((key for key in value if key not in known), None)
+    if unknown is None:
+        return
+    shown = printable(repr(unknown), 60)
+    near = get_close_matches(str(unknown), known, n=1)
+    fields = f"did you mean {near[0]!r}?" if near else f"it may have {', '.join(map(repr, sorted(known)))}"
+    raise InputError(
+        f"The input is a dict with the key {wire.ENVELOPE_INPUT_KEY!r}, like a whole request body, and the {what} has "
+        f"no field {shown} ({fields}). To send a request body, correct or remove the key. To send the dict as the "
+        f"handler's input, wrap it: {{{wire.ENVELOPE_INPUT_KEY!r}: your_dict}}. Nothing was sent.",
+        path=path,
+    )

@@ -253,7 +253,7 @@ class Wait:
 
     def looked(self, look: Look, state: JobState[Any], *, asked_at: float, answered_at: float) -> Wait:
         """What is known after a look: how long its answer took, and where the job stands by now."""
-        if state.completed:
+        if state.done:
             return self  # nothing comes after
         runs = state.status.is_running
         return attrs.evolve(

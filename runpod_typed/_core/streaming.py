@@ -14,7 +14,9 @@ from typing import Any, cast
 from attrs import define, field
 
 from runpod_typed._core.retries import Failure, may_have_taken_effect
-from runpod_typed._models.jobs import JobAddress, JobStatus, StreamChunk, StreamPage
+from runpod_typed._models.job_status import JobStatus
+from runpod_typed._models.jobs import JobAddress
+from runpod_typed._models.stream import StreamChunk, StreamPage
 from runpod_typed.errors import APIError, StreamInterruptedError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from runpod_typed.errors import ConfigurationError
+from runpod_typed._errors import ConfigurationError
 
 Duration = float | timedelta
 """Seconds (an int or a float) or a timedelta."""

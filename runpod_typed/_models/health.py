@@ -9,6 +9,7 @@ from attrs import field, frozen
 from runpod_queue_api import models
 from runpod_queue_api.types import Unset
 
+from runpod_typed._errors import WaitTimeoutError
 from runpod_typed._models.validation import (
     ValidationError,
     as_array,
@@ -192,6 +193,17 @@ def _worker_counts(model: models.WorkerCounts | Unset) -> WorkerCounts:
         throttled=as_count(model.throttled, "the count of throttled workers"),
         unhealthy=as_count(model.unhealthy, "the count of unhealthy workers"),
     )
+
+
+class QueueTimeoutError(WaitTimeoutError):
+    """No worker took the job within `queue_timeout`."""
+
+    health: EndpointHealth | None
+    """The endpoint's jobs and workers at that moment, or None if they could not be fetched."""
+
+    def __init__(self, message: str, *, job: Any, health: EndpointHealth | None = None) -> None:
+        super().__init__(message, job=job)
+        self.health = health
 
 
 def explain_waiting(health: EndpointHealth | None) -> str:

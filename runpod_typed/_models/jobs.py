@@ -1,26 +1,36 @@
-"""A job as people see it: its status, its state, its events and what it streams."""
+"""A job: its status, its state, its events, and the errors that carry a state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, Generic, cast
 
-from attrs import field, fields, frozen
+from attrs import evolve, field, fields, frozen
 from runpod_queue_api import wire
 from typing_extensions import TypeVar
 
 from runpod_typed._codecs.codec import Codec
-from runpod_typed._codecs.json import JSONText
-from runpod_typed._models.failure import parse_worker_failure
+from runpod_typed._codecs.output import Output, Undecodable
+from runpod_typed._errors import RunpodError, printable
+from runpod_typed._models.failure import ERROR_KEY, JobFailure, is_platform_timeout, parse_failure
+from runpod_typed._models.job_status import JobStatus
 
 Out = TypeVar("Out", default=Any, covariant=True)
-Chunk = TypeVar("Chunk", default=Any, covariant=True)
+OutT = TypeVar("OutT")
+
+_SHOWN_CHARACTERS = 1000
+_SHOWN_OUTPUT_CHARACTERS = 300
+_SHOWN_LINES = 50
+_CAUSES_OF_NOTHING = (
+    "Possible causes: the handler returned None or an empty object, which the platform drops; it streams without "
+    "return_aggregate_stream; or the result is above the platform's size cap "
+    f"({min(wire.PAYLOAD_CAPS.values()) >> 20} MiB for run, {max(wire.PAYLOAD_CAPS.values()) >> 20} MiB for run_sync)"
+)
 
 
 @frozen
 class JobAddress:
-    """Where a job is found."""
+    """The ids that name a job."""
 
     endpoint_id: str
     job_id: str
@@ -28,102 +38,68 @@ class JobAddress:
 
 @frozen(kw_only=True)
 class JobCodecs:
-    """How a job's output and its chunks become what the caller declared."""
+    """The codecs of a job's output and of its chunks."""
 
     output: Codec[Any]
     chunk: Codec[Any]
 
 
-class JobStatus(StrEnum):
-    """Where a job stands. It equals its text: ``status == "COMPLETED"``.
-
-    The list is open: a status that this version has never heard of is kept as it came, counts as not finished, and
-    prints, compares, hashes and pickles like the others (only ``is`` tells two of them apart).
-
-    Source: the vendor's documents, "Job states".
-    """
-
-    IN_QUEUE = "IN_QUEUE"
-    """It waits for a worker."""
-    IN_PROGRESS = "IN_PROGRESS"
-    """A worker has it."""
-    RUNNING = "RUNNING"
-    """The documents' other word for IN_PROGRESS; no answer was ever seen to say it."""
-    COMPLETED = "COMPLETED"
-    """It has ended and its output is there."""
-    FAILED = "FAILED"
-    """Its handler raised or returned an error, or the platform gave it up."""
-    CANCELLED = "CANCELLED"
-    """It was cancelled."""
-    TIMED_OUT = "TIMED_OUT"
-    """No worker took it, or none reported back, in time."""
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the job has ended: nothing but a retry changes it any more."""
-        return self in wire.FINAL_JOB_STATUSES
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a worker has the job right now."""
-        return self in wire.RUNNING_JOB_STATUSES
-
-    @classmethod
-    def _missing_(cls, value: object) -> JobStatus | None:
-        if not isinstance(value, str) or not value:
-            return None
-        known = cls.__members__.get(value.upper())
-        if known is not None:
-            return known
-        unknown = str.__new__(cls, value)
-        unknown._name_ = value
-        unknown._value_ = value
-        return unknown
+def _as_output(value: object) -> Output[Any]:
+    return Output(value) if not isinstance(value, Output) else value  # pyright: ignore[reportUnknownVariableType] -- any
 
 
-def _plain(value: Any) -> Any:
-    return value.shown if isinstance(value, JSONText) else value
+def _plain(output: Output[Any]) -> Any:
+    return output.plain
 
 
 @frozen(kw_only=True, repr=False)
 class JobState(Generic[Out]):
-    """A job at one moment, as the platform told it.
+    """A job at one moment, as the platform described it.
 
-    Source: the vendor's documents, "Operation reference" and "Job states".
+    It holds data: no attribute but `output` raises, and only if the output does not fit its type.
 
-    Attributes:
-        id: The job's id.
-        status: Where it stands.
-        output: What the handler returned, in the type that the caller declared; None until the job is COMPLETED, and
-            where the handler returned nothing.
-        error: What went wrong, as the platform has it (mostly a text); None where nothing did.
-        delay_time_ms: Milliseconds that the job waited for a worker; None until one took it.
-        execution_time_ms: Milliseconds that it ran; None until it has ended.
-        retries: How often the platform handed it out again.
-        worker_id: The worker that has or had it.
-        progress: What the handler last reported while it runs; None where it reported nothing, and after the end.
-        raw: The answer as it came, read-only.
+    Example:
+        ::
+
+            state = job.wait(timeout=600)
+            if state.failure:
+                print(state.failure.error_message)
+            else:
+                use(state.result())
     """
 
     id: str
+    """The job's id."""
     status: JobStatus
-    _output: Out | None = field(default=None, alias="output", hash=False, eq=_plain)  # may be left as text
+    """The job's status."""
+    _output: Output[Out] = field(default=None, alias="output", converter=_as_output, eq=_plain, hash=False)
     error: Any = field(default=None, hash=False)
+    """What went wrong, as the platform sent it (mostly a string), or None. `failure` is easier to use."""
     delay_time_ms: int | None = None
+    """Milliseconds that the job waited for a worker; None until a worker takes it."""
     execution_time_ms: int | None = None
+    """Milliseconds that the job ran; None until it is finished."""
     retries: int = 0
+    """The number of times that the platform assigned the job to a worker again."""
     worker_id: str | None = None
+    """The worker that runs or ran the job, or None."""
     progress: Any = field(default=None, hash=False)
+    """The last progress update of a running job, or None. Always None once the job is finished."""
     raw: Mapping[str, Any] = field(repr=False, eq=False)
+    """The response as it came, read-only."""
 
     @property
     def output(self) -> Out | None:
-        """What the handler returned, in the type that the caller declared; None until the job is COMPLETED."""
-        return cast("Out | None", _plain(self._output))
+        """What the handler returned, in the declared type; None unless the job is COMPLETED.
+
+        Raises:
+            OutputError: The output does not fit the declared type.
+        """
+        return _decoded(self._output, self, f"The output of job {printable(self.id)}") if self._is_completed else None
 
     @property
     def started(self) -> bool:
-        """Whether a worker has the job, or had it."""
+        """Whether a worker runs or ran the job."""
         return (
             self.status.is_running
             or self.status in {JobStatus.COMPLETED, JobStatus.FAILED}
@@ -131,79 +107,272 @@ class JobState(Generic[Out]):
         )
 
     @property
-    def completed(self) -> bool:
-        """Whether the job has ended, well or not."""
+    def done(self) -> bool:
+        """Whether the job is finished, with a result or without."""
         return self.status.is_terminal
 
     @property
     def succeeded(self) -> bool:
-        """Whether the job has ended with a result."""
-        return self.status is JobStatus.COMPLETED
+        """Whether the job is COMPLETED without an error."""
+        return self._is_completed and self.failure is None
+
+    @property
+    def failure(self) -> JobFailure | None:
+        """Why the job failed; None if it did not.
+
+        A COMPLETED job failed too if there is an error beside its output, or if its output has no declared type and is
+        an object with an ``error``. A cancelled or timed-out job has a failure only if the platform gave a reason.
+        """
+        if self.done and (self.error or self.status is JobStatus.FAILED):
+            return parse_failure(self.error, self._output.plain)
+        if self._is_completed and self._output.is_untyped:
+            output = self._output.plain
+            error = cast("dict[str, object]", output).get(ERROR_KEY) if isinstance(output, dict) else None
+            return parse_failure(error, output) if error else None
+        return None
 
     @property
     def error_message(self) -> str | None:
-        """What went wrong, in the worker's own words, without its traceback; None where nothing did."""
-        return parse_worker_failure(self.error).message
+        """The message of `failure`, or None."""
+        return self.failure.error_message if self.failure else None
+
+    def result(self) -> Out:
+        """Return the output of a job that succeeded.
+
+        Raises:
+            JobFailedError: The job failed.
+            JobCancelledError: The job was cancelled.
+            JobTimedOutError: The platform gave up on the job.
+            OutputError: The output does not fit the declared type.
+            JobError: The job is not finished.
+        """
+        error = job_error(self)
+        if error is None and not self.done:
+            error = JobError(
+                f"Job {printable(self.id)} has no result yet: it is {printable(self.status)}. Wait for it first, with "
+                "job.output().",
+                job_id=self.id,
+                state=self,
+            )
+        if error is not None:
+            raise error
+        return cast("Out", self.output)  # None only if the type allows it
 
     def to_dict(self) -> dict[str, Any]:
-        """The API's JSON, as it came."""
+        """Return the response's JSON as it came."""
         return dict(self.raw)
 
+    @property
+    def _is_completed(self) -> bool:
+        return self.status is JobStatus.COMPLETED
+
     def __repr__(self) -> str:
-        names = [attribute.name.removeprefix("_") for attribute in fields(JobState) if attribute.repr]
-        return f"JobState({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
-
-
-def output_as_it_came(state: JobState[Any]) -> Any:
-    """The output, which may have been left as text: a `JSONText`."""
-    return state._output  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- people get it decoded
+        names = [attribute.name for attribute in fields(JobState) if attribute.repr]
+        shown = {name.removeprefix("_"): getattr(self, name) for name in names}
+        return f"JobState({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 @frozen(kw_only=True)
 class JobEvent(Generic[Out]):
-    """A change of a job's status or progress.
-
-    Attributes:
-        status: The status from now on.
-        progress: What the handler last reported; None where it reported nothing.
-        state: All that is known of the job at this moment.
-    """
+    """A change of a job's status or progress."""
 
     status: JobStatus
+    """The new status."""
     progress: Any = field(hash=False)
+    """The last progress update, or None."""
     state: JobState[Out]
+    """The job's state at this moment."""
 
 
-@frozen(kw_only=True)
-class StreamChunk(Generic[Chunk]):
-    """One thing that a streaming handler yielded.
+class JobError(RunpodError):
+    """A job has no result."""
 
-    Source: the vendor's documents, "Operation reference", /stream.
+    job_id: str
+    """The job."""
+    state: JobState[Any] | None
+    """The last known state of the job, or None."""
 
-    Attributes:
-        output: What it yielded, in the type that the caller declared.
-        metrics: What the worker measured beside it (vLLM workers do); None where there is nothing.
-        raw: The chunk as it came, read-only.
+    def __init__(self, message: str, *, job_id: str, state: JobState[Any] | None = None) -> None:
+        super().__init__(message)
+        self.job_id = job_id  # pyright: ignore[reportIncompatibleVariableOverride] -- always known here
+        self.state = state
+
+
+class JobFailedError(JobError):
+    """The worker's handler raised or returned an error. Its notes show the worker's traceback and logs."""
+
+    error_type: str | None
+    """The type of the error, such as ``ValueError``."""
+    error_message: str | None
+    """The message, in full."""
+    remote_traceback: str | None
+    """The worker's traceback."""
+    worker_id: str | None
+    """The worker that ran the job."""
+    output: Any
+    """What the handler returned beside the error, as plain JSON."""
+    logs: str | None
+    """The last lines that the worker wrote before it failed (worker SDK 2.0)."""
+    event: str | None
+    """What failed instead of the handler, such as ``prestart_failed`` (worker SDK 2.0)."""
+    hook: str | None
+    """The name of the hook that failed (worker SDK 2.0)."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        job_id: str,
+        state: JobState[Any] | None = None,
+        error_type: str | None = None,
+        error_message: str | None = None,
+        remote_traceback: str | None = None,
+        worker_id: str | None = None,
+        output: Any = None,
+        logs: str | None = None,
+        event: str | None = None,
+        hook: str | None = None,
+    ) -> None:
+        super().__init__(message, job_id=job_id, state=state)
+        self.error_type = error_type
+        self.error_message = error_message
+        self.remote_traceback = remote_traceback
+        self.worker_id = worker_id
+        self.output = output
+        self.logs = logs
+        self.event = event
+        self.hook = hook
+
+
+class JobCancelledError(JobError):
+    """The job was cancelled."""
+
+
+class JobTimedOutError(JobError):
+    """The platform gave up on the job: no worker took it, or none reported back, in time."""
+
+
+class JobExpiredError(JobError):
+    """The job was known and is gone: its time to live or the retention of its result ended."""
+
+
+class OutputError(RunpodError):
+    """A result or a chunk does not fit the type that the caller declared."""
+
+    path: str
+    """The place in the output as JSONPath; ``$`` is the whole output."""
+    output: Any
+    """The output as plain JSON; as its text if Python cannot decode it."""
+    state: JobState[Any] | None
+    """The state that holds the output; None for a chunk."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str = "$",
+        output: Any = None,
+        job_id: str | None = None,
+        state: JobState[Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.output = output
+        self.job_id = job_id
+        self.state = state
+
+
+def with_typed_output(state: JobState[Any], codec: Codec[OutT]) -> JobState[OutT]:
+    """Return the state with its output in the caller's type. The output is decoded when it is first used."""
+    output = output_of(state)
+    typed = output.typed(codec)
+    return state if typed is output else evolve(state, output=typed)
+
+
+def output_of(state: JobState[OutT]) -> Output[OutT]:
+    """Return the output as it came, with its codec."""
+    return state._output  # noqa: SLF001 -- users get it decoded
+
+
+def decode_chunk(codec: Codec[OutT], data: Any, job_id: str) -> OutT:
+    """Decode a chunk.
+
+    Raises:
+        OutputError: The chunk does not fit the type.
     """
-
-    output: Chunk = field(hash=False)
-    metrics: Mapping[str, Any] | None = field(default=None, hash=False)
-    raw: Mapping[str, Any] = field(repr=False, eq=False)
+    return _decoded(Output(data, codec), None, f"The chunk of job {printable(job_id)}", job_id)
 
 
-@frozen(kw_only=True)
-class StreamPage:
-    """What one look at a stream brought.
+def job_error(state: JobState[Any]) -> JobError | None:
+    """Return the error for a finished job without a result; None for all other jobs."""
+    where = f"Job {printable(state.id)}"
+    if state.status is JobStatus.CANCELLED:
+        return JobCancelledError(f"{where} was cancelled.", job_id=state.id, state=state)
+    if state.status is JobStatus.TIMED_OUT:
+        return JobTimedOutError(
+            f"{where} timed out on the platform: no worker took it, or none reported back, within its ttl or execution "
+            "timeout. Retry it with job.retry(), or raise the limits with ExecutionPolicy.",
+            job_id=state.id,
+            state=state,
+        )
+    if state.status is JobStatus.FAILED and is_platform_timeout(state.error):
+        return JobTimedOutError(
+            f"{where} failed, and the platform gave up on it: {printable(state.error)}. No worker reported back. "
+            "Check the worker's logs for a crash, or for an input that the worker dropped.",
+            job_id=state.id,
+            state=state,
+        )
+    return _failed_error(state, where)
 
-    Attributes:
-        status: Where the job stands; None where the answer does not say, as the bare array of the documents.
-        chunks: What the worker yielded since the look before.
-    """
 
-    status: JobStatus | None
-    chunks: tuple[StreamChunk[Any], ...]
+def _failed_error(state: JobState[Any], where: str) -> JobFailedError | None:
+    failure = state.failure
+    if failure is None:
+        return None
+    said = ": ".join(filter(None, (failure.error_type, failure.error_message))) or "the worker gave no reason"
+    how = " failed" if state.status is JobStatus.FAILED else " is COMPLETED with an error"
+    if failure.event:
+        how += f" ({printable(failure.event)}{f' in {printable(failure.hook)}' if failure.hook else ''})"
+    beside = failure.output
+    if isinstance(beside, dict):
+        beside = {key: value for key, value in cast("dict[str, Any]", beside).items() if key != ERROR_KEY}
+    shown = f". It returned beside the error: {Output(beside).beginning(_SHOWN_OUTPUT_CHARACTERS)}" if beside else ""
+    error = JobFailedError(
+        f"{where}{how}: {printable(said, _SHOWN_CHARACTERS)}{shown}",
+        job_id=state.id,
+        state=state,
+        error_type=failure.error_type,
+        error_message=failure.error_message,
+        remote_traceback=failure.remote_traceback,
+        worker_id=state.worker_id or failure.worker_id,
+        output=failure.output,
+        logs=failure.logs,
+        event=failure.event,
+        hook=failure.hook,
+    )
+    for title, text in (("worker's traceback", failure.remote_traceback), ("worker's logs", failure.logs)):
+        if text:
+            error.add_note(f"The {title}:\n{_last_lines(text)}")
+    return error
 
-    @property
-    def tells_nothing(self) -> bool:
-        """Whether it neither holds a chunk nor says where the job stands."""
-        return self.status is None and not self.chunks
+
+def _last_lines(text: str) -> str:
+    lines = text.rstrip().rsplit("\n", _SHOWN_LINES)[-_SHOWN_LINES:]
+    return "\n".join(printable(line, _SHOWN_CHARACTERS) for line in lines)
+
+
+def _decoded(output: Output[OutT], state: JobState[OutT] | None, subject: str, job_id: str | None = None) -> OutT:
+    try:
+        return output.decoded()
+    except Undecodable as exc:
+        came = f"It begins: {output.beginning(_SHOWN_OUTPUT_CHARACTERS)}"
+        if output.plain is None or output.plain in ([], {}):
+            came = f"The worker returned nothing ({output.beginning()}), or the result was lost. {_CAUSES_OF_NOTHING}"
+        raise OutputError(
+            f"{subject} {exc.reason}. {came}. It is in `error.output`. Change the declared type, or what the handler "
+            "returns.",
+            path=exc.path,
+            output=output.plain,
+            job_id=job_id if state is None else state.id,
+            state=state,
+        ) from exc.__cause__

@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
+from runpod_typed._errors import ConfigurationError
 from runpod_typed._models.durations import Duration, to_seconds
-from runpod_typed.errors import ConfigurationError
 
 # Looks at 0.05, 0.7, 2.8, 6, 11, 17, 24, 32, 41, 52 and 63 s: a job's end after a minute is seen after 11 looks, and
 # half of such ends 5.6 s late or less, which is 9 % of the run time. More looks early on would cost more than they

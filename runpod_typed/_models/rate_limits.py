@@ -10,9 +10,9 @@ from attrs import Attribute, field, frozen
 from attrs.validators import optional
 from runpod_queue_api.wire import OPERATION_LIMITS
 
+from runpod_typed._errors import ConfigurationError
 from runpod_typed._models.durations import plain_seconds
 from runpod_typed._models.validators import flag, seconds, whole_number
-from runpod_typed.errors import ConfigurationError
 
 # The share of the published concurrency that stays unused: the server may count a request after its response was read,
 # and an abandoned request for longer.

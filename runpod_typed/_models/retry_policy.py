@@ -9,9 +9,9 @@ from enum import Enum, auto
 from attrs import field, frozen
 from attrs.validators import optional
 
+from runpod_typed._errors import APIError, ConfigurationError
 from runpod_typed._models.durations import plain_seconds
 from runpod_typed._models.validators import flag, function, seconds, whole_number
-from runpod_typed.errors import APIError, ConfigurationError
 
 
 class OperationKind(Enum):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from html import escape
 from typing import final
 
-from runpod_typed.errors import ConfigurationError
+from runpod_typed._errors import ConfigurationError
 
 _MASK = "***"
 _LONG_ENOUGH = 8  # what is shorter occurs by chance, and hides nothing

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 from attrs import Attribute
 from runpod_queue_api import wire
 
+from runpod_typed._errors import ConfigurationError
 from runpod_typed._models.durations import Duration, to_optional_seconds, to_seconds
 from runpod_typed._models.secret import Secret
-from runpod_typed.errors import ConfigurationError
 
 _Validator: TypeAlias = "Callable[[object, Attribute[Any], object], None]"  # attrs' class has no [] at run time
 

@@ -13,15 +13,14 @@ from typing_extensions import TypeForm, TypeVar
 from runpod_typed._sync.job import Job
 from runpod_typed._sync.polling import Waiter
 from runpod_typed._codecs.codec import UNTYPED, Codec, codec_for
-from runpod_typed._codecs.json import DecodesText
+from runpod_typed._codecs.json_values import TypeCodec
 from runpod_typed._core import operations
-from runpod_typed._core.operations import ExtraQuery, Request, oversize_error, with_query
-from runpod_typed._core.results import result_of, with_typed_output
+from runpod_typed._core.operations import Request, oversize_error
 from runpod_typed._core.run_request import RunRequest, build_run_request
 from runpod_typed._core.schedule import run_sync_hold_ms
 from runpod_typed._models.durations import Duration, to_optional_seconds
 from runpod_typed._models.health import EndpointHealth, EndpointMetrics, PurgeResult
-from runpod_typed._models.jobs import JobAddress, JobCodecs, JobState
+from runpod_typed._models.jobs import JobAddress, JobCodecs, JobState, with_typed_output
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimits
@@ -146,7 +145,7 @@ class Endpoint(Generic[In, Out, Chunk]):
         # A client shows its connections to its endpoints and to nobody else.
         self._executor = owner._executor  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
         config = owner._config  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
-        self._config = evolve(config, leave_outputs=isinstance(self._codecs.output, DecodesText))
+        self._config = evolve(config, leave_outputs=isinstance(self._codecs.output, TypeCodec))
 
     def __repr__(self) -> str:
         shown = repr(vars(self).get("_id"))  # one that could not be made may be shown too
@@ -200,8 +199,6 @@ class Endpoint(Generic[In, Out, Chunk]):
         webhook: str | None = None,
         policy: ExecutionPolicy | None = None,
         s3_config: S3Config | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        extra_query: ExtraQuery | None = None,
         timeout: Duration | None = None,
     ) -> Job[Out, Chunk]:
         """Queue a job, and get a handle for it at once. Its result is kept for 30 minutes after its end.
@@ -214,8 +211,6 @@ class Endpoint(Generic[In, Out, Chunk]):
             webhook: The URL that the platform posts the job to when it has ended.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
-            extra_body: Fields of the request body that are newer than this version.
-            extra_query: Query parameters that are newer than this version.
             timeout: Seconds (or a timedelta) that submitting may take in all, retries included, above 0; None for the
                 retry policy's budget alone.
 
@@ -227,8 +222,8 @@ class Endpoint(Generic[In, Out, Chunk]):
             ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         deadline = deadline_after(timeout)
-        request = operations.submit(self._id, self._body(input, webhook, policy, s3_config, extra_body))
-        return self._job(self._waiter(self._call(with_query(request, extra_query), deadline)))
+        request = operations.submit(self._id, self._body(input, webhook, policy, s3_config))
+        return self._job(self._waiter(self._call(request, deadline)))
 
     def run_sync(
         self,
@@ -237,8 +232,6 @@ class Endpoint(Generic[In, Out, Chunk]):
         webhook: str | None = None,
         policy: ExecutionPolicy | None = None,
         s3_config: S3Config | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        extra_query: ExtraQuery | None = None,
         timeout: Duration | None = None,
     ) -> Out:
         """Queue a job, wait for its end, and get its output.
@@ -253,8 +246,6 @@ class Endpoint(Generic[In, Out, Chunk]):
             webhook: The URL that the platform posts the job to when it has ended.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
-            extra_body: Fields of the request body that are newer than this version.
-            extra_query: Query parameters that are newer than this version.
             timeout: Seconds (or a timedelta) until a result must be there; None for no limit, 0 to submit and ask once.
 
         Raises:
@@ -267,17 +258,8 @@ class Endpoint(Generic[In, Out, Chunk]):
             APIError: A call failed for good.
             ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
-        return result_of(
-            self.run_sync_state(
-                input,
-                webhook=webhook,
-                policy=policy,
-                s3_config=s3_config,
-                extra_body=extra_body,
-                extra_query=extra_query,
-                timeout=timeout,
-            )
-        )
+        state = self.run_sync_state(input, webhook=webhook, policy=policy, s3_config=s3_config, timeout=timeout)
+        return state.result()
 
     def run_sync_state(
         self,
@@ -286,8 +268,6 @@ class Endpoint(Generic[In, Out, Chunk]):
         webhook: str | None = None,
         policy: ExecutionPolicy | None = None,
         s3_config: S3Config | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        extra_query: ExtraQuery | None = None,
         timeout: Duration | None = None,
     ) -> JobState[Out]:
         """Like `run_sync`, and get the whole state: times, ids, and the error of a failed job, which does not raise.
@@ -299,8 +279,6 @@ class Endpoint(Generic[In, Out, Chunk]):
             webhook: The URL that the platform posts the job to when it has ended.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
-            extra_body: Fields of the request body that are newer than this version.
-            extra_query: Query parameters that are newer than this version.
             timeout: Seconds (or a timedelta) until the job must have ended; None for no limit, 0 to ask once.
 
         Raises:
@@ -316,8 +294,8 @@ class Endpoint(Generic[In, Out, Chunk]):
         began = monotonic()
         seconds = to_optional_seconds(timeout, "timeout")
         deadline = began + seconds if seconds else None  # with a timeout of 0 the job is submitted, and looked at once
-        request = self._sync_request(self._body(input, webhook, policy, s3_config, extra_body), began, seconds)
-        waiter = self._waiter(self._call(with_query(request, extra_query), deadline))
+        request = self._sync_request(self._body(input, webhook, policy, s3_config), began, seconds)
+        waiter = self._waiter(self._call(request, deadline))
         state = waiter.wait(self._job(waiter), self._config, timeout=seconds, since=began)
         return with_typed_output(state, self._codecs.output)
 
@@ -406,21 +384,10 @@ class Endpoint(Generic[In, Out, Chunk]):
         self.close()
 
     def _body(
-        self,
-        value: object,
-        webhook: str | None,
-        policy: ExecutionPolicy | None,
-        s3_config: S3Config | None,
-        extra: Mapping[str, Any] | None,
+        self, value: object, webhook: str | None, policy: ExecutionPolicy | None, s3_config: S3Config | None
     ) -> RunRequest:
         return build_run_request(
-            value,
-            self._input_codec,
-            typed=self._typed_input,
-            webhook=webhook,
-            policy=policy,
-            s3_config=s3_config,
-            extra=extra,
+            value, self._input_codec, typed=self._typed_input, webhook=webhook, policy=policy, s3_config=s3_config
         )
 
     def _sync_request(self, body: RunRequest, began: float, seconds: float | None) -> Request[JobState[Any]]:

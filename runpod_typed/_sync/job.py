@@ -18,14 +18,16 @@ from runpod_typed._sync.streaming import Chunks, Events, Outputs
 from runpod_typed._codecs.codec import UNTYPED, codec_for
 from runpod_typed._core import operations
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
-from runpod_typed._core.results import result_of, was_cancelled, was_requeued, with_typed_output
+from runpod_typed._core.results import was_cancelled, was_requeued
 from runpod_typed._core.schedule import ttl_ms
 from runpod_typed._core.streaming import StreamBuffer
 from runpod_typed._models.durations import Duration, to_optional_seconds
-from runpod_typed._models.jobs import JobAddress, JobCodecs, JobEvent, JobState, JobStatus, StreamChunk
+from runpod_typed._models.job_status import JobStatus
+from runpod_typed._models.jobs import JobAddress, JobCodecs, JobEvent, JobState, with_typed_output
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimits
 from runpod_typed._models.retry_policy import RetryPolicy
+from runpod_typed._models.stream import StreamChunk
 from runpod_typed._synchronization import shielded, deadline_after
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed.errors import RunpodError
@@ -201,7 +203,8 @@ class Job(Generic[Out, Chunk]):
             APIError: A call failed for good.
             ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
-        return result_of(self.wait(timeout, queue_timeout))
+        state = self.wait(timeout, queue_timeout)
+        return state.result()
 
     def stream(self, timeout: Duration | None = None) -> Iterator[Chunk]:
         """What the handler yields, one after the other, as it comes. The job's failure raises, after what it yielded.
@@ -331,7 +334,7 @@ class Job(Generic[Out, Chunk]):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         seen, buffer = self._waiter.seen, self._buffer
-        ended = (seen is not None and seen.completed) or (buffer is not None and buffer.finished)
+        ended = (seen is not None and seen.done) or (buffer is not None and buffer.finished)
         if exc is None or ended:
             return
         with shielded():

@@ -14,15 +14,16 @@ import attrs
 from typing_extensions import TypeVar
 
 from runpod_typed._sync.polling import Waiter
-from runpod_typed._codecs.codec import Codec, decode_output
+from runpod_typed._codecs.codec import Codec
 from runpod_typed._core import operations
 from runpod_typed._core.config import CallConfig
-from runpod_typed._core.results import job_error, with_typed_output
 from runpod_typed._core.schedule import SHORTEST_HOLD_MS, Ended, Wait, for_streaming
 from runpod_typed._core.streaming import StreamBuffer, interrupted_error
 from runpod_typed._core.wait_errors import PASSING_ERRORS, wait_error
-from runpod_typed._models.jobs import JobEvent, JobStatus, StreamChunk, StreamPage
+from runpod_typed._models.job_status import JobStatus
+from runpod_typed._models.jobs import JobEvent, decode_chunk, job_error, with_typed_output
 from runpod_typed._models.retry_policy import RetryPolicy
+from runpod_typed._models.stream import StreamChunk, StreamPage
 from runpod_typed._synchronization import sleep, monotonic
 from runpod_typed.errors import APIError, JobExpiredError, NotFoundError, RunpodError, WaitTimeoutError
 
@@ -48,7 +49,7 @@ class Events(Generic[T]):
     def __next__(self) -> JobEvent[T]:
         while not self._over:
             self._wait, state = self._waiter.step(self._job, self._wait)
-            self._over = state.completed
+            self._over = state.done
             if (state.status, state.progress) != self._last:
                 self._last = state.status, state.progress
                 return JobEvent(
@@ -89,7 +90,7 @@ class Chunks(Generic[T]):
         raise StopIteration
 
     def _typed(self, chunk: StreamChunk[Any]) -> StreamChunk[T]:
-        output = decode_output(self._codec, chunk.output, job_id=self._waiter.address.job_id, what="chunk")
+        output = decode_chunk(self._codec, chunk.output, self._waiter.address.job_id)
         return attrs.evolve(chunk, output=output)
 
     def _go_on(self) -> None:
@@ -160,7 +161,7 @@ class Chunks(Generic[T]):
                 waiter.look(self._wait.config.replace(retry=RetryPolicy.disabled()), self._wait.look_deadline)
             return
         state = waiter.look(self._wait.config, self._wait.look_deadline)
-        if not state.completed:  # it was queued once more meanwhile
+        if not state.done:  # it was queued once more meanwhile
             buffer.reopen()
             return
         if state.succeeded and buffer.heal(state.output):

@@ -207,7 +207,7 @@ async def test_a_status_that_nobody_has_heard_of_is_kept_and_the_wait_goes_on() 
             job = endpoint.job("job-1")
             assert await job.status() == "ON_THE_MOON"
             assert job.state is not None
-            assert not job.state.completed
+            assert not job.state.done
             assert (await job.wait(timeout=10)).succeeded
 
 

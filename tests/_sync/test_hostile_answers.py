@@ -207,7 +207,7 @@ def test_a_status_that_nobody_has_heard_of_is_kept_and_the_wait_goes_on() -> Non
             job = endpoint.job("job-1")
             assert job.status() == "ON_THE_MOON"
             assert job.state is not None
-            assert not job.state.completed
+            assert not job.state.done
             assert (job.wait(timeout=10)).succeeded
 
 

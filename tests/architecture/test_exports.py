@@ -57,6 +57,7 @@ PUBLIC = {
             "Job",
             "JobCounts",
             "JobEvent",
+            "JobFailure",
             "JobState",
             "JobStatus",
             "OperationKind",
@@ -85,7 +86,7 @@ PUBLIC = {
         "QueueStats",
         "progress_update",
     ],
-    "runpod_typed.webhooks": ["parse_webhook"],
+    "runpod_typed.webhooks": ["MAX_WEBHOOK_BYTES", "parse_webhook", "verify_secret"],
 }
 """The public modules and their names. A name here is a promise: taking one away is a major release."""
 

@@ -15,7 +15,9 @@ import pydantic.dataclasses
 from hypothesis import strategies as st
 from typing_extensions import TypedDict
 
-from runpod_typed._codecs.codec import codec_for, decode_output, encode_input
+from runpod_typed import JobState, JobStatus
+from runpod_typed._codecs.codec import codec_for, encode_input
+from runpod_typed._models.jobs import with_typed_output
 
 T = TypeVar("T")
 
@@ -142,8 +144,9 @@ class WithImage:
     image: Image
 
 
-def as_output(type_form: object, data: Any, **keywords: Any) -> Any:
-    return decode_output(codec_for(type_form), data, **keywords)
+def as_output(type_form: object, data: Any, job_id: str = "job-1") -> Any:
+    state: JobState[Any] = JobState(id=job_id, status=JobStatus.COMPLETED, output=data, raw={})
+    return with_typed_output(state, codec_for(type_form)).output
 
 
 def as_input(type_form: object, value: Any, **keywords: Any) -> Any:

@@ -20,7 +20,7 @@ from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.retries import Retry
 from runpod_typed._core.run_request import build_run_request
-from runpod_typed._models.jobs import StreamPage
+from runpod_typed._models.stream import StreamPage
 from runpod_typed._models.validation import ReadOnlyJSON
 from runpod_typed._transport.messages import TransportFailure
 from runpod_typed.errors import (
@@ -129,7 +129,7 @@ def is_well_typed_job(state: JobState[Any]) -> bool:
         and is_optional(state.execution_time_ms, int)
         and type(state.retries) is int
         and is_optional(state.worker_id, str)
-        and (state.output is None or state.succeeded)
+        and (state.output is None or state.status is JobStatus.COMPLETED)
         and type(state.raw) is ReadOnlyJSON
     )
 

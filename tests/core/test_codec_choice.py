@@ -111,42 +111,40 @@ OF_PYDANTIC: list[Case] = [
 
 
 @pytest.mark.parametrize(("type_form", "value", "plain"), OF_MSGSPEC, ids=str)
-def test_types_of_msgspec_go_to_json_and_come_back(type_form: object, value: Any, plain: Any) -> None:
+def test_msgspec_types_survive_both_ways(type_form: object, value: Any, plain: Any) -> None:
     assert isinstance(codec_for(type_form), MsgspecCodec)
     assert as_input(type_form, value) == plain
     assert as_output(type_form, plain) == value
 
 
 @pytest.mark.parametrize(("type_form", "value", "plain"), OF_PYDANTIC, ids=str)
-def test_types_of_pydantic_and_what_msgspec_refuses_go_to_json_and_come_back(
-    type_form: object, value: Any, plain: Any
-) -> None:
+def test_pydantic_types_survive_both_ways(type_form: object, value: Any, plain: Any) -> None:
     assert isinstance(codec_for(type_form), PydanticCodec)
     assert as_input(type_form, value) == plain
     assert as_output(type_form, plain) == value
 
 
-def test_aliases_of_types_are_followed() -> None:
+def test_type_aliases_are_followed() -> None:
     assert as_input(list[Positive], [5]) == [5]
     assert as_output(list[Positive], [5]) == [5]
     with pytest.raises(OutputError):
         as_output(list[Positive], [-5])
 
 
-def test_none_is_an_output_like_others() -> None:
+def test_none_is_a_valid_output() -> None:
     assert as_output(None, None) is None
     assert as_output(Box | None, None) is None
     assert as_output(Image | None, None) is None
 
 
 @given(st.builds(Request, extra=ANY_JSON, boxes=st.dictionaries(st.text(), st.builds(Box))))
-def test_any_typed_value_comes_back_equal(request: Request) -> None:
+def test_any_typed_value_survives_both_ways(request: Request) -> None:
     plain = as_input(Request, request)
     assert as_output(Request, json.loads(json.dumps(plain))) == request
 
 
 @given(ANY_JSON)
-def test_any_json_goes_through_untyped(value: Any) -> None:
+def test_any_json_is_sent_untyped(value: Any) -> None:
     assert as_output(UNTYPED, value) == value
     if value is None or value in ([], {}, ""):
         with pytest.raises(InputError):
@@ -191,31 +189,31 @@ class AttrsWithModel:
         (Sampling | Box, "union of msgspec.Struct classes with tags"),
         ("Request", "without quotes"),
         (GenericAlias(list, ("Nowhere",)), "Nowhere"),
-        (5, "`5` cannot be used as a type"),
-        (Box(1), "cannot be used as a type"),
-        (TypedDict, "cannot be used as a type"),
+        (5, "`5` is not supported as a type"),
+        (Box(1), "is not supported as a type"),
+        (TypedDict, "is not supported as a type"),
     ],
     ids=str,
 )
-def test_a_type_that_nothing_can_handle_is_refused_at_once(type_form: object, words: str) -> None:
+def test_unsupported_types_are_refused_at_once(type_form: object, words: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         codec_for(type_form)
     assert words in caught.value.message
     caught.value.message.encode()
 
 
-def test_a_type_that_cannot_be_hashed_is_handled() -> None:
+def test_unhashable_types_are_supported() -> None:
     assert as_output(Annotated[int, {"not": "hashable"}], 5) == 5
 
 
-def test_a_codec_is_made_once_and_by_all_threads_alike() -> None:
+def test_codecs_are_cached_and_thread_safe() -> None:
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(codec_for, [list[Request]] * 64))
     assert all(encode_input(codec, [Request("p")]) for codec in made)
     assert codec_for(list[Request]) is codec_for(list[Request])
 
 
-def test_the_order_of_a_union_is_kept_although_unions_are_equal_in_any_order() -> None:
+def test_the_order_of_a_union_is_kept() -> None:
     @dataclass
     class One:
         n: int
@@ -228,7 +226,7 @@ def test_the_order_of_a_union_is_kept_although_unions_are_equal_in_any_order() -
     assert type(as_output(Two | One, {"n": 1})) is Two
 
 
-def test_an_init_only_argument_is_left_to_pydantic() -> None:
+def test_init_only_arguments_are_left_to_pydantic() -> None:
     @dataclass
     class Scaled:
         size: int
@@ -238,9 +236,7 @@ def test_an_init_only_argument_is_left_to_pydantic() -> None:
 
 
 @pytest.mark.parametrize("type_form", [Box | Reply, list[Sampling | Reply], Annotated[int, Gt(0)]], ids=str)
-def test_without_pydantic_the_error_names_the_extra_and_the_alternatives(
-    type_form: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_pydantic_is_named_with_the_alternatives(type_form: object, monkeypatch: pytest.MonkeyPatch) -> None:
     class NotMadeBefore:
         pass
 
@@ -249,24 +245,22 @@ def test_without_pydantic_the_error_names_the_extra_and_the_alternatives(
     with pytest.raises(ConfigurationError) as caught:
         codec_for(Annotated[type_form, NotMadeBefore()])
     assert "Install the extra `pydantic` of this package" in caught.value.message
-    assert "Codec of your own" in caught.value.message
+    assert "a custom Codec" in caught.value.message
     assert isinstance(caught.value.__cause__, ImportError)
 
 
-def test_without_pydantic_the_error_for_a_union_names_tagged_structs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_pydantic_names_tagged_structs_for_unions(monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclass
     class Local:
         pass
 
     monkeypatch.setitem(sys.modules, "pydantic", None)
     monkeypatch.delitem(sys.modules, "runpod_typed._codecs.pydantic")
-    with pytest.raises(
-        ConfigurationError, match=r"union of msgspec.Struct classes with tags, or an instance of a Codec"
-    ):
+    with pytest.raises(ConfigurationError, match=r"union of msgspec.Struct classes with tags, or a custom Codec"):
         codec_for(Local | Box)
 
 
-def test_pydantic_is_imported_only_when_a_type_asks_for_it() -> None:
+def test_pydantic_is_imported_only_if_a_type_needs_it() -> None:
     program = """
 import sys
 from dataclasses import dataclass

@@ -79,9 +79,7 @@ OUTPUT_MISFITS: list[tuple[object, object, str, str]] = [
 
 
 @pytest.mark.parametrize(("type_form", "data", "path", "words"), OUTPUT_MISFITS, ids=str)
-def test_an_output_that_does_not_fit_is_refused_with_its_place(
-    type_form: object, data: Any, path: str, words: str
-) -> None:
+def test_misfit_output_is_refused_with_its_path(type_form: object, data: Any, path: str, words: str) -> None:
     with pytest.raises(OutputError) as caught:
         as_output(type_form, data, job_id="job-7")
     error = caught.value
@@ -107,13 +105,13 @@ def test_an_output_that_does_not_fit_is_refused_with_its_place(
     ],
     ids=str,
 )
-def test_the_place_names_the_key_of_a_dict(type_form: object, data: Any, path: str) -> None:
+def test_the_path_names_the_key_of_a_dict(type_form: object, data: Any, path: str) -> None:
     with pytest.raises(OutputError) as caught:
         as_output(type_form, data)
     assert caught.value.path == path
 
 
-def test_the_key_is_found_although_the_class_minds_to_see_a_part_of_the_data() -> None:
+def test_the_key_is_found_although_the_class_needs_all_the_data() -> None:
     @dataclass
     class Sums:
         values: dict[str, int]
@@ -126,7 +124,7 @@ def test_the_key_is_found_although_the_class_minds_to_see_a_part_of_the_data() -
     assert caught.value.path == "$.values.b"
 
 
-def test_a_field_that_looks_like_a_path_does_not_break_the_message() -> None:
+def test_a_field_that_resembles_a_path_breaks_nothing() -> None:
     class Odd(msgspec.Struct, rename={"a": "a[...]b", "c": "c.d"}):
         a: int = 0
         c: dict[str, int] = {}
@@ -136,24 +134,19 @@ def test_a_field_that_looks_like_a_path_does_not_break_the_message() -> None:
             as_output(Odd, data)
 
 
-def test_unknown_keys_of_an_output_are_passed_over() -> None:
+def test_unknown_keys_of_an_output_are_ignored() -> None:
     assert as_output(Box, {"width": 1, "depth": 3}) == Box(1)
     assert as_output(Image, {"url": "u", "size": 3}) == Image(url="u")
 
 
 @pytest.mark.parametrize("type_form", [Box, str, list[int], Image, Box | Reply], ids=str)
-def test_nothing_where_something_is_declared_is_said_in_words(type_form: object) -> None:
-    with pytest.raises(OutputError, match=r"^The worker returned nothing .* of job j1 does not fit") as caught:
+def test_a_missing_output_is_explained(type_form: object) -> None:
+    with pytest.raises(OutputError, match=r"^The output of job j1 does not fit .* returned nothing \(null\)") as caught:
         as_output(type_form, None, job_id="j1")
     assert caught.value.output is None
 
 
-def test_a_chunk_is_called_a_chunk() -> None:
-    with pytest.raises(OutputError, match=r"^The chunk of job j1 does not fit `int`: "):
-        as_output(int, "a", job_id="j1", what="chunk")
-
-
-def test_an_output_error_can_be_pickled() -> None:
+def test_output_errors_can_be_pickled() -> None:
     with pytest.raises(OutputError) as caught:
         as_output(Image, {"url": 1}, job_id="j1")
     copy = pickle.loads(pickle.dumps(caught.value))
@@ -173,7 +166,7 @@ LIKELY: st.SearchStrategy[Any] = st.recursive(
 
 @settings(max_examples=5 * settings().max_examples)
 @given(st.sampled_from(DECLARED), LIKELY)
-def test_an_output_fits_or_is_an_output_error(type_form: object, data: Any) -> None:
+def test_any_output_fits_or_raises_output_error(type_form: object, data: Any) -> None:
     with suppress(OutputError):
         as_output(type_form, data, job_id="j1")
 
@@ -183,7 +176,7 @@ def test_an_output_fits_or_is_an_output_error(type_form: object, data: Any) -> N
     st.sampled_from(DECLARED),
     LIKELY | st.builds(Request, prompt=st.integers(), extra=LIKELY) | st.builds(object) | st.builds(Box, width=LIKELY),
 )
-def test_an_input_is_plain_json_or_an_input_error(type_form: object, value: Any) -> None:
+def test_any_input_is_plain_json_or_raises_input_error(type_form: object, value: Any) -> None:
     try:
         plain = as_input(type_form, value)
     except InputError as error:
@@ -200,7 +193,7 @@ def _nested(levels: int) -> Any:
 
 
 @pytest.mark.parametrize("type_form", [Any, list[Any], Tree[int], Image, list[Image], Box | Reply], ids=str)
-def test_endless_nesting_is_an_error_of_ours(type_form: object) -> None:
+def test_endless_nesting_raises_our_errors(type_form: object) -> None:
     deep = _nested(100_000)
     with pytest.raises(InputError):
         as_input(type_form, deep)
@@ -209,7 +202,7 @@ def test_endless_nesting_is_an_error_of_ours(type_form: object) -> None:
             as_output(type_form, {"value": 1, "children": deep} if type_form == Tree[int] else [deep])
 
 
-def test_numbers_that_json_lacks_are_kept_where_a_worker_sends_them() -> None:
+def test_nan_and_infinity_from_workers_are_kept() -> None:
     class Losses(pydantic.BaseModel):
         values: list[float | None]
 
@@ -218,7 +211,7 @@ def test_numbers_that_json_lacks_are_kept_where_a_worker_sends_them() -> None:
     assert math.isnan(as_output(Losses, {"values": [math.nan]}).values[0])
 
 
-def test_text_with_a_lone_surrogate_is_kept_where_the_library_can() -> None:
+def test_lone_surrogates_from_workers_are_kept_if_possible() -> None:
     assert as_output(Reply, {"text": "\ud83d"}) == Reply("\ud83d")
     with pytest.raises(OutputError, match="surrogate"):
         as_output(Image, {"url": "\ud83d"})
@@ -241,7 +234,7 @@ INPUT_MISFITS: list[tuple[object, object, str, str]] = [
     (Image, Image.model_construct(url=5), "$.url", "should be a valid string, got `int`"),
     (Image, {"url": 5}, "$.url", "should be a valid string, got `int`"),
     (Image, object(), "$", "instance of Image, got `object`"),
-    (Holder, Holder(content=object()), "$", "Unable to serialize unknown type"),
+    (Holder, Holder(content=object()), "$.content", "JSON has no form for `object`"),
     (Box | Reply, Reply("t", math.nan), "$.seconds", "JSON has no number for `nan`"),
     (list[Image], [Image(url="u"), {}], "$[1].url", "field required"),
     (Image, Image.model_construct(url="\ud83d"), "$.url", "surrogate"),
@@ -260,9 +253,7 @@ def shown(value: object) -> str:
 
 
 @pytest.mark.parametrize(("type_form", "value", "path", "words"), INPUT_MISFITS, ids=shown)
-def test_an_input_that_does_not_fit_is_refused_with_its_place(
-    type_form: object, value: Any, path: str, words: str
-) -> None:
+def test_misfit_input_is_refused_with_its_path(type_form: object, value: Any, path: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         as_input(type_form, value)
     assert caught.value.path == path
@@ -272,12 +263,12 @@ def test_an_input_that_does_not_fit_is_refused_with_its_place(
 
 
 @pytest.mark.parametrize("value", [None, {}, [], "", ()], ids=repr)
-def test_an_empty_input_is_refused_since_no_worker_would_see_it(value: Any) -> None:
+def test_empty_inputs_are_refused(value: Any) -> None:
     with pytest.raises(InputError, match="drops an empty input before a worker sees it"):
         as_input(UNTYPED, value)
 
 
-def test_a_typed_input_that_comes_out_empty_is_refused_too() -> None:
+def test_typed_inputs_that_encode_to_nothing_are_refused() -> None:
     @dataclass
     class Nothing:
         pass
@@ -306,11 +297,11 @@ def test_small_inputs_are_not_empty(value: Any) -> None:
     ],
     ids=str,
 )
-def test_what_fits_the_type_is_sent_as_it_was_given(type_form: object, value: Any) -> None:
+def test_data_that_fits_the_type_is_sent_unchanged(type_form: object, value: Any) -> None:
     assert as_input(type_form, value) == value
 
 
-def test_a_subclass_sends_its_own_fields_too() -> None:
+def test_a_subclass_sends_its_own_fields() -> None:
     @dataclass
     class Cube(Box):
         depth: int = 7
@@ -318,7 +309,7 @@ def test_a_subclass_sends_its_own_fields_too() -> None:
     assert as_input(Box, Cube(1)) == {"width": 1, "height": 1, "depth": 7}
 
 
-def test_an_alias_of_one_direction_is_written_as_the_model_says() -> None:
+def test_serialization_aliases_are_used() -> None:
     class OneWay(pydantic.BaseModel):
         steps: int = pydantic.Field(serialization_alias="num_inference_steps")
 
@@ -329,7 +320,7 @@ def test_an_alias_of_one_direction_is_written_as_the_model_says() -> None:
     assert as_input(OneWay, OneWay(steps=5)) == {"num_inference_steps": "5"}
 
 
-def test_an_attribute_set_after_validation_is_looked_at() -> None:
+def test_attributes_set_after_validation_are_checked() -> None:
     album = Album(images=[Image(url="u")])
     album.images[0].url = wrong(5)
     with pytest.raises(InputError) as caught:
@@ -337,7 +328,7 @@ def test_an_attribute_set_after_validation_is_looked_at() -> None:
     assert caught.value.path == "$.images[0].url"
 
 
-def test_untyped_inputs_may_hold_instances_of_data_classes() -> None:
+def test_untyped_inputs_may_hold_data_class_instances() -> None:
     value = {"box": Box(1), "more": [Sampling(2), Cat(9), Image(url="u"), Coordinate(1, 2), Quality.HIGH]}
     assert as_input(UNTYPED, value) == {
         "box": {"width": 1, "height": 1},
@@ -352,17 +343,17 @@ def test_untyped_inputs_may_hold_instances_of_data_classes() -> None:
     assert as_input(UNTYPED, Box(1)) == {"width": 1, "height": 1}
 
 
-def test_an_instance_of_a_class_that_cannot_be_handled_is_an_input_error() -> None:
+def test_instances_of_unsupported_classes_raise_input_error() -> None:
     @dataclass
     class Handle:
         write: Callable[[], None]
         opaque: Codec[int]
 
-    with pytest.raises(InputError, match="`Handle` cannot be used as a type here") as caught:
+    with pytest.raises(InputError, match="`Handle` is not supported as a type") as caught:
         as_input(UNTYPED, {"a": [Handle(print, Celsius())]})
     assert caught.value.path == "$.a[0]"
 
 
-def test_an_odd_exception_of_a_data_class_is_an_error_of_ours() -> None:
+def test_exceptions_of_data_classes_become_output_errors() -> None:
     with pytest.raises(OutputError, match="`Guarded` raised KeyError: 'an odd exception'"):
         as_output(Guarded, {"number": 14})

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from runpod_typed._codecs.json import JSONText
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG
-from runpod_typed._models.jobs import output_as_it_came
+from runpod_typed._models.jobs import output_of
 from runpod_typed._transport.messages import BodyBuffer
 from runpod_typed.errors import (
     APIResponseValidationError,
@@ -281,7 +281,7 @@ LEAVING = evolve(DEFAULT_CALL_CONFIG, leave_outputs=True)
 )
 def test_the_output_of_a_job_that_has_ended_is_left_as_text_for_its_codec(body: Any, *, left: bool) -> None:
     found: Any = call_of(REQUESTS["get_status"], LEAVING).result(answer(body), seconds=5.0, wall_clock=NOW)
-    assert isinstance(output_as_it_came(found), JSONText) == left
+    assert isinstance(output_of(found).data, JSONText) == left
     assert found.status == body["status"]
     assert (found.output or found.progress) == body.get("output")
 

@@ -49,7 +49,7 @@ CLASSES: Final = list(dict.fromkeys(tree()))
 PUBLIC: Final = [raised for raised in CLASSES if raised.__module__ == "runpod_typed.errors"]
 
 
-def test_every_error_has_its_place_in_the_package_and_in_the_drawing() -> None:
+def test_every_error_is_exported_and_drawn() -> None:
     names = {raised.__name__ for raised in PUBLIC}
     assert names == set(errors.__all__)
     assert names <= set(runpod_typed.__all__)
@@ -60,7 +60,7 @@ def test_every_error_has_its_place_in_the_package_and_in_the_drawing() -> None:
         assert not besides or issubclass(getattr(errors, name), getattr(__import__("builtins"), besides))
 
 
-def test_the_drawing_has_each_error_below_its_base() -> None:
+def test_the_drawing_matches_the_base_classes() -> None:
     above: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
         match = re.match(r"^ {4}(?P<indent>[│├└─ ]*)(?P<name>\w+Error)\b", line)
@@ -72,12 +72,12 @@ def test_the_drawing_has_each_error_below_its_base() -> None:
             assert getattr(errors, above[depth - 1]) in getattr(errors, match["name"]).__bases__
 
 
-def test_private_errors_are_kinds_of_public_ones() -> None:
+def test_private_errors_derive_from_public_ones() -> None:
     assert set(CLASSES) - set(PUBLIC) == {TurnTooLateError}
     assert TurnTooLateError.__base__ in PUBLIC
 
 
-def test_errors_that_python_has_a_class_for_are_of_that_class() -> None:
+def test_errors_derive_from_the_builtin_classes_that_fit() -> None:
     assert {raised for raised in PUBLIC if issubclass(raised, TimeoutError)} == {
         APITimeoutError,
         WaitTimeoutError,
@@ -103,16 +103,17 @@ def job() -> Any:
 
 OPTIONS: Final[list[tuple[type[RunpodError], Callable[[], dict[str, Any]]]]] = [
     (InputError, lambda: {"path": "$.size[0]"}),
-    (OutputError, lambda: {"path": "$.size[0]", "output": {"size": ["5"]}, "job_id": "job-1"}),
+    (OutputError, lambda: {"path": "$.size[0]", "output": {"size": ["5"]}, "job_id": "job-1", "state": STATE}),
     (APIError, lambda: ASKED),
     (APIConnectionError, lambda: {"request_sent": True}),
     (APIStatusError, lambda: {"status_code": 524, "body": {"error": [None, 1.5]}, "request_id": "r-1"}),
     (APIStatusError, lambda: {"headers": {"server": "edge"}, "retry_after": 0.5}),
     (APIResponseValidationError, lambda: {"status_code": 200, "body": "<html>", "request_id": "r-1"}),
-    (SubmissionUncertainError, lambda: {"endpoint_id": "ep", "operation": "run"}),
+    (SubmissionUncertainError, lambda: {"endpoint_id": "ep"}),
     (JobError, lambda: {"job_id": "job-1", "state": STATE}),
     (JobFailedError, lambda: {"error_type": "ValueError", "error_message": "m"}),
-    (JobFailedError, lambda: {"remote_traceback": "t", "worker_id": "w"}),
+    (JobFailedError, lambda: {"remote_traceback": "t", "worker_id": "w", "output": {"a": [1]}}),
+    (JobFailedError, lambda: {"logs": "l", "event": "e", "hook": "h"}),
     (WaitTimeoutError, lambda: {"job": job()}),
     (QueueTimeoutError, lambda: {"health": read_health({"workers": {"idle": 1}})}),
     (StreamInterruptedError, lambda: {"job_id": "job-1", "received": [1, None, {"a": 1}], "gap": 2}),
@@ -133,7 +134,7 @@ def is_equal(one: BaseException, other: BaseException) -> bool:
 
 
 @pytest.mark.parametrize("raised", CLASSES)
-def test_an_error_survives_copies_and_pickles_with_all_that_it_tells(raised: type[RunpodError]) -> None:
+def test_errors_survive_copies_and_pickles(raised: type[RunpodError]) -> None:
     error = made(raised)
     error.add_note("a note")
     for copied in copies(error):
@@ -143,14 +144,14 @@ def test_an_error_survives_copies_and_pickles_with_all_that_it_tells(raised: typ
 
 
 @pytest.mark.parametrize("raised", CLASSES)
-def test_an_error_survives_pickles_within_a_group(raised: type[RunpodError]) -> None:
+def test_errors_survive_pickles_within_a_group(raised: type[RunpodError]) -> None:
     group = ExceptionGroup("several", [made(raised), ExceptionGroup("more", [made(raised)])])
     outer = pickle.loads(pickle.dumps(group))
     assert is_equal(outer.exceptions[0], made(raised))
     assert is_equal(outer.exceptions[1].exceptions[0], made(raised))
 
 
-def test_an_error_of_a_user_s_own_below_ours_survives_pickles() -> None:
+def test_subclasses_of_users_survive_pickles() -> None:
     error = OurError("what happened", job_id="job-1", state=STATE)
     assert is_equal(pickle.loads(pickle.dumps(error)), error)
 
@@ -160,12 +161,12 @@ class OurError(JobError):
 
 
 @pytest.mark.parametrize("raised", CLASSES)
-def test_an_error_s_message_is_its_text_and_may_be_missing(raised: type[RunpodError]) -> None:
+def test_message_is_the_string_and_may_be_missing(raised: type[RunpodError]) -> None:
     assert made(raised).message == str(made(raised)) == "what happened"
     assert raised.__new__(raised).message == ""
 
 
-def test_what_an_error_holds_is_its_own() -> None:
+def test_errors_copy_the_containers_they_hold() -> None:
     received, headers = [1], {"a": "b"}
     interrupted = StreamInterruptedError("x", job_id="j", received=received, gap=1)
     refused = APIStatusError("x", **ASKED, status_code=400, headers=headers)
@@ -175,9 +176,7 @@ def test_what_an_error_holds_is_its_own() -> None:
 
 
 @pytest.mark.parametrize("raised", [WaitTimeoutError, QueueTimeoutError])
-def test_a_job_that_an_error_carries_is_taken_up_where_it_is_unpickled(
-    raised: type[RunpodError], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_job_of_an_unpickled_error_reconnects(raised: type[RunpodError], monkeypatch: pytest.MonkeyPatch) -> None:
     error = WaitTimeoutError("x", job=job())
     data = pickle.dumps(made(raised))
     assert KEY.encode() not in data
@@ -206,13 +205,13 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 @pytest.mark.parametrize("raised", CLASSES)
-def test_no_error_has_a_place_for_a_secret(raised: type[RunpodError]) -> None:
+def test_errors_hold_no_secret(raised: type[RunpodError]) -> None:
     error = made(raised)
     assert KEY not in f"{error}{error!r}{vars(error)}"
     assert KEY.encode() not in pickle.dumps(error)
 
 
-def test_what_is_raised_is_chained_to_nothing_that_holds_the_request() -> None:
+def test_raised_errors_are_chained_to_our_errors_only() -> None:
     with (
         scripted([CLOSE]) as server,
         Client(KEY, base_url=server.base_url, retry=FAST) as client,
@@ -231,7 +230,7 @@ RUNNING: Final = answer(200, '{"id": "job-1", "status": "IN_PROGRESS"}')
 FAILED: Final = answer(200, '{"id": "job-1", "status": "FAILED", "error": "boom"}')
 
 
-def test_the_end_of_a_failed_job_is_an_error_with_its_state() -> None:
+def test_a_failed_job_raises_with_its_state() -> None:
     with (
         scripted([FAILED]) as server,
         Client(KEY, base_url=server.base_url) as client,
@@ -242,7 +241,7 @@ def test_the_end_of_a_failed_job_is_an_error_with_its_state() -> None:
     assert caught.value.state.status is JobStatus.FAILED
 
 
-def test_a_404_is_an_expired_job_where_it_was_seen_before_and_unknown_else() -> None:
+def test_a_404_is_expired_only_if_the_job_was_seen() -> None:
     with scripted([RUNNING], [answer(404)]) as server, Client(KEY, base_url=server.base_url, retry=FAST) as client:
         seen = client.endpoint("ep").job("job-1")
         seen.status()
@@ -252,7 +251,7 @@ def test_a_404_is_an_expired_job_where_it_was_seen_before_and_unknown_else() -> 
             client.endpoint("ep").job("job-2").status()
 
 
-def test_a_wait_that_ended_can_be_gone_on_with() -> None:
+def test_a_wait_can_go_on_after_its_timeout() -> None:
     completed = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": 5}')
     with scripted([RUNNING], [completed]) as server, Client(KEY, base_url=server.base_url) as client:
         with pytest.raises(TimeoutError) as caught:

@@ -11,7 +11,8 @@ from runpod_typed import JobStatus, StreamChunk
 from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.responses import read_stream_page
 from runpod_typed._core.streaming import StreamBuffer, interrupted_error
-from runpod_typed._models.jobs import JobAddress, StreamPage
+from runpod_typed._models.jobs import JobAddress
+from runpod_typed._models.stream import StreamPage
 from runpod_typed._transport.messages import TransportFailure
 from tests.core.calls import REQUESTS, answer, call_of, error
 

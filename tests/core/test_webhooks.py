@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod_typed import ConfigurationError, InputError, JobState, OutputError
-from runpod_typed.webhooks import parse_webhook
+from runpod_typed import ConfigurationError, InputError, JobFailedError, JobState, OutputError, RunpodError
+from runpod_typed.webhooks import MAX_WEBHOOK_BYTES, parse_webhook, verify_secret
 
 # As it was captured.
 CAPTURED = (
@@ -24,7 +25,7 @@ class Echo:
 
 
 class Halving:
-    """A codec of a user's own."""
+    """A custom codec."""
 
     def encode(self, value: float, /) -> Any:
         return value * 2
@@ -33,65 +34,152 @@ class Halving:
         return float(data) / 2
 
 
-@pytest.mark.parametrize("body", [CAPTURED, CAPTURED.decode(), b"\xef\xbb\xbf" + CAPTURED])
-def test_a_webhook_tells_of_a_job(body: bytes | str) -> None:
-    state = parse_webhook(body)
-    assert (state.id, state.status, state.output) == ("abc-u1", "COMPLETED", {"echo": {"x": 1}})
-    assert (state.delay_time_ms, state.execution_time_ms) == (9533, 88)
-    assert state.raw["input"] == {"x": 1}
-    assert state.raw["webhook"] == "https://hook.example"
+@pytest.mark.parametrize(
+    "body",
+    [CAPTURED, CAPTURED.decode(), b"\xef\xbb\xbf" + CAPTURED, bytearray(CAPTURED), memoryview(CAPTURED)],
+    ids=lambda body: type(body).__name__,
+)
+def test_a_webhook_describes_a_job(body: bytes | str) -> None:
+    for state in (parse_webhook(body), parse_webhook(body, output_type=dict[str, dict[str, int]])):
+        assert (state.id, state.status, state.output) == ("abc-u1", "COMPLETED", {"echo": {"x": 1}})
+        assert (state.delay_time_ms, state.execution_time_ms) == (9533, 88)
+        assert state.raw["input"] == {"x": 1}
+        assert state.raw["webhook"] == "https://hook.example"
 
 
-def test_its_output_is_given_the_type_that_is_asked_for() -> None:
+def test_memoryviews_of_any_layout_are_read() -> None:
+    assert parse_webhook(memoryview(CAPTURED[::-1])[::-1]).id == "abc-u1"
+    assert parse_webhook(memoryview(bytearray(b'{"id": "j", "status": "COMPLETED", "output": NaN}'))).id == "j"
+
+
+def test_the_output_has_the_declared_type() -> None:
     state: JobState[Echo] = parse_webhook(CAPTURED, output_type=Echo)
-    assert state.output == Echo({"x": 1})
-    assert parse_webhook(b'{"id": "j", "status": "COMPLETED", "output": 5}', output_type=Halving()).output == 2.5
+    assert state.output == state.result() == Echo({"x": 1})
+    assert parse_webhook(b'{"id": "j", "status": "COMPLETED", "output": 5}', output_codec=Halving()).output == 2.5
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED", "TIMED_OUT", "PAUSED"])
-def test_a_job_without_a_result_is_told_of_too(status: str) -> None:
+def test_jobs_without_a_result_are_described_too(status: str) -> None:
     body = json.dumps({"id": "j", "status": status, "output": "no echo", "error": "boom"})
     state = parse_webhook(body, output_type=Echo)
     assert (state.status, state.output, state.error) == (status, None, "boom")
 
 
-def test_an_output_of_another_type_is_refused_with_the_place() -> None:
+def test_a_misfit_output_raises_only_when_it_is_read() -> None:
+    state = parse_webhook(CAPTURED, output_type=list[int])
+    assert (state.id, state.status, state.failure) == ("abc-u1", "COMPLETED", None)
     with pytest.raises(OutputError, match="output of job abc-u1") as caught:
-        parse_webhook(CAPTURED, output_type=list[int])
-    assert caught.value.job_id == "abc-u1"
+        state.result()
+    assert (caught.value.job_id, caught.value.state) == ("abc-u1", state)
+
+
+def test_a_completed_job_with_an_error_raises_from_result() -> None:
+    state = parse_webhook(b'{"id": "j", "status": "COMPLETED", "error": "upload failed"}')
+    with pytest.raises(JobFailedError, match="upload failed"):
+        state.result()
 
 
 @pytest.mark.parametrize(
     "body", [b"", "", b"<html>", b"{", "\ud83d", b"\xff", b"[" * 100_000, '{"id": "j", "status": "FAILED"', "x=1"]
 )
-def test_what_is_no_json_is_refused(body: bytes | str) -> None:
-    with pytest.raises(InputError, match="The webhook's body") as caught:
+def test_bodies_that_are_not_json_are_refused(body: bytes | str) -> None:
+    with pytest.raises(InputError, match="The webhook's body is not valid JSON") as caught:
         parse_webhook(body)
     assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b"{}", b'{"id": 5, "status": "FAILED"}', b'{"id": "j"}', b'"j"'])
-def test_json_that_tells_of_no_job_is_refused(body: bytes) -> None:
-    with pytest.raises(InputError, match="The webhook's body tells of no job"):
+def test_json_that_is_not_a_job_is_refused(body: bytes) -> None:
+    with pytest.raises(InputError, match="The webhook's body does not describe a job"):
         parse_webhook(body)
 
 
-def test_a_type_that_nothing_can_handle_is_the_caller_s_mistake() -> None:
+@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, bytes.decode], ids=lambda wrap: wrap.__name__)
+def test_bodies_above_the_limit_are_refused(wrap: Callable[[bytes], Any]) -> None:
+    body = CAPTURED.replace(b"abc", "ä".encode())
+    assert parse_webhook(wrap(body), max_bytes=len(body)).id == "ä-u1"
+    with pytest.raises(InputError, match=f"max_bytes= is {len(body) - 1}"):
+        parse_webhook(wrap(body), max_bytes=len(body) - 1)
+
+
+def test_the_default_limit_is_what_the_platform_can_send() -> None:
+    largest = 20 * 2**20
+    body = b'{"id": "j", "status": "COMPLETED", "input": "%s", "output": "%s"}' % (b"x" * largest, b"y" * largest)
+    assert len(body) <= MAX_WEBHOOK_BYTES
+    assert parse_webhook(body).status == "COMPLETED"
+    with pytest.raises(InputError, match="max_bytes="):
+        parse_webhook(body + b" " * 2**21)
+
+
+def test_unsupported_types_are_the_callers_mistake() -> None:
     no_type: Any = CAPTURED
-    with pytest.raises(ConfigurationError):
-        parse_webhook(CAPTURED, output_type=no_type)
+    options: list[dict[str, Any]] = [
+        {"output_type": no_type},
+        {"output_type": int, "output_codec": Halving()},
+        {"output_codec": int},
+        {"output_type": Halving()},
+    ]
+    for each in options:
+        with pytest.raises(ConfigurationError):
+            parse_webhook(CAPTURED, **each)
 
 
-@given(st.binary() | st.text() | st.text().map(lambda text: json.dumps({"id": text, "status": text})))
-def test_whoever_posts_whatever_a_job_or_an_error_of_ours_comes_of_it(body: bytes | str) -> None:
+parse: Callable[..., JobState[Any]] = parse_webhook
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"output_type": Echo},
+    {"output_type": dict[str, int]},
+    {"output_codec": Halving()},
+]
+
+
+@given(
+    st.one_of(st.binary(), st.text(), st.text().map(lambda text: json.dumps({"id": text, "status": text})))
+    | st.fixed_dictionaries(
+        {
+            "id": st.just("j"),
+            "status": st.just("COMPLETED"),
+            "output": st.floats() | st.text(st.characters()) | st.integers(),
+            "error": st.none() | st.text() | st.lists(st.text()),
+        }
+    ).map(json.dumps),
+    st.sampled_from(OPTIONS),
+)
+def test_any_body_gives_a_job_or_our_error(body: bytes | str, options: dict[str, Any]) -> None:
     try:
-        state = parse_webhook(body)
+        state = parse(body, **options)
     except InputError:
         return
     assert state.id
+    assert repr(state)
+    error: RunpodError | None = None
+    try:
+        state.result()
+    except RunpodError as raised:
+        error = raised
+    assert error is None or error.message.isprintable()
 
 
 @pytest.mark.parametrize("body", [{"id": "j", "status": "COMPLETED"}, None, 5, [CAPTURED]], ids=repr)
-def test_a_body_that_somebody_has_decoded_already_is_refused_in_words(body: Any) -> None:
-    with pytest.raises(InputError, match=rf"was {type(body).__name__}: pass it undecoded"):
+def test_decoded_bodies_are_refused_with_a_hint(body: Any) -> None:
+    with pytest.raises(InputError, match=rf"not {type(body).__name__}: pass it undecoded"):
         parse_webhook(body)
+
+
+@pytest.mark.parametrize(
+    ("received", "is_right"),
+    [("s3cret", True), (b"s3cret", True), ("s3cre", False), ("", False), (None, False), ("\ud83d", False), (5, False)],
+)
+def test_secrets_are_compared(received: Any, *, is_right: bool) -> None:
+    assert verify_secret(received, "s3cret") is is_right
+
+
+def test_secrets_may_be_any_string() -> None:
+    assert verify_secret("ключ", "ключ")
+    assert not verify_secret("ключ", "key")
+
+
+@pytest.mark.parametrize("expected", ["", None])
+def test_an_empty_expected_secret_is_refused(expected: Any) -> None:
+    with pytest.raises(ConfigurationError, match="not empty"):
+        verify_secret("", expected)

@@ -58,7 +58,7 @@ def test_run_sync_state_is_the_whole_response(serve: Serve) -> None:
     assert result.output == ANSWER
     assert result.delay_time_ms is not None
     assert result.execution_time_ms is not None
-    assert (result.started, result.completed, result.succeeded) == (True, True, True)
+    assert (result.started, result.done, result.succeeded) == (True, True, True)
 
 
 def test_run_returns_id_and_first_status(serve: Serve) -> None:
@@ -102,7 +102,7 @@ def test_polls_result_by_job_id_in_a_loop(serve: Serve, handler: Any, last: str)
             time.sleep(5 * SECOND)
         assert job.state is not None
         assert job.state.status == last
-        assert job.state.completed
+        assert job.state.done
         assert job.state.succeeded == (last == "COMPLETED")
         assert job.state.output == (ANSWER if job.state.succeeded else None)
 
@@ -139,7 +139,7 @@ def test_status_of_running_job(serve: Serve) -> None:
             }
         )
         assert result.state is not None
-        assert (result.state.started, result.state.completed, result.state.succeeded) == (False, False, False)
+        assert (result.state.started, result.state.done, result.state.succeeded) == (False, False, False)
         queue.resume()
         gate.started.wait(30)
 
@@ -149,7 +149,7 @@ def test_status_of_running_job(serve: Serve) -> None:
         assert status == "IN_PROGRESS"
         assert job.state is not None
         assert job.state.delay_time_ms is not None
-        assert (job.state.started, job.state.completed, job.state.succeeded) == (True, False, False)
+        assert (job.state.started, job.state.done, job.state.succeeded) == (True, False, False)
         gate.open.set()
 
 
@@ -170,7 +170,7 @@ def test_cancel_by_job_id_returns_state(serve: Serve) -> None:
         cancelled = endpoint.job(result.id).cancel()
 
     assert cancelled.to_dict() == {"id": result.id, "status": "CANCELLED"}
-    assert (cancelled.started, cancelled.completed, cancelled.succeeded) == (False, True, False)
+    assert (cancelled.started, cancelled.done, cancelled.succeeded) == (False, True, False)
 
 
 def test_run_timeout_is_in_seconds(serve: Serve) -> None:

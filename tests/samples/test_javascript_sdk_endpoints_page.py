@@ -43,7 +43,7 @@ async def test_run_sync_state_says_started_done_succeeded(serve: Serve) -> None:
         result = await endpoint.run_sync_state(HELLO)
     assert result.id.startswith("sync-")
     assert result.output == ANSWER
-    assert (result.started, result.completed, result.succeeded) == (True, True, True)
+    assert (result.started, result.done, result.succeeded) == (True, True, True)
 
 
 async def test_run_sync_state_of_failed_job_does_not_raise(serve: Serve) -> None:
@@ -51,7 +51,7 @@ async def test_run_sync_state_of_failed_job_does_not_raise(serve: Serve) -> None
     serve(refuse)
     async with AsyncEndpoint(os.getenv("ENDPOINT_ID")) as endpoint:
         result = await endpoint.run_sync_state(HELLO)
-        assert (result.started, result.completed, result.succeeded) == (True, True, False)
+        assert (result.started, result.done, result.succeeded) == (True, True, False)
         with pytest.raises(JobFailedError):
             await endpoint.run_sync(HELLO)
 
@@ -186,7 +186,7 @@ async def test_status_by_job_id(serve: Serve) -> None:
         job = endpoint.job(result.id)
         assert await job.status() == "IN_PROGRESS"
         assert job.state is not None
-        assert (job.state.started, job.state.completed, job.state.succeeded) == (True, False, False)
+        assert (job.state.started, job.state.done, job.state.succeeded) == (True, False, False)
         gate.open.set()
 
 

@@ -217,8 +217,16 @@ def a_webhook_is_typed_like_an_output(body: bytes, text: str) -> None:
     assert_type(parse_webhook(text, output_type=Answer), JobState[Answer])
     assert_type(parse_webhook(body, output_type=Prompt | Answer), JobState[Prompt | Answer])
     assert_type(parse_webhook(body, output_type=list[Token] | None), JobState[list[Token] | None])
-    assert_type(parse_webhook(body, output_type=Seconds()), JobState[dt.timedelta])
+    assert_type(parse_webhook(body, output_codec=Seconds()), JobState[dt.timedelta])
     assert_type(parse_webhook(body, output_type=Answer).output, Answer | None)
+    assert_type(parse_webhook(memoryview(body), output_type=Answer, max_bytes=5).result(), Answer)
+
+
+async def a_confirmed_webhook_is_typed_like_its_endpoint(
+    body: bytes, endpoint: Endpoint[Any, Answer], async_endpoint: AsyncEndpoint[Any, Answer]
+) -> None:
+    assert_type(parse_webhook(body, confirm=endpoint), JobState[Answer])
+    assert_type(await parse_webhook(body, confirm=async_endpoint), JobState[Answer])
 
 
 def functions_can_pass_types_on(client: Client, output_type: TypeForm[T], codec: Codec[T]) -> None:

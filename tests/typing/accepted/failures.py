@@ -92,6 +92,8 @@ def a_job_says_how_it_ended(error: JobError, failed: JobFailedError) -> None:
     assert_type(failed.error_message, str | None)
     assert_type(failed.remote_traceback, str | None)
     assert_type(failed.worker_id, str | None)
+    assert_type(failed.output, Any)
+    assert_type((failed.logs, failed.event, failed.hook), tuple[str | None, str | None, str | None])
     others: list[type[JobError]] = [JobCancelledError, JobTimedOutError, JobExpiredError]
     assert_type(others, list[type[JobError]])
 
@@ -101,10 +103,13 @@ def types_name_what_did_not_fit(wrong: InputError, misfit: OutputError) -> None:
     assert_type(misfit.path, str)
     assert_type(misfit.output, Any)
     assert_type(misfit.job_id, str | None)
+    assert_type(misfit.state, JobState[Any] | None)
 
 
 def what_is_unknown_is_named(uncertain: SubmissionUncertainError, interrupted: StreamInterruptedError) -> None:
     assert_type((uncertain.endpoint_id, uncertain.operation), tuple[str, str])
+    api_error: APIError = uncertain
+    assert_type(api_error.url, str)
     assert_type(interrupted.job_id, str)
     assert_type(interrupted.received, list[Any])
     assert_type(interrupted.gap, int)

@@ -13,6 +13,7 @@ from runpod_typed import (
     FailedAttempt,
     JobCounts,
     JobEvent,
+    JobFailure,
     JobState,
     JobStatus,
     OperationKind,
@@ -154,8 +155,14 @@ def a_state_says_what_may_be_absent(state: JobState[Image]) -> None:
     assert_type(state.progress, Any)
     assert_type(state.raw, Mapping[str, Any])
     assert_type(state.started, bool)
-    assert_type(state.completed, bool)
+    assert_type(state.done, bool)
     assert_type(state.succeeded, bool)
+    assert_type(state.result(), Image)
+    assert_type(state.failure, JobFailure | None)
+    if state.failure is not None:
+        assert_type(state.failure.error_message, str | None)
+        assert_type(state.failure.output, Any)
+        assert_type(state.failure.logs, str | None)
     assert_type(state.to_dict(), dict[str, Any])
     if state.output is not None:
         assert_type(state.output, Image)

@@ -29,14 +29,14 @@ def body(value: object, type_form: Any = UNTYPED, **options: Any) -> dict[str, A
     return build_run_request(value, codec_for(type_form), typed=type_form is not UNTYPED, **given).to_dict()
 
 
-def test_an_input_goes_into_the_envelope() -> None:
+def test_an_input_is_wrapped_in_a_body() -> None:
     assert body({"prompt": "Hello"}) == {"input": {"prompt": "Hello"}}
     assert body(Prompt("Hello"), Prompt) == {"input": {"prompt": "Hello"}}
     assert body("Hello", str) == {"input": "Hello"}
     assert body([1, 2]) == {"input": [1, 2]}
 
 
-def test_options_stand_beside_the_input() -> None:
+def test_options_are_beside_the_input() -> None:
     sent = body({"a": 1}, webhook="https://hook.example", policy=ExecutionPolicy(ttl=60), s3_config=S3)
     assert sent == {
         "input": {"a": 1},
@@ -54,7 +54,7 @@ def test_options_stand_beside_the_input() -> None:
     [
         {"input": {"a": 1}},
         {"input": 5, "webhook": "https://hook.example"},
-        {"input": {"a": 1}, "policy": {"ttl": 60_000, "executionTimeout": 5_000, "odd": 1}},
+        {"input": {"a": 1}, "policy": {"ttl": 60_000, "executionTimeout": 5_000}},
         {"input": [1], "s3Config": S3_SENT, "webhookV2": "https://hook.example"},
     ],
 )
@@ -63,11 +63,11 @@ def test_a_dict_of_the_body_s_fields_is_the_body(whole: dict[str, Any]) -> None:
     assert body(MappingProxyType(whole)) == whole
 
 
-def test_nulls_in_a_body_are_fields_left_out() -> None:
+def test_nulls_in_a_body_are_left_out() -> None:
     assert body({"input": 1, "webhook": None, "policy": None}) == {"input": 1}
 
 
-def test_options_of_our_own_in_a_body_are_sent_as_the_api_takes_them() -> None:
+def test_our_option_classes_in_a_body_are_converted() -> None:
     whole = {"input": 1, "policy": ExecutionPolicy(ttl=60, low_priority=True), "s3Config": S3}
     assert body(whole) == {"input": 1, "policy": {"ttl": 60_000, "lowPriority": True}, "s3Config": S3_SENT}
 
@@ -75,21 +75,41 @@ def test_options_of_our_own_in_a_body_are_sent_as_the_api_takes_them() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        {"input": 1, "prompt": "Hello"},
         {"webhook": "https://hook.example"},
         {"Input": 1},
         {"inputs": 1},
     ],
 )
-def test_a_dict_with_another_key_is_an_input(value: dict[str, Any]) -> None:
+def test_a_dict_without_an_input_key_is_the_input(value: dict[str, Any]) -> None:
     assert body(value) == {"input": value}
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "says"),
+    [
+        ({"input": {"a": 1}, "timeout": 60_000}, "$", "the request body has no field 'timeout' (it may have 'input', "),
+        ({"input": {"a": 1}, "webhok": "https://x"}, "$", "no field 'webhok' (did you mean 'webhook'?)"),
+        ({"input": ["a"], "model": "m"}, "$", "no field 'model'"),
+        ({"input": "Hello", "": 1}, "$", "no field ''"),
+        ({"input": 1, "policy": {"executiontimeout": 1}}, "$.policy", "did you mean 'executionTimeout'?"),
+        ({"input": 1, "policy": {"ttl": 60_000, "retries": 1}}, "$.policy", "body's policy has no field 'retries'"),
+        ({"input": 1, "s3Config": {**S3_SENT, "region": "eu"}}, "$.s3Config", "body's s3Config has no field 'region'"),
+        (MappingProxyType({"input": 1, "x": 2}), "$", "no field 'x'"),
+    ],
+)
+def test_unknown_keys_are_refused_with_both_ways_out(value: Any, path: str, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        body(value)
+    assert caught.value.path == path
+    for part in (says, "To send a request body, correct or remove the key", "wrap it: {'input': your_dict}"):
+        assert part in caught.value.message
 
 
 def test_a_typed_input_is_never_the_whole_body() -> None:
     assert body({"input": 5}, dict[str, int]) == {"input": {"input": 5}}
 
 
-def test_an_input_within_an_input_goes_through_in_an_envelope() -> None:
+def test_an_input_within_an_input_can_be_wrapped() -> None:
     assert body({"input": {"input": 5}}) == {"input": {"input": 5}}
 
 
@@ -106,12 +126,12 @@ def test_an_input_within_an_input_goes_through_in_an_envelope() -> None:
         ),
     ],
 )
-def test_what_is_said_twice_is_refused(whole: dict[str, Any], options: dict[str, Any], named: str) -> None:
+def test_options_given_twice_are_refused(whole: dict[str, Any], options: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named):
         body(whole, **options)
 
 
-def test_what_a_body_leaves_out_may_be_given_besides() -> None:
+def test_a_body_may_be_completed_by_arguments() -> None:
     sent = body({"input": 1, "webhook": "https://a.example"}, policy=ExecutionPolicy(ttl=60))
     assert sent == {"input": 1, "webhook": "https://a.example", "policy": {"ttl": 60_000}}
 
@@ -124,7 +144,7 @@ def test_what_a_body_leaves_out_may_be_given_besides() -> None:
         ({"input": 1, "s3Config": [1]}, "$.s3Config"),
     ],
 )
-def test_a_body_that_cannot_be_sent_is_refused_with_the_field(whole: dict[str, Any], path: str) -> None:
+def test_invalid_fields_of_a_body_are_named(whole: dict[str, Any], path: str) -> None:
     with pytest.raises(InputError, match="cannot be used") as caught:
         body(whole)
     assert caught.value.path == path
@@ -134,13 +154,13 @@ def test_a_body_that_cannot_be_sent_is_refused_with_the_field(whole: dict[str, A
 
 
 @pytest.mark.parametrize("value", [{}, [], "", None, {"input": {}}, {"input": None}, {"input": [], "webhook": "x"}])
-def test_an_empty_input_never_leaves(value: object) -> None:
+def test_empty_inputs_are_not_sent(value: object) -> None:
     with pytest.raises(InputError, match=r"empty.*Nothing was sent"):
         body(value)
 
 
 @pytest.mark.parametrize("value", [0, False, {"a": None}, [None], "0", {"input": 0}])
-def test_what_only_looks_empty_does(value: object) -> None:
+def test_falsy_inputs_are_sent(value: object) -> None:
     assert "input" in body(value)
 
 
@@ -148,7 +168,7 @@ def test_what_only_looks_empty_does(value: object) -> None:
     "value",
     [float("nan"), {"a": b"x"}, {1: 2}, object(), {"input": object()}, {"input": 1, "policy": {"ttl": object()}}],
 )
-def test_what_is_no_json_never_leaves(value: object) -> None:
+def test_inputs_that_are_not_json_are_not_sent(value: object) -> None:
     with pytest.raises(InputError, match="is not plain JSON"):
         body(value)
 
@@ -156,7 +176,7 @@ def test_what_is_no_json_never_leaves(value: object) -> None:
 @pytest.mark.parametrize(
     "webhook", [5, b"https://hook.example", ["https://hook.example"], "https://hook.example/\udc80"]
 )
-def test_a_webhook_that_is_no_text_that_can_be_sent_never_leaves(webhook: Any) -> None:
+def test_invalid_webhooks_are_not_sent(webhook: Any) -> None:
     with pytest.raises(InputError, match=r"^webhook= must be a URL"):
         body({"a": 1}, webhook=webhook)
 
@@ -169,7 +189,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON)
-def test_whatever_is_given_is_sent_in_an_envelope_or_refused(value: object) -> None:
+def test_any_value_is_sent_in_a_body_or_refused(value: object) -> None:
     try:
         sent = body(value)
     except InputError:
@@ -186,6 +206,6 @@ def test_whatever_is_given_is_sent_in_an_envelope_or_refused(value: object) -> N
         ({"s3_config": {"accessId": "id"}}, r"s3_config= must be S3Config\(\.\.\.\), not dict"),
     ],
 )
-def test_options_in_another_form_than_ours_never_leave(options: dict[str, Any], says: str) -> None:
+def test_options_of_another_class_are_not_sent(options: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=f"{says}. Nothing was sent"):
         body({"n": 1}, **options)

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod_typed._codecs.json_values import MAX_DEPTH, NotPlainJSON, format_path, printable, to_plain
+from runpod_typed._codecs.json_values import MAX_DEPTH, NotPlainJSON, format_path, to_plain
+from runpod_typed._errors import printable
 
 PLAIN: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -80,7 +81,7 @@ def _wrapped(value: Any, steps: list[int | str]) -> Any:
 
 
 @given(PLAIN)
-def test_plain_json_stays_as_it_is(value: Any) -> None:
+def test_plain_json_is_unchanged(value: Any) -> None:
     plain = to_plain(value)
     assert plain == value
     assert json.dumps(plain) == json.dumps(value)  # True is not 1, and 1.0 is not 1
@@ -94,7 +95,7 @@ def test_the_result_shares_no_container_with_the_value() -> None:
 
 
 @given(NOT_PLAIN, STEPS)
-def test_the_path_leads_to_the_first_thing_that_is_no_json(value: Any, steps: list[int | str]) -> None:
+def test_the_path_leads_to_the_first_value_that_is_not_json(value: Any, steps: list[int | str]) -> None:
     with pytest.raises(NotPlainJSON) as caught:
         to_plain(_wrapped(value, steps))
     assert caught.value.path == format_path(steps)
@@ -110,15 +111,15 @@ def test_the_path_leads_to_the_first_thing_that_is_no_json(value: Any, steps: li
         ({1, 2}, "list"),
         (frozenset({1}), "list"),
         ((item for item in [1]), "list(value)"),
-        (range(3), "JSON that stands for it"),
+        (range(3), "plain JSON that represents it"),
         (datetime(2026, 1, 1, tzinfo=UTC), "isoformat"),
         (date(2026, 1, 1), "isoformat"),
         (time(12), "isoformat"),
         (timedelta(seconds=1), "total_seconds"),
         (Decimal("0.1"), "str(value)"),
         (uuid.uuid4(), "str(value)"),
-        (Path("cat.png"), "in the file"),
-        (Opaque(), "test_plain_json.Opaque"),
+        (Path("cat.png"), "file's content"),
+        (Opaque(), "test_json_values.Opaque"),
         (Opaque, "not the class"),
         (math.nan, "`nan`"),
         (-math.inf, "`-inf`"),
@@ -130,7 +131,7 @@ def test_the_path_leads_to_the_first_thing_that_is_no_json(value: Any, steps: li
     ],
     ids=lambda value: value if isinstance(value, str) and value.isascii() else type(value).__name__,
 )
-def test_what_is_no_json_is_refused_with_words_on_what_to_send_instead(value: Any, advice: str) -> None:
+def test_refusals_say_what_to_send_instead(value: Any, advice: str) -> None:
     with pytest.raises(NotPlainJSON) as caught:
         to_plain(value)
     assert advice in caught.value.reason
@@ -153,14 +154,14 @@ RELATIVES: list[tuple[object, object]] = [
 
 
 @pytest.mark.parametrize(("value", "plain"), RELATIVES, ids=lambda value: type(value).__name__)
-def test_relatives_of_the_plain_types_become_plain(value: Any, plain: Any) -> None:
+def test_subclasses_of_plain_types_become_plain(value: Any, plain: Any) -> None:
     result = to_plain(value)
     assert result == plain
     assert type(result) is type(plain)
     assert json.dumps(result) == json.dumps(plain)
 
 
-def test_a_float_of_a_subclass_is_looked_at_too() -> None:
+def test_floats_of_a_subclass_are_checked() -> None:
     with pytest.raises(NotPlainJSON):
         to_plain(MyFloat("nan"))
 
@@ -185,14 +186,14 @@ def _in_tuple(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("make", [_in_dict, _in_list, _in_tuple])
-def test_nesting_is_followed_down_to_the_cap_and_no_further(make: Callable[[Any], Any]) -> None:
+def test_nesting_is_allowed_up_to_the_cap(make: Callable[[Any], Any]) -> None:
     to_plain(_nested(MAX_DEPTH, make))
     with pytest.raises(NotPlainJSON, match="nested deeper than 200"):
         to_plain(_nested(MAX_DEPTH + 1, make))
 
 
 @pytest.mark.parametrize("wide", [1, 3])
-def test_what_contains_itself_is_refused(wide: int) -> None:
+def test_values_that_contain_themselves_are_refused(wide: int) -> None:
     loop: list[Any] = []
     loop.extend([loop] * wide)
     with pytest.raises(NotPlainJSON, match="contains itself") as caught:
@@ -212,4 +213,11 @@ def test_paths_are_json_paths() -> None:
 def test_any_text_can_be_made_printable(text: str) -> None:
     shown = printable(text, 20)
     shown.encode()
-    assert len(shown) <= 20 * 6 + 3  # a lone surrogate takes six characters
+    assert shown.isprintable()
+    assert len(shown) <= 20 * 10 + 3
+    assert not text.isprintable() or shown == (text if len(text) <= 20 else f"{text[:20]}...")
+
+
+@pytest.mark.parametrize("text", ["\x1b[31m", "a\nb", "\x00", "\x7f", "\x9b", "\ud800", "\u202e", "\u2028", "\r"])
+def test_control_characters_are_escaped(text: str) -> None:
+    assert printable(text) == "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) != text

@@ -1,0 +1,40 @@
+"""The chunks that a streaming handler yields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic
+
+from attrs import field, frozen
+from typing_extensions import TypeVar
+
+from runpod_typed._models.job_status import JobStatus
+
+Chunk = TypeVar("Chunk", default=Any, covariant=True)
+
+
+@frozen(kw_only=True)
+class StreamChunk(Generic[Chunk]):
+    """A chunk that a streaming handler yielded."""
+
+    output: Chunk = field(hash=False)
+    """The chunk, in the declared type."""
+    metrics: Mapping[str, Any] | None = field(default=None, hash=False)
+    """The metrics that the worker sent beside it (vLLM workers do), or None."""
+    raw: Mapping[str, Any] = field(repr=False, eq=False)
+    """The chunk as it came, read-only."""
+
+
+@frozen(kw_only=True)
+class StreamPage:
+    """The content of one response to a stream request."""
+
+    status: JobStatus | None
+    """The job's status, or None if the response does not tell it, like the documented bare array."""
+    chunks: tuple[StreamChunk[Any], ...]
+    """The chunks since the previous response."""
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether it holds neither a chunk nor a status."""
+        return self.status is None and not self.chunks
