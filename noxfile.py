@@ -6,6 +6,7 @@ Environments are reused on a developer's machine and created anew in CI; `nox -R
 
 import os
 import shutil
+import tomllib
 from pathlib import Path
 
 import nox
@@ -240,6 +241,20 @@ def bench(session: nox.Session) -> None:
 
 
 # Packages
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write constraints.txt: the newest versions that fit; CI tests each change with them."""
+    session.install("pip>=26.1")
+    file = ROOT / "pylock.toml"  # pip wants it beside the project; it names hosts, so it is not kept
+    every = [option for group in PYPROJECT["dependency-groups"] for option in ("--group", group)]
+    session.run("python", "-m", "pip", "lock", "--quiet", EXTRAS, *every, "--output", str(file))
+    packages = tomllib.loads(file.read_text(encoding="utf-8"))["packages"]
+    file.unlink()
+    pins = sorted(f"{package['name']}=={package['version']}" for package in packages if "version" in package)
+    header = "# Written by `nox -s lock`. To use it: PIP_CONSTRAINT=constraints.txt nox -s tests"
+    (ROOT / "constraints.txt").write_text("\n".join([header, *pins, ""]), encoding="utf-8")
 
 
 @nox.session

@@ -17,9 +17,17 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 BASELINE: Final = Path(__file__).with_name("words_baseline.json")
-CHECKED: Final = ("README.md", "CONTRIBUTING.md", "noxfile.py", "*/**/*.py", "docs/**/*.md", "*/README.md")
+CHECKED: Final = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "noxfile.py",
+    "*/**/*.py",
+    "docs/**/*.md",
+    "*/README.md",
+)
 SKIPPED: Final = re.compile(
-    r"generated/|\.|site/|runpod_typed/_sync/|tests/_sync/|tests/typing/refused/|scripts/check_words"
+    r"CHANGELOG|generated/|\.|site/|runpod_typed/_sync/|tests/_sync/|tests/typing/refused/|scripts/check_words"
 )
 LONGEST_TEST_NAME: Final = 60
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import Any, ParamSpec, Self, overload
 
 import httpx
 from typing_extensions import TypeForm, TypeVar
@@ -17,6 +17,7 @@ from runpod_typed._async.endpoint import AsyncEndpoint
 from runpod_typed._async.executor import AsyncRequestExecutor
 from runpod_typed._codecs.codec import UNTYPED, Codec
 from runpod_typed._core.config import DEFAULT_TIMEOUT, CallConfig
+from runpod_typed._core.operations import GeneratedOperation, generated_request, oversize_error
 from runpod_typed._models.durations import Duration
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimits
@@ -30,6 +31,8 @@ from runpod_typed._transport.connection import (
     resolve_base_url,
 )
 
+P = ParamSpec("P")
+ModelT = TypeVar("ModelT")
 InT = TypeVar("InT", default=Any)
 OutT = TypeVar("OutT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
@@ -191,6 +194,31 @@ class AsyncClient:
         return AsyncEndpoint(
             endpoint_id, client=self, input_type=input_type, output_type=output_type, chunk_type=chunk_type
         )
+
+    async def call(self, operation: GeneratedOperation[P, ModelT], /, *args: P.args, **kwargs: P.kwargs) -> ModelT:
+        """Call any operation of the API, also one that this package has no method for, and return its generated model.
+
+        Retries, rate limits and errors are those of the client: ``with_options()`` changes them. Only GET, PUT and
+        DELETE are repeated once they may have taken effect.
+
+        Example:
+            ``batch = await client.call(create_batch, "my-endpoint", body=[RunRequest(input_={"prompt": "Hello"})])``
+
+        Args:
+            operation: A module of ``runpod_queue_api.api``, such as ``runpod_queue_api.api.batch.create_batch``.
+            args: What its functions take, without ``client=``.
+            kwargs: The same.
+
+        Raises:
+            APIError: The call failed for good.
+            APIResponseValidationError: The response does not fit the specification.
+            ConfigurationError: The request cannot be sent, or the client is closed or has no key.
+        """
+        request = generated_request(operation, *args, **kwargs)
+        error = oversize_error(request)
+        if error is not None:
+            raise error
+        return await self._executor.call(request, self._config)
 
     async def aclose(self) -> None:
         """Close the connections; a second call does nothing."""

@@ -15,7 +15,7 @@ from runpod_typed._async.polling import AsyncWaiter
 from runpod_typed._codecs.codec import UNTYPED, Codec, codec_for
 from runpod_typed._codecs.json_values import TypeCodec
 from runpod_typed._core import operations
-from runpod_typed._core.operations import Request, oversize_error
+from runpod_typed._core.operations import ExtraQuery, Request, oversize_error, with_query
 from runpod_typed._core.run_request import RunRequest, build_run_request
 from runpod_typed._core.schedule import run_sync_hold_ms
 from runpod_typed._models.durations import Duration, to_optional_seconds
@@ -199,6 +199,8 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         webhook: str | None = None,
         policy: ExecutionPolicy | None = None,
         s3_config: S3Config | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_query: ExtraQuery | None = None,
         timeout: Duration | None = None,
     ) -> AsyncJob[Out, Chunk]:
         """Queue a job, and get a handle for it at once. Its result is kept for 30 minutes after its end.
@@ -211,6 +213,8 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             webhook: The URL that the platform posts the job to when it has ended.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
+            extra_body: Fields of the request body that are newer than this version.
+            extra_query: Query parameters that are newer than this version.
             timeout: Seconds (or a timedelta) that submitting may take in all, retries included, above 0; None for the
                 retry policy's budget alone.
 
@@ -222,8 +226,8 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         deadline = deadline_after(timeout)
-        request = operations.submit(self._id, self._body(input, webhook, policy, s3_config))
-        return self._job(self._waiter(await self._call(request, deadline)))
+        request = operations.submit(self._id, self._body(input, webhook, policy, s3_config, extra_body))
+        return self._job(self._waiter(await self._call(with_query(request, extra_query), deadline)))
 
     async def run_sync(
         self,
@@ -232,6 +236,8 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         webhook: str | None = None,
         policy: ExecutionPolicy | None = None,
         s3_config: S3Config | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_query: ExtraQuery | None = None,
         timeout: Duration | None = None,
     ) -> Out:
         """Queue a job, wait for its end, and get its output.
@@ -246,6 +252,8 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             webhook: The URL that the platform posts the job to when it has ended.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
+            extra_body: Fields of the request body that are newer than this version.
+            extra_query: Query parameters that are newer than this version.
             timeout: Seconds (or a timedelta) until a result must be there; None for no limit, 0 to submit and ask once.
 
         Raises:
@@ -258,7 +266,15 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             APIError: A call failed for good.
             ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
-        state = await self.run_sync_state(input, webhook=webhook, policy=policy, s3_config=s3_config, timeout=timeout)
+        state = await self.run_sync_state(
+            input,
+            webhook=webhook,
+            policy=policy,
+            s3_config=s3_config,
+            extra_body=extra_body,
+            extra_query=extra_query,
+            timeout=timeout,
+        )
         return state.result()
 
     async def run_sync_state(
@@ -268,6 +284,8 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         webhook: str | None = None,
         policy: ExecutionPolicy | None = None,
         s3_config: S3Config | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_query: ExtraQuery | None = None,
         timeout: Duration | None = None,
     ) -> JobState[Out]:
         """Like `run_sync`, and get the whole state: times, ids, and the error of a failed job, which does not raise.
@@ -279,6 +297,8 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
             webhook: The URL that the platform posts the job to when it has ended.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
+            extra_body: Fields of the request body that are newer than this version.
+            extra_query: Query parameters that are newer than this version.
             timeout: Seconds (or a timedelta) until the job must have ended; None for no limit, 0 to ask once.
 
         Raises:
@@ -294,8 +314,8 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         began = monotonic()
         seconds = to_optional_seconds(timeout, "timeout")
         deadline = began + seconds if seconds else None  # with a timeout of 0 the job is submitted, and looked at once
-        request = self._sync_request(self._body(input, webhook, policy, s3_config), began, seconds)
-        waiter = self._waiter(await self._call(request, deadline))
+        request = self._sync_request(self._body(input, webhook, policy, s3_config, extra_body), began, seconds)
+        waiter = self._waiter(await self._call(with_query(request, extra_query), deadline))
         state = await waiter.wait(self._job(waiter), self._config, timeout=seconds, since=began)
         return with_typed_output(state, self._codecs.output)
 
@@ -384,10 +404,21 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         await self.aclose()
 
     def _body(
-        self, value: object, webhook: str | None, policy: ExecutionPolicy | None, s3_config: S3Config | None
+        self,
+        value: object,
+        webhook: str | None,
+        policy: ExecutionPolicy | None,
+        s3_config: S3Config | None,
+        extra: Mapping[str, Any] | None,
     ) -> RunRequest:
         return build_run_request(
-            value, self._input_codec, typed=self._typed_input, webhook=webhook, policy=policy, s3_config=s3_config
+            value,
+            self._input_codec,
+            typed=self._typed_input,
+            webhook=webhook,
+            policy=policy,
+            s3_config=s3_config,
+            extra=extra,
         )
 
     def _sync_request(self, body: RunRequest, began: float, seconds: float | None) -> Request[JobState[Any]]:

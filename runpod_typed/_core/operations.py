@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from inspect import signature
-from typing import Any, Generic, ParamSpec, Protocol
-from urllib.parse import urlencode
+from typing import Any, Generic, ParamSpec, Protocol, cast
+from urllib.parse import parse_qs, urlencode, urlsplit
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen, has
 from runpod_queue_api import models, wire
 from runpod_queue_api.api.endpoint import get_health, get_metrics, get_requests, purge_queue
 from runpod_queue_api.api.jobs import cancel, get_status, get_status_sync, retry, run, run_sync, stream
-from runpod_queue_api.types import UNSET, Unset
+from runpod_queue_api.types import UNSET
 from typing_extensions import TypeVar
 
 from runpod_typed._codecs import json
@@ -30,10 +30,12 @@ from runpod_typed._models import health, jobs
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed._models.secret import Secret
 from runpod_typed._models.stream import StreamPage
-from runpod_typed._models.validation import Reader, ValidationError
+from runpod_typed._models.validation import Reader, validation, without_nulls
 from runpod_typed._models.validators import warn_caller
 from runpod_typed._transport.messages import HttpRequest
 from runpod_typed.errors import ConfigurationError, PayloadTooLargeError
+
+ExtraQuery = Mapping[str, str | float | bool]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,7 +91,7 @@ class Request(Generic[T_co]):
     operation: Operation[T_co]
     endpoint_id: str
     http: HttpRequest
-    _long_poll: LongPoll | None = None
+    _long_poll: LongPoll | None = field(default=None, alias="long_poll")
 
     @property
     def hold_ms(self) -> int | None:
@@ -217,6 +219,7 @@ _WAIT = (wire.WAIT_MIN_MS, wire.WAIT_MAX_MS)
 _STREAM_WAIT = (wire.STREAM_WAIT_MIN_MS, wire.STREAM_WAIT_MAX_MS)
 
 
+# What repeating a generated operation means. A POST may do something once more.
 _KINDS = {"get": OperationKind.READ, "put": OperationKind.CANCEL, "delete": OperationKind.CANCEL}
 
 
@@ -224,23 +227,42 @@ def generated_request(generated: GeneratedOperation[P, ModelT], *args: P.args, *
     """Build a request of any generated operation, whose result is the generated model.
 
     Raises:
-        ConfigurationError: An argument cannot be sent.
+        ConfigurationError: A part of it cannot be sent.
     """
-    build, name = generated._get_kwargs, _name(generated)
+    build = generated._get_kwargs
     arguments = signature(build).bind(*args, **kwargs).arguments
-    endpoint_id = str(next(iter(arguments.values()), ""))  # the first parameter of each path
     built = build(*args, **kwargs)
-    kind = _KINDS.get(built["method"], OperationKind.PURGE)  # a POST may do something once more
+    kind = _KINDS.get(built["method"], OperationKind.PURGE)
+    operation = Operation(name=_name(generated), kind=kind, read=partial(_read_generated, generated._read_success))
+    endpoint_id = str(next(iter(arguments.values()), ""))  # each path begins with it
+    return _with_credentials(list(arguments.values()), _request(operation, endpoint_id, built))
 
-    def read(data: object) -> ModelT:
-        try:
-            return generated._read_success(HTTPStatus.OK, data)
-        except KeyError as error:
-            raise ValidationError(f"the field {error} is missing") from error
-        except (TypeError, ValueError, AttributeError) as error:
-            raise ValidationError(f"a field has the wrong kind of value ({error})") from error
 
-    return _request(Operation(name=name, kind=kind, read=read), endpoint_id, built)
+def _read_generated(read_success: Callable[[int, Any], ModelT], data: object) -> ModelT:
+    with validation():
+        return read_success(HTTPStatus.OK, without_nulls(data, wire.JOB_OUTPUT_KEY, wire.ENVELOPE_INPUT_KEY))
+
+
+def with_query(request: Request[T], extra: ExtraQuery | None) -> Request[T]:
+    """Return the request with query parameters that the specification does not know.
+
+    Raises:
+        ConfigurationError: The request has such a parameter already.
+    """
+    if not extra:
+        return request
+    taken = sorted(extra.keys() & parse_qs(urlsplit(request.http.target).query).keys())
+    if taken:
+        raise ConfigurationError(f"extra_query= has a parameter that is sent already: {', '.join(taken)}.")
+
+    def extended(target: str) -> str:
+        return f"{target}{'&' if '?' in target else '?'}{_query(*extra.items())}"
+
+    poll = request._long_poll
+    if poll is not None:
+        plain = poll.target_for
+        poll = LongPoll(poll.milliseconds, poll.least, poll.most, lambda milliseconds: extended(plain(milliseconds)))
+    return evolve(request, http=evolve(request.http, target=extended(request.http.target)), long_poll=poll)
 
 
 def _request(
@@ -268,7 +290,8 @@ _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
 
 def _headers(name: str, kwargs: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
     """Yield the headers that the generated code builds, beyond the type of a JSON body, which each body has."""
-    given = {key: str(value) for key, value in (kwargs.get("headers") or {}).items()}
+    built: Mapping[str, object] = kwargs.get("headers") or {}
+    given = {key: str(value) for key, value in built.items()}
     body_type = given.pop("Content-Type", _JSON_TYPE)
     unsent = sorted(kwargs.keys() - _SENT) or ([] if body_type == _JSON_TYPE else [body_type])
     if unsent:
@@ -281,12 +304,21 @@ def _headers(name: str, kwargs: Mapping[str, Any]) -> Iterator[tuple[bytes, byte
         yield key.encode(), value.encode()
 
 
-def _with_credentials(body: models.RunRequest, request: Request[T_co]) -> Request[T_co]:
-    storage = body.s_3_config
-    if isinstance(storage, Unset):
-        return request
-    credentials = (Secret(str(storage.access_id)), Secret(str(storage.access_secret)))
-    return evolve(request, http=evolve(request.http, credentials=credentials))
+def _with_credentials(body: object, request: Request[T_co]) -> Request[T_co]:
+    """Return the request with the storage credentials in its body, to be cut from errors."""
+    credentials = tuple(_credentials(body))
+    return evolve(request, http=evolve(request.http, credentials=credentials)) if credentials else request
+
+
+def _credentials(value: object) -> Iterator[Secret]:
+    if isinstance(value, models.S3Config):
+        yield from (Secret(str(value.access_id)), Secret(str(value.access_secret)))
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _credentials(item)
+    elif has(kind := type(value)):
+        for attribute in fields(kind):
+            yield from _credentials(getattr(value, attribute.name))
 
 
 def _held(

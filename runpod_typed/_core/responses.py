@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, assert_never, assert_type
+from typing import Any, assert_never, assert_type, cast
 
 from runpod_queue_api import models, wire
 from runpod_queue_api.types import Unset
@@ -109,7 +109,7 @@ def read_chunk(chunk: models.StreamChunk, raw: Mapping[str, Any]) -> StreamChunk
 def _read_stream_page(data: object) -> StreamPage:
     """Return one response of a stream, in either of its known forms."""
     if isinstance(data, list):  # the documents' example; the platform responds with an object
-        return StreamPage(status=None, chunks=_chunks(data))
+        return StreamPage(status=None, chunks=_chunks(cast("object", data)))
     raw = as_object(data, "the response")
     # Chunks are read one by one: the model as a whole would refuse them all for a null in one of them.
     page = parse(models.StreamAnswer, raw, wire.STREAM_CHUNKS_KEY)

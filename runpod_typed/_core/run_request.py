@@ -31,6 +31,7 @@ def build_run_request(
     webhook: str | None,
     policy: ExecutionPolicy | None,
     s3_config: S3Config | None,
+    extra: Mapping[str, Any] | None = None,
 ) -> models.RunRequest:
     """Return the body that submits a job.
 
@@ -57,7 +58,16 @@ def build_run_request(
         request.policy = policy_model(_checked("policy=", policy, ExecutionPolicy))
     if s3_config is not None:
         request.s_3_config = s3_model(_checked("s3_config=", s3_config, S3Config))
+    if extra:
+        request.additional_properties |= _checked_extra(extra)
     return request
+
+
+def _checked_extra(extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = sorted(extra.keys() & wire.ENVELOPE_KEYS)
+    if known:
+        raise InputError(f"extra_body= has {', '.join(known)}, which has an argument of its own. Nothing was sent.")
+    return cast("Mapping[str, Any]", encode_input(PLAIN, dict(extra), subject="extra_body="))
 
 
 def _checked(name: str, given: OptionT, kind: type[OptionT]) -> OptionT:

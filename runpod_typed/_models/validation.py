@@ -6,7 +6,8 @@ a type checker points at each reader of a field that changes in the specificatio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Generic, Protocol, Self, cast
 
 from attrs import frozen
@@ -74,12 +75,29 @@ def parse(model: type[ModelT], raw: Mapping[str, Any], *opaque: str) -> ModelT:
         ValidationError: It does not fit the model.
     """
     present = {name: UNSET if name in opaque else item for name, item in raw.items() if item is not None}
-    try:
+    with validation():
         return model.from_dict(present)
+
+
+@contextmanager
+def validation() -> Generator[None]:
+    """Turn what a generated model raises, which iterates and unpacks without checks, into a ValidationError."""
+    try:
+        yield
     except KeyError as error:
         raise ValidationError(f"the field {error} is missing") from error
-    except (TypeError, ValueError, AttributeError) as error:  # the models iterate and unpack what they have not checked
+    except (TypeError, ValueError, AttributeError) as error:
         raise ValidationError(f"a field has the wrong kind of value ({error})") from error
+
+
+def without_nulls(value: object, *opaque: str) -> Any:
+    """Return JSON without the nulls of its objects, which stand for absent fields; opaque fields keep theirs."""
+    if isinstance(value, list):
+        return [without_nulls(item, *opaque) for item in cast("list[object]", value)]
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, object]", value).items()
+    return {name: item if name in opaque else without_nulls(item, *opaque) for name, item in fields if item is not None}
 
 
 def as_object(value: object, what: str) -> Mapping[str, Any]:
@@ -100,7 +118,7 @@ def as_array(value: object, what: str) -> list[object]:
 
 def as_string(value: str, what: str) -> str:
     """Return the value, which must be a string that is not empty."""
-    came: object = value
+    came = cast("object", value)  # the models check nothing
     if not isinstance(came, str) or not came:
         raise ValidationError(f"{what} must be a string that is not empty, and is {kind_of(came)}")
     if not is_sendable(came):
@@ -119,7 +137,7 @@ def is_sendable(text: str) -> bool:
 
 def as_optional_string(value: str | Unset | None, what: str) -> str | None:
     """Return the value, a string, or None if it is absent or null."""
-    came: object = value
+    came = cast("object", value)  # the models check nothing
     if came is None or isinstance(came, Unset):
         return None
     if not isinstance(came, str):
@@ -129,7 +147,7 @@ def as_optional_string(value: str | Unset | None, what: str) -> str | None:
 
 def as_int(value: int, what: str) -> int:
     """Return the value, a whole number; a fraction is dropped."""
-    came: object = value
+    came = cast("object", value)  # the models check nothing
     if isinstance(came, bool) or not isinstance(came, int | float):
         raise ValidationError(f"{what} must be a number, and is {kind_of(came)}")
     try:

@@ -14,7 +14,7 @@ try:
     import starlette as _starlette
     import uvicorn as _uvicorn
 except ImportError as _error:
-    raise ImportError("the local queue needs the extra `local`: install runpod-typed[local]") from _error
+    raise ImportError("the local queue needs the extra `local` of this package: install it") from _error
 
 from runpod_typed.local._engine.counters import QueueStats
 from runpod_typed.local._engine.records import Chunk, JobStatus

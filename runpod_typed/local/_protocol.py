@@ -6,6 +6,7 @@ ASGI has no way to break a connection, as a faulty network does.
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 from typing import Final, Protocol, cast
 
 from starlette.requests import Request
@@ -82,7 +83,8 @@ def reset(request: Request) -> None:
     transport = _transport(request)
     connection = transport.get_extra_info("socket")
     if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        with suppress(OSError, ValueError):  # uvloop's socket may be closed
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
     transport.abort()
 
 

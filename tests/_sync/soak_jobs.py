@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -21,11 +22,18 @@ from runpod_typed import (
     SubmissionUncertainError,
     WaitTimeoutError,
 )
+from runpod_typed._synchronization import sleep
 from tests.soak.tally import Tally
 
 LONG = 60.0
 CHUNKS = 6
-PATIENCE = 12
+PATIENCE = 16
+PAUSE = 0.5
+"""Seconds after an error, so that the attempts outlast an outage."""
+
+
+class NeverQueued(Exception):  # noqa: N818 -- an outcome
+    """The submission was refused, or not sent: the job must never run."""
 
 
 @frozen
@@ -38,14 +46,33 @@ class Endpoints:
 
 
 def one_job(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> None:
-    """Submit a job, bring it to its end, and count what came of it."""
+    """Submit a job, bring it to its end, and count the outcome."""
+    ways = [
+        plain,
+        at_once,
+        streamed,
+        hurried,
+        cancelled,
+        failed,
+        reconnected,
+        uploaded,
+    ]
+    way = random.choices(ways, weights=[50, 15, 12, 8, 5, 5, 5, 2])[0]
+    run_way(way, endpoints, token, tally, random)
+
+
+def run_way(
+    way: Callable[..., Any], endpoints: Endpoints, token: str, tally: Tally, random: Random
+) -> None:
+    """Run one of the ways, and count the errors that it reports."""
     tally.count("submitted")
-    ways = [plain, at_once, streamed, hurried, cancelled, failed, looked_at]
-    way = random.choices(ways, weights=[50, 15, 12, 8, 5, 5, 5])[0]
     try:
         way(endpoints, token, tally, random)
     except SubmissionUncertainError:
         tally.count("uncertain")
+        sleep(PAUSE)
+    except NeverQueued:
+        tally.count_never_queued(token)
     except JobTimedOutError:
         tally.count("given_up")
     except RunpodError as error:
@@ -66,10 +93,13 @@ def at_once(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> N
             output = endpoints.plain.run_sync({"token": token}, timeout=LONG)
     except WaitTimeoutError as error:
         output = result(error.job, tally)
-    except APIError:
-        # Given up before anything was accepted, or while waiting: the call does not say which, as it promised to.
-        tally.count("uncertain")
-        return
+    except SubmissionUncertainError:
+        raise
+    except APIError as error:
+        if error.job_id is None:
+            raise NeverQueued from error
+        tally.count("went_on")
+        output = result(endpoints.plain.job(error.job_id), tally)
     check(output, token, tally)
 
 
@@ -90,6 +120,7 @@ def streamed(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> 
             return
         except APIError:
             tally.count("went_on")
+            sleep(PAUSE)
     # A job whose worker died is handed out again, and streams from its beginning again.
     again = job.state is not None and job.state.retries > 0 and len(seen) > CHUNKS
     right = (seen[-CHUNKS:] if again else seen) == list(range(CHUNKS))
@@ -120,6 +151,7 @@ def cancelled(endpoints: Endpoints, token: str, tally: Tally, random: Random) ->
             break
         except APIError:
             tally.count("went_on")
+            sleep(PAUSE)
     try:
         check(result(job, tally), token, tally)
     except JobCancelledError:
@@ -145,11 +177,12 @@ def failed(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> No
             break
         except APIError:
             tally.count("went_on")
+            sleep(PAUSE)
     check(result(job, tally), token, tally)
 
 
-def looked_at(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> None:
-    """Take the job up by its id, and look at the endpoint meanwhile."""
+def reconnected(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> None:
+    """Reconnect to the job by its id, after a call of health."""
     job_id = (submit(endpoints.plain, {"token": token})).id
     try:
         with tally.limit(0.5):
@@ -159,18 +192,34 @@ def looked_at(endpoints: Endpoints, token: str, tally: Tally, random: Random) ->
     check(result(endpoints.plain.job(job_id), tally), token, tally)
 
 
+def uploaded(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> None:
+    """Submit a large body in less time than its upload may take."""
+    timeout = random.choice([0.002, 0.01, 0.03, 1.0])
+    order = {"token": token, "ballast": "x" * random.choice([1_000_000, 8_000_000])}
+    try:
+        with tally.limit(timeout):
+            job = endpoints.plain.run(order, timeout=timeout)
+    except SubmissionUncertainError:
+        raise
+    except APIError as error:
+        raise NeverQueued from error
+    check(result(job, tally), token, tally)
+
+
 def submit(endpoint: Endpoint[Any, Any, Any], order: dict[str, Any]) -> Job[Any, Any]:
-    """Submit; a submission that was surely not accepted is made again, as a careful caller would."""
+    """Submit; a submission that was surely not accepted is repeated, as a careful caller would do."""
     for _ in range(PATIENCE):
         try:
             return endpoint.run(order)
+        except SubmissionUncertainError:
+            raise
         except APIError:
-            continue
-    return endpoint.run(order)
+            sleep(PAUSE)
+    raise NeverQueued
 
 
 def result(job: Job[Any, Any], tally: Tally) -> Any:
-    """The output, going on where a wait ended by an error of the API."""
+    """Return the output; a wait that ended by an error of the API is repeated."""
     for _ in range(PATIENCE):
         try:
             with tally.limit(LONG):
@@ -179,10 +228,11 @@ def result(job: Job[Any, Any], tally: Tally) -> Any:
             raise
         except (APIError, WaitTimeoutError):
             tally.count("went_on")
+            sleep(PAUSE)
     return job.output(timeout=LONG)
 
 
 def check(output: Any, token: str, tally: Tally) -> None:
-    """Whether the result is the one that belongs to the job."""
+    """Count the job as delivered if the result is its own."""
     right = output == {"token": token}
     tally.count("delivered" if right else "lost", None if right else f"{token} gave {output!r}")

@@ -1,4 +1,4 @@
-"""The commands that documents show: found, and held against what there is."""
+"""The commands in documents, compared with the sessions and extras that exist."""
 
 from __future__ import annotations
 
@@ -33,12 +33,14 @@ def extras() -> set[str]:
 
 
 def complaint(command: list[str]) -> str | None:
-    """What is wrong with a command; None where it names a session, extra or program that there is."""
+    """Return the fault of a command, or None if its session, extra or program exists."""
     match command:
         case ["python3", "-m", "nox", "-s", *names]:
             return None if set(names) <= sessions() else f"no such session: {set(names) - sessions()}"
         case ["python3", "-m", "pip", "install", target]:
-            right = target in {"nox", "."} or re.fullmatch(rf"\.\[(({'|'.join(sorted(extras()))}),?)+\]", target)
-            return None if right else f"no such thing to install: {target}"
+            wheel, url = r"runpod_typed-[\d.]+-py3-none-any\.whl", r" @ git\+https://\S+/runpod-typed"
+            found = re.fullmatch(rf"(\.|nox|runpod-typed|{wheel})(\[([\w,]+)\])?({url})?", target)
+            known = found is not None and set((found[3] or "local").split(",")) <= extras()
+            return None if known and target != "runpod-typed" else f"no such thing to install: {target}"
         case _:
-            return f"nobody checks {' '.join(command)!r}"
+            return f"no test checks {' '.join(command)!r}"

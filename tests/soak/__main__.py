@@ -1,9 +1,9 @@
-"""A soak: many jobs over real sockets, a tenth of all requests hit by a fault. Prints what came of them.
+"""A soak: many jobs over real sockets, a tenth of all requests hit by a fault. Prints the outcome.
 
     python -m tests.soak [--jobs 20000] [--seed 1] [--rate 0.1]
 
-It ends with 1 where a job was lost or doubled, a deadline was overrun, or an error came from outside the library's
-tree.
+Each round has an outage of 5 s. It ends with 1 if a job was lost or doubled, a job ran although its submission was
+reported as never queued, a deadline was overrun, or an error came from outside the library's tree.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ REQUEST_FAULTS = [
     "html_body",
     "truncated_body",
     "dropped_stream",
+    "not_yet_visible",
     "duplicate_result",
     "clock_jump",
 ]
@@ -83,9 +84,10 @@ def python(module: str, *arguments: str, environment: Mapping[str, str] | None =
     )
 
 
-def play(round_: Round, seed: int) -> tuple[Tally, dict[str, Any]]:
-    """Play a round: what the client counted, and what the server did."""
+def play(round_: Round, seed: int, outage: float) -> tuple[Tally, dict[str, Any]]:
+    """Play a round, and return the counts of the client and the report of the server."""
     options = {"seed": seed, "rate": round_.rate, "kinds": round_.kinds, "workers": 24}
+    options |= {"jobs": round_.jobs, "outage": outage}
     how = CLIENTS[round_.client]
     order = {
         "name": round_.client,
@@ -104,8 +106,9 @@ def play(round_: Round, seed: int) -> tuple[Tally, dict[str, Any]]:
         counted, _ = client.communicate()
         if client.returncode != 0:
             raise SystemExit(f"the client of the soak ended with {client.returncode}")
-        served, _ = server.communicate("report\n", timeout=60)
-        return Tally(**json.loads(counted)), json.loads(served)
+        tally = Tally(**json.loads(counted))
+        served, _ = server.communicate(json.dumps(tally.never_queued) + "\n", timeout=120)
+        return tally, json.loads(served)
     finally:
         for process in processes:
             if process.poll() is None:
@@ -122,13 +125,14 @@ def table(rows: list[tuple[str, object]]) -> str:
 BAD = {
     "lost": "lost",
     "doubled": "doubled without consent",
+    "unreported": "ran though reported as never queued",
     "overrun": "deadlines overrun",
     "outside": "errors outside the tree",
 }
 
 
 def report(round_: Round, tally: Tally, served: Mapping[str, Any]) -> Counter[str]:
-    """What came of a round, by the words that the table has for it."""
+    """Return the outcome of a round, by the rows of the table."""
     total: Counter[str] = Counter({f"fault {kind}": count for kind, count in served["injected"].items()})
     total.update(
         {
@@ -138,12 +142,15 @@ def report(round_: Round, tally: Tally, served: Mapping[str, Any]) -> Counter[st
             "delivered as they should": tally.delivered,
             BAD["lost"]: tally.lost + abs(tally.submitted - tally.ended),
             BAD["doubled"]: len(served["doubled"]),
+            BAD["unreported"]: len(served["ran_unreported"]),
             BAD["overrun"]: tally.overrun,
             BAD["outside"]: tally.outside,
             "uncertain, and reported": tally.uncertain,
             "streams with a gap, and reported": tally.interrupted,
             "given up by the platform, and reported": tally.given_up,
-            "waits that went on after an error": tally.went_on,
+            "never queued, and reported": tally.refused,
+            "submissions that were cancelled": tally.cut,
+            "waits repeated after an error": tally.went_on,
         }
     )
     return total
@@ -155,6 +162,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=20_000, help="how many jobs in all")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same orders and faults")
     parser.add_argument("--rate", type=float, default=0.1, help="which share of all requests is hit by a fault")
+    parser.add_argument("--outage", type=float, default=5.0, help="seconds of an outage in each round")
     parser.add_argument("--busy", action="store_true", help="a machine that is busy may be late: report it, no more")
     options = parser.parse_args(argv)
     jobs: int = options.jobs
@@ -183,7 +191,7 @@ def main(argv: list[str] | None = None) -> int:
     worst = 0.0
     for round_ in rounds:
         began = time.monotonic()
-        tally, served = play(round_, options.seed)
+        tally, served = play(round_, options.seed, options.outage)
         counts = report(round_, tally, served)
         print(f"{round_.title}; {round_.jobs} jobs in {time.monotonic() - began:.0f} s", flush=True)
         for sample in tally.samples:

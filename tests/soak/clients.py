@@ -1,4 +1,4 @@
-"""A client process of a soak: many jobs at once, through one half of the library, under one runtime."""
+"""A client process of a soak: many jobs at a time, through one API of the library, under one runtime."""
 
 from __future__ import annotations
 
@@ -14,25 +14,29 @@ from typing import Any
 import anyio
 
 from runpod_typed import AsyncClient, Client, RateLimits, RetryPolicy
-from tests._async.soak_jobs import AsyncEndpoints, async_one_job
+from tests._async.soak_jobs import AsyncEndpoints, async_one_job, async_run_way
 from tests._sync.soak_jobs import Endpoints, one_job
+from tests.soak.interrupted import async_interrupted
 from tests.soak.tally import Tally
 
-RETRY = RetryPolicy(initial_backoff=0.02, max_backoff=0.2)
+INTERRUPTED = 0.05
+"""The share of the jobs whose submission is cancelled."""
+
+SETTINGS: dict[str, Any] = {
+    "retry": RetryPolicy(initial_backoff=0.02, max_backoff=0.2),
+    "rate_limits": RateLimits.disabled(),
+}
 
 
 def run_threads(where: dict[str, dict[str, str]], options: dict[str, Any]) -> Tally:
-    """All jobs over the sync half, on a number of threads."""
+    """Run all jobs through the sync API, on a number of threads."""
     tally = Tally()
     with ExitStack() as stack:
-        endpoints = Endpoints(
-            **{
-                name: stack.enter_context(
-                    Client(queue["key"], base_url=queue["base_url"], retry=RETRY, rate_limits=RateLimits.disabled())
-                ).endpoint(name)
-                for name, queue in where.items()
-            }
-        )
+        clients = {
+            name: stack.enter_context(Client(queue["key"], base_url=queue["base_url"], **SETTINGS))
+            for name, queue in where.items()
+        }
+        endpoints = Endpoints(**{name: client.endpoint(name) for name, client in clients.items()})
 
         def one(number: int) -> None:
             one_job(endpoints, f"{options['name']}-{number}", tally, Random(f"{options['seed']}/{number}"))
@@ -43,27 +47,23 @@ def run_threads(where: dict[str, dict[str, str]], options: dict[str, Any]) -> Ta
 
 
 async def run_tasks(where: dict[str, dict[str, str]], options: dict[str, Any]) -> Tally:
-    """All jobs over the async half, by a number of tasks."""
+    """Run all jobs through the async API, by a number of tasks."""
     tally = Tally()
     numbers = count()
     async with AsyncExitStack() as stack:
-        endpoints = AsyncEndpoints(
-            **{
-                name: (
-                    await stack.enter_async_context(
-                        AsyncClient(
-                            queue["key"], base_url=queue["base_url"], retry=RETRY, rate_limits=RateLimits.disabled()
-                        )
-                    )
-                ).endpoint(name)
-                for name, queue in where.items()
-            }
-        )
+        clients = {
+            name: await stack.enter_async_context(AsyncClient(queue["key"], base_url=queue["base_url"], **SETTINGS))
+            for name, queue in where.items()
+        }
+        endpoints = AsyncEndpoints(**{name: client.endpoint(name) for name, client in clients.items()})
 
         async def work() -> None:
             while (number := next(numbers)) < options["jobs"]:
-                random = Random(f"{options['seed']}/{number}")
-                await async_one_job(endpoints, f"{options['name']}-{number}", tally, random)
+                token, random = f"{options['name']}-{number}", Random(f"{options['seed']}/{number}")
+                if random.random() < INTERRUPTED:
+                    await async_run_way(async_interrupted, endpoints, token, tally, random)
+                else:
+                    await async_one_job(endpoints, token, tally, random)
 
         async with anyio.create_task_group() as tasks:
             for _ in range(options["at_once"]):
@@ -72,7 +72,7 @@ async def run_tasks(where: dict[str, dict[str, str]], options: dict[str, Any]) -
 
 
 def main() -> None:
-    """Run the jobs that the arguments say, and print what came of them."""
+    """Run the jobs that the arguments describe, and print the counts."""
     where, options = json.loads(sys.argv[1]), json.loads(sys.argv[2])
     warnings.simplefilter("error")
     if options["runtime"] == "threads":

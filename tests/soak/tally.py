@@ -1,4 +1,4 @@
-"""What a soak counts."""
+"""The counts of a soak."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCHEDULER = Path("/proc/thread-self/schedstat")
 
 
 def _waited_for_a_processor() -> float:
-    """Seconds that this thread was ready to run and did not, since it began; 0 where the system does not tell."""
+    """Seconds that this thread was ready to run and did not, since it began; 0 if unknown."""
     try:
         return int(_SCHEDULER.read_text(encoding="ascii").split()[1]) / 1e9
     except OSError:
@@ -27,7 +27,7 @@ def _waited_for_a_processor() -> float:
 
 @define
 class Tally:
-    """What happened to the jobs of one client; shared by its threads or tasks.
+    """The outcomes of the jobs of one client; shared by its threads or tasks.
 
     Attributes:
         submitted: Jobs that the client set out to submit.
@@ -35,10 +35,12 @@ class Tally:
         uncertain: Submissions of unknown fate that were reported as such.
         interrupted: Streams that may have a gap and were reported as such.
         given_up: Jobs that the platform itself gave up (their worker died more than once), reported as such.
-        lost: Jobs that ended in any other way: a wrong result, a stream with a gap that nobody reported, no end at all.
+        lost: Jobs with any other outcome: a wrong result, a stream with an unreported gap, no end at all.
+        refused: Submissions that were reported as never queued; `never_queued` has their tokens.
+        cut: Submissions whose task was cancelled.
         overrun: Calls that lasted longer than their timeout allowed.
         outside: Errors outside the library's own tree.
-        went_on: Waits that ended by an error of the API after all attempts, and went on with the same handle.
+        went_on: Waits that ended by an error of the API after all attempts, and were repeated.
         samples: A few words on each thing that should not have happened.
     """
 
@@ -48,10 +50,13 @@ class Tally:
     interrupted: int = 0
     given_up: int = 0
     lost: int = 0
+    refused: int = 0
+    cut: int = 0
     overrun: int = 0
     outside: int = 0
     went_on: int = 0
     worst_overrun: float = 0.0
+    never_queued: list[str] = field(factory=list[str])
     samples: list[str] = field(factory=list[str])
     _lock: threading.Lock = field(factory=threading.Lock, repr=False)
 
@@ -62,14 +67,22 @@ class Tally:
             if sample is not None and len(self.samples) < 20:
                 self.samples.append(f"{name}: {sample}")
 
+    def count_never_queued(self, token: str) -> None:
+        """Count a submission that was reported as never queued."""
+        self.count("refused")
+        with self._lock:
+            self.never_queued.append(token)
+
     @property
     def ended(self) -> int:
-        """How many jobs are accounted for."""
-        return self.delivered + self.uncertain + self.interrupted + self.given_up + self.lost + self.outside
+        """The number of jobs that are accounted for."""
+        return (
+            self.delivered + self.uncertain + self.interrupted + self.given_up + self.refused + self.lost + self.outside
+        )
 
     @contextmanager
     def limit(self, timeout: float) -> Generator[None]:
-        """Watch that what is inside keeps its timeout."""
+        """Check that the block keeps its timeout."""
         began, kept_waiting = time.monotonic(), _waited_for_a_processor()
         try:
             yield
