@@ -70,17 +70,18 @@ def _processes(marker: bytes) -> Iterator[Process]:
         yield from _processes_by_ps()
         return
     for folder in PROC.iterdir():
-        if not folder.name.isdecimal():
-            continue
-        try:
-            state, parent = folder.joinpath("stat").read_bytes().rpartition(b")")[2].split()[:2]
-            environment = b"" if state == b"Z" else folder.joinpath("environ").read_bytes()
-        except PermissionError:
-            environment = b""
-        except OSError:  # it is gone
-            continue
-        if state != b"Z":
-            yield Process(int(folder.name), int(parent), marker in environment.split(b"\0"))
+        if folder.name.isdecimal():
+            with suppress(OSError):  # it is gone
+                state, parent = folder.joinpath("stat").read_bytes().rpartition(b")")[2].split()[:2]
+                if state != b"Z":
+                    yield Process(int(folder.name), int(parent), marker in _environment(folder).split(b"\0"))
+
+
+def _environment(folder: Path) -> bytes:
+    try:
+        return folder.joinpath("environ").read_bytes()
+    except PermissionError:  # of another user
+        return b""
 
 
 def _processes_by_ps() -> Iterator[Process]:

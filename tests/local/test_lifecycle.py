@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -173,11 +172,11 @@ def test_paused_queue_keeps_jobs_waiting() -> None:
         assert {client.wait(job_id)["status"] for job_id in ids} == {"COMPLETED"}
 
 
-@pytest.mark.parametrize("ask", [lambda queue: queue.base_url, lambda queue: queue.worker_environment()])
-def test_url_of_queue_that_was_not_started_raises(ask: Callable[[LocalQueue], object]) -> None:
+def test_url_of_queue_that_was_not_started_raises() -> None:
     queue = LocalQueue(port=54321)
-    with pytest.raises(RuntimeError, match="the queue was not started"):
-        ask(queue)
+    for ask in (lambda: queue.base_url, queue.worker_environment):
+        with pytest.raises(RuntimeError, match="the queue was not started"):
+            ask()
     assert repr(queue) == "<LocalQueue 'local' (not started)>"
 
 

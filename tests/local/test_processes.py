@@ -19,7 +19,7 @@ OWN_SESSION = (
     f"child = subprocess.Popen([sys.executable, '-c', {STAY!r}], start_new_session=True)\n"
     "print('child', child.pid, flush=True)\n"
 )
-DAEMON = (  # a double fork: its parent is gone
+DOUBLE_FORK = (  # its parent is gone
     "import os, sys\n"
     "if os.fork() == 0:\n"
     "    os.setsid()\n"
@@ -29,8 +29,8 @@ DAEMON = (  # a double fork: its parent is gone
     "    os._exit(0)\n"
     "os.wait()\n"
 )
-HIDDEN = DAEMON.replace("ENVIRONMENT", "{}")
-DAEMON = DAEMON.replace("ENVIRONMENT", "os.environ")
+HIDDEN = DOUBLE_FORK.replace("ENVIRONMENT", "{}")
+DAEMON = DOUBLE_FORK.replace("ENVIRONMENT", "os.environ")
 LEFT = [OWN_SESSION, DAEMON]
 INTERRUPTED = (
     "import os, signal, socket, sys, threading, time\n"

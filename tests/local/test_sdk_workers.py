@@ -130,7 +130,7 @@ def test_empty_object_input_ends_as_timeout(queues: dict[str, LocalQueue], plain
         queues["plain"].advance(46)
     shown = plain.wait(job_id)
     assert (shown["status"], shown["error"]) == ("FAILED", "job timed out after 1 retries")
-    assert "missing field(s): id or input" in queues["plain"].worker_output
+    eventually(lambda: queues["plain"].worker_output, lambda output: "missing field(s): id or input" in output)
 
 
 def test_refresh_worker_replaces_process(plain: Caller) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from attrs import asdict, define, field, frozen
+from attrs import define, field, frozen
 
 from runpod_typed.local._engine.records import JobStatus
 
@@ -78,8 +78,15 @@ class Counters:
 
     def snapshot(self) -> QueueStats:
         """Return the counts as they stand."""
-        counts = asdict(self, recurse=False) | {
-            "by_status": {status: self.by_status[status] for status in JobStatus},
-            "executions": dict(self.executions),
-        }
-        return QueueStats(**counts)
+        return QueueStats(
+            submitted=self.submitted,
+            by_status={status: self.by_status[status] for status in JobStatus},
+            expired=self.expired,
+            purged=self.purged,
+            completed=self.completed,
+            failed=self.failed,
+            cancelled=self.cancelled,
+            retried=self.retried,
+            executions=dict(self.executions),
+            ignored_results=self.ignored_results,
+        )
