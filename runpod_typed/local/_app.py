@@ -91,6 +91,14 @@ class Access:
     """Names by which callers may address the queue, besides IP addresses and localhost; None for any name."""
 
 
+def known_hosts(host: str) -> set[str] | None:
+    """Return the `Access.hosts` of a queue that listens on this address: any if it is open to the network."""
+    name = host.lower()
+    with suppress(ValueError):
+        return {name} if ipaddress.ip_address(name).is_loopback else None
+    return {name} if name == "localhost" else None
+
+
 def presented_key(authorization: str | None) -> str | None:
     """Return the key of an Authorization header, with or without the scheme `Bearer` (in any case)."""
     if authorization is None:

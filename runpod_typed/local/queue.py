@@ -2,7 +2,6 @@
 
 import asyncio
 import atexit
-import ipaddress
 import math
 import os
 import re
@@ -17,7 +16,7 @@ from typing import Self, TypeVar
 from runpod_queue_api import wire
 from starlette.types import ASGIApp
 
-from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES, Access, build_app
+from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES, Access, build_app, known_hosts
 from runpod_typed.local._engine.counters import QueueStats
 from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._faults import FaultKind, FaultPlan, Faults, Injection
@@ -102,7 +101,7 @@ class LocalQueue:
         self._access = Access(
             api_key or f"local_{secrets.token_urlsafe(24)}",
             f"worker_{secrets.token_urlsafe(24)}",
-            {host.lower()} if _is_loopback(host) else None,
+            known_hosts(host),
         )
         self._host = host
         self._port = port
@@ -234,10 +233,7 @@ class LocalQueue:
         self._act(lambda service: service.act(lambda _: service.engine.resume()))
 
     def advance(self, seconds: float) -> None:
-        """Move the queue's clock forward: everything due within this time happens now.
-
-        Args:
-            seconds: Seconds, 0 or more.
+        """Move the queue's clock forward by 0 or more seconds: everything due within this time happens now.
 
         Raises:
             ValueError: `seconds` is negative, infinite or not a number.
@@ -247,10 +243,7 @@ class LocalQueue:
         self._act(lambda service: service.advance_clock(seconds))
 
     def throttle(self, workers: int) -> None:
-        """Let `/health` report throttled workers, as when no machine is free.
-
-        Args:
-            workers: The number, 0 or more.
+        """Let `/health` report 0 or more throttled workers, as when no machine is free.
 
         Raises:
             ValueError: `workers` is negative or not a number.
@@ -290,7 +283,6 @@ class LocalQueue:
 
         Raises:
             ValueError: The kind or operation is unknown, or a number is out of range.
-            RuntimeError: Another thread is stopping the queue.
         """
         fault = FaultKind(kind)
         if operation is not None and operation not in OPERATION_NAMES:
@@ -299,11 +291,7 @@ class LocalQueue:
             raise ValueError(f"times must be at least 1, not {times!r}")
         if seconds is not None:
             _check_seconds(seconds)
-        injection = Injection(fault, operation, times, status, seconds)
-        if self._loop is None:
-            self._faults.inject(injection)
-        else:
-            self._act(lambda _: self._faults.inject(injection))
+        self._faults.inject(Injection(fault, operation, times, status, seconds))
 
     def outage(self, seconds: float, *, status: int | None = 503) -> None:
         """Let every request of clients and workers fail for some time, from now on.
@@ -334,14 +322,8 @@ class LocalQueue:
 
     @property
     def faults_injected(self) -> Mapping[FaultKind, int]:
-        """The number of faults of each kind so far.
-
-        Raises:
-            RuntimeError: Another thread is stopping the queue.
-        """
-        if self._loop is None:
-            return dict(self._faults.injected)
-        return self._act(lambda _: dict(self._faults.injected))
+        """The number of faults of each kind so far."""
+        return dict(self._faults.injected)
 
     @property
     def held_requests(self) -> int:
@@ -405,17 +387,9 @@ class LocalQueue:
             worker.start()
 
     async def _close(self) -> None:
-        if self._service is not None:
-            await self._service.close()
-        if self._webhooks is not None:
-            await self._webhooks.close()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+        for part in (self._service, self._webhooks):
+            if part is not None:
+                await part.close()
 
 
 def _check_seconds(seconds: float) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from runpod_typed.local import LocalQueue
-from runpod_typed.local._app import browser_problem
+from runpod_typed.local._app import browser_problem, known_hosts
 from tests.local.caller import Caller
 
 
@@ -33,6 +33,8 @@ def test_host_of_worker_environment_is_accepted(queue: LocalQueue) -> None:
 
 
 def test_queue_open_to_the_network_accepts_any_host() -> None:
+    assert (known_hosts("127.0.0.2"), known_hosts("localhost")) == ({"127.0.0.2"}, {"localhost"})
+    assert (known_hosts("0.0.0.0"), known_hosts("queue")) == (None, None)
     assert browser_problem({"host": "queue:8000"}, None) is None
     assert browser_problem({"host": "queue:8000", "origin": "http://evil.example"}, None) is not None
 

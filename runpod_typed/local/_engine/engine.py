@@ -24,7 +24,7 @@ from runpod_typed.local._engine.records import (
     Result,
     Submission,
     WorkerRecord,
-    WorkerState,
+    count_workers,
     new_job_id,
 )
 from runpod_typed.local._engine.schedule import DeadlineKind, WaitingJobs
@@ -69,17 +69,7 @@ class Engine(JobStore):
     def health(self, now: float) -> dict[str, dict[str, int]]:
         """Return the response of `/health`."""
         self.advance(now)
-        states = [worker.state for worker in self.workers.values()]
-        idle = states.count(WorkerState.IDLE)
-        workers = {
-            "idle": idle,
-            "initializing": states.count(WorkerState.INITIALIZING),
-            "ready": idle,
-            "running": states.count(WorkerState.RUNNING),
-            "throttled": self.throttled,
-            "unhealthy": states.count(WorkerState.UNHEALTHY),
-        }
-        return {"jobs": self._counters.show(), "workers": workers}
+        return {"jobs": self._counters.show(), "workers": count_workers(self.workers.values(), self.throttled)}
 
     def pause(self) -> None:
         """Hand out no more jobs."""
@@ -102,16 +92,10 @@ class Engine(JobStore):
         job_id: str | None = None,
         hidden_for: float = 0.0,
     ) -> JobRecord:
-        """Queue a job.
+        """Queue a job. For `hidden_for` seconds, clients get 404.
 
-        Args:
-            submission: The envelope.
-            now: The time.
-            sync: It came by `/runsync`: the id gets a prefix, the retention is shorter.
-            batch_id: Its batch. The result is kept as long as the batch, and the ttl ends the job without removing it,
-                so that the counts of the batch add up.
-            job_id: An id that was promised before.
-            hidden_for: Seconds for which clients get 404.
+        With `sync`, the id gets a prefix and the retention is shorter. A job of a batch is kept as long as the batch,
+        and its ttl ends it without removing it, so that the counts of the batch add up.
         """
         now = self.advance(now)
         settings = self.settings
@@ -132,22 +116,14 @@ class Engine(JobStore):
         return record
 
     def get(self, job_id: str, now: float) -> JobRecord:
-        """Return the job as clients find it.
-
-        Raises:
-            NotFoundError: The job is unknown, gone or not visible yet.
-        """
+        """Return the job as clients find it: `NotFoundError` while it is not visible."""
         record = self.find(job_id, now)
         if self.now < record.visible_at:
             raise NotFoundError("job not found")
         return record
 
     def find(self, job_id: str, now: float) -> JobRecord:
-        """Return the job as workers find it: visible from the start.
-
-        Raises:
-            NotFoundError: The job is unknown or gone.
-        """
+        """Return the job as workers find it: visible from the start."""
         self.advance(now)
         if (record := self.jobs.get(job_id)) is None:
             raise NotFoundError("job not found")
@@ -168,12 +144,7 @@ class Engine(JobStore):
         return record
 
     def retry(self, job_id: str, now: float) -> JobRecord:
-        """Queue a failed job again, under the same id and with the same input.
-
-        Raises:
-            NotFoundError: The job is unknown, gone or not visible yet.
-            NotAllowedError: It has neither failed nor timed out.
-        """
+        """Queue a failed job again, under the same id and with the same input."""
         record = self.get(job_id, now)
         if record.status not in RETRYABLE:
             raise NotAllowedError(f"job {job_id} is {record.status}: only FAILED and TIMED_OUT jobs can be retried")

@@ -1,7 +1,8 @@
 """The records of jobs and workers, and their forms on the wire."""
 
 import uuid
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from enum import Enum, StrEnum
 from typing import Final
 
@@ -159,6 +160,13 @@ class WorkerRecord:
         if self.jobs:
             return WorkerState.RUNNING
         return WorkerState.IDLE if self.ready else WorkerState.INITIALIZING
+
+
+def count_workers(workers: Iterable[WorkerRecord], throttled: int) -> dict[str, int]:
+    """Return the `workers` object of `/health`, keys in alphabetical order."""
+    counts = Counter(worker.state.value for worker in workers)
+    counts["ready"], counts["throttled"] = counts["idle"], throttled
+    return {name: counts[name] for name in sorted({*WorkerState, "ready", "throttled"})}
 
 
 def new_job_id() -> str:
