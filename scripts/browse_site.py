@@ -62,7 +62,7 @@ def problems(page: Page, folder: Path, address: str, pictures: Path | None) -> I
 
 
 def is_local(url: str, address: str) -> bool:
-    """Whether an address belongs to the site, or needs no request."""
+    """Return whether an address belongs to the site or needs no request."""
     return url.startswith((f"{address}/", "data:", "blob:"))
 
 

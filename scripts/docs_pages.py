@@ -1,4 +1,4 @@
-"""What `docs/conf.py` gives to Sphinx: generated page parts, public names, readable signatures."""
+"""Generated parts of pages, public names and readable signatures: `docs/conf.py` gives them to Sphinx."""
 
 import enum
 import importlib

@@ -1,11 +1,11 @@
-"""Compile the specification: `spec/openapi.yaml` becomes `generated/`, the async half becomes the sync half.
+"""Compile the specification: `spec/openapi.yaml` becomes `generated/`, `_async/` becomes `_sync/`.
 
 The specification is checked first, the code is made in a temporary folder, and `generated/` is exchanged in one step at
 the end: a failure before that leaves it as it was. The output depends on the specification and the pinned tools alone,
 so it is the same, byte for byte, on every run and machine; nothing is fetched.
 
     python scripts/generate.py              write
-    python scripts/generate.py --check      write nothing; fail if generated/ or the sync half is not up to date
+    python scripts/generate.py --check      write nothing; fail if generated/ or the sync API is out of date
 """
 
 import argparse
@@ -155,7 +155,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(command: Sequence[str], *, cwd: Path) -> None:
-    """Run a tool of this interpreter's environment, whatever PATH and hash seed surround it."""
+    """Run a tool of this interpreter's environment, with a fixed PATH and hash seed."""
     path = os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", "")))
     environment = os.environ | {"PATH": path, "PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "NO_COLOR": "1"}
     executable = shutil.which(command[0], path=path)

@@ -1,7 +1,7 @@
 """Writes the HTTP API's reference, a page of Markdown, from the specification.
 
-Everything that the specification says to people and programs is on it: operations, parameters, bodies, answers, limits,
-schemas and examples. What is only a comment there (`Evidence:`) is not.
+Everything that the specification says is on it: operations, parameters, bodies, responses, limits, schemas and
+examples. Only its comments (`Evidence:`) are left out.
 """
 
 import json
@@ -30,7 +30,7 @@ def render(spec: SpecDocument) -> str:
             *_budgets(spec),
             *_tags(spec),
             *_webhooks(spec),
-            *_answers(spec),
+            *_shared_responses(spec),
             *_schemas(spec),
         ]
     )
@@ -84,7 +84,7 @@ def _webhooks(spec: SpecDocument) -> Iterator[str]:
     webhooks = [operation for operation in spec.operations() if operation.is_webhook]
     if webhooks:
         yield "## Webhooks\n"
-        yield "What the service calls, and a server of yours answers.\n"
+        yield "Requests that Runpod sends to your server.\n"
         for operation in webhooks:
             yield from _operation(spec, operation)
 
@@ -157,11 +157,11 @@ def _responses(responses: dict[str, Json]) -> Iterator[str]:
     for status, entry in responses.items():
         reference = parse_reference(str(mapping(entry).get("$ref", "")))
         if reference is not None:
-            shared.append(f"`{status}` [{reference[-1]}](#{_answer_target(str(reference[-1]))})")
+            shared.append(f"`{status}` [{reference[-1]}](#{_response_target(str(reference[-1]))})")
             continue
-        answer = mapping(entry)
-        rows.append([f"`{status}`", _text(answer), _bodies(answer)])
-        for content in mapping(answer.get("content")).values():
+        response = mapping(entry)
+        rows.append([f"`{status}`", _text(response), _bodies(response)])
+        for content in mapping(response.get("content")).values():
             examples += _examples(mapping(mapping(content).get("examples")))
     yield "**Answers**\n"
     yield from _table(["Status", "Meaning", "Body"], rows)
@@ -170,21 +170,21 @@ def _responses(responses: dict[str, Json]) -> Iterator[str]:
     yield from examples
 
 
-def _answers(spec: SpecDocument) -> Iterator[str]:
-    yield "## Shared answers\n"
-    yield "What several operations answer with.\n"
-    for name, answer in _components(spec, "responses"):
-        yield f"({_answer_target(name)})="
+def _shared_responses(spec: SpecDocument) -> Iterator[str]:
+    yield "## Shared responses\n"
+    yield "Responses of several operations.\n"
+    for name, response in _components(spec, "responses"):
+        yield f"({_response_target(name)})="
         yield f"### {name}\n"
-        yield f"{_text(answer)}\n"
-        yield f"Body: {_bodies(answer)}\n"
+        yield f"{_text(response)}\n"
+        yield f"Body: {_bodies(response)}\n"
         headers = [
             [f"`{header}`", _text(_resolved(spec, entry)), _inline_examples(mapping(_resolved(spec, entry)["schema"]))]
-            for header, entry in mapping(answer.get("headers")).items()
+            for header, entry in mapping(response.get("headers")).items()
         ]
         if headers:
             yield from _table(["Header", "Meaning", "Such as"], headers)
-        for content in mapping(answer.get("content")).values():
+        for content in mapping(response.get("content")).values():
             yield from _examples(mapping(mapping(content).get("examples")))
 
 
@@ -252,7 +252,7 @@ def _type(schema: Json) -> str:
 
 
 def _remarks(schema: Json) -> str:
-    """What is said of a schema that has no name and so no entry of its own, and of those that it is made of."""
+    """The descriptions of an unnamed schema, which has no entry, and of its parts."""
     found = mapping(schema)
     if "$ref" in found:
         return ""
@@ -278,10 +278,10 @@ def _bounds(schema: dict[str, Json]) -> str:
     return f" {said[0].upper()}{said[1:]}." if said else ""
 
 
-def _bodies(answer: dict[str, Json]) -> str:
+def _bodies(response: dict[str, Json]) -> str:
     bodies = [
         f"{_type(mapping(content).get('schema'))} (`{media}`){_remarks(mapping(content).get('schema'))}"
-        for media, content in mapping(answer.get("content")).items()
+        for media, content in mapping(response.get("content")).items()
     ]
     return ", or ".join(bodies) or "none"
 
@@ -345,5 +345,5 @@ def _schema_target(name: str) -> str:
     return f"schema-{name.lower()}"
 
 
-def _answer_target(name: str) -> str:
-    return f"answer-{name.lower()}"
+def _response_target(name: str) -> str:
+    return f"response-{name.lower()}"

@@ -1,4 +1,4 @@
-"""Writes the sync half of the package and of its tests from the async half, line for line.
+"""Writes the sync API and its tests from the async ones, line for line.
 
 python scripts/unasync.py            write runpod_typed/_sync/ and tests/_sync/
 python scripts/unasync.py --check    write nothing, fail if they are out of date
@@ -50,7 +50,7 @@ def header(source: str) -> str:
 
 
 def convert(text: str, source: str) -> str:
-    """Return the sync half of a module."""
+    """Return the sync version of a module."""
     _, rest = text.split("\n", 1)
     for pattern, replacement in RULES:
         rest = re.sub(pattern, replacement, rest)
@@ -81,8 +81,8 @@ def problems(text: str, converted: str) -> Iterator[tuple[int, str]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(prog="unasync", description="Writes the sync half from the async half.")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the sync half is out of date")
+    parser = argparse.ArgumentParser(prog="unasync", description="Writes the sync API from the async API.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the sync API is out of date")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: the one of this script)")
     options = parser.parse_args(argv)
     errors: list[str] = []

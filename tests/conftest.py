@@ -1,4 +1,4 @@
-"""What holds for every test: whose code it tests, whom it may talk to, and what it inherits."""
+"""Settings of all tests: the tested package, the allowed hosts, Hypothesis and the environment."""
 
 import importlib.util
 import ipaddress
@@ -61,7 +61,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:
-    """An audit hook: no test reaches for another machine, whatever library it goes through."""
+    """An audit hook: no test connects to another machine, through any library."""
     if event == "socket.connect":
         address = arguments[1]
         host = cast("tuple[object, ...]", address)[0] if isinstance(address, tuple) else None  # a path: this machine

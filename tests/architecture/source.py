@@ -17,7 +17,7 @@ class Module(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How it is imported."""
+        """Its dotted name."""
         return ".".join(["runpod_typed", *self.path.removesuffix(".py").removesuffix("__init__").strip("/").split("/")])
 
 
@@ -30,7 +30,7 @@ class Import(NamedTuple):
     """Whether it stands under ``if TYPE_CHECKING:``, and so does not happen at run time."""
 
     def reaches(self, name: str) -> bool:
-        """Whether it imports ``name`` or something in it."""
+        """Return whether it imports ``name`` or something in it."""
         return self.target == name or self.target.startswith(f"{name}.")
 
 
@@ -50,7 +50,7 @@ def modules(package: Path = PACKAGE) -> list[Module]:
 
 
 def stands_in(path: str, place: str) -> bool:
-    """Whether a module is the one that ``place`` names, or in the folder that it names (with a slash at its end)."""
+    """Return whether a module is the file ``place``, or in the folder ``place/``."""
     return path.startswith(place) if place.endswith("/") else path == place
 
 

@@ -1,4 +1,4 @@
-"""What people import is what was promised, sorted, and described."""
+"""The public names are the promised ones, sorted and described."""
 
 import ast
 import importlib
@@ -132,7 +132,7 @@ def test_every_error_can_be_imported_from_the_root() -> None:
     assert {name: getattr(root, name) for name in ERRORS} == {name: getattr(errors, name) for name in ERRORS}
 
 
-def test_the_root_exports_nothing_without_an_underscore_that_it_does_not_promise() -> None:
+def test_root_has_no_other_public_names() -> None:
     root = importlib.import_module("runpod_typed")
     stray = {
         name

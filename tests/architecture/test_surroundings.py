@@ -1,4 +1,4 @@
-"""What tests may reach and inherit (see tests/conftest.py)."""
+"""The surroundings of the tests (see tests/conftest.py), and rules for the repository."""
 
 import os
 import re

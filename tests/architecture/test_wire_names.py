@@ -35,7 +35,7 @@ def wire_names(spec: SpecDocument) -> frozenset[str]:
 
 
 def words(text: str) -> list[str]:
-    """What of a string could be a name of the wire: all of it, and the parts of what looks like a path or a query."""
+    """Split a string into possible names of the wire: the whole string, and the parts of a path or query."""
     parts = re.split(r"[/?&=]", text) if re.fullmatch(r"\S*[/?&]\S*", text) else []
     return list(dict.fromkeys([text, *parts]))
 

@@ -11,7 +11,7 @@ from tests.docs.snippets import ROOT, commands, snippets_in
 
 
 def commands_in(*pages: Path) -> list[list[str]]:
-    """Every command in the shell snippets of these pages, in words."""
+    """Return every command in the `sh` snippets of these pages, split into words."""
     return [command for page in pages for snippet in snippets_in(page, "sh") for command in commands(snippet)]
 
 

@@ -1,4 +1,4 @@
-"""What a Markdown file shows: its blocks of code, found, run, and compared with the output that it promises."""
+"""The code blocks of Markdown files: found, run, and compared with the output that the page shows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Snippet:
         language: What stands behind the opening fence.
         code: Its text.
         heading: The heading that it stands below.
-        output: The `text` block right below it; None where there is none.
+        output: The `text` block right below it, or None.
     """
 
     path: Path
@@ -80,7 +80,7 @@ def run(snippet: Snippet) -> str:
 
 
 def is_as_promised(snippet: Snippet, printed: str) -> bool:
-    """Whether a snippet printed what the document says; `...` there stands for anything."""
+    """Return whether a snippet printed what the page shows; `...` there matches anything."""
     return snippet.output is None or doctest.OutputChecker().check_output(snippet.output, printed, _LIKE)
 
 

@@ -1,4 +1,4 @@
-"""What the pages of `docs/` show works: their Python runs, their commands, tables and figures are true."""
+"""The pages of `docs/` are true: their Python runs, their commands, tables and numbers are right."""
 
 from __future__ import annotations
 

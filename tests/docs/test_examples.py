@@ -35,10 +35,10 @@ def test_the_demo_goes_through_all_of_its_steps_on_real_workers() -> None:
     assert headings(demo.stdout) == STEPS
     assert "FileNotFoundError: no shades to draw with in" in demo.stdout  # the worker's traceback, to its last line
     assert "Everything was as it should be." in demo.stdout
-    assert "\x1b" not in demo.stdout  # it is no terminal
+    assert "\x1b" not in demo.stdout  # stdout is not a terminal
 
 
-def test_the_demo_fails_where_a_result_is_another_and_shows_what_the_workers_wrote(tmp_path: Path) -> None:
+def test_demo_fails_on_wrong_result_and_shows_worker_output(tmp_path: Path) -> None:
     demo = run_program(changed_copy(tmp_path, "worker.py", '"rows": rows', '"rows": []'))
 
     assert demo.returncode == 1

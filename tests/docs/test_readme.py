@@ -1,4 +1,4 @@
-"""What the README shows works: its Python runs against a local queue, its commands and links lead somewhere."""
+"""The README is true: its Python runs against a local queue, its commands and links exist."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_every_handler_here_serves_a_part_of_the_readme() -> None:
     assert calling == HANDLERS.keys()
 
 
-def test_the_first_screen_has_ten_lines_of_code_and_the_two_commands() -> None:
+def test_first_screen_has_ten_lines_of_code_and_two_commands() -> None:
     first = snippets_in(README, "python")[0]
     shown = [line for line in first.code.splitlines() if line]
 

@@ -55,7 +55,7 @@ def test_a_snippet_knows_its_line_heading_and_promised_output(page: Path) -> Non
     assert (second.line, second.heading, second.output) == (16, "Second", None)
 
 
-def test_what_a_snippet_prints_is_compared_and_dots_stand_for_anything(page: Path) -> None:
+def test_compares_output_and_dots_match_anything(page: Path) -> None:
     first = snippets_in(page, "python")[0]
 
     assert is_as_promised(first, run(first))
@@ -64,7 +64,7 @@ def test_what_a_snippet_prints_is_compared_and_dots_stand_for_anything(page: Pat
     assert is_as_promised(snippets_in(page, "python")[0], "orange\n")
 
 
-def test_tests_in_a_snippet_are_run_and_a_failure_names_the_page_and_its_line(page: Path) -> None:
+def test_failure_in_snippet_names_page_and_line(page: Path) -> None:
     with pytest.raises(LookupError) as raised:
         run(snippets_in(page, "python")[1])
 

@@ -1,4 +1,4 @@
-"""Fixtures of the tests that only one half has."""
+"""Fixtures of the tests of one API alone."""
 
 import pytest
 

@@ -7,7 +7,6 @@ import os
 import pickle
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -38,7 +37,7 @@ def queue() -> Iterator[LocalQueue]:
         yield running
 
 
-def test_sixteen_threads_share_a_client_and_each_gets_its_own_results(queue: LocalQueue) -> None:
+def test_threads_share_a_client_and_get_their_own_results(queue: LocalQueue) -> None:
     with Client(queue.api_key, base_url=queue.base_url) as client:
         endpoint = client.endpoint(queue.endpoint_id)
 
@@ -86,7 +85,7 @@ def test_two_event_loops_share_one_rate_limiter() -> None:
     assert usage.open == 0
 
 
-def test_a_thread_that_closes_a_client_breaks_nothing_in_the_others() -> None:
+def test_closing_in_one_thread_breaks_nothing_in_others() -> None:
     with scripted([HEALTHY]) as server:
         client = Client("key", base_url=server.base_url, retry=RetryPolicy.disabled())
         started = threading.Barrier(5)
@@ -124,7 +123,7 @@ def in_a_child(work: Callable[[], object], seconds: int = 20) -> int:
 
 
 @pytest.mark.parametrize("used_before", [True, False])
-def test_a_client_works_on_both_sides_of_a_fork_over_connections_of_their_own(*, used_before: bool) -> None:
+def test_client_works_on_both_sides_of_a_fork(*, used_before: bool) -> None:
     with scripted([HEALTHY]) as server, Client("key", base_url=server.base_url) as client:
         endpoint = client.endpoint("ep")
 
@@ -147,7 +146,7 @@ def test_a_client_works_on_both_sides_of_a_fork_over_connections_of_their_own(*,
         assert len(server.requests) == 4 + used_before
 
 
-def test_a_fork_in_the_middle_of_other_threads_requests_leaves_the_child_no_lock(queue: LocalQueue) -> None:
+def test_fork_during_requests_leaves_no_lock_in_child(queue: LocalQueue) -> None:
     with Client(queue.api_key, base_url=queue.base_url) as client:
         endpoint = client.endpoint(queue.endpoint_id)
         stopped = threading.Event()
@@ -165,7 +164,7 @@ def test_a_fork_in_the_middle_of_other_threads_requests_leaves_the_child_no_lock
         assert codes == [0] * 8
 
 
-def test_a_client_that_is_closed_in_the_child_stays_open_in_the_parent() -> None:
+def test_client_closed_in_child_stays_open_in_parent() -> None:
     with scripted([HEALTHY]) as server, Client("key", base_url=server.base_url) as client:
         client.endpoint("ep").health()
         assert in_a_child(client.close) == 0
@@ -185,9 +184,9 @@ def test_a_client_that_is_closed_stays_closed_in_a_child() -> None:
 
 
 for _test in (
-    test_a_client_works_on_both_sides_of_a_fork_over_connections_of_their_own,
-    test_a_fork_in_the_middle_of_other_threads_requests_leaves_the_child_no_lock,
-    test_a_client_that_is_closed_in_the_child_stays_open_in_the_parent,
+    test_client_works_on_both_sides_of_a_fork,
+    test_fork_during_requests_leaves_no_lock_in_child,
+    test_client_closed_in_child_stays_open_in_parent,
     test_a_client_that_is_closed_stays_closed_in_a_child,
 ):
     for _mark in forking:
@@ -212,7 +211,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def interrupt_after(seconds: float) -> None:
-    """Interrupt what goes on, again and again: Python loses an interrupt that comes while it frees an object."""
+    """Interrupt the main thread again and again: Python loses an interrupt that comes while it frees an object."""
 
     def handle(number: int, frame: object) -> None:
         raise Interrupted
@@ -235,7 +234,7 @@ def _alarm_as_before() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_alarm_as_before")
 @pytest.mark.parametrize("script", [[60.0], [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", 60.0]])
-def test_an_interrupt_tells_no_secret_and_leaves_the_client_usable(script: list[float | bytes]) -> None:
+def test_interrupt_shows_no_secret_and_leaves_client_usable(script: list[float | bytes]) -> None:
     with scripted(script) as server, Client(KEY, base_url=server.base_url) as client:
         endpoint = client.endpoint("ep")
         for call in (
@@ -284,7 +283,7 @@ def test_interrupts_at_any_moment_leave_the_client_usable() -> None:
 
 
 @pytest.mark.usefixtures("_alarm_as_before")
-def test_an_interrupt_cancels_the_job_of_the_block_that_it_leaves() -> None:
+def test_interrupt_cancels_the_job_of_its_block() -> None:
     with LocalQueue() as queue, Client(queue.api_key, base_url=queue.base_url) as client:
         with pytest.raises(Interrupted), client.endpoint(queue.endpoint_id).run({"n": 1}) as job:
             interrupt_after(0.2)
@@ -293,11 +292,13 @@ def test_an_interrupt_cancels_the_job_of_the_block_that_it_leaves() -> None:
         assert job.status() == "CANCELLED"
 
 
-def test_a_block_that_cannot_cancel_its_job_ends_soon_and_says_so() -> None:
+def test_block_that_cannot_cancel_its_job_says_so() -> None:
     queued = answer(200, '{"id": "job-1", "status": "IN_QUEUE"}')
-    with scripted([queued], [60.0]) as server, Client("key", base_url=server.base_url) as client:
-        begun = time.monotonic()
-        with pytest.raises(KeyError) as caught, client.endpoint("ep").run({"n": 1}):
-            raise KeyError
-        assert time.monotonic() - begun < 20
+    with (
+        scripted([queued], [60.0]) as server,
+        Client("key", base_url=server.base_url) as client,
+        pytest.raises(KeyError) as caught,
+        client.endpoint("ep").run({"n": 1}),
+    ):
+        raise KeyError
     assert any("could not be cancelled" in note for note in caught.value.__notes__)

@@ -26,7 +26,7 @@ _RULES: Final = re.compile(r"(?P<checker>\w+)\[(?P<rules>[^\]]+)\]")
 
 
 class Diagnostic(NamedTuple):
-    """What a checker says of a line."""
+    """An error of a type checker, with its line."""
 
     file: str
     line: int
@@ -41,7 +41,7 @@ def copy_as_project(files: Iterable[Path], folder: Path) -> None:
 
 
 def run_mypy(project: Path) -> list[Diagnostic]:
-    """What ``mypy --strict`` says, with no setting besides."""
+    """Run ``mypy --strict`` without other settings."""
     files = sorted(file.name for file in project.glob("*.py"))
     command = [sys.executable, "-m", "mypy", "--strict", "--output=json", "--follow-imports=silent", *files]
     output = _run(command, project, {"MYPYPATH": os.pathsep.join(_source_folders())})
@@ -54,7 +54,7 @@ def run_mypy(project: Path) -> list[Diagnostic]:
 
 
 def run_pyright(project: Path) -> list[Diagnostic]:
-    """What pyright says in its strict mode, with no setting besides."""
+    """Run pyright in strict mode without other settings."""
     settings = {"typeCheckingMode": "strict", "extraPaths": _source_folders()}
     (project / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
     command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable]
@@ -82,7 +82,7 @@ def expected_of(checker: str, source: str) -> set[tuple[int, str]]:
             continue
         comment = _COMMENT.fullmatch(token.string)
         if comment is None:
-            raise ValueError(f"line {token.start[0]}: {token.string!r} is no expectation")
+            raise ValueError(f"line {token.start[0]}: {token.string!r} cannot be read as an expectation")
         for found in _RULES.finditer(comment["checkers"]):
             if found["checker"] not in CHECKERS:
                 raise ValueError(f"line {token.start[0]}: there is no checker {found['checker']!r}")
@@ -92,7 +92,7 @@ def expected_of(checker: str, source: str) -> set[tuple[int, str]]:
 
 
 def disagreements(expected: set[tuple[int, str]], found: Iterable[Diagnostic]) -> list[str]:
-    """What was expected and not said, and what was said and not expected."""
+    """Return the missing and the surplus errors."""
     said = list(found)
     missing = expected - {(one.line, one.rule) for one in said}
     return [f"line {line}: nothing said of {rule}" for line, rule in sorted(missing)] + [
@@ -101,7 +101,7 @@ def disagreements(expected: set[tuple[int, str]], found: Iterable[Diagnostic]) -
 
 
 def _source_folders() -> list[str]:
-    """Where the packages under test are, unless they are installed: there, the checkers find them by themselves."""
+    """Return the folders of the packages under test, unless they are installed."""
     site = Path(sysconfig.get_path("purelib")).resolve()
     specs = [importlib.util.find_spec(name) for name in _PACKAGES]
     folders = {Path(spec.origin).resolve().parent.parent for spec in specs if spec is not None and spec.origin}

@@ -1,4 +1,4 @@
-"""What a user's type checker makes of the library: of programs that are right, and of mistakes."""
+"""Type checkers accept right programs and refuse mistakes."""
 
 import ast
 import importlib.util
@@ -33,7 +33,7 @@ def checker(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def diagnostics(checker: str, tmp_path_factory: pytest.TempPathFactory) -> list[Diagnostic]:
-    """What the checker says of all files, in one run."""
+    """Return the errors of the checker in all files, in one run."""
     project = tmp_path_factory.mktemp(checker)
     copy_as_project(FILES, project)
     return CHECKERS[checker](project)
@@ -76,7 +76,7 @@ def _names(*files: Path) -> set[str]:
 
 
 def _members(*classes: type) -> set[str]:
-    """What classes of ours offer; the attributes of errors are the keywords of their constructors."""
+    """Return the public members of classes; for errors, the keywords of their constructors too."""
     ours = [base for one in classes for base in one.__mro__ if base.__module__.startswith("runpod_typed")]
     members = {name for one in ours for name in (*vars(one), *one.__annotations__)}
     constructors = [one.__init__ for one in ours if issubclass(one, RunpodError) and "__init__" in vars(one)]

@@ -1,4 +1,4 @@
-"""How types of endpoints and jobs are spelled, and which may stand for which. Checked for its types, never run."""
+"""Annotations of endpoints and jobs, and their variance. Checked for its types, never run."""
 
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, assert_type
@@ -90,7 +90,7 @@ async def an_endpoint_that_takes_animals_takes_dogs(
 
 
 class Runner(Protocol[T_co]):
-    """What a program may ask of an endpoint, to put something else in its place in its own tests."""
+    """The part of an endpoint that a program uses, so that its tests can replace it."""
 
     def run_sync(self, input: Fetch, *, timeout: float | None = None) -> T_co: ...
 

@@ -1,4 +1,4 @@
-"""What may be declared as a type, and what jobs then take and give. Checked for its types, never run."""
+"""Declared types, and the inputs and outputs of their jobs. Checked for its types, never run."""
 
 import datetime as dt
 import enum

@@ -1,4 +1,4 @@
-"""What the errors say. Checked for its types, never run."""
+"""Attributes of errors. Checked for its types, never run."""
 
 from collections.abc import Mapping
 from typing import Any, assert_type

@@ -1,4 +1,4 @@
-"""What the local queue takes and gives. Checked for its types, never run."""
+"""Arguments and results of the local queue. Checked for its types, never run."""
 
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping

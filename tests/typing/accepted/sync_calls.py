@@ -1,4 +1,4 @@
-"""What the calls of the sync half take and give. Checked for its types, never run."""
+"""Arguments and results of the sync API. Checked for its types, never run."""
 
 import os
 from collections.abc import Iterator, Mapping

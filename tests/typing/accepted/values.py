@@ -1,4 +1,4 @@
-"""What policies, states and counters hold. Checked for its types, never run."""
+"""Attributes of policies, states and counters. Checked for its types, never run."""
 
 import math
 from collections.abc import Mapping
