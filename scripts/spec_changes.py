@@ -32,8 +32,13 @@ Refuses: TypeAlias = Callable[[Json, Json], bool]
 _NOWHERE: Final = Way(0)
 _TYPED_FORMATS: Final = frozenset({"date", "date-time", "binary", "uuid"})
 """The formats that decide on a Python type."""
-_OPTIONAL: Final = re.compile(r"The rate limit|: the response [^2][^,]*$")
+_RATE_LIMITS: Final = "x-runpod-rate-limits"
+_CONSTANTS: Final = "x-runpod-constants"
+"""Names in the generated code, which are compared there."""
+_OPTIONAL: Final = re.compile(r"^The |: the response [^2][^,]*$")
 """The names of what can be removed without breaking callers."""
+_NUMBERED: Final = re.compile(r": the response \S+$| as \S+$")
+"""The names of responses and of bodies by media type: one is never another one renamed."""
 
 
 @frozen
@@ -99,6 +104,7 @@ _ALWAYS: Final[Mapping[str, tuple[str, Refuses]]] = {
     "x-runpod-max-queued-requests": ("maximum of queued requests", _lowered),
     "security": ("authentication", _withdrawn),
     "tags": ("tag", _withdrawn),
+    "x-runpod-unit": ("unit", lambda was, _now: was is not None),
 }
 """The same for keywords that bind callers wherever they stand."""
 
@@ -116,7 +122,7 @@ def spec_changes(old: SpecDocument, new: SpecDocument) -> list[Change]:
             settled.add(name)
         elif was and now:
             changes += _compared(name, was, now)
-            if was.form != now.form and (was.way | now.way):
+            if was.form != now.form and was.way | now.way:
                 settled.add(name)
         else:
             settled.add(name)
@@ -136,11 +142,16 @@ def _renamed(before: Mapping[str, Node], after: Mapping[str, Node]) -> dict[str,
     return {names[0]: others[0] for names, others in pairs if len(names) == len(others) == 1}
 
 
+def _unnamed(route: str) -> str:
+    """Return a route without the names of its parameters."""
+    return re.sub(r"\{.*?\}", "{}", route)
+
+
 def _by_likeness(nodes: Mapping[str, Node], others: Mapping[str, Node]) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for name, node in nodes.items():
-        if name not in others and node.parent and node.form:
-            found.setdefault((node.parent, node.form), []).append(name)
+        if name not in others and node.parent and node.form and not _NUMBERED.search(name):
+            found.setdefault((node.parent, _unnamed(node.form)), []).append(name)
     return found
 
 
@@ -158,7 +169,7 @@ def _compared(name: str, was: Node, now: Node) -> Iterator[Change]:
     elif was.required and not now.required:
         received = Way.RECEIVED in way
         yield Change(name, "may be absent now" if received else "is optional now", breaks=received, merge=True)
-    if was.form != now.form:
+    if _unnamed(was.form) != _unnamed(now.form):
         forms, others = set(was.form.split(" or ")), set(now.form.split(" or "))
         free, sure = Way.RECEIVED not in way and forms < others, Way.SENT not in way and others < forms
         breaks = bool(way) and not (free or sure)
@@ -170,7 +181,8 @@ def _compared(name: str, was: Node, now: Node) -> Iterator[Change]:
 def _keywords(name: str, before: Object, after: Object, way: Way) -> Iterator[Change]:
     for key in dict.fromkeys([*before, *after]):
         was, now = before.get(key), after.get(key)
-        if was == now or not (key.startswith("x-runpod-") or key in _SENT or key in _ALWAYS):
+        is_data = key.startswith("x-runpod-") and key != _CONSTANTS
+        if was == now or not (is_data or key in _SENT or key in _ALWAYS):
             continue
         words = key.removeprefix("x-runpod-").replace("-", " ")
         words, refuses = _ALWAYS.get(key) or _SENT.get(key) or (words, _lowered)
@@ -195,8 +207,12 @@ def _nodes(spec: SpecDocument) -> Mapping[str, Node]:
         table.add_operation(operation)
     for name, schema in table.schemas.items():
         table.add(name, schema, "", _NOWHERE)
-    for name, limit in mapping(spec.content.get("x-runpod-rate-limits")).items():
-        pace = ", ".join(f"{key} {value}" for key, value in mapping(limit).items())
+    extensions = {key: value for key, value in spec.content.items() if key.startswith("x-") and key != _RATE_LIMITS}
+    table.nodes["The specification"] = Node("", "", extensions)
+    for tag in map(mapping, sequence(spec.content.get("tags"))):
+        table.nodes[f"The tag {tag.get('name')}"] = Node("", "", tag)
+    for name, limit in mapping(spec.content.get(_RATE_LIMITS)).items():
+        pace = ", ".join(f"{value} {key}" for key, value in mapping(limit).items())
         table.nodes[f"The rate limit {name}"] = Node("", pace)
     for server in sequence(spec.content.get("servers")):
         table.nodes["The service"] = Node("", f"at {mapping(server).get('url')}")
@@ -246,7 +262,7 @@ def _members(spec: SpecDocument, name: str, holder: Object) -> Iterator[tuple[st
     for status, response in mapping(holder.get("responses")).items():
         yield f"{name}: the response {status}", response, None
     for key, header in mapping(holder.get("headers")).items():
-        yield f"{name}, header {key}", header, _resolved(spec, header).get("required") is True
+        yield f"{name}, {key}", header, _resolved(spec, header).get("required") is True
     for media, content in mapping(holder.get("content")).items():
         yield f"{name} as {media}", content, None
     for key, schema in mapping(holder.get("properties")).items():

@@ -149,10 +149,10 @@ EDITS = {
     "        '200': { $ref: '#/components/responses/Started' }\n -> ": ["breaking: run: the response 200 is gone"],
     "'404': -> '409': { description: No. }\n        '404':": ["compatible: run: the response 409 is new: any JSON"],
     "{ Retry-After: { schema: { type: string } } } -> {}": [
-        "breaking: run and 1 more: the response 200, header Retry-After is gone"
+        "breaking: run and 1 more: the response 200, Retry-After is gone"
     ],
     "{ Retry-After: { -> { Retry-After: { required: true,": [
-        "compatible: run and 1 more: the response 200, header Retry-After is always there now"
+        "compatible: run and 1 more: the response 200, Retry-After is always there now"
     ],
     "{ $ref: '#/components/schemas/Job' } -> { anyOf: [{ $ref: '#/components/schemas/Job' }, { type: string }] }": [
         "breaking: run and 1 more: the response 200 as application/json is Job or string, was Job"
@@ -205,10 +205,14 @@ EDITS = {
     ],
     "requests: 10, -> requests: 5,": [
         (
-            "compatible: The rate limit run is requests 5, windowSeconds 10, concurrent 2, "
-            "was requests 10, windowSeconds 10, concurrent 2"
+            "compatible: The rate limit run is 5 requests, 10 windowSeconds, 2 concurrent, "
+            "was 10 requests, 10 windowSeconds, 2 concurrent"
         )
     ],
+    "openapi: 3.1.0 -> openapi: 3.1.0\nx-runpod-request-id-headers: [X-Trace]": [
+        "compatible: The specification has request id headers X-Trace, was none"
+    ],
+    "x-runpod-default: 50 -> x-runpod-default: 50, x-runpod-constants: { maximum: TTL_MAX }": [],
     "description: Not found. -> description: It is not there.": [],
 }
 

@@ -9,22 +9,21 @@ import tempfile
 from pathlib import Path
 
 from tests.regeneration.project import Project
-from tests.regeneration.walkthrough import PAGE, normalized, walks
+from tests.regeneration.walkthrough import PAGE, follow, normalized, walks
 
 
 def main() -> int:
     """Goes through the page on a copy of the project; returns the exit code."""
     page = PAGE.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="regeneration-") as folder:
-        project = Project.copy(Path(folder) / "project")
-        project.look_once()
+        project = Project.checked(Path(folder))
         for walk in walks(page):
             project.reset()
             text = walk.text
-            for shown in project.follow(walk):
-                told = re.sub(r"commit [0-9a-f]{7,}", "commit 1a2b3c4", shown.told.rstrip("\n"))
-                text = text.replace(_block(shown.command, shown.output), _block(shown.command, told), 1)
-                is_same = normalized(told) == normalized(shown.output)
+            for shown in follow(project, walk):
+                printed = re.sub(r"commit [0-9a-f]{7,}", "commit 1a2b3c4", shown.printed.rstrip("\n"))
+                text = text.replace(_block(shown.command, shown.shown), _block(shown.command, printed), 1)
+                is_same = normalized(printed) == normalized(shown.shown)
                 print(f"{walk.title}: {shown.command}: {'as before' if is_same else 'CHANGED'}")
             page = page.replace(walk.text, text)
     PAGE.write_text(page, encoding="utf-8")

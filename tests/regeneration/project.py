@@ -1,102 +1,84 @@
-"""A copy of the project in a repository of its own, where edits are tried and tools run as people run them."""
+"""A copy of the project, where the specification is edited and the tools run as people run them."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from scripts.check_spec import ROOT
-from tests.regeneration.walkthrough import Walk, commands, normalized, parse_diff
 
 PARTS: Final = ("examples", "generated", "pyproject.toml", "runpod_typed", "scripts", "spec", "tests")
 TYPED: Final = ("runpod_typed", "generated/runpod_queue_api", "scripts", "tests")
-CACHES: Final = ("__pycache__/", ".hypothesis/", ".mypy_cache/", ".pytest_cache/")
+CACHE: Final = ".mypy_cache"
+IGNORED: Final = ("__pycache__/", ".hypothesis/", f"{CACHE}/", ".pytest_cache/")
 DISTRIBUTION: Final = "runpod-typed"
-OUR_CODE: Final = "runpod_typed/"
 NO_COMPLAINT: Final = "Success: no issues found"
-
-GENERATED_TESTS: Final = (
-    "tests/contract/test_generated_client.py",
-    "tests/contract/test_generated_wire.py",
-    "tests/spec/test_openapi.py",
-)
-"""The tests of the specification and of what is made of it: whatever it says, they hold."""
-
-SEAM_TESTS: Final = ("tests/contract", "tests/spec/test_openapi.py", "tests/architecture/test_wire_names.py")
-"""The same, and those of the facade's seam to it: they hold as soon as the facade has followed."""
-
-FACADE_TESTS: Final = (
-    *SEAM_TESTS,
-    *(f"tests/core/test_{name}.py" for name in ("config", "envelope", "health", "jobs", "operations", "options")),
-    *(f"tests/core/test_{name}.py" for name in ("rate_budget", "rate_limit", "webhooks")),
-    *(f"tests/local/test_{name}.py" for name in ("client_routes", "wire_forms")),
-)
-"""The same, and those of all that looks at the wire: they hold, as they are, where nothing has to follow an edit."""
-
-
-@frozen
-class Shown:
-    """A command of the page.
-
-    Attributes:
-        command: As it is typed.
-        output: What the page shows.
-        told: What it prints.
-    """
-
-    command: str
-    output: str
-    told: str
 
 
 @define
 class Project:
-    """The copy.
-
-    Attributes:
-        folder: Where it lies.
-        known: What mypy has against the project before any edit: what only an edit brings is looked at.
-    """
+    """A copy in a repository of its own."""
 
     folder: Path
-    known: Counter[str] = field(factory=Counter[str])
+    _warm: Path | None = field(default=None, init=False)
+    """What mypy knows of the project as it was."""
 
     @classmethod
     def copy(cls, folder: Path) -> Project:
-        """A copy of this project, with one commit."""
+        """Copy this project, with one commit."""
         for name in PARTS:
             source = ROOT / name
             if source.is_dir():
-                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".mypy_cache"))
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", CACHE))
             else:
                 shutil.copy(source, folder / name)
         project = cls(folder)
         project.git("init", "--quiet")
-        (folder / ".git" / "info" / "exclude").write_text("\n".join(CACHES), encoding="utf-8")
+        (folder / ".git" / "info" / "exclude").write_text("\n".join(IGNORED), encoding="utf-8")
         project.commit("As it was")
         return project
 
+    @classmethod
+    def checked(cls, folder: Path) -> Project:
+        """Copy this project, and have mypy check it once.
+
+        Raises:
+            LookupError: The project is installed here: mypy would find in it what an edit has removed.
+        """
+        if any(distributions(name=DISTRIBUTION)):
+            raise LookupError(f"{DISTRIBUTION} is installed beside the copy: run `nox -s regeneration`")
+        project = cls.copy(folder / "project")
+        if (ROOT / CACHE).is_dir():  # faster, if it fits
+            shutil.copytree(ROOT / CACHE, project.folder / CACHE)
+        assert not (complaints := project.complaints()), "\n".join(complaints)
+        project._warm = folder / "warm"
+        shutil.copytree(project.folder / CACHE, project._warm)
+        return project
+
     def reset(self) -> None:
-        """Takes back whatever was edited."""
+        """Undo every edit."""
         self.git("reset", "--quiet", "--hard")
         self.git("clean", "--quiet", "--force", "-d")
+        if self._warm is not None:
+            shutil.rmtree(self.folder / CACHE)
+            shutil.copytree(self._warm, self.folder / CACHE)
 
     def commit(self, message: str) -> None:
-        """Records everything as it is."""
+        """Commit everything."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", message)
 
     def git(self, *arguments: str) -> str:
-        """Runs git, whatever a person's settings are."""
+        """Run git, whatever the settings of the machine are."""
         settings = ("user.name=Test", "user.email=test@example.org", "core.autocrlf=false", "commit.gpgsign=false")
         options = [word for setting in settings for word in ("-c", setting)]
         done = self.run("git", *options, *arguments)
@@ -104,7 +86,7 @@ class Project:
         return done.stdout
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Runs a program in the copy, which it sees in the place of whatever is installed."""
+        """Run a program in the copy, which finds the copy and no installed package."""
         path = os.pathsep.join(map(str, (self.folder, self.folder / "generated")))
         return subprocess.run(
             command,
@@ -117,14 +99,31 @@ class Project:
         )
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs this Python in the copy."""
+        """Run this Python in the copy."""
         return self.run(sys.executable, *arguments)
 
-    def told(self, command: str) -> str:
-        """What a command of the page prints; of what mypy says, what it did not say before the edit.
+    def test(self, *paths: str) -> subprocess.CompletedProcess[str]:
+        """Run tests of the copy on the copy."""
+        return self.python("-m", "pytest", "--tb=short", "-p", "no:cacheprovider", *paths)
+
+    def complaints(self) -> list[str]:
+        """Return the errors that mypy finds in the copy."""
+        done = self.python("-m", "mypy", "--no-error-summary", "--python-version", "3.11", *TYPED)
+        assert done.returncode in {0, 1}, done.stdout + done.stderr
+        return sorted(line for line in done.stdout.splitlines() if ": error: " in line)
+
+    def flagged(self, complaints: list[str]) -> Iterator[tuple[str, str]]:
+        """Yield the file and the text of each line that mypy points at."""
+        for complaint in complaints:
+            if match := re.match(r"(\S+?):(\d+): error: ", complaint):
+                lines = (self.folder / match[1]).read_text(encoding="utf-8").splitlines()
+                yield match[1], lines[int(match[2]) - 1].strip()
+
+    def output(self, command: str) -> str:
+        """Return what a command of the page prints.
 
         Raises:
-            ValueError: The page has a command that nobody knows here.
+            ValueError: The command is unknown.
         """
         match command.split():
             case ["nox", "-s", "generate"]:
@@ -133,75 +132,12 @@ class Project:
             case ["nox", "-s", "api_diff", *arguments]:
                 done = self.python("scripts/api_diff.py", *arguments)
                 return done.stdout + done.stderr
-            case ["nox", "-s", "types"]:
-                return "\n".join(self.new_complaints() or [NO_COMPLAINT])
-            case ["nox", "-s", "types", "|", "grep", beginning]:
+            case ["nox", "-s", "types", *_] if "|" not in command:
+                return "\n".join(self.complaints() or [NO_COMPLAINT])
+            case ["nox", "-s", "types", *_, "|", "grep", beginning]:
                 prefix = beginning.removeprefix("^")
-                return "\n".join(line for line in self.new_complaints() if line.startswith(prefix))
+                return "\n".join(line for line in self.complaints() if line.startswith(prefix))
             case ["git", "status", "--short"]:
                 return self.git("status", "--short")
             case _:
-                raise ValueError(f"nobody runs {command!r}")
-
-    def complaints(self) -> list[str]:
-        """What mypy has against the project as it stands."""
-        done = self.python("-m", "mypy", "--no-error-summary", "--python-version", "3.11", *TYPED)
-        assert done.returncode in {0, 1}, done.stdout + done.stderr
-        return [line for line in done.stdout.splitlines() if ": error: " in line]
-
-    def new_complaints(self) -> list[str]:
-        """What mypy has against it since the edit, by the names of the files."""
-        known, new = self.known.copy(), list[str]()
-        for line in self.complaints():
-            key = normalized(line)
-            if known[key]:
-                known[key] -= 1
-            else:
-                new.append(line)
-        return sorted(new)
-
-    def look_once(self) -> None:
-        """Notes what mypy has against the project before any edit, and fills its cache.
-
-        Raises:
-            LookupError: The project is installed here: in its modules mypy would find what an edit has removed.
-        """
-        if any(distributions(name=DISTRIBUTION)):
-            raise LookupError(f"{DISTRIBUTION} is installed beside the copy: run `nox -s regeneration`")
-        self.known = Counter(map(normalized, self.complaints()))
-
-    def follow(self, walk: Walk) -> Iterator[Shown]:
-        """Does what a section of the page does, command by command.
-
-        Raises:
-            ValueError: An edit does not fit, or the page has a block that nobody knows here.
-            AssertionError: Python does not print what the page says.
-        """
-        for step in walk.steps:
-            match step.language:
-                case "diff":
-                    for edit in parse_diff(step.text):
-                        edit.apply(self.folder)
-                case "console":
-                    for command, output in commands(step.text):
-                        yield Shown(command, output, self.told(command))
-                case "pycon":
-                    self.check_session(step.text)
-                case language:
-                    raise ValueError(f"nobody runs a block of {language}")
-
-    def check_session(self, text: str) -> None:
-        """Runs an interactive session in the copy.
-
-        Raises:
-            AssertionError: It prints something else.
-        """
-        file = self.folder / "session.txt"
-        file.write_text(text, encoding="utf-8")
-        seen = self.python("-m", "doctest", "-o", "ELLIPSIS", file.name)
-        file.unlink()
-        assert seen.returncode == 0, seen.stdout + seen.stderr
-
-    def test(self, *paths: str) -> subprocess.CompletedProcess[str]:
-        """Runs tests of the copy on the copy."""
-        return self.python("-m", "pytest", "--tb=short", "-p", "no:cacheprovider", *paths)
+                raise ValueError(f"an unknown command: {command!r}")

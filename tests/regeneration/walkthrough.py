@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from scripts.check_spec import ROOT
+from tests.regeneration.project import Project
 
 PAGE = ROOT / "docs" / "regenerating.md"
 _NUMBERED = re.compile(r"## \d+\. (?P<title>.+)")
@@ -65,6 +66,17 @@ class Step:
 
     language: str
     text: str
+
+
+@frozen
+class Shown:
+    """A command of the page."""
+
+    command: str
+    shown: str
+    """The output on the page."""
+    printed: str
+    """The output now."""
 
 
 @frozen
@@ -125,6 +137,31 @@ def commands(text: str) -> list[tuple[str, str]]:
     if parts[0]:
         raise ValueError(f"output without a command: {parts[0]!r}")
     return [(command, output.rstrip("\n")) for command, output in zip(parts[1::2], parts[2::2], strict=True)]
+
+
+def follow(project: Project, walk: Walk) -> Iterator[Shown]:
+    """Do what a section says, block by block, and yield each command with its output.
+
+    Raises:
+        ValueError: An edit does not fit, or a block or a command is unknown.
+        AssertionError: Python does not print what the page shows.
+    """
+    for step in walk.steps:
+        match step.language:
+            case "diff":
+                for edit in parse_diff(step.text):
+                    edit.apply(project.folder)
+            case "console":
+                for command, output in commands(step.text):
+                    yield Shown(command, output, project.output(command))
+            case "pycon":
+                session = project.folder / "session.txt"
+                session.write_text(step.text, encoding="utf-8")
+                done = project.python("-m", "doctest", "-o", "ELLIPSIS", session.name)
+                session.unlink()
+                assert done.returncode == 0, done.stdout + done.stderr
+            case language:
+                raise ValueError(f"an unknown block: {language}")
 
 
 def normalized(output: str) -> str:

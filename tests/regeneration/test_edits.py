@@ -1,0 +1,63 @@
+"""Each edit of the specification ends as `edits.py` says: in code that follows, or in lines that are named."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from scripts import generate
+from scripts.api_changes import Part
+from scripts.check_spec import SPEC
+from scripts.spec_changes import spec_changes
+from scripts.spec_document import SpecDocument
+from tests.regeneration.edits import EDITS, Edit
+from tests.regeneration.project import Project
+from tests.regeneration.spec_edits import BASE, edited
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+def test_an_edit_is_followed_or_its_lines_are_named(
+    edit: Edit, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project.folder / SPEC
+    path.write_text(edited(edit.changes, path.read_text(encoding="utf-8")), encoding="utf-8")
+    spec = SpecDocument.load(path, shown_as=SPEC)
+
+    failed = generate.main(["--root", str(project.folder)])
+    printed = capsys.readouterr()
+
+    if edit.refused_at is not None:
+        line = spec.line(edit.refused_at(spec))
+        assert failed, "the edit is not refused"
+        assert f"{SPEC.as_posix()}:{line}: " in printed.err
+        assert edit.reason in printed.err
+        assert project.git("status", "--short").split() == ["M", SPEC.as_posix()]
+        assert_reported(edit, spec)
+        return
+    assert not failed, printed.err
+    assert_flagged(edit, project)
+    if edit.behavior is not None:
+        done = project.python("-m", "tests.regeneration.behaviors", edit.behavior.__name__)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert_reported(edit, spec)
+
+
+def assert_flagged(edit: Edit, project: Project) -> None:
+    """Check that mypy points at each line that must follow, and at no other."""
+    complaints = project.complaints()
+    flagged = list(project.flagged(complaints))
+    needless = [line for line in flagged if not any(flag in line[1] for flag in edit.flags)]
+    missing = [flag for flag in edit.flags if not any(flag in line for _, line in flagged)]
+    assert not needless, "\n".join(complaints)
+    assert not missing, f"mypy does not point at {missing}:\n" + "\n".join(complaints)
+
+
+def assert_reported(edit: Edit, spec: SpecDocument) -> None:
+    """Check the lines of `api_diff` about the API; one that ends with dots may go on."""
+    report = [str(change) for change in Part.of("", spec_changes(BASE, spec)).changes]
+    assert len(report) == len(edit.report), "\n".join(report)
+    for line, expected in zip(report, edit.report, strict=True):
+        assert line == expected or (expected.endswith("...") and line.startswith(expected[:-3])), "\n".join(report)
