@@ -103,13 +103,7 @@ def progress_update(job: dict[str, Any], progress: object) -> None:
 
 
 class HandlerWorker:
-    """A worker in this process.
-
-    Args:
-        config: The handler and its options.
-        service: The queue.
-        loop: The queue's event loop.
-    """
+    """A worker in this process. `loop` is the queue's event loop."""
 
     def __init__(self, config: HandlerConfig, service: QueueService, loop: asyncio.AbstractEventLoop) -> None:
         self._config = config
@@ -255,8 +249,9 @@ class HandlerWorker:
                 task.add_done_callback(partial(self._forget, job_id))
 
     def _forget(self, job_id: str, task: asyncio.Task[None]) -> None:
-        del self._tasks[job_id]
-        self._cancelled.discard(job_id)
+        if self._tasks.get(job_id) is task:  # the job may run again already
+            del self._tasks[job_id]
+            self._cancelled.discard(job_id)
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, _QueueStoppedError):
             logger.error("A worker failed in job %s.", job_id, exc_info=error)
@@ -275,6 +270,7 @@ class HandlerWorker:
             body = await (self._run_generator(job_id, job) if self._is_generator else self._run_plain(job_id, job))
         if self._crash_on == job_id:
             self._crash_on = None
+            await self._cancel_others(job_id)
             await self._begin_anew()
             return
         if self._config.get("refresh_worker"):
@@ -313,9 +309,10 @@ class HandlerWorker:
     def _raise_if_cancelled(self, error: BaseException, job_id: str) -> None:
         """Raise a cancellation by the queue. One by the handler itself fails its job."""
         if isinstance(error, asyncio.CancelledError):
-            if job_id in self._cancelled or self._stopping.is_set():
+            task = asyncio.current_task()
+            if task is None or job_id in self._cancelled or self._stopping.is_set():
                 raise error
-            self._tasks[job_id].uncancel()
+            task.uncancel()
 
     def _as_posted(self, job_id: str, body: dict[str, object]) -> Result:
         """Return the result as the queue reads it. One that is not JSON fails the job (the worker SDK loses it)."""
@@ -345,6 +342,14 @@ class HandlerWorker:
                 del _reporters[job_id]
 
     # Calls into the queue's event loop.
+
+    async def _cancel_others(self, job_id: str) -> None:
+        others = {other: task for other, task in self._tasks.items() if other != job_id}
+        self._cancelled.update(others)
+        for task in others.values():
+            task.cancel()
+        if others:
+            await asyncio.wait(others.values(), timeout=STOP_SECONDS)
 
     async def _begin_anew(self) -> None:
         """End as this worker, and begin as another one."""

@@ -136,15 +136,7 @@ def diagnose_exit(code: int, output: str, *, asked: bool) -> WorkerFailure | Non
 
 
 class ProcessWorker:
-    """A worker process, followed by another when it ends.
-
-    Args:
-        command: The program and its arguments.
-        endpoint_url: The endpoint's URL.
-        token: The key of workers.
-        service: The queue.
-        loop: The queue's event loop.
-    """
+    """A worker process, followed by another when it ends. `loop` is the queue's event loop."""
 
     def __init__(
         self,

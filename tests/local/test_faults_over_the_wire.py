@@ -1,5 +1,6 @@
 """Faults over real sockets: what the client meets, and what has happened behind its back."""
 
+import asyncio
 import http.client
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
@@ -146,6 +147,26 @@ def test_worker_death_hands_job_to_another(generator: bool) -> None:
         assert runs == [job_id, job_id]
         assert queue.stats().executed_twice == (job_id,)
         client.until("/health", lambda health: health["workers"]["idle"] == 1)
+
+
+def test_worker_death_takes_all_jobs_of_the_worker() -> None:
+    runs: list[str] = []
+
+    async def handler(job: dict[str, Any]) -> str:
+        runs.append(job["id"])
+        if job["input"] == "waits":
+            await asyncio.sleep(0 if runs.count(job["id"]) > 1 else 60)
+        return "done"
+
+    with LocalQueue({"handler": handler, "concurrency_modifier": lambda _: 2}) as queue:
+        client = Caller(queue)
+        waits = client.run("waits")
+        client.until(f"/status/{waits}", lambda shown: shown["status"] == "IN_PROGRESS")
+        queue.inject("worker_death")
+        dies = client.run("dies")
+        for job_id in (waits, dies):
+            shown = client.wait(job_id)
+            assert (shown["output"], shown["retries"]) == ("done", 1)
 
 
 def test_second_worker_death_fails_job(queue: LocalQueue, client: Caller) -> None:
