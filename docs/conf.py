@@ -19,12 +19,12 @@ version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
-nitpicky = True  # a name that leads nowhere is a warning, and `nox -s docs` takes warnings for errors
+nitpicky = True  # a name that leads nowhere is a warning, and `nox -s docs` treats warnings as errors
 nitpick_ignore_regex = [
-    ("py:obj", r".*"),  # `text in single backticks` is a link where it can be one, and code where not
+    ("py:obj", r".*"),  # `words in single backticks` are a link if there is a target, and code if not
     ("py:.*", r"(?!runpod_typed).*"),  # what is not ours is documented elsewhere, and nothing is fetched to link to it
-    ("py:.*", r".*\.(In|Out|Chunk|T|InT|OutT|ChunkT)"),  # type variables
-    ("py:.*", r".*\.Secret"),  # what masks a credential; a text is what one passes
+    ("py:.*", r".*\.(In|Out|Chunk|\w*T)"),  # type variables
+    ("py:.*", r".*\.(Secret|_\w+)"),  # private classes; users pass a string instead of a Secret
 ]
 default_role = "py:obj"
 show_warning_types = True
@@ -65,6 +65,7 @@ def setup(app: Any) -> None:
     app.connect("source-read", _fill_in)
     app.connect("missing-reference", _find_public_name)
     app.connect("autodoc-process-docstring", _keep_sentence, priority=400)  # Napoleon comes at 500
+    app.connect("autodoc-process-docstring", _convert_fences, priority=400)
     app.connect("autodoc-process-signature", _translate_signature)
 
 
@@ -86,6 +87,11 @@ def _keep_sentence(_app: Any, what: str, *arguments: Any) -> None:
     if what in {"attribute", "data", "property"}:
         lines: list[str] = arguments[-1]
         lines[:0] = ["..", ""]  # an empty comment
+
+
+def _convert_fences(_app: Any, *arguments: Any) -> None:
+    lines: list[str] = arguments[-1]
+    lines[:] = docs_pages.convert_fences(lines)
 
 
 def _translate_signature(

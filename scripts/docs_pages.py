@@ -5,7 +5,7 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -89,6 +89,23 @@ def translate_signature(name: str, signature: str | None) -> str | None:
     signature = signature.replace("NOTHING", "...").replace("~httpx.", "httpx.")
     signature = _CONSTANT.sub(lambda match: _constant(name, match.group()), signature)
     return _ATTRS_DEFAULT.sub(lambda match: _attrs_default(name, match["attribute"]), signature)
+
+
+def convert_fences(lines: Sequence[str]) -> list[str]:
+    """Return a docstring's lines with the Markdown code fences, which editors show, as reStructuredText directives."""
+    converted: list[str] = []
+    indent: str | None = None
+    for line in lines:
+        fence = re.fullmatch(r"(?P<indent> *)```(?P<language>\w*)", line)
+        if fence is None:
+            converted.append(f"    {line}" if indent is not None and line else line)
+        elif indent is None:
+            indent = fence["indent"]
+            converted += ["", f"{indent}.. code-block:: {fence['language'] or 'text'}", ""]
+        else:
+            indent = None
+            converted.append("")
+    return converted
 
 
 def _constant(name: str, constant: str) -> str:

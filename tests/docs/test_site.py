@@ -91,6 +91,12 @@ def test_signatures_show_numbers_for_constants() -> None:
     assert docs_pages.translate_signature("runpod_typed.errors", None) is None
 
 
+def test_docstring_examples_become_code_blocks() -> None:
+    assert docs_pages.convert_fences(["Ask.", "", "```python", "a()", "", "b()", "```"]) == [
+        *("Ask.", "", "", ".. code-block:: python", "", "    a()", "", "    b()", ""),
+    ]
+
+
 def test_reference_has_every_public_name() -> None:
     pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md")]
     documented: set[str] = set()
