@@ -15,6 +15,7 @@ from openapi_python_client.config import Config, ConfigFile, MetaType
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.openapi import Endpoint
 
+from scripts.check_spec import sent_schemas
 from scripts.spec_document import SpecDocument, mapping
 
 TIMEOUT_SECONDS: Final = 30.0
@@ -45,7 +46,8 @@ DEPRECATED_FIELD: Final = """
     @deprecated({reason!r}, category=None)
     def {name}(self) -> {type}:
         return self._{name}
-
+"""
+DEPRECATED_SETTER: Final = """
     @{name}.setter
     @deprecated({reason!r}, category=None)
     def {name}(self, value: {type}) -> None:
@@ -154,6 +156,7 @@ def _list_members(folder: Path) -> None:
 
 def _deprecate(package: Path, spec: SpecDocument) -> None:
     """Mark what the specification deprecates, for type checkers; the facade warns at run time."""
+    sent = {pointer[:3] for operation in spec.client_operations() for pointer, _ in sent_schemas(spec, operation)}
     for pointer, value in spec.walk():
         if pointer[-1:] != ("deprecated",) or value is not True:
             continue
@@ -166,13 +169,14 @@ def _deprecate(package: Path, spec: SpecDocument) -> None:
                 _replace(path, r"^((?:async )?def (?:_get_kwargs|(?:sync|asyncio)(?:_detailed)?)\()", rf"{mark}\1", 3)
             case ("components", "schemas", str() as schema, "properties", str() as key, _):
                 path = package / "models" / f"{strings.snake_case(schema)}.py"
-                _deprecate_field(path, strings.PythonIdentifier(key, "field_"))
+                # mypy does not point at reads of a property that can be set: only what is sent can be.
+                _deprecate_field(path, strings.PythonIdentifier(key, "field_"), is_sent=pointer[:3] in sent)
             case _:
                 continue
         _replace(path, r"^(from typing import )", r"from typing_extensions import deprecated\n\1", 1)
 
 
-def _deprecate_field(path: Path, name: str) -> None:
+def _deprecate_field(path: Path, name: str, *, is_sent: bool) -> None:
     declared = re.search(rf"^    {name}: (.*?)( = UNSET)?$", path.read_text(encoding="utf-8"), re.MULTILINE)
     if declared is None:
         raise FinishError(f"{path.name} declares no field {name}")
@@ -180,7 +184,8 @@ def _deprecate_field(path: Path, name: str) -> None:
     _replace(path, rf"^    {name}: (.*?)( = UNSET)?$", rf'    _{name}: \1 = _attrs_field({default}alias="{name}")', 1)
     _replace(path, rf"\bself\.{name}\b", f"self._{name}", 1)
     reason = f"The field `{name}` will be removed from the API."
-    added = DEPRECATED_FIELD.format(name=name, type=declared[1], reason=reason)
+    added = f"{DEPRECATED_FIELD}{DEPRECATED_SETTER if is_sent else ''}"
+    added = added.format(name=name, type=declared[1], reason=reason)
     path.write_text(path.read_text(encoding="utf-8") + added, encoding="utf-8")
 
 

@@ -64,7 +64,7 @@ def read_job(job: models.Job, raw: Mapping[str, Any]) -> JobState[Any]:
     """Return a job, its output as it came."""
     status = read_status(job.status)
     output = raw.get(wire.JOB_OUTPUT_KEY)
-    return JobState(
+    read = JobState[Any](
         id=as_string(job.id, "the job's id"),
         status=status,
         # Until the job is finished, its progress is in the place of the output.
@@ -77,6 +77,7 @@ def read_job(job: models.Job, raw: Mapping[str, Any]) -> JobState[Any]:
         worker_id=as_optional_string(job.worker_id, "the worker's id"),
         raw=read_only(raw),
     )
+    return read  # noqa: RET504 -- mypy does not see a deprecated field within a generic call that is returned
 
 
 def read_completed_job(body: bytes) -> JobState[Any] | None:
@@ -99,11 +100,12 @@ def _plain_error(error: models.ErrorObject | list[Any] | str | Unset) -> Any:
 def read_chunk(chunk: models.StreamChunk, raw: Mapping[str, Any]) -> StreamChunk[Any]:
     """Return one chunk, its output as it came."""
     metrics = chunk.metrics
-    return StreamChunk(
+    read = StreamChunk[Any](
         output=raw.get(wire.CHUNK_OUTPUT_KEY),
         metrics=None if isinstance(metrics, Unset) else read_only(metrics.to_dict()),
         raw=read_only(raw),
     )
+    return read  # noqa: RET504 -- mypy does not see a deprecated field within a generic call that is returned
 
 
 def _read_stream_page(data: object) -> StreamPage:

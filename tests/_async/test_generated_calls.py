@@ -6,20 +6,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from runpod_queue_api.api.batch import (
-    append_batch_requests,
-    create_batch,
-    delete_batch_request,
-    get_batch,
-    list_batch_requests,
-)
+from runpod_queue_api import models, wire
+from runpod_queue_api.api.endpoint import get_health
 from runpod_queue_api.api.jobs import get_status, run
-from runpod_queue_api.models import Batch, BatchAppend, Job, RunRequest, S3Config
 
 from runpod_typed import (
     APIConnectionError,
     APIResponseValidationError,
     AsyncClient,
+    BadRequestError,
     ConfigurationError,
     InputError,
     NotFoundError,
@@ -33,92 +28,89 @@ from tests.scripted_server import answer, scripted
 
 pytestmark = pytest.mark.anyio
 
-DRAFT = answer(200, '{"id": "batch_1", "status": "DRAFT", "requestTotal": null, "new": 1}')
 DONE = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": 7}')
 
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_calls_any_generated_operation(way: str) -> None:
-    with scripted([DRAFT]) as server:
+    with scripted([answer(200, '{"id": "job-1", "status": "COMPLETED", "delayTime": null, "new": 1}')]) as server:
         async with AsyncClientOver(way, server.base_url) as client:
-            batch = await client.call(create_batch, "ep", body=[RunRequest(input_={"n": 1})])
-    assert isinstance(batch, Batch)
-    assert (batch.id, batch.additional_properties) == ("batch_1", {"new": 1})
-    assert "/v2/ep/batch HTTP/1.1" in server.requests[0]
-    assert json.loads(server.bodies[0]) == [{"input": {"n": 1}}]
+            job = await client.call(run, "ep", body=models.RunRequest(input_={"n": 1}))
+    assert isinstance(job, models.Job)
+    assert (job.id, job.additional_properties) == ("job-1", {"new": 1})
+    assert "/v2/ep/run HTTP/1.1" in server.requests[0]
+    assert json.loads(server.bodies[0]) == {"input": {"n": 1}}
 
 
-async def test_drives_a_batch_on_the_local_queue() -> None:
+async def test_calls_operations_that_the_facade_does_not_have() -> None:
+    batch = pytest.importorskip("runpod_queue_api.api.batch", reason="the specification describes no batches")
     with LocalQueue(handler=square, endpoint_id="ep") as queue:
         async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
-            batch = await client.call(create_batch, "ep", body=[])
-            body = BatchAppend(requests=[RunRequest(input_={"n": n}) for n in range(3)])
-            await client.call(append_batch_requests, "ep", batch.id, body=body)
-            page = await client.call(list_batch_requests, "ep", batch.id, limit=2)
-            assert len(page.requests) == 2
-            await client.call(delete_batch_request, "ep", batch.id, page.requests[0].id)
-            assert (await client.call(get_batch, "ep", batch.id)).request_total == 2
+            made = await client.call(batch.create_batch, "ep", body=[models.RunRequest(input_={"n": 1})])
+            page = await client.call(batch.list_batch_requests, "ep", made.id, limit=2)
+            assert len(page.requests) == 1
+            await client.call(batch.delete_batch_request, "ep", made.id, page.requests[0].id)
+            assert (await client.call(batch.get_batch, "ep", made.id)).request_total == 0
 
 
 async def test_reads_a_null_like_an_absent_field_and_leaves_outputs_alone() -> None:
-    page = {"requests": [{"id": "r", "status": "COMPLETED", "startedAt": None, "output": {"a": None}}]}
-    with scripted([answer(200, json.dumps(page))]) as server:
+    body = {"id": "job-1", "status": "COMPLETED", "workerId": None, "output": {"a": None}, "error": {"b": None}}
+    with scripted([answer(200, json.dumps(body))]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
-            (request,) = (await client.call(list_batch_requests, "ep", "b")).requests
-    assert (request.started_at or None, request.output) == (None, {"a": None})
+            job = await client.call(get_status, "ep", "job-1")
+    assert (job.worker_id or None, job.output) == (None, {"a": None})
 
 
 @pytest.mark.parametrize("body", ["[1]", '{"status": "DRAFT"}', '"text"', "null", "5"])
 async def test_refuses_a_response_of_another_shape(body: str) -> None:
     with scripted([answer(200, body)]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
-            with pytest.raises(APIResponseValidationError, match="create_batch"):
-                await client.call(create_batch, "ep", body=[])
+            with pytest.raises(APIResponseValidationError, match="get_status"):
+                await client.call(get_status, "ep", "job-1")
 
 
 async def test_a_call_raises_the_errors_of_the_client() -> None:
-    with scripted([answer(404, '{"error": "no such batch"}')]) as server:
+    with scripted([answer(404, '{"error": "no such job"}')]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
-            with pytest.raises(NotFoundError, match="no such batch"):
-                await client.call(get_batch, "ep", "b")
-    with scripted([DRAFT]) as server:
+            with pytest.raises(NotFoundError, match="no such job"):
+                await client.call(get_status, "ep", "job-1")
+    with scripted([DONE]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
-            body = BatchAppend(requests=[RunRequest(input_="x" * 11_000_000)])
-            with pytest.raises(PayloadTooLargeError, match="append_batch_requests"):
-                await client.call(append_batch_requests, "ep", "b", body=body)
+            with pytest.raises(PayloadTooLargeError, match="and run takes"):
+                await client.call(run, "ep", body=models.RunRequest(input_="x" * wire.RUN_MAX_BYTES))
         assert server.requests == []
 
 
 async def test_repeats_a_read_and_no_post_that_may_have_taken_effect() -> None:
     retry = RetryPolicy(initial_backoff=0.01)
-    with scripted([None], [DRAFT]) as server:
+    with scripted([None], [DONE]) as server:
         async with AsyncClient("key", base_url=server.base_url, retry=retry) as client:
-            assert (await client.call(get_batch, "ep", "batch_1")).id == "batch_1"
+            assert (await client.call(get_status, "ep", "job-1")).id == "job-1"
         assert len(server.requests) == 2
-    with scripted([None], [DRAFT]) as server:
+    with scripted([None], [DONE]) as server:
         async with AsyncClient("key", base_url=server.base_url, retry=retry) as client:
             with pytest.raises(APIConnectionError):
-                await client.call(create_batch, "ep", body=[])
+                await client.call(run, "ep", body=models.RunRequest(input_=1))
         assert len(server.requests) == 1
 
 
-async def test_cuts_credentials_in_any_body_from_errors() -> None:
-    storage = S3Config(access_id="CANARY-ID", access_secret="CANARY-SECRET", bucket_name="b", endpoint_url="u")
+async def test_cuts_credentials_in_the_body_from_errors() -> None:
+    storage = models.S3Config(access_id="CANARY-ID", access_secret="CANARY-SECRET", bucket_name="b", endpoint_url="u")
     with scripted([answer(400, '{"error": "bad key CANARY-SECRET of CANARY-ID"}')]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
-            with pytest.raises(Exception, match="bad key") as raised:
-                await client.call(create_batch, "ep", body=[RunRequest(input_=1, s_3_config=storage)])
+            with pytest.raises(BadRequestError, match="bad key") as raised:
+                await client.call(run, "ep", body=models.RunRequest(input_=1, s_3_config=storage))
     assert "CANARY" not in f"{raised.value!r} {raised.value}"
 
 
-async def test_a_job_is_read_as_its_generated_model() -> None:
-    with scripted([DONE]) as server:
+async def test_sends_options_and_reads_an_endpoint_s_model() -> None:
+    with scripted([DONE], [answer(200, '{"jobs": {"inQueue": 3}}')]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
-            job = await client.call(get_status, "ep", "job-1", ttl=6000)
-            assert isinstance(job, Job)
-            assert job.output == 7
-            assert isinstance(await client.call(run, "ep", body=RunRequest(input_=1)), Job)
-        assert server.requests[0].startswith("GET /v2/ep/status/job-1?ttl=6000 ")
+            await client.call(get_status, "ep", "job-1", ttl=6000)
+            health = await client.call(get_health, endpoint_id="ep")
+    assert server.requests[0].startswith("GET /v2/ep/status/job-1?ttl=6000 ")
+    assert isinstance(health.jobs, models.JobCounts)
+    assert health.jobs.in_queue == 3
 
 
 # Fields that are newer than this version

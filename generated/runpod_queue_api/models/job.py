@@ -219,8 +219,3 @@ class Job:
     @deprecated("The field `gpu` will be removed from the API.", category=None)
     def gpu(self) -> str | Unset:
         return self._gpu
-
-    @gpu.setter
-    @deprecated("The field `gpu` will be removed from the API.", category=None)
-    def gpu(self, value: str | Unset) -> None:
-        self._gpu = value

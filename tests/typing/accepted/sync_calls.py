@@ -8,8 +8,7 @@ from typing import Any, assert_type
 
 import httpx
 from runpod_queue_api import models
-from runpod_queue_api.api.batch import create_batch, list_batches
-from runpod_queue_api.api.jobs import get_status
+from runpod_queue_api.api.jobs import get_status, run, stream
 
 from runpod_typed import (
     Client,
@@ -165,6 +164,6 @@ def a_job_is_a_context_manager_and_can_be_a_key(endpoint: Endpoint[Prompt, Image
 
 
 def any_operation_is_called_with_its_own_types(client: Client) -> None:
-    assert_type(client.call(create_batch, "ep", body=[models.RunRequest(input_=1)]), models.Batch)
+    assert_type(client.call(run, "ep", body=models.RunRequest(input_=1)), models.Job)
     assert_type(client.call(get_status, "ep", "job-1", ttl=6000), models.Job)
-    assert_type(client.call(list_batches, "ep"), models.BatchList | list[models.Batch])
+    assert_type(client.call(stream, "ep", "job-1"), models.StreamAnswer | list[models.StreamChunk])
