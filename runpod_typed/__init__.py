@@ -9,7 +9,7 @@ Example::
         print(endpoint.run_sync({"prompt": "Hello"}, timeout=60))
 """
 
-from runpod_typed import errors
+from runpod_typed import _logging, errors
 from runpod_typed._async.client import AsyncClient
 from runpod_typed._async.endpoint import AsyncEndpoint
 from runpod_typed._async.job import AsyncJob
@@ -56,6 +56,8 @@ from runpod_typed.errors import (
     UnprocessableEntityError,
     WaitTimeoutError,
 )
+
+_logging.configure_from_environment()
 
 __all__ = [
     "APIConnectionError",

@@ -1,88 +1,113 @@
-"""One logical call of an operation: how long its next attempt may last, and what an attempt's outcome means."""
+"""One logical call of an operation: its attempts, and what follows from each."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from random import Random
-from typing import Generic
+from typing import Any, Generic
 
-from attrs import frozen
-from typing_extensions import TypeIs, TypeVar
+from attrs import define, field
+from typing_extensions import TypeVar
 
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.error_mapping import connection_error, read_response
 from runpod_typed._core.operations import Request
 from runpod_typed._core.rate_limiter import TooLate
-from runpod_typed._core.retries import GiveUp, Retry, next_step
+from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect, next_delay
 from runpod_typed._core.retry_after import parse_retry_after
+from runpod_typed._models.jobs import JobState
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.messages import HttpResponse, TransportFailure
-from runpod_typed.errors import APIError, APITimeoutError, RateLimitError, RunpodError, SubmissionUncertainError
+from runpod_typed.errors import APIError, APITimeoutError, RunpodError, SubmissionUncertainError
 
-T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+_SUBMISSIONS = frozenset({OperationKind.SUBMIT, OperationKind.REQUEUE})
 
 
 class TurnTooLateError(APITimeoutError):
-    """The caller's own limit ends before its turn under the rate limits."""
+    """The caller's time limit ends before the rate limit allows the request."""
 
 
-@frozen(kw_only=True)
-class Call(Generic[T_co]):
-    """One logical call, as far as it has come.
+@define(kw_only=True)
+class Call(Generic[T]):
+    """One logical call. All times are seconds on one monotonic clock."""
 
-    All times are seconds on one monotonic clock.
-
-    Attributes:
-        request: What is asked.
-        connection: Where it goes.
-        config: How calls are made.
-        deadline: When the caller's own limit ends; None for never.
-        started_at: When its first attempt began; None before.
-    """
-
-    request: Request[T_co]
+    request: Request[T]
     connection: ConnectionConfig
     config: CallConfig
-    deadline: float | None
+    deadline: float | None = None
+    """The end of the caller's time limit; None for no limit."""
+    attempt: int = 0
+    """The number of the current attempt; the first is 1."""
     started_at: float | None = None
+    """The time when the first attempt began."""
+    in_flight: bool = False
+    """Whether a request may be on its way to the server."""
+    may_have_taken_effect: bool = False
+    """Whether an attempt without a usable response may have taken effect."""
+    outcome: HttpResponse | TransportFailure | None = field(default=None, repr=False)  # may quote a secret
+    """The outcome of the current attempt."""
+    response: T | None = field(default=None, repr=False)
+    """The result of the call."""
 
-    def begun(self, now: float) -> Call[T_co]:
-        """The call as its next attempt begins, whose answer the server is asked to hold no longer than it may last."""
-        request = self.request.held_within(self.attempt_seconds(now))
-        if self.started_at is not None and request is self.request:
-            return self
-        return Call(  # several times as fast as `evolve`, and this is done at each request
-            request=request,
-            connection=self.connection,
-            config=self.config,
-            deadline=self.deadline,
-            started_at=now if self.started_at is None else self.started_at,
-        )
+    @property
+    def is_submission(self) -> bool:
+        """Whether the call creates something that is paid for."""
+        return self.request.operation.kind in _SUBMISSIONS
+
+    def begin(self, now: float) -> float:
+        """Begin an attempt; return the seconds that it may last, 0 or less if no time is left.
+
+        The server is asked to hold its response no longer than that.
+        """
+        self.attempt += 1
+        self.outcome = None
+        if self.started_at is None:
+            self.started_at = now
+        seconds = self.attempt_seconds(now)
+        self.request = self.request.held_within(seconds)
+        return seconds
+
+    def attempt_seconds(self, now: float) -> float:
+        """Return the seconds that an attempt that begins now may last."""
+        seconds = min(self.config.timeout, self.config.retry.budget - self._elapsed(now))
+        return seconds if self.deadline is None else min(seconds, self.deadline - now)
 
     def _elapsed(self, now: float) -> float:
         return 0.0 if self.started_at is None else now - self.started_at
 
-    def attempt_seconds(self, now: float) -> float:
-        """Seconds that an attempt may last that begins now; 0 or less where there is no time for one."""
-        seconds = min(self.config.timeout, self.config.retry.budget - self._elapsed(now))
-        return seconds if self.deadline is None else min(seconds, self.deadline - now)
+    def result(self, outcome: HttpResponse | TransportFailure, *, seconds: float, wall_clock: datetime) -> T | APIError:
+        """Return the operation's result, or the error that the outcome of an attempt of `seconds` amounts to.
 
-    def result(
-        self, outcome: HttpResponse | TransportFailure, *, seconds: float, wall_clock: datetime
-    ) -> T_co | APIError:
-        """What an attempt of `seconds` brought: the operation's result, or the error that it amounts to.
-
-        People and logs see errors: where the server has sent a secret back, it is cut from them.
+        Secrets that the server has sent back are cut from errors.
         """
+        self.outcome = outcome
         result = self._read(outcome, seconds, wall_clock)
-        shown = outcome
-        if isinstance(result, APIError):
-            for secret in (self.connection.api_key, *self.request.http.credentials):
-                shown = shown.without(secret)
-        return result if shown is outcome else self._read(shown, seconds, wall_clock)
+        if not isinstance(result, APIError):
+            self.response = result
+            self.in_flight = False
+            return result
+        self.may_have_taken_effect |= may_have_taken_effect(Failure.of(result))
+        self.in_flight = False
+        for secret in (self.connection.api_key, *self.request.http.credentials):
+            outcome = outcome.without(secret)
+        return result if outcome is self.outcome else self._read(outcome, seconds, wall_clock)
 
-    def _read(self, outcome: HttpResponse | TransportFailure, seconds: float, wall_clock: datetime) -> T_co | APIError:
+    @property
+    def request_sent(self) -> bool:
+        """Whether the request of the current attempt may have reached the server."""
+        return not isinstance(self.outcome, TransportFailure) or self.outcome.request_sent
+
+    def describe(self) -> str:
+        """Return a line for the log: the current attempt and its outcome, without any data."""
+        path = self.request.http.target.partition("?")[0]
+        state: Any = self.response
+        job = f" (job {state.id})" if isinstance(state, JobState) else ""
+        return f"{self.request.operation.name} {self.request.http.method} {path}: {_outcome(self.outcome)}{job}"
+
+    def _read(self, outcome: HttpResponse | TransportFailure, seconds: float, wall_clock: datetime) -> T | APIError:
         url = self.connection.url(self.request.http.target)
         if isinstance(outcome, TransportFailure):
             return connection_error(self.request, outcome, url, seconds=seconds)
@@ -93,55 +118,47 @@ class Call(Generic[T_co]):
             self.request, outcome, url, retry_after=retry_after, leave_output=self.config.leave_outputs
         )
 
-    def no_turn(self, step: TooLate) -> TurnTooLateError:
-        """The error for a call whose own limit ends before its turn under the rate limits."""
-        return TurnTooLateError(
-            f"{self.request.operation.name} was not sent. {step.message}",
+    def too_late(self, refusal: TooLate) -> RunpodError:
+        """Return the error if the caller's time limit ends before the rate limit allows the request."""
+        error = TurnTooLateError(
+            f"{self.request.operation.name} was not sent. {refusal.message}",
             operation=self.request.operation.name,
             method=self.request.http.method,
             url=self.connection.url(self.request.http.target),
             request_sent=False,
         )
+        return self._uncertain(error) if self._has_uncertain_job else error
 
-    @staticmethod
-    def was_refused(result: object) -> TypeIs[RateLimitError]:
-        """Whether the server has answered that the rate limit is spent."""
-        return isinstance(result, RateLimitError)
-
-    def after_failure(
-        self, error: APIError, *, attempt: int, now: float, random: Random, previous: Retry | None
-    ) -> Retry | RunpodError:
-        """What follows on a failed attempt: another one, or the error to raise."""
-        kind = self.request.operation.kind
-        if isinstance(error, TurnTooLateError):
-            lost_before = previous is not None and previous.may_have_taken_effect
-            return self._uncertain(error) if lost_before and kind is OperationKind.SUBMIT else error
-        step = next_step(
+    def after_failure(self, error: APIError, *, now: float, random: Random) -> float | RunpodError:
+        """Return the seconds to sleep before the next attempt, or the error to raise."""
+        step = next_delay(
             self.config.retry,
-            kind,
+            self.request.operation.kind,
             error,
-            attempt=attempt,
+            attempt=self.attempt,
             elapsed=self._elapsed(now),
             remaining=None if self.deadline is None else self.deadline - now,
             random=random,
-            previous=previous,
         )
-        return step if isinstance(step, Retry) else self._final_error(error, step)
-
-    def _final_error(self, error: APIError, step: GiveUp) -> RunpodError:
-        if step.uncertain:
+        if not isinstance(step, GiveUp):
+            return step
+        if self._has_uncertain_job:
             return self._uncertain(error)
-        if step.message:
-            error.add_note(step.message)
+        if step.reason:
+            error.add_note(step.reason)
         return error
+
+    @property
+    def _has_uncertain_job(self) -> bool:
+        return self.may_have_taken_effect and self.request.operation.kind is OperationKind.SUBMIT
 
     def _uncertain(self, error: APIError) -> SubmissionUncertainError:
         advice = (
-            "All attempts were made, and each may have been accepted. Look at the endpoint's health and the worker's "
+            "All attempts were made, and each may have been accepted. Check the endpoint's health and the worker's "
             "side effects."
             if self.config.retry.resubmit
-            else "It was not sent again, since a second job would be paid for too. Look at the endpoint's health and "
-            "the worker's side effects, or set RetryPolicy(resubmit=True) where running it twice does no harm."
+            else "It was not sent again, since a second job would be paid for too. Check the endpoint's health and the "
+            "worker's side effects, or set RetryPolicy(resubmit=True) if running it twice does no harm."
         )
         uncertain = SubmissionUncertainError(
             f"A job for endpoint {self.request.endpoint_id} was sent and its fate is unknown: {error.message} {advice}",
@@ -152,3 +169,30 @@ class Call(Generic[T_co]):
         )
         uncertain.__cause__ = error
         return uncertain
+
+    def interruption_note(self) -> str | None:
+        """Return what is known of the job if the call is interrupted now; None if there is no job."""
+        if not self.is_submission:
+            return None
+        job: Any = self.response
+        if isinstance(job, JobState):
+            return submission_note(job)
+        if self.in_flight or self.may_have_taken_effect:
+            return (
+                f"A job for endpoint {self.request.endpoint_id} may have been submitted and keep running: its "
+                "response did not come. Check the endpoint's health and the worker's side effects."
+            )
+        return None
+
+
+def _outcome(outcome: HttpResponse | TransportFailure | None) -> str:
+    if isinstance(outcome, HttpResponse):
+        return str(outcome.status)
+    if outcome is not None and outcome.timed_out:
+        return "timed out"
+    return "connection lost" if outcome is None or outcome.request_sent else "not connected"
+
+
+def submission_note(job: JobState[Any]) -> str:
+    """Return the note for an exception that hides the id of a submitted job."""
+    return f"job {job.id} was submitted and keeps running; reconnect with endpoint.job({job.id!r})"

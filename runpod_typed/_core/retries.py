@@ -1,37 +1,18 @@
-"""What to do after a failed attempt: ask again, after how long, or give up, and why.
+"""Decide what follows a failed attempt: another one after a delay, or the end of the call.
 
-What is repeated when (``FailedAttempt.retryable``). A *refusal* is an answer that shows that nothing was done: 4xx
-except 408, and 301, 307 and 308, which send a request elsewhere unprocessed. A *passing failure* is a connection that
-failed or broke, a timeout, 408, 5xx (Cloudflare's 520 to 530 among them), or a success whose body is no JSON. None of
-these tells whether the server has acted. Neither does any other answer that fits nothing known, and no attempt follows
-on one.
+A *refusal* is a response that shows that nothing was done: 4xx except 408, and 301, 307 and 308, which send a request
+elsewhere unprocessed. A *passing failure* is a connection that failed or broke, a timeout, 408, 5xx (Cloudflare's 520
+to 530 among them), or a success whose body is not JSON: the server may or may not have acted. No attempt follows any
+other unknown response.
 
-=========  ==============  ==================  ========  ===========================================================
-kind       never sent, or  passing failure     any       why, and what the caller does when it has to give up
-           answered 429    after sending       refusal
-=========  ==============  ==================  ========  ===========================================================
-READ       again           again               no        It changes nothing.
-CANCEL     again           again               no        A job is cancelled once. Where an earlier attempt may have
-                                                         taken effect, a refusal may say just that: look at the job,
-                                                         CANCELLED is a success.
-DRAIN      again           again               no        The server bears it, but what a lost answer held is gone:
-                                                         look for a hole wherever an attempt may have taken effect.
-SUBMIT     again           no; again with      no        Twice submitted is twice paid. SubmissionUncertainError,
-                           ``resubmit=True``             even if a later attempt was refused.
-REQUEUE    again           no; again with      no        The job may have been queued, run and failed again in
-                           ``resubmit=True``             between; another run would be paid too. Look at the job: any
-                                                         status but FAILED and TIMED_OUT means that it was queued.
-PURGE      again           no                  no        A repeat would remove jobs that were queued in between.
-=========  ==============  ==================  ========  ===========================================================
+The table in docs/reliability.md says what is repeated after which failure.
 
-Attempts, budget, the caller's time limit and the longest wait that a server may ask for bound all of it. A `decide` of
-the caller's own may say no where the table says again, and again where it says no after a refusal; it cannot repeat
-what the table holds back in the third column. Only ``resubmit=True`` can.
+A custom `decide` may say no to a retry, and yes after a refusal; an attempt after a passing failure that the table
+forbids is possible with ``resubmit=True`` alone.
 """
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from random import Random
 
 from attrs import frozen
@@ -39,61 +20,64 @@ from attrs import frozen
 from runpod_typed._models.retry_policy import FailedAttempt, OperationKind, RetryPolicy
 from runpod_typed.errors import APIConnectionError, APIError, APIResponseValidationError, APIStatusError
 
+_CONFLICT = 409
 _TOO_MANY_REQUESTS = 429
 _REQUEST_TIMEOUT = 408
 _UNPROCESSED_REDIRECTS = frozenset({301, 307, 308})
 
-# What may be repeated although an earlier attempt may have taken effect: always, and with the caller's consent.
+# Repeatable although an earlier attempt may have taken effect: always, and with the caller's consent.
 _REPEATABLE = frozenset({OperationKind.READ, OperationKind.DRAIN, OperationKind.CANCEL})
 _REPEATABLE_WITH_CONSENT = _REPEATABLE | {OperationKind.SUBMIT, OperationKind.REQUEUE}
+
+_WHY_NOT_REPEATED = {
+    OperationKind.SUBMIT: "It was not repeated: a second job would be paid for too.",
+    OperationKind.REQUEUE: "It was not repeated: the job may be queued again already; check its status.",
+    OperationKind.PURGE: "It was not repeated: the queue may be purged already, and jobs queued since would be lost.",
+}
 
 
 @frozen(kw_only=True)
 class Failure:
-    """What went wrong with one attempt, as far as the rules look at it.
-
-    Attributes:
-        request_sent: Whether any part of the request may have reached the server.
-        status: The HTTP status of the answer; None where no complete answer came.
-        unreadable: Whether the answer's body was no JSON: a page of something in between, or cut short.
-        retry_after: Seconds that the server asks to wait, where it says so.
-    """
+    """The part of a failed attempt that decides about the next one."""
 
     request_sent: bool
+    """Whether any part of the request may have reached the server."""
     status: int | None = None
+    """The HTTP status, or None if no complete response came."""
     unreadable: bool = False
+    """Whether the body was not JSON: a page of a proxy, or cut short."""
     retry_after: float | None = None
+    """Seconds that the server asks to wait, or None."""
 
     @classmethod
     def of(cls, error: APIError) -> Failure:
-        """The failure that an error reports."""
+        """Return the failure that an error reports."""
         match error:
             case APIConnectionError():
                 return cls(request_sent=error.request_sent)
             case APIStatusError():
                 return cls(request_sent=True, status=error.status_code, retry_after=error.retry_after)
             case APIResponseValidationError():
-                # Its body is text where it was no JSON; JSON of another shape will have that shape the next time too.
+                # A str is a body that is not JSON; JSON of another shape will have that shape the next time too.
                 return cls(request_sent=True, status=error.status_code, unreadable=isinstance(error.body, str))
             case _:
                 return cls(request_sent=True)
 
 
 def may_have_taken_effect(failure: Failure) -> bool:
-    """Whether the server may have done what it was asked to, for all that is known."""
+    """Return whether the server may have acted."""
     return failure.request_sent and not _is_refusal(failure.status)
 
 
-def is_repeatable(kind: OperationKind, failure: Failure, *, resubmit: bool) -> bool:
-    """Whether another attempt can do no harm, or none that the caller has not agreed to."""
+def is_retryable(kind: OperationKind, failure: Failure, policy: RetryPolicy) -> bool:
+    """Return whether the table allows another attempt."""
+    return _is_passing(kind, failure) and _is_repeatable(kind, failure, policy)
+
+
+def _is_repeatable(kind: OperationKind, failure: Failure, policy: RetryPolicy) -> bool:
     if not may_have_taken_effect(failure):
         return True
-    return kind in (_REPEATABLE_WITH_CONSENT if resubmit else _REPEATABLE)
-
-
-def is_retryable(kind: OperationKind, failure: Failure, policy: RetryPolicy) -> bool:
-    """What the table says: whether another attempt can do no harm and may go better."""
-    return _is_passing(failure) and is_repeatable(kind, failure, resubmit=policy.resubmit)
+    return kind in (_REPEATABLE_WITH_CONSENT if policy.resubmit else _REPEATABLE)
 
 
 def _is_refusal(status: int | None) -> bool:
@@ -102,61 +86,24 @@ def _is_refusal(status: int | None) -> bool:
     return 400 <= status < 500 or status in _UNPROCESSED_REDIRECTS
 
 
-def _is_passing(failure: Failure) -> bool:
+def _is_passing(kind: OperationKind, failure: Failure) -> bool:
     status = failure.status
     if not failure.request_sent or status is None or status in {_REQUEST_TIMEOUT, _TOO_MANY_REQUESTS}:
         return True
+    if status == _CONFLICT:
+        return kind is OperationKind.SUBMIT
     return 500 <= status < 600 or (200 <= status < 300 and failure.unreadable)
 
 
-class GiveUpReason(Enum):
-    """Why no further attempt is made."""
-
-    NOT_RETRYABLE = auto()
-    """The failure will not pass by itself, or `decide` said no."""
-    NOT_REPEATABLE = auto()
-    """The server may have acted, and acting twice would do harm."""
-    ATTEMPTS_SPENT = auto()
-    """All attempts are made."""
-    BUDGET_SPENT = auto()
-    """The policy's budget ends before another attempt could be made."""
-    DEADLINE = auto()
-    """The caller's own time limit ends before that."""
-    SERVER_ASKED_FOR_TOO_LONG = auto()
-    """The server asks for a longer wait than the policy, its budget or the caller's limit allows."""
-
-
-@frozen(kw_only=True)
-class Retry:
-    """Make another attempt.
-
-    Attributes:
-        delay: Seconds to sleep before it.
-        may_have_taken_effect: Whether any attempt so far may have.
-    """
-
-    delay: float
-    may_have_taken_effect: bool
-
-
-@frozen(kw_only=True)
+@frozen
 class GiveUp:
-    """Raise the error.
+    """No further attempt is made."""
 
-    Attributes:
-        reason: Why.
-        message: The same in words, for the error; empty where the error says it all.
-        may_have_taken_effect: Whether any attempt may have.
-        uncertain: Whether a job was submitted and its fate is unknown: raise SubmissionUncertainError.
-    """
-
-    reason: GiveUpReason
-    message: str
-    may_have_taken_effect: bool
-    uncertain: bool
+    reason: str = ""
+    """The reason, unless the error says it all."""
 
 
-def next_step(
+def next_delay(
     policy: RetryPolicy,
     kind: OperationKind,
     error: APIError,
@@ -165,31 +112,19 @@ def next_step(
     elapsed: float,
     remaining: float | None,
     random: Random,
-    previous: Retry | None = None,
-) -> Retry | GiveUp:
-    """What to do after a failed attempt.
+) -> float | GiveUp:
+    """Return the seconds to sleep before the next attempt, which ends within budget and time limit, or `GiveUp`.
 
     Args:
-        policy: The caller's policy.
-        kind: What repeating the operation means.
-        error: What went wrong.
-        attempt: Which attempt of the call it was; the first is 1.
+        policy: The retry policy.
+        kind: The effect of repeating the operation.
+        error: The error of the attempt.
+        attempt: The number of the attempt; the first is 1.
         elapsed: Seconds since the call began.
-        remaining: Seconds until the caller's own time limit; None for no limit.
+        remaining: Seconds until the caller's time limit; None for no limit.
         random: Spreads the delays.
-        previous: The step after the attempt before this one, if there was one: an earlier attempt may have taken
-            effect although this one did not.
-
-    Returns:
-        A `Retry`, whose delay ends within budget and limit, or a `GiveUp`.
     """
     failure = Failure.of(error)
-    effect = may_have_taken_effect(failure) or (previous is not None and previous.may_have_taken_effect)
-
-    def give_up(reason: GiveUpReason, message: str = "") -> GiveUp:
-        uncertain = effect and kind is OperationKind.SUBMIT
-        return GiveUp(reason=reason, message=message, may_have_taken_effect=effect, uncertain=uncertain)
-
     failed = FailedAttempt(
         operation=error.operation,
         kind=kind,
@@ -201,44 +136,26 @@ def next_step(
         retryable=is_retryable(kind, failure, policy),
     )
     allowed = failed.retryable if policy.decide is None else bool(policy.decide(failed))
-    if not is_repeatable(kind, failure, resubmit=policy.resubmit):
-        return give_up(GiveUpReason.NOT_REPEATABLE, _WHY_NOT_REPEATED[kind])
+    if not _is_repeatable(kind, failure, policy):
+        return GiveUp(_WHY_NOT_REPEATED[kind])
     if not allowed:
-        return give_up(GiveUpReason.NOT_RETRYABLE)
-    tries = "1 attempt" if attempt == 1 else f"{attempt} attempts"
+        return GiveUp()
+    attempts = "1 attempt" if attempt == 1 else f"{attempt} attempts"
     if attempt >= policy.attempts:
-        return give_up(GiveUpReason.ATTEMPTS_SPENT, f"Gave up after {tries} in {elapsed:.3g} s.")
-
-    left = policy.budget - elapsed
-    bound, reason = f"the retry budget of {policy.budget:g} s", GiveUpReason.BUDGET_SPENT
+        return GiveUp(f"Gave up after {attempts} in {elapsed:.3g} s.")
+    left, bound = policy.budget - elapsed, f"the retry budget of {policy.budget:g} s"
     if remaining is not None and remaining < left:
-        left, bound, reason = remaining, "the caller's time limit", GiveUpReason.DEADLINE
+        left, bound = remaining, "the caller's time limit"
+    if left <= 0:
+        return GiveUp(f"Gave up after {attempts} in {elapsed:.3g} s: {bound} has ended.")
     asked = failure.retry_after or 0.0
     if asked > policy.max_retry_after:
-        return give_up(
-            GiveUpReason.SERVER_ASKED_FOR_TOO_LONG,
-            f"Gave up after {tries}: the server asks to wait {asked:g} s, and max_retry_after is "
-            f"{policy.max_retry_after:g} s.",
+        limit = f"max_retry_after is {policy.max_retry_after:g} s"
+        return GiveUp(f"Gave up after {attempts}: the server asks to wait {asked:g} s, and {limit}.")
+    if asked >= left:
+        return GiveUp(
+            f"Gave up after {attempts}: the server asks to wait {asked:g} s, and {left:.3g} s are left of {bound}."
         )
-    if 0 < left <= asked:
-        return give_up(
-            GiveUpReason.SERVER_ASKED_FOR_TOO_LONG,
-            f"Gave up after {tries}: the server asks to wait {asked:g} s, and {left:.3g} s are left of {bound}.",
-        )
-    if left <= 0:
-        return give_up(reason, f"Gave up after {tries} in {elapsed:.3g} s: {bound} has ended.")
-    # At least as long as it slept must be left for the attempt itself.
-    spread = random.uniform(0.0, min(_longest_sleep(policy, attempt), (left - asked) / 2))
-    return Retry(delay=asked + spread, may_have_taken_effect=effect)
-
-
-def _longest_sleep(policy: RetryPolicy, attempt: int) -> float:
-    # The exponent's cap keeps the float finite; no bound is that far from its first value.
-    return min(policy.max_backoff, policy.initial_backoff * 2.0 ** min(attempt - 1, 1000))
-
-
-_WHY_NOT_REPEATED = {
-    OperationKind.SUBMIT: "It was not repeated: a second job would be paid for too.",
-    OperationKind.REQUEUE: "It was not repeated: the job may be queued again already; look at its status.",
-    OperationKind.PURGE: "It was not repeated: the queue may be purged already, and jobs queued since would be lost.",
-}
+    # The attempt itself gets at least as long as the sleep. The exponent is capped to keep the float finite.
+    longest = min(policy.max_backoff, policy.initial_backoff * 2.0 ** min(attempt - 1, 1000))
+    return asked + random.uniform(0.0, min(longest, (left - asked) / 2))

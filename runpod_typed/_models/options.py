@@ -81,11 +81,7 @@ def _secret(value: str | Secret) -> Secret:
     return value if isinstance(value, Secret) else Secret(value)
 
 
-def _or_none(value: str | None) -> str | None:
-    return value or None
-
-
-@frozen(kw_only=True)
+@frozen(kw_only=True, init=False)
 class S3Config:
     """An S3 bucket of your own, to which the worker uploads results that are too large for a response.
 
@@ -99,16 +95,34 @@ class S3Config:
         ConfigurationError: A value is not a string, or is empty.
     """
 
-    access_id: Secret = field(converter=_secret, validator=string)
+    access_id: Secret = field(validator=string)
     """The id of the access key."""
-    access_secret: Secret = field(converter=_secret, validator=string)
+    access_secret: Secret = field(validator=string)
     """The secret of the access key."""
     bucket_name: str = field(validator=string)
     """The name of the bucket."""
     endpoint_url: str = field(validator=string)
     """The URL of the storage service."""
-    object_path: str | None = field(default=None, converter=_or_none, validator=optional(string))
+    object_path: str | None = field(default=None, validator=optional(string))
     """The folder or key prefix in the bucket."""
+
+    def __init__(
+        self,
+        *,
+        access_id: str | Secret,
+        access_secret: str | Secret,
+        bucket_name: str,
+        endpoint_url: str,
+        object_path: str | None = None,
+    ) -> None:
+        access_id, access_secret = _secret(access_id), _secret(access_secret)  # a traceback may show local variables
+        self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] -- attrs makes it
+            access_id=access_id,
+            access_secret=access_secret,
+            bucket_name=bucket_name,
+            endpoint_url=endpoint_url,
+            object_path=object_path or None,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as the API takes it, credentials in the clear."""

@@ -15,6 +15,7 @@ from runpod_typed._sync.polling import Waiter
 from runpod_typed._codecs.codec import UNTYPED, Codec, codec_for
 from runpod_typed._codecs.json_values import TypeCodec
 from runpod_typed._core import operations
+from runpod_typed._core.call import submission_note
 from runpod_typed._core.operations import ExtraQuery, Request, oversize_error, with_query
 from runpod_typed._core.run_request import RunRequest, build_run_request
 from runpod_typed._core.schedule import run_sync_hold_ms
@@ -227,7 +228,12 @@ class Endpoint(Generic[In, Out, Chunk]):
         """
         deadline = deadline_after(timeout)
         request = operations.submit(self._id, self._body(input, webhook, policy, s3_config, extra_body))
-        return self._job(self._waiter(self._call(with_query(request, extra_query), deadline)))
+        state = self._call(with_query(request, extra_query), deadline)
+        try:
+            return self._job(self._waiter(state))
+        except BaseException as error:  # Ctrl-C
+            error.add_note(submission_note(state))
+            raise
 
     def run_sync(
         self,

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random, SystemRandom
-from typing import final
+from typing import Any, final
 
 import httpx
 from attrs import evolve, field, frozen
@@ -20,12 +21,13 @@ from runpod_typed._core.config import CallConfig
 from runpod_typed._core.crowd import Crowd
 from runpod_typed._core.operations import STATUS, Request
 from runpod_typed._core.rate_limiter import TooLate
-from runpod_typed._core.retries import Retry
 from runpod_typed._core.scheduler import WaitingRoom
+from runpod_typed._interrupts import finish
+from runpod_typed._logging import logger
 from runpod_typed._synchronization import sleep, monotonic
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.messages import NO_TIME_LEFT, HttpResponse, TransportFailure
-from runpod_typed.errors import APIError
+from runpod_typed.errors import APIError, RateLimitError, RunpodError
 
 T = TypeVar("T")
 
@@ -72,59 +74,81 @@ class RequestExecutor:
         deadline: float | None = None,
         observe: Callable[[APIError], None] | None = None,
     ) -> T:
-        """Call an operation until it answers, or the attempts, the budget or the deadline end.
+        """Call an operation: make attempts until one succeeds, or the attempts, the budget or the deadline end.
 
-        The time that a call waits for its first turn under the rate limits counts to its deadline, not to its budget.
+        The wait for the first permit under the rate limits counts to the deadline, not to the budget.
 
         Args:
-            request: What is asked.
-            config: How calls are made.
-            deadline: When the caller's own limit ends, on the monotonic clock; None for never.
-            observe: Told of each failed attempt.
+            request: The request.
+            config: The options of the call.
+            deadline: The end of the caller's time limit, on the monotonic clock; None for no limit.
+            observe: Called with the error of each failed attempt.
 
         Raises:
-            APIError: It went wrong for good.
+            APIError: The call failed for good.
             SubmissionUncertainError: A job was sent and its fate is unknown.
             ConfigurationError: The client is closed, or there is no key.
         """
         call = Call(request=request, connection=self.connection, config=config, deadline=deadline)
-        attempt = 0
-        previous: Retry | None = None
+        try:
+            return self._attempts(call, observe)
+        except BaseException as error:
+            note = None if isinstance(error, RunpodError) else call.interruption_note()
+            if note is not None:
+                error.add_note(note)
+                logger.warning("Interrupted: %s", note)
+            raise
+
+    def _attempts(self, call: Call[T], observe: Callable[[APIError], None] | None) -> T:
         while True:
-            attempt += 1
-            result, call = self._attempt(call)
+            result = self._attempt(call)
             if not isinstance(result, APIError):
                 return result
             if observe is not None:
                 observe(result)
-            step = call.after_failure(result, attempt=attempt, now=monotonic(), random=self.random, previous=previous)
-            if not isinstance(step, Retry):
+            step = call.after_failure(result, now=monotonic(), random=self.random)
+            if isinstance(step, RunpodError):
                 raise step
-            previous = step
-            sleep(step.delay)
+            logger.info("%s; attempt %d follows in %.2g s", call.describe(), call.attempt + 1, step)
+            sleep(step)
 
-    def _attempt(self, call: Call[T]) -> tuple[T | APIError, Call[T]]:
-        here = self._state()
-        here.transport.open()  # before the time that is left is looked at
-        request = call.request
-        permit = here.rate_limiter.acquire(
-            call.config.rate_limits, request.endpoint_id, request.operation.name, call.deadline
+    def _attempt(self, call: Call[T]) -> T | APIError:
+        state = self._state()
+        state.transport.open()  # loads libraries and certificates, before time is measured
+        permit = state.rate_limiter.acquire(
+            call.config.rate_limits, call.request.endpoint_id, call.request.operation.name, call.deadline
         )
         if isinstance(permit, TooLate):
-            return call.no_turn(permit), call
-        now = monotonic()
-        call = call.begun(now)
-        seconds = call.attempt_seconds(now)
-        outcome: HttpResponse | TransportFailure | None = None
+            raise call.too_late(permit)
         try:
-            outcome = here.transport.open().send(call.request.http, seconds) if seconds > 0 else NO_TIME_LEFT
+            began = monotonic()
+            seconds = call.begin(began)
+            outcome = self._send(call, seconds) if seconds > 0 else NO_TIME_LEFT
             result = call.result(outcome, seconds=seconds, wall_clock=datetime.now(UTC))
-            if permit is not None and call.was_refused(result):
-                permit.rate_limited(result.retry_after)
-            return result, call
+            if logger.isEnabledFor(logging.DEBUG):
+                logger.debug("%s in %.0f ms", call.describe(), 1000 * (monotonic() - began))
+            if isinstance(result, RateLimitError):
+                logger.info("%s; Retry-After: %s", call.describe(), result.retry_after)
+                if permit is not None:
+                    permit.rate_limited(result.retry_after)
+            return result
         finally:
             if permit is not None:
-                permit.release(sent=not isinstance(outcome, TransportFailure) or outcome.request_sent)
+                permit.release(sent=call.request_sent)
+
+    def _send(self, call: Call[Any], seconds: float) -> HttpResponse | TransportFailure:
+        transport = self._state().transport.open()
+        if not call.is_submission:
+            return transport.send(call.request.http, seconds)
+
+        def send() -> HttpResponse | TransportFailure:
+            call.in_flight = True
+            return transport.send(call.request.http, seconds)
+
+        def late(outcome: HttpResponse | TransportFailure) -> None:
+            call.result(outcome, seconds=seconds, wall_clock=datetime.now(UTC))
+
+        return finish(send, late)
 
     def without_keepalive(self) -> RequestExecutor:
         """Another one, which closes each connection after its request, for where nobody would do it."""

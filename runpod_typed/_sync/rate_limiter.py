@@ -12,8 +12,11 @@ from weakref import ref
 from attrs import define
 
 from runpod_typed._core.rate_limiter import RateLimitUsage, SlidingWindow, SlidingWindows, TooLate, Wait, Waiter
+from runpod_typed._logging import logger
 from runpod_typed._models.rate_limits import RateLimits
 from runpod_typed._synchronization import Event, monotonic
+
+_LOGGED_SECONDS = 0.5
 
 
 @final
@@ -57,6 +60,9 @@ class RateLimiter:
                     step = window.acquire(waiter, monotonic(), event.set)
                 if isinstance(step, Wait):
                     event.wait(step.seconds)
+            waited = monotonic() - now
+            if waited > _LOGGED_SECONDS:
+                logger.info("Waited %.1f s for the rate limit on %s (%s)", waited, window.name, window.limit)
             return permit if step is None else step
         finally:
             if step is not None:

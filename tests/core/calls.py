@@ -72,7 +72,9 @@ def call_of(
     request: Request[Any], config: CallConfig = DEFAULT_CALL_CONFIG, *, deadline: float | None = None
 ) -> Call[Any]:
     """A call that begins at 0."""
-    return Call(request=request, connection=CONNECTION, config=config, deadline=deadline).begun(0.0)
+    call = Call(request=request, connection=CONNECTION, config=config, deadline=deadline)
+    call.begin(0.0)
+    return call
 
 
 def answer(body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:

@@ -18,13 +18,12 @@ from runpod_typed._core import operations
 from runpod_typed._core.call import Call, TurnTooLateError
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.rate_limiter import TooLate
-from runpod_typed._core.retries import Retry
+from runpod_typed._core.retries import Failure, may_have_taken_effect
 from runpod_typed._core.run_request import build_run_request
 from runpod_typed._models.stream import StreamPage
 from runpod_typed._models.validation import ReadOnlyJSON
 from runpod_typed._transport.messages import TransportFailure
 from runpod_typed.errors import (
-    APIConnectionError,
     APIError,
     APIResponseValidationError,
     APIStatusError,
@@ -237,7 +236,8 @@ def test_an_attempt_ends_with_its_timeout_the_budget_or_the_caller_s_limit(
 def test_a_call_begins_once_and_not_before_its_first_attempt() -> None:
     waiting = Call(request=REQUESTS["run"], connection=CONNECTION, config=DEFAULT_CALL_CONFIG, deadline=None)
     assert waiting.attempt_seconds(1e6) == 30.0
-    assert waiting.begun(100.0).begun(110.0).attempt_seconds(110.0) == 20.0
+    assert waiting.begin(100.0) == 30.0
+    assert waiting.begin(110.0) == 20.0
 
 
 # What follows on a failed attempt
@@ -249,15 +249,14 @@ def lost() -> APIError:
     return found
 
 
-def next_of(name: str, failed: APIError, previous: Retry | None = None, **options: Any) -> Retry | RunpodError:
-    config = DEFAULT_CALL_CONFIG.replace(retry=RetryPolicy(**options))
-    return call_of(REQUESTS[name], config).after_failure(
-        failed, attempt=1 if previous is None else 2, now=0.1, random=Random(7), previous=previous
-    )
+def next_of(name: str, failed: APIError, *, lost_before: bool = False, **options: Any) -> float | RunpodError:
+    call = call_of(REQUESTS[name], DEFAULT_CALL_CONFIG.replace(retry=RetryPolicy(**options)))
+    call.may_have_taken_effect = lost_before or may_have_taken_effect(Failure.of(failed))
+    return call.after_failure(failed, now=0.1, random=Random(7))
 
 
-def raised_by(name: str, failed: APIError, previous: Retry | None = None, **options: Any) -> RunpodError:
-    step = next_of(name, failed, previous, **options)
+def raised_by(name: str, failed: APIError, *, lost_before: bool = False, **options: Any) -> RunpodError:
+    step = next_of(name, failed, lost_before=lost_before, **options)
     assert isinstance(step, RunpodError)
     return step
 
@@ -267,13 +266,12 @@ def test_a_message_quotes_a_failure_s_reason_in_limited_length() -> None:
 
 
 REFUSED: Final = TransportFailure("ConnectError: refused", request_sent=False)
-AFTER_A_LOST_ANSWER: Final = Retry(delay=0.1, may_have_taken_effect=True)
-AFTER_NOTHING: Final = Retry(delay=0.1, may_have_taken_effect=False)
 
 
 def test_a_submission_that_was_never_sent_is_repeated() -> None:
-    assert isinstance(next_of("run", error("run", REFUSED)), Retry)
-    assert isinstance(next_of("run_sync", error("run_sync", answer(b"", 429))), Retry)
+    assert isinstance(next_of("run", error("run", REFUSED)), float)
+    assert isinstance(next_of("run_sync", error("run_sync", answer(b"", 429))), float)
+    assert isinstance(next_of("run", error("run", answer(b"", 409))), float)
 
 
 @pytest.mark.parametrize("name", ["run", "run_sync"])
@@ -302,7 +300,7 @@ def test_a_submission_whose_fate_is_unknown_says_so(name: str, outcome: Any) -> 
 
 
 def test_with_consent_it_is_repeated_and_the_last_failure_still_uncertain() -> None:
-    assert isinstance(next_of("run", lost(), resubmit=True), Retry)
+    assert isinstance(next_of("run", lost(), resubmit=True), float)
     found = raised_by("run", lost(), resubmit=True, attempts=1)
     assert isinstance(found, SubmissionUncertainError)
     assert "All attempts were made, and each may have been accepted" in found.message
@@ -313,8 +311,7 @@ def test_with_consent_it_is_repeated_and_the_last_failure_still_uncertain() -> N
 def test_a_refused_submission_is_certain_unless_an_answer_was_lost_before(status: int) -> None:
     refused = error("run", answer(b"", status))
     assert raised_by("run", refused, attempts=1) == refused
-    assert raised_by("run", refused, AFTER_NOTHING, attempts=2) == refused
-    assert isinstance(raised_by("run", refused, AFTER_A_LOST_ANSWER, attempts=2), SubmissionUncertainError)
+    assert isinstance(raised_by("run", refused, lost_before=True, attempts=1), SubmissionUncertainError)
 
 
 @pytest.mark.parametrize("name", ["get_status", "get_health", "cancel", "stream"])
@@ -331,34 +328,26 @@ def test_a_server_that_asks_for_too_long_a_wait_is_quoted() -> None:
     assert "asks to wait 3600 s" in "".join(failed.__notes__)
 
 
-TOO_LATE: Final = TooLate(seconds=9.0, message="The turn comes in 9 s.")
+TOO_LATE: Final = TooLate(seconds=9.0, message="The next request is allowed in 9 s.")
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-@pytest.mark.parametrize("previous", [None, AFTER_NOTHING])
-def test_a_turn_that_comes_too_late_is_a_timeout_of_something_never_sent(name: str, previous: Retry | None) -> None:
-    late = call_of(REQUESTS[name]).no_turn(TOO_LATE)
-    assert isinstance(late, APITimeoutError | APIConnectionError | TimeoutError)
-    assert late.message == f"{name} was not sent. The turn comes in 9 s."
+def test_a_permit_that_comes_too_late_is_a_timeout(name: str) -> None:
+    late = call_of(REQUESTS[name]).too_late(TOO_LATE)
+    assert isinstance(late, APITimeoutError)
+    assert isinstance(late, TimeoutError)
+    assert late.message == f"{name} was not sent. The next request is allowed in 9 s."
     assert not late.request_sent
-    assert raised_by(name, late, previous) is late
 
 
 @pytest.mark.parametrize(
     ("name", "raised"),
     [("run", SubmissionUncertainError), ("run_sync", SubmissionUncertainError), ("get_status", TurnTooLateError)],
 )
-def test_a_turn_that_comes_too_late_does_not_hide_an_answer_that_was_lost_before(
-    name: str, raised: type[RunpodError]
-) -> None:
-    late = call_of(REQUESTS[name]).no_turn(TOO_LATE)
-    assert type(raised_by(name, late, AFTER_A_LOST_ANSWER, resubmit=True)) is raised
-
-
-def test_only_a_429_is_a_refusal_for_its_rate() -> None:
-    assert Call.was_refused(error("run", answer(b"", 429)))
-    assert not Call.was_refused(error("run", answer(b"", 503)))
-    assert not Call.was_refused(result("run", answer(GOOD["run"])))
+def test_a_permit_that_comes_too_late_does_not_hide_a_lost_job(name: str, raised: type[RunpodError]) -> None:
+    call = call_of(REQUESTS[name])
+    call.may_have_taken_effect = True
+    assert type(call.too_late(TOO_LATE)) is raised
 
 
 def test_the_time_of_day_counts_for_a_date_in_retry_after() -> None:
@@ -366,6 +355,64 @@ def test_the_time_of_day_counts_for_a_date_in_retry_after() -> None:
     found = call_of(REQUESTS["run"]).result(answer(b"", 429, {"Retry-After": date}), seconds=5.0, wall_clock=NOW)
     assert isinstance(found, RateLimitError)
     assert found.retry_after == 10.0
+
+
+# Interrupts
+
+
+def test_an_interrupt_names_the_job_that_was_submitted() -> None:
+    for name in ("run", "run_sync", "retry"):
+        call = call_of(REQUESTS[name])
+        assert call.interruption_note() is None
+        call.result(answer(GOOD[name]), seconds=5.0, wall_clock=NOW)
+        note = "job job-1 was submitted and keeps running; reconnect with endpoint.job('job-1')"
+        assert call.interruption_note() == note
+
+
+def test_an_interrupt_says_that_a_job_may_have_been_submitted() -> None:
+    call = call_of(REQUESTS["run"])
+    call.in_flight = True
+    note = call.interruption_note()
+    assert note is not None
+    assert "A job for endpoint ep may have been submitted" in note
+    call.result(TransportFailure("ReadError", request_sent=True), seconds=5.0, wall_clock=NOW)
+    assert call.interruption_note() == note
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [
+        ("run", REFUSED),
+        ("run", answer(b"", 429)),
+        ("get_status", answer(GOOD["get_status"])),
+        ("get_status", TransportFailure("ReadError", request_sent=True)),
+    ],
+)
+def test_an_interrupt_says_nothing_if_there_is_no_job(name: str, outcome: Any) -> None:
+    call = call_of(REQUESTS[name])
+    call.in_flight = True
+    call.result(outcome, seconds=5.0, wall_clock=NOW)
+    assert call.interruption_note() is None
+
+
+# The log
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "line"),
+    [
+        ("run", answer(GOOD["run"]), "run POST /ep/run: 200 (job job-1)"),
+        ("get_health", answer(b"", 502), "get_health GET /ep/health: 502"),
+        ("get_status_sync", TransportFailure("?", request_sent=True, timed_out=True), "get_status_sync GET"),
+        ("run", TransportFailure("x", request_sent=True), "run POST /ep/run: connection lost"),
+        ("run", REFUSED, "run POST /ep/run: not connected"),
+    ],
+)
+def test_a_log_line_names_operation_outcome_and_job(name: str, outcome: Any, line: str) -> None:
+    call = call_of(REQUESTS[name])
+    call.result(outcome, seconds=5.0, wall_clock=NOW)
+    assert call.describe().startswith(line)
+    assert "?" not in call.describe()
 
 
 # A server that sends the key back
@@ -412,7 +459,7 @@ def test_no_error_shows_the_beginning_of_a_key_where_a_text_was_shortened(length
 @pytest.mark.parametrize("hold_ms", [None, 5000])
 def test_no_error_shows_storage_credentials_that_the_server_has_sent_back(outcome: Any, hold_ms: int | None) -> None:
     body = build_run_request({"n": 1}, codec_for(UNTYPED), typed=False, webhook=None, policy=None, s3_config=storage())
-    call = call_of(operations.submit_and_hold("ep", body, hold_ms=hold_ms)).begun(0.0)
+    call = call_of(operations.submit_and_hold("ep", body, hold_ms=hold_ms))
     found = call.result(outcome, seconds=5.0, wall_clock=NOW)
     assert isinstance(found, APIError)
     told = f"{found}{found!r}{vars(found)}"
@@ -441,7 +488,7 @@ def test_a_result_is_what_the_server_has_sent_whatever_it_holds() -> None:
 def test_an_attempt_asks_for_no_longer_hold_than_it_may_last(
     name: str, config: CallConfig, deadline: float | None, now: float, hold_ms: int
 ) -> None:
-    call = call_of(REQUESTS[name], config, deadline=deadline).begun(now)
+    call = call_of(REQUESTS[name], config, deadline=deadline)
+    call.begin(now)
     assert call.request.hold_ms == hold_ms
     assert f"wait={hold_ms}" in call.request.http.target
-    assert call.begun(now) == call

@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 from runpod_typed._core.retries import (
     Failure,
     GiveUp,
-    GiveUpReason,
-    Retry,
     is_retryable,
     may_have_taken_effect,
-    next_step,
+    next_delay,
 )
 from runpod_typed._models.retry_policy import FailedAttempt, OperationKind, RetryPolicy
 from runpod_typed.errors import (
@@ -62,9 +60,8 @@ def step(
     attempt: int = 1,
     elapsed: float = 0.1,
     remaining: float | None = None,
-    previous: Retry | None = None,
-) -> Retry | GiveUp:
-    return next_step(
+) -> float | GiveUp:
+    return next_delay(
         policy or RetryPolicy(),
         kind,
         error,
@@ -72,17 +69,16 @@ def step(
         elapsed=elapsed,
         remaining=remaining,
         random=Random(7),
-        previous=previous,
     )
 
 
-def gave_up(result: Retry | GiveUp) -> GiveUp:
+def reason(result: float | GiveUp) -> str:
     assert isinstance(result, GiveUp)
-    return result
+    return result.reason
 
 
-def goes_on(result: Retry | GiveUp) -> Retry:
-    assert isinstance(result, Retry)
+def delay(result: float | GiveUp) -> float:
+    assert isinstance(result, float)
     return result
 
 
@@ -91,7 +87,7 @@ def goes_on(result: Retry | GiveUp) -> Retry:
 
 @pytest.mark.parametrize("kind", OperationKind)
 @pytest.mark.parametrize("failure", [NEVER_SENT, answered(429)])
-def test_every_kind_is_repeated_when_nothing_can_have_been_done(kind: OperationKind, failure: Failure) -> None:
+def test_all_kinds_are_retried_if_nothing_can_have_been_done(kind: OperationKind, failure: Failure) -> None:
     assert is_retryable(kind, failure, RetryPolicy())
     assert not may_have_taken_effect(failure)
 
@@ -100,7 +96,7 @@ PASSING = [LOST, UNREADABLE, *(answered(code) for code in (408, 500, 502, 503, 5
 
 
 @pytest.mark.parametrize("failure", PASSING)
-def test_a_passing_failure_is_repeated_where_a_repeat_does_no_harm(failure: Failure) -> None:
+def test_a_passing_failure_is_retried_if_a_repeat_is_harmless(failure: Failure) -> None:
     policy, consent = RetryPolicy(), RetryPolicy(resubmit=True)
     assert may_have_taken_effect(failure)
     assert [kind for kind in OperationKind if is_retryable(kind, failure, policy)] == [READ, DRAIN, CANCEL]
@@ -114,17 +110,22 @@ def test_a_passing_failure_is_repeated_where_a_repeat_does_no_harm(failure: Fail
 
 
 @pytest.mark.parametrize("kind", OperationKind)
-@pytest.mark.parametrize("code", [301, 307, 308, 400, 401, 403, 404, 405, 409, 413, 422, 451, 499])
+@pytest.mark.parametrize("code", [301, 307, 308, 400, 401, 403, 404, 405, 413, 422, 451, 499])
 def test_a_refusal_is_final_and_certain(kind: OperationKind, code: int) -> None:
     assert not is_retryable(kind, answered(code), RetryPolicy(resubmit=True))
     assert not may_have_taken_effect(answered(code))
-    assert not gave_up(step(status(code), kind)).uncertain
+    assert not reason(step(status(code), kind))
+
+
+def test_a_conflict_is_a_refusal_and_retried_for_submissions_alone() -> None:
+    assert [kind for kind in OperationKind if is_retryable(kind, answered(409), RetryPolicy())] == [SUBMIT]
+    assert not may_have_taken_effect(answered(409))
 
 
 @pytest.mark.parametrize("code", [100, 200, 201, 204, 302, 303, 600, 999])
-def test_an_answer_that_says_nothing_known_is_final_and_not_certain(code: int) -> None:
+def test_an_unknown_response_is_final_and_uncertain(code: int) -> None:
     assert not is_retryable(READ, answered(code), RetryPolicy())
-    assert gave_up(step(status(code), SUBMIT)).uncertain
+    assert may_have_taken_effect(answered(code))
 
 
 @settings(deadline=None)
@@ -139,14 +140,12 @@ def test_an_answer_that_says_nothing_known_is_final_and_not_certain(code: int) -
     ),
     resubmit=st.booleans(),
 )
-def test_nothing_that_may_have_been_paid_for_is_repeated_without_consent(
-    kind: OperationKind, failure: Failure, resubmit: bool
-) -> None:
+def test_nothing_paid_for_is_repeated_without_consent(kind: OperationKind, failure: Failure, resubmit: bool) -> None:
     if is_retryable(kind, failure, RetryPolicy(resubmit=resubmit)) and may_have_taken_effect(failure):
         assert kind in {READ, DRAIN, CANCEL} or (resubmit and kind in {SUBMIT, REQUEUE})
 
 
-def test_errors_tell_the_rules_what_happened() -> None:
+def test_failures_are_read_from_errors() -> None:
     assert Failure.of(never_sent()) == NEVER_SENT
     assert Failure.of(APITimeoutError("slow", **CALL, request_sent=True)) == LOST
     assert Failure.of(RateLimitError("slow down", **CALL, status_code=429, retry_after=3.0)) == Failure(
@@ -182,7 +181,7 @@ def test_a_delay_ends_within_the_budget_and_the_callers_limit(
     budget: float,
 ) -> None:
     policy = RetryPolicy(attempts=attempts, budget=budget)
-    result = next_step(
+    result = next_delay(
         policy,
         READ,
         status(503, retry_after),
@@ -191,23 +190,22 @@ def test_a_delay_ends_within_the_budget_and_the_callers_limit(
         remaining=remaining,
         random=Random(seed),
     )
-    if isinstance(result, Retry):
+    if isinstance(result, float):
         assert attempt < attempts
-        assert result.delay >= (retry_after or 0.0)
+        assert result >= (retry_after or 0.0)
         assert (retry_after or 0.0) <= policy.max_retry_after
-        assert elapsed + result.delay <= budget + 1e-9
-        assert remaining is None or result.delay <= remaining
+        assert elapsed + result <= budget + 1e-9
+        assert remaining is None or result <= remaining
     else:
-        assert result.reason is not GiveUpReason.NOT_RETRYABLE
-        assert result.message
+        assert result.reason
 
 
-def test_delays_are_spread_from_nothing_to_a_bound_that_doubles_up_to_its_cap() -> None:
+def test_delays_spread_up_to_a_bound_that_doubles_to_its_cap() -> None:
     policy = RetryPolicy(attempts=100, budget=math.inf)
     random = Random(1)
     for attempt, bound in [(1, 0.25), (2, 0.5), (3, 1.0), (6, 8.0), (7, 8.0), (90, 8.0)]:
         delays = [
-            goes_on(next_step(policy, READ, lost(), attempt=attempt, elapsed=1.0, remaining=None, random=random)).delay
+            delay(next_delay(policy, READ, lost(), attempt=attempt, elapsed=1.0, remaining=None, random=random))
             for _ in range(400)
         ]
         assert 0 <= min(delays) < 0.05 * bound
@@ -215,115 +213,72 @@ def test_delays_are_spread_from_nothing_to_a_bound_that_doubles_up_to_its_cap() 
         assert 0.4 * bound < sum(delays) / len(delays) < 0.6 * bound
 
 
-def test_no_longer_is_slept_than_is_left_for_the_attempt_itself() -> None:
+def test_a_sleep_is_no_longer_than_the_attempt_after_it() -> None:
     policy = RetryPolicy(initial_backoff=8)
-    assert all(goes_on(step(lost(), policy=policy, remaining=1.0)).delay <= 0.5 for _ in range(50))
+    assert all(delay(step(lost(), policy=policy, remaining=1.0)) <= 0.5 for _ in range(50))
 
 
-def test_a_wait_that_the_server_asks_for_is_kept_and_spread() -> None:
-    delay = goes_on(step(status(429, 3.0))).delay
-    assert 3.0 < delay <= 3.25
+def test_a_sleep_is_at_least_what_the_server_asks_for() -> None:
+    assert 3.0 < delay(step(status(429, 3.0))) <= 3.25
 
 
-def test_a_server_that_asks_for_too_long_is_left_at_once_and_the_error_says_how_long_it_asked_for() -> None:
-    result = gave_up(step(status(429, 120.0)))
-    assert result.reason is GiveUpReason.SERVER_ASKED_FOR_TOO_LONG
-    assert "120 s" in result.message
-    assert "max_retry_after is 30 s" in result.message
+def test_gives_up_when_retry_after_exceeds_limit() -> None:
+    message = reason(step(status(429, 120.0)))
+    assert "asks to wait 120 s" in message
+    assert "max_retry_after is 30 s" in message
 
 
-def test_a_server_that_asks_for_more_than_what_is_left_is_left_at_once() -> None:
-    result = gave_up(step(status(503, 20.0), elapsed=15.0))
-    assert result.reason is GiveUpReason.SERVER_ASKED_FOR_TOO_LONG
-    assert "20 s" in result.message
-    assert "15 s are left of the retry budget of 30 s" in result.message
-
-    result = gave_up(step(status(503, 20.0), remaining=2.0))
-    assert result.reason is GiveUpReason.SERVER_ASKED_FOR_TOO_LONG
-    assert "2 s are left of the caller's time limit" in result.message
+def test_gives_up_when_retry_after_exceeds_the_time_left() -> None:
+    message = reason(step(status(503, 20.0), elapsed=15.0))
+    assert "20 s" in message
+    assert "15 s are left of the retry budget of 30 s" in message
+    assert "2 s are left of the caller's time limit" in reason(step(status(503, 20.0), remaining=2.0))
 
 
-def test_giving_up_says_why() -> None:
-    spent = gave_up(step(lost(), attempt=4, elapsed=3.21))
-    assert spent.reason is GiveUpReason.ATTEMPTS_SPENT
-    assert spent.message == "Gave up after 4 attempts in 3.21 s."
-
-    late = gave_up(step(lost(), elapsed=30.0))
-    assert late.reason is GiveUpReason.BUDGET_SPENT
-    assert late.message == "Gave up after 1 attempt in 30 s: the retry budget of 30 s has ended."
-
-    limited = gave_up(step(lost(), remaining=0.0))
-    assert limited.reason is GiveUpReason.DEADLINE
-    assert "the caller's time limit has ended" in limited.message
-
-    refused = gave_up(step(status(404)))
-    assert refused.reason is GiveUpReason.NOT_RETRYABLE
-    assert not refused.message
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"attempt": 4, "elapsed": 3.21}, "Gave up after 4 attempts in 3.21 s."),
+        ({"elapsed": 30.0}, "Gave up after 1 attempt in 30 s: the retry budget of 30 s has ended."),
+        ({"remaining": 0.0}, "Gave up after 1 attempt in 0.1 s: the caller's time limit has ended."),
+        ({"policy": RetryPolicy.disabled()}, "Gave up after 1 attempt in 0.1 s."),
+    ],
+)
+def test_gives_a_reason_for_giving_up(options: dict[str, Any], message: str) -> None:
+    assert reason(step(lost(), **options)) == message
 
 
-def test_no_retries_means_one_attempt_bounded_by_its_own_timeout() -> None:
-    policy = RetryPolicy.disabled()
-    assert policy.budget == math.inf
-    assert gave_up(step(never_sent(), policy=policy)).reason is GiveUpReason.ATTEMPTS_SPENT
+def test_a_refusal_needs_no_reason() -> None:
+    assert reason(step(status(404))) == ""
 
 
-# What may have taken effect
+# Effects
 
 
 @pytest.mark.parametrize("error", [lost(), status(500), status(408), status(524)])
-def test_a_submission_whose_fate_is_unknown_is_not_repeated_and_reported(error: APIError) -> None:
-    result = gave_up(step(error, SUBMIT))
-    assert result.reason is GiveUpReason.NOT_REPEATABLE
-    assert result.uncertain
-    assert "paid" in result.message
+def test_an_uncertain_submission_is_not_repeated(error: APIError) -> None:
+    assert "paid" in reason(step(error, SUBMIT))
 
 
-@pytest.mark.parametrize("error", [never_sent(), status(429)])
-def test_a_submission_that_cannot_have_been_accepted_is_repeated(error: APIError) -> None:
-    assert not goes_on(step(error, SUBMIT)).may_have_taken_effect
-    given_up = gave_up(step(error, SUBMIT, attempt=4))
-    assert not given_up.uncertain
+@pytest.mark.parametrize("error", [never_sent(), status(429), status(409)])
+def test_a_submission_that_was_not_accepted_is_repeated(error: APIError) -> None:
+    assert delay(step(error, SUBMIT)) >= 0
+    assert reason(step(error, SUBMIT, attempt=4)).startswith("Gave up after 4 attempts")
 
 
-def test_a_submission_stays_uncertain_when_a_later_attempt_was_refused() -> None:
-    policy = RetryPolicy(resubmit=True)
-    first = goes_on(step(lost(), SUBMIT, policy))
-    assert first.may_have_taken_effect
-    second = goes_on(step(status(429), SUBMIT, policy, attempt=2, previous=first))
-    assert second.may_have_taken_effect
-    third = gave_up(step(status(401), SUBMIT, policy, attempt=3, previous=second))
-    assert third.uncertain
+def test_a_lost_requeue_names_the_status_of_the_job() -> None:
+    assert "status" in reason(step(lost(), REQUEUE))
+    assert delay(step(lost(), REQUEUE, RetryPolicy(resubmit=True))) >= 0
 
 
-def test_a_lost_cancel_is_repeated_and_remembered_so_that_a_refusal_can_be_understood() -> None:
-    first = goes_on(step(lost(), CANCEL))
-    refused = gave_up(step(status(404), CANCEL, attempt=2, previous=first))
-    assert refused.may_have_taken_effect
-    assert not refused.uncertain
-    assert not gave_up(step(status(404), CANCEL)).may_have_taken_effect
+def test_a_lost_purge_names_the_jobs_queued_since() -> None:
+    assert "queued since" in reason(step(lost(), PURGE, RetryPolicy(resubmit=True)))
 
 
-def test_a_lost_stream_answer_is_asked_for_again_and_remembered_as_a_hole() -> None:
-    assert goes_on(step(lost(), DRAIN)).may_have_taken_effect
-    assert not goes_on(step(never_sent(), DRAIN)).may_have_taken_effect
-    assert not goes_on(step(status(429), DRAIN)).may_have_taken_effect
+# Custom decisions
 
 
-def test_a_lost_requeue_points_at_the_job_and_a_lost_purge_at_what_was_queued_since() -> None:
-    requeue = gave_up(step(lost(), REQUEUE))
-    assert requeue.reason is GiveUpReason.NOT_REPEATABLE
-    assert "status" in requeue.message
-    goes_on(step(lost(), REQUEUE, RetryPolicy(resubmit=True)))
-
-    purge = gave_up(step(lost(), PURGE, RetryPolicy(resubmit=True)))
-    assert purge.reason is GiveUpReason.NOT_REPEATABLE
-    assert "queued since" in purge.message
-
-
-# The caller's own decision
-
-
-def test_a_decision_of_the_callers_own_sees_the_attempt_and_may_narrow_the_rules() -> None:
+def test_a_custom_decision_sees_the_attempt_and_may_say_no() -> None:
     seen: list[FailedAttempt] = []
 
     def decide(attempt: FailedAttempt) -> bool:
@@ -331,8 +286,7 @@ def test_a_decision_of_the_callers_own_sees_the_attempt_and_may_narrow_the_rules
         return False
 
     error = status(503, 2.0)
-    result = gave_up(step(error, READ, RetryPolicy(decide=decide), attempt=2, elapsed=1.5))
-    assert result.reason is GiveUpReason.NOT_RETRYABLE
+    assert reason(step(error, READ, RetryPolicy(decide=decide), attempt=2, elapsed=1.5)) == ""
     assert seen == [
         FailedAttempt(
             operation="get_status",
@@ -347,20 +301,20 @@ def test_a_decision_of_the_callers_own_sees_the_attempt_and_may_narrow_the_rules
     ]
 
 
-def test_a_decision_of_the_callers_own_may_widen_the_rules() -> None:
+def test_a_custom_decision_may_retry_a_refusal() -> None:
     policy = RetryPolicy(decide=lambda attempt: attempt.retryable or attempt.kind is READ)
-    goes_on(step(status(404), READ, policy))
-    gave_up(step(status(404), CANCEL, policy))
+    assert delay(step(status(404), READ, policy)) >= 0
+    assert reason(step(status(404), CANCEL, policy)) == ""
 
 
 @pytest.mark.parametrize("kind", [SUBMIT, REQUEUE, PURGE])
-def test_a_decision_of_the_callers_own_does_not_pay_twice(kind: OperationKind) -> None:
+def test_a_custom_decision_does_not_pay_twice(kind: OperationKind) -> None:
     policy = RetryPolicy(decide=lambda _attempt: True)
-    assert gave_up(step(lost(), kind, policy)).reason is GiveUpReason.NOT_REPEATABLE
-    goes_on(step(status(404), kind, policy))
+    assert reason(step(lost(), kind, policy)).startswith("It was not repeated")
+    assert delay(step(status(404), kind, policy)) >= 0
 
 
-def test_a_decision_of_the_callers_own_is_held_to_attempts_and_budget() -> None:
+def test_a_custom_decision_is_held_to_attempts_and_budget() -> None:
     policy = RetryPolicy(decide=lambda _attempt: True, attempts=2)
-    assert gave_up(step(lost(), READ, policy, attempt=2)).reason is GiveUpReason.ATTEMPTS_SPENT
-    assert gave_up(step(lost(), READ, policy, elapsed=31)).reason is GiveUpReason.BUDGET_SPENT
+    assert reason(step(lost(), READ, policy, attempt=2)).startswith("Gave up after 2 attempts")
+    assert "has ended" in reason(step(lost(), READ, policy, elapsed=31))

@@ -14,6 +14,7 @@ from runpod_typed._core.streaming import StreamBuffer, interrupted_error
 from runpod_typed._models.jobs import JobAddress
 from runpod_typed._models.stream import StreamPage
 from runpod_typed._transport.messages import TransportFailure
+from runpod_typed.errors import APIError
 from tests.core.calls import REQUESTS, answer, call_of, error
 
 ADDRESS = JobAddress("ep", "job-1")
@@ -43,6 +44,12 @@ def buffer_of(*pages: StreamPage | None) -> StreamBuffer:
 
 
 # Without a loss
+
+
+def _too_late() -> APIError:
+    error = call_of(REQUESTS["stream"]).too_late(TooLate(seconds=1.0, message=""))
+    assert isinstance(error, APIError)
+    return error
 
 
 def test_chunks_are_handed_out_in_order_and_once() -> None:
@@ -213,7 +220,7 @@ def test_a_failure_after_sending_may_have_lost_chunks(outcome: Any) -> None:
 def test_a_refusal_has_lost_nothing(outcome: Any) -> None:
     buffer = buffer_of(page("a"))
     buffer.note(error("stream", outcome))
-    buffer.note(call_of(REQUESTS["stream"]).no_turn(TooLate(seconds=1.0, message="")))
+    buffer.note(_too_late())
     assert buffer.gap is None
 
 

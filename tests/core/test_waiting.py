@@ -325,9 +325,8 @@ def test_an_attempt_may_always_last_as_long_as_its_answer_is_held(
     wait = begun(config)
     look = next_look(wait)
     assume(look.hold_ms is not None)
-    call = Call(request=REQUESTS["get_status_sync"], connection=CONNECTION, config=wait.config, deadline=None).begun(
-        0.0
-    )
+    call = Call(request=REQUESTS["get_status_sync"], connection=CONNECTION, config=wait.config)
+    call.begin(0.0)
     spent = failures * seconds * (look.hold_ms or 0) / 1000
     assert call.attempt_seconds(spent) > (look.hold_ms or 0) / 1000
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import math
 import os
 import re
@@ -18,9 +17,8 @@ import pytest
 from runpod_queue_api import wire
 
 import runpod_typed
-from runpod_typed import Client, OperationKind, RateLimits, RetryPolicy
+from runpod_typed import Client, RateLimits, RetryPolicy
 from runpod_typed._core import config
-from runpod_typed._core import retries as retry_rules
 from runpod_typed._models.rate_limits import limit_for
 from runpod_typed._transport import connection
 from runpod_typed.local import FaultKind, Handler, HandlerConfig, LocalQueue, progress_update
@@ -175,54 +173,11 @@ def test_blocks_are_of_a_language_that_is_proved() -> None:
     assert {language for _, language in languages} <= {"python", "text", "sh"}
 
 
-# The table of what is retried when.
-
-
-def rows_of_the_docstring() -> list[list[str]]:
-    """The cells of the table in `retry_rules.py`'s docstring, a simple table of reStructuredText."""
-    lines = (retry_rules.__doc__ or "").splitlines()
-    borders = [number for number, line in enumerate(lines) if line.startswith("====")]
-    columns = [match.span() for match in re.finditer("=+", lines[borders[0]])]
-    starts = [start for start, _ in columns]
-    rows: list[list[str]] = []
-    for line in lines[borders[0] + 1 : borders[1]] + lines[borders[1] + 1 : borders[2]]:
-        cells = [line[start:end].strip() for start, end in itertools.pairwise([*starts, None])]
-        if cells[0]:
-            rows.append(cells)
-        else:
-            rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], cells, strict=True)]
-    return [[cell.replace("``", "`") for cell in row] for row in rows]
-
-
 def rows_of_the_page(head: str) -> list[list[str]]:
     """The cells of the table in reliability.md whose first line begins so."""
     lines = RELIABILITY.partition(head)[2].partition("\n\n")[0]
     table = (head + lines).splitlines()
     return [[cell.strip() for cell in line[1:-1].split("|")] for line in [table[0], *table[2:]]]
-
-
-def test_the_table_of_what_is_retried_is_the_one_in_the_code() -> None:
-    rows = rows_of_the_docstring()
-
-    assert {row[0] for row in rows[1:]} == {kind.name for kind in OperationKind}
-    assert rows_of_the_page("| kind |") == rows
-
-
-@pytest.mark.parametrize("row", rows_of_the_docstring()[1:], ids=lambda row: row[0])
-def test_the_table_says_what_the_rules_decide(row: list[str]) -> None:
-    kind = OperationKind[row[0]]
-    never_sent = [retry_rules.Failure(request_sent=False), retry_rules.Failure(request_sent=True, status=429)]
-    passing = [
-        retry_rules.Failure(request_sent=True),
-        *(retry_rules.Failure(request_sent=True, status=status) for status in (408, 500, 503, 520, 524, 530)),
-        retry_rules.Failure(request_sent=True, status=200, unreadable=True),
-    ]
-    refusals = [retry_rules.Failure(request_sent=True, status=status) for status in (301, 307, 308, 400, 401, 404, 422)]
-    for cell, failures in zip(row[1:4], (never_sent, passing, refusals), strict=True):
-        for resubmit in (False, True):
-            again = cell == "again" or (resubmit and "again with `resubmit=True`" in cell)
-            policy = RetryPolicy(resubmit=resubmit)
-            assert {retry_rules.is_retryable(kind, failure, policy) for failure in failures} == {again}
 
 
 # Figures.

@@ -26,7 +26,7 @@ COLUMNS: Final[dict[str, list[Failure]]] = {
     "any refusal": [
         Failure(request_sent=True, status=status)
         for status in (301, 307, 308, *range(400, 500))
-        if status not in {408, 429}
+        if status not in {408, 409, 429}
     ],
 }
 
@@ -53,10 +53,17 @@ def test_the_table_says_what_is_retried_when(kind: OperationKind) -> None:
             "again": (True, True),
             "no": (False, False),
             "no; again with `resubmit=True`": (False, True),
+            "no; again after 409": (False, False),
         }[cell]
         for failure in failures:
             done = (is_retryable(kind, failure, RetryPolicy()), is_retryable(kind, failure, CONSENT))
             assert done == said, failure
+
+
+def test_a_conflict_is_retried_for_submissions_alone() -> None:
+    conflict = Failure(request_sent=True, status=409)
+    said = {kind for kind in OperationKind if "409" in ROWS[kind.name][2]}
+    assert said == {kind for kind in OperationKind if is_retryable(kind, conflict, RetryPolicy())}
 
 
 def test_every_operation_stands_under_its_kind() -> None:

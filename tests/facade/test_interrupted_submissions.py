@@ -1,0 +1,261 @@
+"""An interrupted submission says what it knows of the job."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Any
+
+import anyio
+import pytest
+import trio
+
+from runpod_typed import AsyncClient, AsyncEndpoint, Client, Endpoint, RetryPolicy
+from runpod_typed.local import LocalQueue
+from tests.handlers import square
+from tests.scripted_server import Script, answer, scripted, wait_until
+
+QUEUED = answer(200, '{"id": "job-1", "status": "IN_QUEUE"}')
+SUBMITTED = "job job-1 was submitted and keeps running; reconnect with endpoint.job('job-1')"
+UNKNOWN = "A job for endpoint ep may have been submitted and keep running"
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals go to processes alone here")
+
+OPERATIONS = ["run", "retry"]
+
+
+def ctrl_c() -> None:
+    """Interrupt the main thread, also while it is blocked."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def notes(error: BaseException) -> str:
+    return "\n".join(getattr(error, "__notes__", []))
+
+
+def submit(endpoint: Endpoint, operation: str) -> object:
+    return endpoint.run({"n": 1}) if operation == "run" else endpoint.job("job-1").retry()
+
+
+async def async_submit(endpoint: AsyncEndpoint, operation: str) -> object:
+    return await (endpoint.run({"n": 1}) if operation == "run" else endpoint.job("job-1").retry())
+
+
+# Ctrl-C
+
+
+def interrupted(script: Script, operation: str = "run", *, again_after: float | None = None) -> KeyboardInterrupt:
+    """Press Ctrl-C once the request has arrived, and perhaps again."""
+    with scripted(script) as server, Client("key", base_url=server.base_url) as client:
+
+        def interrupt() -> None:
+            wait_until(lambda: len(server.requests) == 1)
+            ctrl_c()
+            if again_after is not None:
+                threading.Event().wait(again_after)
+                ctrl_c()
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            submit(client.endpoint("ep"), operation)
+        thread.join()
+        return caught.value
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_ctrl_c_waits_for_the_response_and_names_the_job(operation: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert notes(interrupted([0.2, QUEUED], operation)) == SUBMITTED
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        f"Interrupted: {SUBMITTED}"
+    ]
+
+
+def test_ctrl_c_says_that_a_job_may_have_been_submitted() -> None:
+    assert UNKNOWN in notes(interrupted([20.0, QUEUED]))
+
+
+def test_a_second_ctrl_c_ends_the_wait_for_the_response() -> None:
+    assert UNKNOWN in notes(interrupted([20.0, QUEUED], again_after=0.1))
+
+
+def test_ctrl_c_says_nothing_of_a_refused_job() -> None:
+    assert notes(interrupted([0.2, answer(400, '{"error": "no"}')])) == ""
+
+
+def test_ctrl_c_during_a_status_says_nothing() -> None:
+    with scripted([20.0, QUEUED]) as server, Client("key", base_url=server.base_url) as client:
+        threading.Timer(0.1, ctrl_c).start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            client.endpoint("ep").job("job-1").status()
+        assert notes(caught.value) == ""
+
+
+def test_a_client_is_usable_after_an_interrupted_submission() -> None:
+    with scripted([0.2, QUEUED], [QUEUED]) as server, Client("key", base_url=server.base_url) as client:
+        threading.Timer(0.1, ctrl_c).start()
+        with pytest.raises(KeyboardInterrupt):
+            client.endpoint("ep").run({"n": 1})
+        assert client.endpoint("ep").run({"n": 2}).id == "job-1"
+
+
+def test_an_exception_of_a_signal_handler_passes_with_a_note() -> None:
+    class SoftTimeLimitError(Exception):
+        pass
+
+    def end(*_: object) -> None:
+        raise SoftTimeLimitError
+
+    before = signal.signal(signal.SIGALRM, end)
+    try:
+        with scripted([0.3, QUEUED]) as server, Client("key", base_url=server.base_url) as client:
+            endpoint = client.endpoint("ep")
+            signal.setitimer(signal.ITIMER_REAL, 0.15)
+            with pytest.raises(SoftTimeLimitError) as caught:
+                endpoint.run({"n": 1})
+            assert notes(caught.value) == SUBMITTED
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_errors_and_results_pass_unchanged() -> None:
+    with scripted([answer(502)]) as server, Client("key", base_url=server.base_url) as client:
+        with pytest.raises(Exception, match="fate is unknown") as caught:
+            client.endpoint("ep").run({"n": 1})
+        assert notes(caught.value) == ""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_no_job_is_lost_without_a_word_by_many_interrupts() -> None:
+    with LocalQueue(square) as queue, Client(queue.api_key, base_url=queue.base_url) as client:
+        queue.pause()
+        endpoint, random = client.endpoint(queue.endpoint_id), Random(7)
+        endpoint.run({"n": -1})
+        told = 1
+        for n in range(100):
+            timer = threading.Timer(random.uniform(0.0, 0.003), ctrl_c)
+            try:
+                try:
+                    timer.start()
+                    endpoint.run({"n": n})
+                    told += 1
+                finally:
+                    timer.cancel()
+                    timer.join()
+            except KeyboardInterrupt as error:
+                told += bool(notes(error))
+        assert queue.stats().submitted <= told
+
+
+# Cancellation
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def cancelled(script: Script, leave: Callable[[Callable[[], Awaitable[object]]], Awaitable[Any]], backend: str) -> Any:
+    """Submit a job within something that cancels it."""
+    with scripted(script) as server:
+
+        async def main() -> Any:
+            async with AsyncClient("key", base_url=server.base_url, retry=RetryPolicy.disabled()) as client:
+                return await leave(lambda: async_submit(client.endpoint("ep"), "run"))
+
+        return anyio.run(main, backend=backend)
+
+
+async def remembering(submission: Callable[[], Awaitable[object]], seen: list[str]) -> None:
+    try:
+        await submission()
+    except BaseException as error:
+        seen.append(notes(error))
+        raise
+
+
+@pytest.mark.parametrize(("script", "note"), [([0.4, QUEUED], SUBMITTED), ([20.0, QUEUED], UNKNOWN)])
+def test_a_cancel_scope_waits_for_the_response(script: Script, note: str, backend: str) -> None:
+    seen: list[str] = []
+
+    async def leave(submission: Callable[[], Awaitable[object]]) -> None:
+        with pytest.raises(TimeoutError):
+            with anyio.fail_after(0.2):
+                await remembering(submission, seen)
+
+    cancelled(script, leave, backend)
+    assert len(seen) == 1
+    assert note in seen[0]
+
+
+@pytest.mark.parametrize(("script", "note"), [([0.4, QUEUED], SUBMITTED), ([20.0, QUEUED], UNKNOWN)])
+def test_an_asyncio_timeout_waits_for_the_response(script: Script, note: str) -> None:
+    async def leave(submission: Callable[[], Awaitable[object]]) -> TimeoutError:
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.2):
+                await submission()
+        return caught.value
+
+    error = cancelled(script, leave, "asyncio")
+    assert note in notes(error.__cause__)
+
+
+def test_a_second_cancellation_ends_the_wait_for_the_response() -> None:
+    async def leave(submission: Callable[[], Awaitable[object]]) -> str:
+        task = asyncio.ensure_future(submission())
+        await asyncio.sleep(0.2)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        return notes(caught.value)
+
+    assert UNKNOWN in cancelled([20.0, QUEUED], leave, "asyncio")
+
+
+def test_ctrl_c_under_trio_names_the_job() -> None:
+    seen: list[str] = []
+
+    async def leave(submission: Callable[[], Awaitable[object]]) -> None:
+        threading.Timer(0.2, ctrl_c).start()
+        await remembering(submission, seen)
+
+    with pytest.raises(KeyboardInterrupt):
+        cancelled([0.5, QUEUED], leave, "trio")
+    assert seen == [SUBMITTED]
+
+
+def test_no_job_is_lost_without_a_word_by_many_cancellations() -> None:
+    async def main() -> None:
+        with LocalQueue(square) as queue:
+            queue.pause()
+            async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+                endpoint, random, told = client.endpoint(queue.endpoint_id), Random(7), 1
+                await endpoint.run({"n": -1})
+                for n in range(100):
+                    task = asyncio.create_task(endpoint.run({"n": n}))
+                    await asyncio.sleep(random.uniform(0, 0.004))
+                    task.cancel()
+                    try:
+                        await task
+                        told += 1
+                    except asyncio.CancelledError as error:
+                        told += bool(notes(error))
+                assert queue.stats().submitted <= told
+
+    asyncio.run(main())
+
+
+def test_errors_of_a_send_are_not_wrapped_under_trio() -> None:
+    async def main() -> None:
+        client = AsyncClient("key", base_url="http://127.0.0.1:9/v2")
+        await client.aclose()
+        await client.endpoint("ep").run({"n": 1})
+
+    with pytest.raises(ValueError, match="closed"):
+        trio.run(main)
