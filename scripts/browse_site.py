@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import Error, Page, sync_playwright
+from typing_extensions import override
 
 WIDTHS: Final = {"phone": 390, "laptop": 1280, "desktop": 1366}
 SEARCHES: Final = {"queue_timeout": "waiting", "SubmissionUncertainError": "reliability", "time_scale": "local-queue"}
@@ -34,7 +35,8 @@ TOO_WIDE: Final = """() => {
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     """A file server that logs nothing."""
 
-    def log_message(self, *_: object) -> None:
+    @override
+    def log_message(self, format: str, *args: object) -> None:
         """Log nothing."""
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, cast
 
 import attrs
 
@@ -117,9 +117,10 @@ def _constant(name: str, constant: str) -> str:
 def _attrs_default(name: str, attribute: str) -> str:
     cls = _find(name)
     assert isinstance(cls, type)  # noqa: S101 -- only classes have fields
-    default: Any = attrs.fields_dict(cls)[attribute].default
-    if isinstance(default, tuple) and all(isinstance(member, enum.Enum) for member in default):
-        return f"tuple({type(default[0]).__name__})"
+    default: object = attrs.fields_dict(cls)[attribute].default
+    members = cast("tuple[object, ...]", default if isinstance(default, tuple) else ())
+    if members and all(isinstance(member, enum.Enum) for member in members):
+        return f"tuple({type(members[0]).__name__})"
     return repr(default)
 
 

@@ -56,7 +56,7 @@ def assert_flagged(edit: Edit, project: Project) -> None:
 
 
 def assert_reported(edit: Edit, spec: SpecDocument) -> None:
-    """Check the lines of `api_diff` about the API; one that ends with dots may go on."""
+    """Check the lines of `api_diff` about the API; dots at the end of one stand for anything."""
     report = [str(change) for change in Part.of("", spec_changes(BASE, spec)).changes]
     assert len(report) == len(edit.report), "\n".join(report)
     for line, expected in zip(report, edit.report, strict=True):
