@@ -60,3 +60,15 @@ def test_python_models_of_another_generator_read_an_example(folder: Path) -> Non
     (folder / "use.py").write_text(program, encoding="utf-8")
     done = run(python_command("use"), folder)
     assert (done.returncode, done.stdout) == (0, "PAUSED\n"), done.stdout
+
+
+def test_another_python_client_loads_the_specification(folder: Path) -> None:
+    program = (
+        "from pathlib import Path; from aiopenapi3 import FileSystemLoader, OpenAPI\n"
+        f"spec = Path({DOCUMENT!r})\n"
+        "api = OpenAPI.load_file('http://127.0.0.1/', spec.name, loader=FileSystemLoader(spec.parent))\n"
+        "print(api.components.schemas['Job'].get_type().model_fields['id'].annotation)\n"
+    )
+    (folder / "load.py").write_text(program, encoding="utf-8")
+    done = run(python_command("load"), folder)
+    assert (done.returncode, done.stdout) == (0, "<class 'str'>\n"), done.stdout

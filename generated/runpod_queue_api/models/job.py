@@ -33,9 +33,10 @@ class Job:
         output (Any | Unset): Any JSON. Of a `COMPLETED` job, what the handler returned (absent if that was nothing). Of
             a running job, its latest progress update: **not a result**. Of a `FAILED` one, what the handler returned beside
             `error`.
-        error (ErrorObject | list[Any] | str | Unset): Why the job failed: the worker's report as a string that holds
-            JSON (an exception in a handler), a string with message and traceback (an exception in a generator handler), a
-            plain string, or an object or array (what the handler returned under `error`).
+        error (ErrorObject | list[Any] | str | Unset): Why the job failed (a `COMPLETED` job may have one too): the
+            worker's report as a string that holds JSON (an exception in a handler), a string with message and traceback (an
+            exception in a generator handler), a plain string, or an object or array (what the handler returned under
+            `error`).
         worker_id (str | Unset): The worker that has it or had it.
         retries (int | Unset): How often the platform handed it out again; absent means never.
         input_ (Any | Unset): The input it was started with; in webhooks, and in few other answers.

@@ -110,7 +110,8 @@ def sync_detailed(
     """Read a job's state and result
 
      Answers at once with the job as it stands. Reading changes nothing, unless `ttl` is given. A job
-    whose time to live or retention has passed is answered with 404.
+    whose time to live or retention has passed is answered with 404; so may be one that was submitted
+    less than 30 s ago.
 
     Args:
         endpoint_id (str):
@@ -148,7 +149,8 @@ def sync(
     """Read a job's state and result
 
      Answers at once with the job as it stands. Reading changes nothing, unless `ttl` is given. A job
-    whose time to live or retention has passed is answered with 404.
+    whose time to live or retention has passed is answered with 404; so may be one that was submitted
+    less than 30 s ago.
 
     Args:
         endpoint_id (str):
@@ -181,7 +183,8 @@ async def asyncio_detailed(
     """Read a job's state and result
 
      Answers at once with the job as it stands. Reading changes nothing, unless `ttl` is given. A job
-    whose time to live or retention has passed is answered with 404.
+    whose time to live or retention has passed is answered with 404; so may be one that was submitted
+    less than 30 s ago.
 
     Args:
         endpoint_id (str):
@@ -217,7 +220,8 @@ async def asyncio(
     """Read a job's state and result
 
      Answers at once with the job as it stands. Reading changes nothing, unless `ttl` is given. A job
-    whose time to live or retention has passed is answered with 404.
+    whose time to live or retention has passed is answered with 404; so may be one that was submitted
+    less than 30 s ago.
 
     Args:
         endpoint_id (str):
