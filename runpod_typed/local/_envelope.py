@@ -16,11 +16,7 @@ class InvalidEnvelopeError(ValueError):
 
 
 def read_envelope(body: object) -> Submission:
-    """Read a decoded envelope. Unknown keys are discarded, as on the platform.
-
-    Raises:
-        InvalidEnvelopeError: A field is missing, has the wrong type or is out of range.
-    """
+    """Read a decoded envelope. Unknown keys are discarded, as on the platform."""
     envelope = _object(body, "the request body")
     if "input" not in envelope:
         raise InvalidEnvelopeError("input is required")
@@ -38,11 +34,7 @@ def read_envelope(body: object) -> Submission:
 
 
 def read_envelopes(body: object, name: str) -> list[Submission]:
-    """Read a decoded array of envelopes.
-
-    Raises:
-        InvalidEnvelopeError: It is not an array, or an envelope breaks a rule; the message gives its position.
-    """
+    """Read a decoded array of envelopes. Errors give the position of the envelope."""
     if not isinstance(body, list):
         raise InvalidEnvelopeError(f"{name} must be an array")
     submissions: list[Submission] = []

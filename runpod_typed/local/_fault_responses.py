@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
-from typing import assert_never
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -26,14 +25,7 @@ HTML_PAGE = """<!DOCTYPE html>
 async def respond_with_fault(
     fault: Fault, request: Request, service: QueueService, process: Callable[[], Awaitable[Response]]
 ) -> Response:
-    """Respond to a request that a fault hits.
-
-    Args:
-        fault: The fault.
-        request: The request.
-        service: The queue, for its clock.
-        process: Handles the request as usual.
-    """
+    """Respond to a request that a fault hits; `process` handles it as usual."""
     if fault.kind is FaultKind.LATENCY:
         await asyncio.sleep(fault.seconds)
     elif fault.kind is FaultKind.CLOCK_JUMP:
@@ -92,33 +84,27 @@ async def _until_disconnected(receive: Receive) -> None:
 
 
 def _error(fault: Fault) -> Response:
-    headers = _retry_after(fault)
-    message = "too many requests" if fault.status == 429 else f"error {fault.status}"
-    match fault.form:
-        case ErrorForm.JSON:
-            return json_response({"error": message}, fault.status, headers)
-        case ErrorForm.TEXT:
-            return Response(message, fault.status, headers, "text/plain")
-        case ErrorForm.HTML:
-            return Response(HTML_PAGE.format(status=fault.status), fault.status, headers, "text/html")
-        case ErrorForm.EMPTY:
-            return Response(b"", fault.status, headers)
-        case _:
-            assert_never(fault.form)
+    status, headers = fault.status, _retry_after(fault)
+    message = "too many requests" if status == 429 else f"error {status}"
+    if fault.form is ErrorForm.JSON:
+        return json_response({"error": message}, status, headers)
+    text, media_type = {
+        ErrorForm.TEXT: (message, "text/plain"),
+        ErrorForm.HTML: (HTML_PAGE.format(status=status), "text/html"),
+        ErrorForm.EMPTY: ("", None),
+    }[fault.form]
+    return Response(text, status, headers, media_type)
 
 
 def _retry_after(fault: Fault) -> dict[str, str]:
     if fault.retry_after is None:
         return {}
     seconds = math.ceil(fault.retry_after)
-    match fault.retry_after_form:
-        case RetryAfterForm.SECONDS:
-            return {"Retry-After": str(seconds)}
-        case RetryAfterForm.FRACTION:
-            return {"Retry-After": str(fault.retry_after)}
-        case RetryAfterForm.DATE:
-            return {"Retry-After": formatdate(time.time() + seconds, usegmt=True)}
-        case RetryAfterForm.RATE_LIMIT:
-            return {"RateLimit": f'"second";r=0;t={seconds}', "RateLimit-Policy": '"second";q=100;w=10'}
-        case _:
-            assert_never(fault.retry_after_form)
+    if fault.retry_after_form is RetryAfterForm.RATE_LIMIT:
+        return {"RateLimit": f'"second";r=0;t={seconds}', "RateLimit-Policy": '"second";q=100;w=10'}
+    value = {
+        RetryAfterForm.SECONDS: str(seconds),
+        RetryAfterForm.FRACTION: str(fault.retry_after),
+        RetryAfterForm.DATE: formatdate(time.time() + seconds, usegmt=True),
+    }[fault.retry_after_form]
+    return {"Retry-After": value}

@@ -56,10 +56,6 @@ async def read_json(request: Request, cap: int, *, strict: bool = True) -> objec
     """Read and decode the body.
 
     A body above the cap is read to its end, so that clients that send first and read later see the response.
-
-    Raises:
-        TooLargeError: The body is larger than `cap` bytes, or not valid JSON.
-        ClientDisconnect: The client left.
     """
     body = bytearray()
     size = 0
@@ -78,11 +74,7 @@ async def read_json(request: Request, cap: int, *, strict: bool = True) -> objec
 
 
 def read_number(request: Request, name: str, default: int, least: int, most: int | None = None) -> int:
-    """Read a query parameter that is a whole number.
-
-    Raises:
-        Refusal: It is not a whole number, or out of range.
-    """
+    """Read a query parameter that is a whole number."""
     text = request.query_params.get(name)
     if text is None:
         return default
@@ -94,11 +86,7 @@ def read_number(request: Request, name: str, default: int, least: int, most: int
 
 
 def read_wait(request: Request, default_ms: int) -> float:
-    """Read the `wait` parameter, in seconds.
-
-    Raises:
-        Refusal: It is not a whole number of milliseconds in the documented range.
-    """
+    """Read the `wait` parameter, in seconds."""
     return read_number(request, "wait", default_ms, wire.WAIT_MIN_MS, wire.WAIT_MAX_MS) / 1000
 
 

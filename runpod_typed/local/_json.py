@@ -12,19 +12,11 @@ WRAPPING: Final = 10  # levels that the queue may put around an input that a wor
 
 
 class InvalidJSONError(ValueError):
-    """The bytes are not valid JSON."""
+    """The bytes are not valid JSON, or nested too deeply."""
 
 
 def decode(body: bytes, *, strict: bool) -> object:
-    """Decode UTF-8 JSON.
-
-    Args:
-        body: The bytes.
-        strict: Refuse NaN and Infinity. Applies to clients, not to workers.
-
-    Raises:
-        InvalidJSONError: The bytes are not valid JSON, or nested too deeply.
-    """
+    """Decode UTF-8 JSON; `strict`, for clients but not for workers, refuses NaN and Infinity."""
     try:
         value: object = json.loads(body.decode(), parse_constant=_refuse if strict else None)
     except (ValueError, RecursionError) as error:
@@ -36,12 +28,7 @@ def decode(body: bytes, *, strict: bool) -> object:
 
 
 def encode(value: object, separators: tuple[str, str] = (",", ":")) -> bytes:
-    """Encode as UTF-8 JSON.
-
-    Raises:
-        TypeError: The value is not JSON.
-        ValueError: It contains itself, or is nested too deeply.
-    """
+    """Encode as UTF-8 JSON. Raises a `TypeError` or `ValueError` if the value is not JSON."""
     try:
         text = json.dumps(value, ensure_ascii=False, separators=separators)
     except RecursionError:
@@ -58,12 +45,7 @@ def encode_as_worker(value: object) -> bytes:
 
 
 def copy(value: object) -> object:
-    """Return the value as it comes out at the other end of the wire.
-
-    Raises:
-        TypeError: The value is not JSON.
-        ValueError: It contains itself, or is nested too deeply.
-    """
+    """Return the value as it comes out at the other end of the wire."""
     return decode(encode(value), strict=False)
 
 

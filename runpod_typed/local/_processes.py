@@ -42,13 +42,7 @@ logger = logging.getLogger("runpod_typed.local")
 
 
 def worker_variables(endpoint_url: str, worker_id: str, token: str) -> dict[str, str]:
-    """Return the environment variables by which the worker SDK finds its queue and its identity.
-
-    Args:
-        endpoint_url: The endpoint's URL, with base path and endpoint id.
-        worker_id: The worker's id.
-        token: The worker's key.
-    """
+    """Return the environment variables by which the worker SDK finds its queue and its identity."""
     reports = "$RUNPOD_POD_ID/$ID?gpu=local"
     return {
         "RUNPOD_WEBHOOK_GET_JOB": f"{endpoint_url}/job-take/$ID?gpu=local",
@@ -116,13 +110,7 @@ class WorkerFailure:
 
 
 def diagnose_exit(code: int, output: str, *, asked: bool) -> WorkerFailure | None:
-    """Return the failure of a worker that ended by itself, or None.
-
-    Args:
-        code: The exit code.
-        output: Its last lines.
-        asked: It asked for a job at least once.
-    """
+    """Return the failure of a worker that ended by itself, if any; `asked` says if it ever asked for a job."""
     if code == 0 and asked:
         return None  # as the SDK ends after a job if it is configured to refresh its worker
     reason = f"ended with code {code}"

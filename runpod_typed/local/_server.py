@@ -91,9 +91,6 @@ def listen(host: str, port: int) -> socket.socket:
 
     Its protocol is TCP, which `socket.create_server` does not set: asyncio turns Nagle's algorithm off only then, and
     with it on, each response after the first of a connection comes 40 ms late.
-
-    Raises:
-        OSError: The address is in use, or not on this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -121,12 +118,7 @@ class _WarningsOnly(logging.Filter):
 
 
 class ServerThread:
-    """Serves an application from a listening socket.
-
-    Args:
-        listener: The socket.
-        build: Makes the application, in the server's event loop.
-    """
+    """Serves an application from a listening socket. `build` makes it, in the server's event loop."""
 
     def __init__(self, listener: socket.socket, build: Callable[[], ASGIApp]) -> None:
         self._listener = listener

@@ -98,14 +98,7 @@ class Waiter:
 
 
 class QueueService:
-    """The engine with waiting, waking, and a timer for its next deadline.
-
-    Args:
-        endpoint_id: The one endpoint that is served.
-        settings: Lifetimes and limits.
-        post_webhook: Delivers a webhook, with its repetitions.
-        faults: The faults to inject.
-    """
+    """The engine with waiting, waking, and a timer for its next deadline."""
 
     def __init__(
         self,
@@ -192,14 +185,7 @@ class QueueService:
     # Workers of this process.
 
     def add_worker(self, worker_id: str, worker: Worker, *, attached: bool = False, healthy: bool = True) -> None:
-        """Add a worker that starts.
-
-        Args:
-            worker_id: Its id.
-            worker: Receives its orders.
-            attached: It runs in this process.
-            healthy: The one before it did not fail.
-        """
+        """Add a worker that starts; `healthy` is False for the successor of a failed one."""
         self._workers[worker_id] = worker
         self.act(partial(self.engine.start_worker, worker_id, attached=attached, healthy=healthy))
 

@@ -16,12 +16,7 @@ logger = logging.getLogger("runpod_typed.local")
 
 
 class WebhookSender:
-    """Posts webhooks.
-
-    Args:
-        attempts: Deliveries of one webhook, the first included.
-        delay: Pause between them in seconds.
-    """
+    """Posts webhooks: each up to `attempts` times, with a pause of `delay` seconds."""
 
     def __init__(self, *, attempts: int, delay: float) -> None:
         self._attempts = attempts

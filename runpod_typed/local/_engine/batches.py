@@ -101,11 +101,7 @@ class Batches:
         return batch
 
     def get(self, batch_id: str, now: float) -> BatchRecord:
-        """Return the batch.
-
-        Raises:
-            NotFoundError: No such batch.
-        """
+        """Return the batch."""
         self._engine.advance(now)
         batch = self._batches.get(batch_id)
         if batch is None:

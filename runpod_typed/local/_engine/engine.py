@@ -37,12 +37,7 @@ class NotAllowedError(Exception):
 
 
 class Engine(JobStore):
-    """Jobs, the queue, and the workers that take from it.
-
-    Args:
-        settings: Lifetimes and limits.
-        new_id: Makes job ids; synchronous jobs get a prefix.
-    """
+    """Jobs, the queue, and the workers that take from it."""
 
     def __init__(self, settings: EngineSettings | None = None, *, new_id: Callable[[], str] = new_job_id) -> None:
         super().__init__()
