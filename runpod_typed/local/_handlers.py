@@ -168,7 +168,8 @@ class HandlerWorker:
         self._queue_loop.call_later(STOP_SECONDS, self._replace_if_unresponsive, job_id)
 
     def replace(self) -> None:
-        """Do nothing: `_execute` renews the worker."""
+        """Stop waiting for jobs, so that `_main` can begin anew."""
+        self._service.release_worker(self.worker_id)
 
     def crash(self, job_id: str) -> None:
         """Die in the middle of this job: its work is done and lost."""
@@ -210,7 +211,7 @@ class HandlerWorker:
             free = 0 if self._renew else self._allowed() - len(self._tasks)
             if free > 0:
                 jobs = await self._take(free)
-                if not jobs:
+                if not jobs and not self._renew:
                     break
                 self._start_jobs(jobs)
             elif self._tasks:
@@ -244,7 +245,9 @@ class HandlerWorker:
             return  # they came after `stop` cancelled all tasks
         for job in jobs:
             job_id: str = job["id"]
-            if job_id not in self._cancelled:  # on its way here
+            if job_id in self._cancelled:  # on its way here
+                self._renew = self._renew or job_id == self._crash_on
+            else:
                 task = self._tasks[job_id] = asyncio.create_task(self._execute(job_id, job))
                 task.add_done_callback(partial(self._forget, job_id))
 
@@ -270,8 +273,9 @@ class HandlerWorker:
             body = await (self._run_generator(job_id, job) if self._is_generator else self._run_plain(job_id, job))
         if self._crash_on == job_id:
             self._crash_on = None
+            self._renew = True
             await self._cancel_others(job_id)
-            await self._begin_anew()
+            await self._call(self.replace)
             return
         if self._config.get("refresh_worker"):
             body["stopPod"] = True

@@ -161,7 +161,7 @@ def test_worker_death_takes_all_jobs_of_the_worker() -> None:
     with LocalQueue({"handler": handler, "concurrency_modifier": lambda _: 2}) as queue:
         client = Caller(queue)
         waits = client.run("waits")
-        client.until(f"/status/{waits}", lambda shown: shown["status"] == "IN_PROGRESS")
+        eventually(lambda: runs, bool)
         queue.inject("worker_death")
         dies = client.run("dies")
         for job_id in (waits, dies):
