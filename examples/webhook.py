@@ -14,7 +14,7 @@ from typing import Any
 
 from runpod_typed import Client, JobState
 from runpod_typed.local import LocalQueue
-from runpod_typed.webhooks import parse_webhook
+from runpod_typed.webhooks import parse_webhook, verify_secret
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,18 @@ def add(job: dict[str, Any]) -> dict[str, int]:
     return {"total": sum(job["input"]["numbers"])}
 
 
-# Runpod signs nothing: whoever knows the URL can post to it. So it holds a secret.
-PATH = f"/runpod/{secrets.token_urlsafe(16)}"
+# Runpod signs nothing: anybody who knows the URL can post to it, so the URL holds a secret.
+SECRET = secrets.token_urlsafe(16)
+PATH = "/runpod/"
 received: list[JobState[Sum]] = []
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Takes what is posted to the secret path."""
+    """Receives posts to the secret URL."""
 
     def do_POST(self) -> None:
-        """Read one job, and answer at once: the platform posts again where no 200 comes."""
-        if self.path != PATH:
+        """Read one job, and respond at once: without a 200 the platform posts again."""
+        if not verify_secret(self.path.removeprefix(PATH), SECRET):
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -62,13 +63,13 @@ def main() -> None:
         post = threading.Thread(target=server.handle_request)
         post.start()
         job = client.endpoint(queue.endpoint_id).run(
-            {"numbers": [1, 2, 3, 4]}, webhook=f"http://127.0.0.1:{server.server_port}{PATH}"
+            {"numbers": [1, 2, 3, 4]}, webhook=f"http://127.0.0.1:{server.server_port}{PATH}{SECRET}"
         )
         post.join()
         (state,) = received
         print(f"Job {state.id} is {state.status}")
         print(f"The one that was submitted: {state.id == job.id}")
-        print(f"Its output: {state.output}")
+        print(f"Its output: {state.result()}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from attrs import frozen
 from runpod_typed import (
     BadRequestError,
     Endpoint,
+    InputError,
     Job,
     JobExpiredError,
     JobFailedError,
@@ -65,12 +66,13 @@ def test_run_sync_takes_request_body_and_timeout(serve: Serve) -> None:
 
 
 def test_dict_with_key_unknown_to_the_body(serve: Serve) -> None:
-    # Seed 003, /runsync (JavaScript), as it stands: `timeout` makes the dict an input like any other, and it is sent
-    # whole. Nothing of it is dropped in silence.
+    # Seed 003, /runsync (JavaScript): no request body has a field `timeout`. Nothing is dropped silently.
     serve(echo)
     request = {"input": {"prompt": "Hello, World!"}, "timeout": 60000}
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
-        assert endpoint.run_sync(request, timeout=60) == request
+        with pytest.raises(InputError, match="no field 'timeout'"):
+            endpoint.run_sync(request, timeout=60)
+        assert endpoint.run_sync({"input": request}, timeout=60) == request
 
 
 def test_run_sync_state_shows_what_go_client_prints(serve: Serve) -> None:

@@ -141,11 +141,12 @@ def test_refuses_empty_input(serve: Serve) -> None:
     assert queue.stats().submitted == 0
 
 
-def test_sends_input_with_own_input_key_whole(serve: Serve) -> None:
+def test_input_with_its_own_input_key_must_be_wrapped(serve: Serve) -> None:
     serve(echo)
     mine = {"input": "a string", "style": "plain"}
     with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
-        assert endpoint.run_sync(mine, timeout=60) == mine
+        with pytest.raises(InputError, match="no field 'style'"):
+            endpoint.run_sync(mine, timeout=60)
         assert endpoint.run_sync({"input": mine}, timeout=60) == mine
 
 
