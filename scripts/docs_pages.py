@@ -121,7 +121,7 @@ def _attrs_default(name: str, attribute: str) -> str:
     members = cast("tuple[object, ...]", default if isinstance(default, tuple) else ())
     if members and all(isinstance(member, enum.Enum) for member in members):
         return f"tuple({type(members[0]).__name__})"
-    return repr(default)
+    return f"{default!r}"
 
 
 def _find(name: str) -> object:

@@ -53,6 +53,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(f"runpod_typed comes from {package}, not from {site}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if changing := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"an id with an address differs between workers; pass `ids=`: {changing[0]}")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback

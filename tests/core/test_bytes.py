@@ -67,7 +67,7 @@ MAKERS: list[tuple[Any, Callable[[bytes], Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("type_form", "make"), MAKERS, ids=str)
+@pytest.mark.parametrize(("type_form", "make"), MAKERS, ids=lambda value: str(value).partition(" at 0x")[0])
 @given(st.binary())
 def test_bytes_are_standard_base64_in_both_directions(
     type_form: Any, make: Callable[[bytes], Any], data: bytes
