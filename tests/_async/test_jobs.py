@@ -95,12 +95,14 @@ async def test_run_sync_gives_the_output_and_its_state_gives_times(queue: LocalQ
         assert state.id.startswith("sync-")
 
 
+@pytest.mark.slow
 async def test_run_sync_goes_on_waiting_when_the_servers_hold_ends_first(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         endpoint = client.endpoint(queue.endpoint_id).with_options(timeout=6.1)  # leaves 1.1 s for a hold
         assert await endpoint.run_sync({"n": 2, "sleep": 1.5}, timeout=10) == {"squared": 4}
 
 
+@pytest.mark.slow
 async def test_run_sync_with_little_time_submits_plainly_and_keeps_the_job(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         endpoint = client.endpoint(queue.endpoint_id)
@@ -237,6 +239,7 @@ async def test_polling_alone_finds_the_end_too(queue: LocalQueue) -> None:
         assert await job.output(timeout=10) == {"squared": 4}
 
 
+@pytest.mark.slow
 async def test_a_client_that_polls_learns_how_long_an_endpoints_jobs_run() -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED", "executionTime": 250, "output": 7}')
     running = answer(200, '{"id": "job-1", "status": "IN_PROGRESS"}')
@@ -249,6 +252,7 @@ async def test_a_client_that_polls_learns_how_long_an_endpoints_jobs_run() -> No
         assert len(server.requests) == 6
 
 
+@pytest.mark.slow
 async def test_events_tell_each_status_and_progress_and_the_end(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         endpoint = client.endpoint(queue.endpoint_id, output_type=Result)
@@ -317,6 +321,7 @@ async def test_a_job_that_no_worker_takes_ends_with_the_queue_timeout_and_says_w
             assert caught.value.job.id == job.id
 
 
+@pytest.mark.slow
 async def test_a_queue_timeout_does_not_end_the_wait_for_a_running_job(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         job = await client.endpoint(queue.endpoint_id).run({"n": 2, "sleep": 1.5})
@@ -413,6 +418,7 @@ async def test_cancelling_a_finished_job_keeps_its_output(queue: LocalQueue) -> 
         assert await job.output() == {"squared": 4}
 
 
+@pytest.mark.slow
 async def test_the_error_of_run_sync_names_the_callers_own_timeout() -> None:
     with LocalQueue() as queue:
         async with client_of(queue) as client:

@@ -103,6 +103,7 @@ async def test_the_stream_of_a_cancelled_job_ends() -> None:
                     pass
 
 
+@pytest.mark.slow
 async def test_a_stream_that_times_out_loses_nothing(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         job = await client.endpoint(queue.endpoint_id).run({"n": 8, "pause": 0.3})

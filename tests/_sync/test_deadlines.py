@@ -140,6 +140,7 @@ def test_a_wait_ends_with_its_timeout_and_its_job_goes_on(script: Script) -> Non
             assert caught.value.job.output(timeout=10) == 7
 
 
+@pytest.mark.slow
 def test_a_held_answer_that_ignores_how_long_it_may_be_held_is_left() -> None:
     with scripted([QUEUED], [60.0]) as server:
         with client_of(server.base_url) as client:
@@ -150,6 +151,7 @@ def test_a_held_answer_that_ignores_how_long_it_may_be_held_is_left() -> None:
         assert "wait=" in server.requests[1]
 
 
+@pytest.mark.slow
 def test_a_server_that_never_holds_its_answers_cannot_stretch_a_wait() -> None:
     with scripted([QUEUED], [RUNNING]) as server:
         with client_of(server.base_url) as client:
@@ -170,6 +172,7 @@ def test_a_call_on_a_job_ends_with_its_timeout_and_says_which_one_it_was(call: s
 
 
 # httpx's own clients leave a generator behind that was cut off, and trio warns of it.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_upload_that_is_read_slowly_ends_with_its_timeout() -> None:
     for way, pause in (("straight", 0.02), ("without aiohttp", 0.02), ("own client", 0.02), ("proxy", 60.0)):
@@ -179,6 +182,7 @@ def test_an_upload_that_is_read_slowly_ends_with_its_timeout() -> None:
                     client.endpoint("ep").run(LARGE, timeout=0.5)  # writing it as JSON takes some
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_neither_made_nor_refused_ends_with_the_timeout_and_nothing_was_sent() -> None:
     with never_accepting() as base_url:
         for way in ("straight", "own client"):

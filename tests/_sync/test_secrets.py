@@ -84,6 +84,7 @@ def errors_of(endpoint: Endpoint[Any, Any, Any]) -> list[RunpodError]:
     return errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", FAILURES.values(), ids=list(FAILURES))
 def test_no_error_tells_a_secret_over_any_way(script: Script, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("", "httpx", "httpcore", "aiohttp", "asyncio", "runpod_typed"):

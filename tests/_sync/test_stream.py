@@ -103,6 +103,7 @@ def test_the_stream_of_a_cancelled_job_ends() -> None:
                     pass
 
 
+@pytest.mark.slow
 def test_a_stream_that_times_out_loses_nothing(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 8, "pause": 0.3})

@@ -33,6 +33,7 @@ def reported(before: dict[str, str], after: dict[str, str], folder: Path) -> lis
     return [f"{change.effect}: {change.subject} {change.text}" for change in Part.of("", changes).changes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "before", "after", "expected"),
     [
@@ -152,6 +153,7 @@ def test_leaves_out_what_comes_from_another_package(tmp_path: Path) -> None:
     assert reported({}, new, tmp_path) == ["compatible: X is new: int"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "folder", "expected"),
     [

@@ -9,6 +9,8 @@ import pytest
 from scripts import read_examples
 from scripts.check_spec import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def printed(old: str, new: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
     """The output for a specification with an edit."""

@@ -217,6 +217,7 @@ EDITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", EDITS)
 def test_reports_an_edit(edit: str, tmp_path: Path) -> None:
     old, new = edit.split(" -> ")
@@ -242,11 +243,13 @@ def test_follows_schemas_that_refer_to_each_other_once(tmp_path: Path) -> None:
     assert reported(circle, circle, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_finds_no_change_in_the_same_specification() -> None:
     spec = SpecDocument.load(ROOT / SPEC)
     assert spec_changes(spec, spec) == []
 
 
+@pytest.mark.slow
 def test_everything_is_new_after_nothing() -> None:
     changes = spec_changes(SpecDocument(SPEC, {}, {(): 1}), SpecDocument.load(ROOT / SPEC))
     assert {"The service", "run", "Job", "KnownJobStatus"} <= {change.subject for change in changes}

@@ -31,6 +31,7 @@ def test_the_seam_is_looked_at() -> None:
     assert len(USED) >= 3
 
 
+@pytest.mark.slow
 def test_a_type_checker_refuses_a_reader_of_another_model(tmp_path: Path) -> None:
     program = tmp_path / "seam.py"
     program.write_text(

@@ -63,6 +63,7 @@ with Client("key", base_url="http://127.0.0.1:9", http_client=httpx.Client(trans
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "begin", "logged"),
     [

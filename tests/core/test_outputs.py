@@ -91,6 +91,7 @@ def _outcome(type_form: object, data: Any) -> str:
         return f"{error.path}: {said} {error.output!r}"
 
 
+@pytest.mark.slow
 @settings(max_examples=20 * settings().max_examples)
 @given(st.sampled_from(TYPES), TEXTS)
 def test_text_and_plain_json_give_the_same_output(type_form: object, output: str) -> None:

@@ -460,6 +460,7 @@ class Simulation:
         self.after(0.001, lambda: self.limited.release(waiter, self.now, sent=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slowest_transit", "longest_work"), [(0.9, 0.1), (0.05, 3.0), (0.9, 30.0)])
 def test_5000_callers_are_served_in_order_without_a_429(slowest_transit: float, longest_work: float) -> None:
     random = Random(5)

@@ -236,6 +236,7 @@ class Owner:
     """Whoever forgets to close them."""
 
 
+@pytest.mark.slow
 def test_connections_are_closed_when_their_owner_is_collected() -> None:
     connections, owner = Connections(), Owner()
     synchronization.close_with(owner, connections)

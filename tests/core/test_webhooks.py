@@ -102,6 +102,7 @@ def test_bodies_above_the_limit_are_refused(wrap: Callable[[bytes], Any]) -> Non
         parse_webhook(wrap(body), max_bytes=len(body) - 1)
 
 
+@pytest.mark.slow
 def test_the_default_limit_is_what_the_platform_can_send() -> None:
     largest = 20 * 2**20
     body = b'{"id": "j", "status": "COMPLETED", "input": "%s", "output": "%s"}' % (b"x" * largest, b"y" * largest)

@@ -19,6 +19,8 @@ from runpod_typed.local import LocalQueue
 from tests.handlers import square
 from tests.scripted_server import Script, answer, scripted, wait_until
 
+pytestmark = pytest.mark.slow
+
 QUEUED = answer(200, '{"id": "job-1", "status": "IN_QUEUE"}')
 SUBMITTED = "job job-1 was submitted and keeps running; reconnect with endpoint.job('job-1')"
 UNKNOWN = "A job for endpoint ep may have been submitted and keep running"

@@ -88,6 +88,7 @@ def _no_collector() -> Iterator[None]:
 
 
 # One that comes while Python frees an object is printed, and goes no further.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_at_any_place_keeps_no_place_under_a_limit() -> None:
     limits = RateLimits(overrides={"status": RateLimit(requests=1_000_000, window=1, concurrent=1)})

@@ -104,6 +104,7 @@ async def test_cancelled_tasks_leave_nothing_open_and_the_client_usable(way: str
     await until(lambda: not before.more_now())
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_cancelled_tasks_keep_no_place_under_a_limit() -> None:
     two = {name: RateLimit(requests=1_000_000, window=1, concurrent=2) for name in ("run", "run_sync", "status")}
@@ -118,6 +119,7 @@ async def test_cancelled_tasks_keep_no_place_under_a_limit() -> None:
             await endpoint.job("job-1").status(timeout=5)
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_a_cancelled_task_shows_no_secret() -> None:
     with scripted([60.0]) as server:
@@ -150,6 +152,7 @@ async def test_a_stream_that_a_cancelled_task_cut_off_says_that_chunks_may_be_mi
 
 
 # What belonged to a loop that is gone cannot be closed; the collector does it, and warns.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore:Unclosed:ResourceWarning")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_client_works_in_one_loop_after_the_other(backend: str) -> None:

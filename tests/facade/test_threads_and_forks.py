@@ -146,6 +146,7 @@ def test_client_works_on_both_sides_of_a_fork(*, used_before: bool) -> None:
         assert len(server.requests) == 4 + used_before
 
 
+@pytest.mark.slow
 def test_fork_during_requests_leaves_no_lock_in_child(queue: LocalQueue) -> None:
     with Client(queue.api_key, base_url=queue.base_url) as client:
         endpoint = client.endpoint(queue.endpoint_id)
@@ -198,6 +199,7 @@ def result_of(job_pickle: bytes) -> object:
     return pickle.loads(job_pickle).output(timeout=10)
 
 
+@pytest.mark.slow
 def test_a_job_goes_to_another_process_without_the_key(queue: LocalQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNPOD_API_KEY", queue.api_key)
     with Client(base_url=queue.base_url) as client:
@@ -265,6 +267,7 @@ def asking_until_interrupted(client: Client, seconds: float) -> None:
 
 
 # One in the middle of opening a socket leaves it to the collector, which closes it and warns.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("_alarm_as_before")
 def test_interrupts_at_any_moment_leave_the_client_usable() -> None:
@@ -292,6 +295,7 @@ def test_interrupt_cancels_the_job_of_its_block() -> None:
         assert job.status() == "CANCELLED"
 
 
+@pytest.mark.slow
 def test_block_that_cannot_cancel_its_job_says_so() -> None:
     queued = answer(200, '{"id": "job-1", "status": "IN_QUEUE"}')
     with (

@@ -45,6 +45,7 @@ def test_worker_token_is_refused_on_client_operations(queue: LocalQueue) -> None
     assert call(queue, token).status == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/job-take/w?gpu=x", "/job-stop/w?gpu=x", "/ping/w"])
 def test_worker_without_token_gets_401(queue: LocalQueue, path: str) -> None:
     assert call(queue, "nope", path).status == 401

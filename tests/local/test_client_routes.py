@@ -45,6 +45,7 @@ def test_runsync_is_held_until_job_ends(client: Caller, worker: Caller) -> None:
     assert response().json | {"id": job_id, "output": "done", "status": "COMPLETED"} == response().json
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taken", [False, True])
 def test_returns_job_as_it_is_when_wait_ends(client: Caller, worker: Caller, taken: bool) -> None:
     response = in_background(lambda: client.post("/runsync?wait=1000", {"input": 1}))
@@ -207,6 +208,7 @@ def test_ignores_unknown_parameters_and_envelope_keys(client: Caller, worker: Ca
     assert worker.get("/job-take/w?gpu=x").json == {"id": job_id, "input": "x"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "megabytes"), [("/run", 10), ("/runsync?wait=1000", 20)])
 def test_body_above_cap_gets_400(client: Caller, path: str, megabytes: int) -> None:
     envelope = b'{"input": "%s"}'

@@ -208,6 +208,7 @@ def test_unauthorized_requests_use_up_no_fault(queue: LocalQueue, client: Caller
     assert client.get("/health").status == 503
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/run", "/runsync?wait=1000"])
 def test_job_is_not_visible_for_some_time(path: str) -> None:
     with LocalQueue() as queue:

@@ -486,6 +486,7 @@ def test_async_handler_never_delays_stop() -> None:
             Caller(queue).run()  # and stop while the job is on its way, or has just begun
 
 
+@pytest.mark.slow
 def test_replaces_handler_that_blocks_after_timeout(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -510,6 +511,7 @@ def test_replaces_handler_that_blocks_after_timeout(
     assert f"handler does not stop job {blocked}" in caplog.text
 
 
+@pytest.mark.slow
 def test_warns_of_handler_that_blocks_at_stop() -> None:
     begun, release = threading.Event(), threading.Event()
 

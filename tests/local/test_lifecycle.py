@@ -19,6 +19,8 @@ from runpod_typed.local._server import listen
 from tests.local.caller import Caller, eventually, in_background
 from tests.open_things import OpenThings
 
+pytestmark = pytest.mark.slow
+
 
 def threads() -> set[str]:
     return {thread.name for thread in threading.enumerate() if thread.name.startswith("runpod-typed")}

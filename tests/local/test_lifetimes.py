@@ -22,6 +22,7 @@ def test_result_expires_after_retention(path: str, kept: int) -> None:
         assert queue.stats().expired == 1
 
 
+@pytest.mark.slow
 def test_scaled_result_expires_by_itself() -> None:
     with LocalQueue(lambda job: job["input"], time_scale=0.0005) as queue:
         client = Caller(queue)

@@ -12,6 +12,8 @@ import pytest
 from runpod_typed.local import LocalQueue, _processes
 from tests.local.caller import eventually
 
+pytestmark = pytest.mark.slow
+
 STAY = "import time; time.sleep(600)\n"
 IGNORE_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 OWN_SESSION = (

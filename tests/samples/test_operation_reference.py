@@ -45,6 +45,7 @@ def test_run_sync_with_timeout(serve: Serve, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == "Hello, world!\n"
 
 
+@pytest.mark.slow
 def test_run_sync_with_timeout_that_ends_first(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 003, /runsync (Python), its `except`.
     queue = serve(say)
@@ -248,6 +249,7 @@ def test_stream_has_no_capacity(serve: Serve) -> None:
         assert list(job.stream(timeout=60)) == list(range(250))
 
 
+@pytest.mark.slow
 def test_stream_continues_after_timeout(serve: Serve) -> None:
     # Seed 003, /stream (Go), its "ctx timeout reached". There the rest of the stream is lost.
     gate = Gate()

@@ -46,6 +46,7 @@ def test_run_sync_returns_output(serve: Serve, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == f"{chat({'input': {'prompt': 'Hello, world!'}})}\n"
 
 
+@pytest.mark.slow
 def test_run_sync_timeout_error_holds_the_job(serve: Serve) -> None:
     # Seed 001, "Run synchronously", its `except TimeoutError`. There the job and its id are lost with the exception.
     queue = serve(say)
@@ -185,6 +186,7 @@ def test_streaming_handler_in_process(serve: Serve) -> None:
         assert job.output() == list("Hello")
 
 
+@pytest.mark.slow
 def test_streaming_handler_on_real_worker(tmp_path: Path) -> None:
     # Seed 001, "Streaming", the handler, by the worker SDK that the sample is written for.
     program = tmp_path / "handler.py"
