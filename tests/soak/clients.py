@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -75,6 +76,7 @@ def main() -> None:
     """Run the jobs that the arguments describe, and print the counts."""
     where, options = json.loads(sys.argv[1]), json.loads(sys.argv[2])
     warnings.simplefilter("error")
+    logging.getLogger("runpod_typed").setLevel(logging.ERROR)  # thousands of retries and interrupted submissions
     if options["runtime"] == "threads":
         tally = run_threads(where, options)
     else:
