@@ -122,7 +122,7 @@ async def async_streamed(endpoints: AsyncEndpoints, token: str, tally: Tally, ra
             tally.count("went_on")
             await async_sleep(PAUSE)
     # A job whose worker died is handed out again, and streams from its beginning again.
-    again = job.state is not None and job.state.retries > 0 and len(seen) > CHUNKS
+    again = len(seen) > CHUNKS and await async_was_retried(job, tally)
     right = (seen[-CHUNKS:] if again else seen) == list(range(CHUNKS))
     tally.count("delivered" if right else "lost", None if right else f"stream {token}: {seen}")
 
@@ -164,7 +164,7 @@ async def async_failed(endpoints: AsyncEndpoints, token: str, tally: Tally, rand
     try:
         output = await async_result(job, tally)
         # Its worker died before it could report the failure, and the second one had none to report.
-        again = job.state is not None and job.state.retries > 0
+        again = await async_was_retried(job, tally)
         check(output if again else "it did not fail", token, tally)
         return
     except JobFailedError as error:
@@ -216,6 +216,17 @@ async def async_submit(endpoint: AsyncEndpoint[Any, Any, Any], order: dict[str, 
         except APIError:
             await async_sleep(PAUSE)
     raise NeverQueued
+
+
+async def async_was_retried(job: AsyncJob[Any, Any], tally: Tally) -> bool:
+    """Tell if the queue handed the job out more than once."""
+    for _ in range(PATIENCE):
+        try:
+            return (await job.refresh()).retries > 0
+        except APIError:
+            tally.count("went_on")
+            await async_sleep(PAUSE)
+    return False
 
 
 async def async_result(job: AsyncJob[Any, Any], tally: Tally) -> Any:

@@ -122,7 +122,7 @@ def streamed(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> 
             tally.count("went_on")
             sleep(PAUSE)
     # A job whose worker died is handed out again, and streams from its beginning again.
-    again = job.state is not None and job.state.retries > 0 and len(seen) > CHUNKS
+    again = len(seen) > CHUNKS and was_retried(job, tally)
     right = (seen[-CHUNKS:] if again else seen) == list(range(CHUNKS))
     tally.count("delivered" if right else "lost", None if right else f"stream {token}: {seen}")
 
@@ -164,7 +164,7 @@ def failed(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> No
     try:
         output = result(job, tally)
         # Its worker died before it could report the failure, and the second one had none to report.
-        again = job.state is not None and job.state.retries > 0
+        again = was_retried(job, tally)
         check(output if again else "it did not fail", token, tally)
         return
     except JobFailedError as error:
@@ -216,6 +216,17 @@ def submit(endpoint: Endpoint[Any, Any, Any], order: dict[str, Any]) -> Job[Any,
         except APIError:
             sleep(PAUSE)
     raise NeverQueued
+
+
+def was_retried(job: Job[Any, Any], tally: Tally) -> bool:
+    """Tell if the queue handed the job out more than once."""
+    for _ in range(PATIENCE):
+        try:
+            return (job.refresh()).retries > 0
+        except APIError:
+            tally.count("went_on")
+            sleep(PAUSE)
+    return False
 
 
 def result(job: Job[Any, Any], tally: Tally) -> Any:
