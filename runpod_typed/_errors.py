@@ -202,7 +202,7 @@ class StreamInterruptedError(RunpodError):
     job_id: str
     """The job."""
     received: list[Any]
-    """The chunks that this handle received, in order."""
+    """The chunks that this handle received, in order; above 1 MB without the first ones that were handed out."""
     gap: int
     """The number of received chunks before the place where chunks may be missing."""
 
@@ -211,17 +211,6 @@ class StreamInterruptedError(RunpodError):
         self.job_id = job_id  # pyright: ignore[reportIncompatibleVariableOverride] -- always known here
         self.received = list(received)
         self.gap = gap
-
-
-class WaitTimeoutError(RunpodError, TimeoutError):
-    """The caller's time limit ended before the job did.
-
-    The job keeps running. ``error.job.output()`` keeps waiting for it.
-    """
-
-    def __init__(self, message: str, *, job: Any) -> None:
-        super().__init__(message)
-        self.job = job
 
 
 def printable(text: str, limit: int = 300) -> str:

@@ -55,9 +55,8 @@ from runpod_typed._errors import (
     StreamInterruptedError,
     SubmissionUncertainError,
     UnprocessableEntityError,
-    WaitTimeoutError,
 )
-from runpod_typed._models.health import QueueTimeoutError
+from runpod_typed._models.health import QueueTimeoutError, WaitTimeoutError
 from runpod_typed._models.jobs import (
     JobCancelledError,
     JobError,

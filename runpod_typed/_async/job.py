@@ -1,9 +1,8 @@
 # A job: its handle.
-"""A job's handle: wait for it, stream it, cancel it, take it up again."""
+"""The handle of a job: wait for it, stream it, cancel it, reconnect to it."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable
 from functools import cache
 from types import TracebackType
@@ -13,13 +12,15 @@ from attrs import evolve
 from typing_extensions import TypeVar
 
 from runpod_typed._async.executor import AsyncRequestExecutor
-from runpod_typed._async.polling import AsyncWaiter
+from runpod_typed._async.polling import AsyncPoller
 from runpod_typed._async.streaming import AsyncChunks, AsyncEvents, AsyncOutputs
 from runpod_typed._codecs.codec import UNTYPED, codec_for
 from runpod_typed._core import operations
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
+from runpod_typed._core.job_record import JobErrors, JobRecord
+from runpod_typed._core.operations import Request
 from runpod_typed._core.results import was_cancelled, was_requeued
-from runpod_typed._core.schedule import ttl_ms
+from runpod_typed._core.schedule import PollSchedule, Watching, ttl_ms
 from runpod_typed._core.streaming import StreamBuffer
 from runpod_typed._models.durations import Duration, to_optional_seconds
 from runpod_typed._models.job_status import JobStatus
@@ -28,66 +29,61 @@ from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimits
 from runpod_typed._models.retry_policy import RetryPolicy
 from runpod_typed._models.stream import StreamChunk
-from runpod_typed._synchronization import async_shielded, deadline_after
+from runpod_typed._synchronization import deadline_after, monotonic
 from runpod_typed._transport.connection import ConnectionConfig
-from runpod_typed.errors import RunpodError
 
 Out = TypeVar("Out", default=Any, covariant=True)
 Chunk = TypeVar("Chunk", default=Any, covariant=True)
 
-_CANCEL_ON_EXIT_TIMEOUT = 4.0  # seconds; shorter than the shield around it
-_log = logging.getLogger("runpod_typed")
-
 
 class AsyncJob(Generic[Out, Chunk]):
-    """A job, and the types of its output and of the chunks it streams.
+    """The handle of a job, typed by its output and its chunks.
 
-    ``endpoint.run()`` and ``endpoint.job(id)`` make them. Nothing here cancels the job by itself, neither a timeout nor
-    a cancelled task, but for one thing: left by an exception before the job has ended, ``async with job:`` cancels it.
+    ``endpoint.run()`` and ``endpoint.job(id)`` return it. The job is never cancelled implicitly, neither by a timeout
+    nor by task cancellation. ``async with job:`` cancels it if an exception leaves the block before it has finished.
     """
 
-    __slots__ = ("_buffer", "_codecs", "_config", "_waiter")
+    __slots__ = ("_buffer", "_codecs", "_config", "_poller")
 
-    def __init__(self, waiter: AsyncWaiter, config: CallConfig, codecs: JobCodecs) -> None:
-        self._waiter = waiter
+    def __init__(self, poller: AsyncPoller, config: CallConfig, codecs: JobCodecs) -> None:
+        self._poller = poller
         self._config = config
         self._codecs = codecs
         self._buffer: StreamBuffer | None = None
 
     def __repr__(self) -> str:
-        seen = self._waiter.seen
-        status = "not looked at yet" if seen is None else seen.status
-        address = self._waiter.address
+        status = self._poller.record.status or "not seen yet"
+        address = self._poller.record.address
         return f"<{type(self).__name__} {address.job_id} of endpoint {address.endpoint_id}: {status}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, AsyncJob) and self._waiter.address == other._waiter.address
+        return isinstance(other, AsyncJob) and self._poller.record.address == other._poller.record.address
 
     def __hash__(self) -> int:
-        return hash(self._waiter.address)
+        return hash(self._poller.record.address)
 
     def __reduce__(self) -> tuple[Callable[..., AsyncJob[Any, Any]], tuple[ConnectionConfig, JobAddress]]:
-        # Types and options may be of any kind; the address is what takes a job up again.
-        return _unpickle_job, (self._waiter.executor.connection, self._waiter.address)
+        # Types and options may not be picklable; the address is enough to reconnect.
+        return _unpickle_job, (self._poller.executor.connection, self._poller.record.address)
 
     @property
     def id(self) -> str:
-        """The job's id; keep it to take the job up again with ``endpoint.job(id)``."""
-        return self._waiter.address.job_id
+        """The job's id; ``endpoint.job(id)`` reconnects to the job."""
+        return self._poller.record.address.job_id
 
     @property
     def endpoint_id(self) -> str:
         """The endpoint that the job was sent to."""
-        return self._waiter.address.endpoint_id
+        return self._poller.record.address.endpoint_id
 
     @property
     def state(self) -> JobState[Out] | None:
-        """What was last seen of the job, without asking; None before the first look.
+        """The last known state, without a request; None before the first one.
 
         Raises:
             OutputError: The job is COMPLETED and its output does not fit its type.
         """
-        seen = self._waiter.seen
+        seen = self._poller.record.seen
         return None if seen is None else with_typed_output(seen, self._codecs.output)
 
     def with_options(
@@ -98,12 +94,12 @@ class AsyncJob(Generic[Out, Chunk]):
         poll: PollPolicy | None = None,
         rate_limits: RateLimits | None = None,
     ) -> Self:
-        """A handle of the same job with other options; it shares the connections.
+        """Return a handle of the same job with other options; it shares the connections.
 
         Args:
-            timeout: Seconds (or a timedelta) that one HTTP attempt may last, above 0; None keeps it, and so on.
+            timeout: Seconds (or a timedelta) that one HTTP attempt may last, above 0; None keeps the current value.
             retry: How often, how long and when a call that failed is made again.
-            poll: How to look for the job's end.
+            poll: Polling settings.
             rate_limits: How many requests may be sent.
 
         Raises:
@@ -116,9 +112,10 @@ class AsyncJob(Generic[Out, Chunk]):
         return copy
 
     async def refresh(self, timeout: Duration | None = None, *, ttl: Duration | None = None) -> JobState[Out]:
-        """Ask where the job stands, once, and get its whole state: output, error, progress, times, worker.
+        """Fetch the job's state once: output, error, progress, times, worker.
 
-        Source: the vendor's documents, "Operation reference", /status.
+        Example:
+            ``state = await job.refresh()``
 
         Args:
             timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
@@ -129,17 +126,16 @@ class AsyncJob(Generic[Out, Chunk]):
         Raises:
             JobExpiredError: The job was known to this handle and is gone.
             NotFoundError: There is no such job, or it is gone.
-            OutputError: The job is COMPLETED and its output does not fit its type.
-            APIError: The call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
+            APIError: The call failed.
         """
-        state = await self._waiter.look(self._config, deadline_after(timeout), ttl_ms=ttl_ms(ttl))
-        return with_typed_output(state, self._codecs.output)
+        with JobErrors(self, self._poller.record):
+            return self._typed(await self._fetch(timeout, ttl))
 
     async def status(self, timeout: Duration | None = None, *, ttl: Duration | None = None) -> JobStatus:
-        """Ask where the job stands, in a word. What else the answer told is in `state`.
+        """Fetch the job's status once; the rest of the response is in `state`.
 
-        Source: the vendor's documents, "Operation reference", /status.
+        Example:
+            ``if await job.status() == "COMPLETED": ...``
 
         Args:
             timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
@@ -150,141 +146,132 @@ class AsyncJob(Generic[Out, Chunk]):
         Raises:
             JobExpiredError: The job was known to this handle and is gone.
             NotFoundError: There is no such job, or it is gone.
-            APIError: The call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
+            APIError: The call failed.
         """
-        state = await self._waiter.look(self._config, deadline_after(timeout), ttl_ms=ttl_ms(ttl))
-        return state.status
+        with JobErrors(self, self._poller.record):
+            return (await self._fetch(timeout, ttl)).status
 
     async def wait(self, timeout: Duration | None = None, queue_timeout: Duration | None = None) -> JobState[Out]:
-        """Wait for the job's end, good or bad, and get its state.
+        """Wait until the job has finished, well or not, and return its state.
 
-        Source: the vendor's clients (/status-sync), and the documents, "Operation reference", /status.
+        The wait survives connection errors, 429 and 5xx until `timeout` ends; without one, for
+        ``PollPolicy.max_outage`` seconds.
+
+        Example:
+            ``state = await job.wait(timeout=600)``
 
         Args:
-            timeout: Seconds (or a timedelta) until it must have ended; None for no limit, 0 to ask once.
+            timeout: Seconds (or a timedelta) until it must have finished; None for no limit, 0 to poll once.
             queue_timeout: Seconds (or a timedelta) until a worker must have it, 0 or more; None for no limit.
 
         Raises:
-            WaitTimeoutError: `timeout` ended first; the job goes on.
-            QueueTimeoutError: `queue_timeout` ended first; it says why no worker took the job, as far as can be told.
-            JobExpiredError: The job was known to this handle and is gone.
-            NotFoundError: There is no such job, or it is gone.
-            OutputError: The output does not fit its type.
-            APIError: A call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
+            WaitTimeoutError: `timeout` ended first; the job keeps running.
+            QueueTimeoutError: `queue_timeout` ended first; the message says why no worker took the job.
+            APIError: A poll failed in a way that does not pass, or for too long.
         """
-        state = await self._waiter.wait(
-            self,
-            self._config,
-            timeout=to_optional_seconds(timeout, "timeout"),
-            queue_timeout=to_optional_seconds(queue_timeout, "queue_timeout"),
-        )
-        return with_typed_output(state, self._codecs.output)
+        with JobErrors(self, self._poller.record):
+            return self._typed(await self._finished(timeout, queue_timeout))
 
-    async def output(self, timeout: Duration | None = None, queue_timeout: Duration | None = None) -> Out:
-        """Wait for the job's end and get its output. A job without one raises.
+    async def output(
+        self,
+        timeout: Duration | None = None,
+        queue_timeout: Duration | None = None,
+        *,
+        cancel_on_exit: bool = False,
+    ) -> Out:
+        """Wait until the job has finished and return its output; a job without one raises.
 
-        Source: the vendor's clients (/status-sync), and the documents, "Operation reference", /status.
+        The wait survives connection errors, 429 and 5xx until `timeout` ends; without one, for
+        ``PollPolicy.max_outage`` seconds.
+
+        Example:
+            ``output = await job.output(timeout=600)``
 
         Args:
-            timeout: Seconds (or a timedelta) until it must have ended; None for no limit, 0 to ask once.
+            timeout: Seconds (or a timedelta) until it must have finished; None for no limit, 0 to poll once.
+            queue_timeout: Seconds (or a timedelta) until a worker must have it, 0 or more; None for no limit.
+            cancel_on_exit: Whether to cancel the job if an exception ends the wait, timeouts and Ctrl-C included.
+
+        Raises:
+            JobError: The job failed, was cancelled, timed out or has expired.
+            WaitTimeoutError: A limit ended first; the job keeps running.
+            APIError: A poll failed in a way that does not pass, or for too long.
+        """
+        with JobErrors(self, self._poller.record):
+            state = await self._finished(timeout, queue_timeout, cancel_on_exit=cancel_on_exit)
+            return self._typed(state).result()
+
+    def stream(self, timeout: Duration | None = None, queue_timeout: Duration | None = None) -> AsyncIterator[Chunk]:
+        """Iterate over the chunks that the handler yields; the failure of the job raises after them.
+
+        Each chunk comes once: a second call continues after the last chunk. A job has one reader: chunks that another
+        program has read are gone, unless the worker aggregates them in the job's output.
+
+        Example:
+            ``async for chunk in job.stream(timeout=600): ...``
+
+        Args:
+            timeout: Seconds (or a timedelta) until the job must have finished; None for no limit, 0 to poll once, which
+                takes a second if nothing is there.
             queue_timeout: Seconds (or a timedelta) until a worker must have it, 0 or more; None for no limit.
 
         Raises:
-            JobFailedError: The handler raised or returned an error.
-            JobCancelledError: The job was cancelled.
-            JobTimedOutError: The platform gave the job up.
-            JobExpiredError: The job was known to this handle and is gone.
-            NotFoundError: There is no such job, or it is gone.
-            WaitTimeoutError: `timeout` ended first; the job goes on.
-            QueueTimeoutError: `queue_timeout` ended first; it says why no worker took the job, as far as can be told.
-            OutputError: The output does not fit its type.
-            APIError: A call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
+            JobError: The job failed, was cancelled, timed out or has expired.
+            StreamInterruptedError: Chunks were lost and cannot be replayed from the job's output.
+            WaitTimeoutError: A limit ended first; the job keeps running, and its stream can be continued.
         """
-        state = await self.wait(timeout, queue_timeout)
-        return state.result()
+        return AsyncOutputs(self.stream_detailed(timeout, queue_timeout))
 
-    def stream(self, timeout: Duration | None = None) -> AsyncIterator[Chunk]:
-        """What the handler yields, one after the other, as it comes. The job's failure raises, after what it yielded.
+    def stream_detailed(
+        self, timeout: Duration | None = None, queue_timeout: Duration | None = None
+    ) -> AsyncIterator[StreamChunk[Chunk]]:
+        """Iterate over the chunks like `stream`, with the worker's metrics and the raw JSON.
 
-        Each chunk comes once: a second call goes on where the first one stopped. One consumer a job: chunks that
-        another program has taken are gone.
-
-        Source: the vendor's documents, "Operation reference", /stream.
+        Example:
+            ``async for chunk in job.stream_detailed(): print(chunk.metrics)``
 
         Args:
-            timeout: Seconds (or a timedelta) until the job must have ended; None for no limit, 0 to ask once, which
-                takes a second where nothing is there: the API holds no answer of this kind for less.
+            timeout: Seconds (or a timedelta) until the job must have finished; None for no limit, 0 to poll once, which
+                takes a second if nothing is there.
+            queue_timeout: Seconds (or a timedelta) until a worker must have it, 0 or more; None for no limit.
 
         Raises:
             JobError: The job failed, was cancelled, timed out or has expired.
-            StreamInterruptedError: An answer with chunks was lost, and the job's output does not hold them.
-            WaitTimeoutError: `timeout` ended first; the job goes on, and so does its stream.
-            OutputError: A chunk does not fit its type.
-            NotFoundError: There is no such job, or it is gone.
-            APIError: A call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
-        """
-        return AsyncOutputs(self.stream_detailed(timeout))
-
-    def stream_detailed(self, timeout: Duration | None = None) -> AsyncIterator[StreamChunk[Chunk]]:
-        """Like `stream`, and get what came beside each chunk: the worker's metrics, and the raw JSON.
-
-        Source: the vendor's documents, "Operation reference", /stream.
-
-        Args:
-            timeout: Seconds (or a timedelta) until the job must have ended; None for no limit, 0 to ask once, which
-                takes a second where nothing is there: the API holds no answer of this kind for less.
-
-        Raises:
-            JobError: The job failed, was cancelled, timed out or has expired.
-            StreamInterruptedError: An answer with chunks was lost, and the job's output does not hold them.
-            WaitTimeoutError: `timeout` ended first; the job goes on, and so does its stream.
-            OutputError: A chunk does not fit its type.
-            NotFoundError: There is no such job, or it is gone.
-            APIError: A call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
+            StreamInterruptedError: Chunks were lost and cannot be replayed from the job's output.
+            WaitTimeoutError: A limit ended first; the job keeps running, and its stream can be continued.
         """
         if self._buffer is None:
-            self._buffer = StreamBuffer()
-        return AsyncChunks(
-            self,
-            self._waiter,
-            self._config,
-            self._codecs.chunk,
-            self._buffer,
-            timeout=to_optional_seconds(timeout, "timeout"),
-        )
+            self._buffer = StreamBuffer(from_start=self._poller.record.from_start)
+        schedule = self._schedule(Watching.CHUNKS, timeout, queue_timeout)
+        return AsyncChunks[Chunk](self, self._poller, schedule, self._codecs, self._buffer)
 
-    def events(self, timeout: Duration | None = None) -> AsyncIterator[JobEvent[Out]]:
-        """Each change of the job's status or progress, the end included.
+    def events(
+        self, timeout: Duration | None = None, queue_timeout: Duration | None = None
+    ) -> AsyncIterator[JobEvent[Out]]:
+        """Iterate over the changes of the job's status or progress, the end included; a failed job does not raise.
 
-        A failed job does not raise; its last event says so. Looks come a quarter of a second apart at first, and some
-        seconds apart in a long wait: changes in quick succession may be seen as one.
+        Polls are a quarter of a second apart at first, and some seconds in a long wait: changes in quick succession may
+        come as one.
 
-        Source: the vendor's documents, "Operation reference", /status, and the worker SDK's progress updates.
+        Example:
+            ``async for event in job.events(): print(event.status, event.progress)``
 
         Args:
-            timeout: Seconds (or a timedelta) until the job must have ended, 0 or more; None for no limit.
+            timeout: Seconds (or a timedelta) until the job must have finished, 0 or more; None for no limit.
+            queue_timeout: Seconds (or a timedelta) until a worker must have it, 0 or more; None for no limit.
 
         Raises:
-            WaitTimeoutError: `timeout` ended first; the job goes on.
-            JobExpiredError: The job was known to this handle and is gone.
-            NotFoundError: There is no such job, or it is gone.
-            OutputError: The output does not fit its type.
-            APIError: A call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
+            WaitTimeoutError: A limit ended first; the job keeps running.
+            APIError: A poll failed in a way that does not pass, or for too long.
         """
-        return AsyncEvents(
-            self, self._waiter, self._config, self._codecs.output, timeout=to_optional_seconds(timeout, "timeout")
-        )
+        schedule = self._schedule(Watching.CHANGES, timeout, queue_timeout)
+        return AsyncEvents(self, self._poller, schedule, self._codecs.output)
 
     async def cancel(self, timeout: Duration | None = None) -> JobState[Out]:
-        """Cancel the job: one that waits is removed, one that runs is stopped.
+        """Cancel the job: a waiting job is removed, a running one is stopped.
 
-        Source: the vendor's documents, "Operation reference", /cancel.
+        Example:
+            ``state = await job.cancel()``
 
         Args:
             timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
@@ -293,39 +280,30 @@ class AsyncJob(Generic[Out, Chunk]):
         Raises:
             JobExpiredError: The job was known to this handle and is gone.
             NotFoundError: There is no such job, or it is gone.
-            OutputError: The job is COMPLETED and its output does not fit its type.
-            APIError: The call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
+            APIError: The call failed.
         """
-        address = self._waiter.address
-        request = operations.cancel_job(address.endpoint_id, address.job_id)
-        state = await self._waiter.change(request, self._config, deadline_after(timeout), has_happened=was_cancelled)
-        return with_typed_output(state, self._codecs.output)
+        return await self._change(operations.cancel_job, timeout, was_cancelled)
 
     async def retry(self, timeout: Duration | None = None) -> JobState[Out]:
-        """Queue the job once more, with the same id and input. Its former output is gone.
+        """Queue the job again, with the same id and input; its previous output is removed.
 
         Only a FAILED or TIMED_OUT job can be retried, as long as it has not expired.
 
-        Source: the vendor's documents, "Operation reference", /retry.
+        Example:
+            ``state = await job.retry()``
 
         Args:
             timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
                 alone.
 
         Raises:
-            BadRequestError: The job is in no state to be retried.
+            BadRequestError: The job's status does not allow a retry.
             JobExpiredError: The job was known to this handle and is gone.
-            NotFoundError: There is no such job, or it is gone.
-            OutputError: The job is COMPLETED and its output does not fit its type.
-            APIError: The call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
+            APIError: The call failed.
         """
-        address = self._waiter.address
-        request = operations.retry_job(address.endpoint_id, address.job_id)
-        state = await self._waiter.change(request, self._config, deadline_after(timeout), has_happened=was_requeued)
+        state = await self._change(operations.retry_job, timeout, was_requeued)
         self._buffer = None
-        return with_typed_output(state, self._codecs.output)
+        return state
 
     async def __aenter__(self) -> Self:
         return self
@@ -333,16 +311,48 @@ class AsyncJob(Generic[Out, Chunk]):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        seen, buffer = self._waiter.seen, self._buffer
-        ended = (seen is not None and seen.done) or (buffer is not None and buffer.finished)
-        if exc is None or ended:
-            return
-        with async_shielded():
-            try:
-                await self.cancel(timeout=_CANCEL_ON_EXIT_TIMEOUT)
-            except RunpodError as error:
-                exc.add_note(f"Job {self.id} could not be cancelled and may go on: {error}")
-                _log.warning("Job %s could not be cancelled and may go on: %s", self.id, error)
+        finished = self._buffer is not None and self._buffer.finished
+        if exc is not None and not finished:
+            await self._poller.cancel_after(exc, self._config)
+
+    def _typed(self, state: JobState[Any]) -> JobState[Out]:
+        return with_typed_output(state, self._codecs.output)
+
+    async def _fetch(self, timeout: Duration | None, ttl: Duration | None) -> JobState[Any]:
+        return await self._poller.fetch_status(self._config, deadline_after(timeout), ttl_ms=ttl_ms(ttl))
+
+    async def _finished(
+        self, timeout: Duration | None, queue_timeout: Duration | None, *, cancel_on_exit: bool = False
+    ) -> JobState[Any]:
+        return await self._poller.wait(
+            self,
+            self._config,
+            timeout=to_optional_seconds(timeout, "timeout"),
+            queue_timeout=to_optional_seconds(queue_timeout, "queue_timeout"),
+            cancel_on_exit=cancel_on_exit,
+        )
+
+    def _schedule(self, watching: Watching, timeout: Duration | None, queue_timeout: Duration | None) -> PollSchedule:
+        return PollSchedule.starting(
+            self._config,
+            monotonic(),
+            watching=watching,
+            timeout=to_optional_seconds(timeout, "timeout"),
+            queue_timeout=to_optional_seconds(queue_timeout, "queue_timeout"),
+            seen=self._poller.record.seen,
+        )
+
+    async def _change(
+        self,
+        operation: Callable[[str, str], Request[JobState[Any]]],
+        timeout: Duration | None,
+        has_happened: Callable[[JobState[Any]], bool],
+    ) -> JobState[Out]:
+        record = self._poller.record
+        with JobErrors(self, record):
+            request = operation(record.address.endpoint_id, record.address.job_id)
+            state = await self._poller.change(request, self._config, deadline_after(timeout), has_happened=has_happened)
+            return self._typed(state)
 
 
 @cache
@@ -351,10 +361,10 @@ def _executor_for(connection: ConnectionConfig) -> AsyncRequestExecutor:
 
 
 def _unpickle_job(connection: ConnectionConfig, address: JobAddress) -> AsyncJob[Any, Any]:
-    """A job from a pickle. Its key is the environment's, looked up at its first request.
+    """Return a job from a pickle; it looks up the environment's key at its first request.
 
-    Nobody closes its connections, so none are kept.
+    No owner closes its connections, so it keeps none open.
     """
     untyped = JobCodecs(output=codec_for(UNTYPED), chunk=codec_for(UNTYPED))
     executor = _executor_for(evolve(connection, idle_connections=0))
-    return AsyncJob(AsyncWaiter(address, executor), DEFAULT_CALL_CONFIG, untyped)
+    return AsyncJob(AsyncPoller(executor, JobRecord(address)), DEFAULT_CALL_CONFIG, untyped)

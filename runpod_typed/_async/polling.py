@@ -1,11 +1,13 @@
-# Looks at a job, one or many.
-"""Looking at a job: once, or until it has ended."""
+# Polling: the one loop that waits, streams and events share.
+"""Polling of one job: once, or until it has finished."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, final
+from http import HTTPStatus
+from typing import Any, Generic, final
 
 from attrs import define, evolve
 from typing_extensions import TypeVar
@@ -13,38 +15,106 @@ from typing_extensions import TypeVar
 from runpod_typed._async.executor import AsyncRequestExecutor
 from runpod_typed._core import operations
 from runpod_typed._core.config import CallConfig
+from runpod_typed._core.job_record import JobRecord, add_to_message, expired_error, timeout_error
 from runpod_typed._core.operations import Request
+from runpod_typed._core.rate_limiter import RateLimitUsage
+from runpod_typed._core.results import was_cancelled
 from runpod_typed._core.retries import Failure, may_have_taken_effect
-from runpod_typed._core.schedule import Ended, Wait, may_not_hold_answers
-from runpod_typed._core.wait_errors import PASSING_ERRORS, expired_error, wait_error
+from runpod_typed._core.schedule import (
+    GiveUp,
+    Limit,
+    LimitReached,
+    PollSchedule,
+    PollStep,
+    pause_after_not_found,
+)
+from runpod_typed._core.scheduler import has_room
+from runpod_typed._logging import logger
 from runpod_typed._models.health import EndpointHealth
-from runpod_typed._models.job_status import JobStatus
-from runpod_typed._models.jobs import JobAddress, JobState
-from runpod_typed._synchronization import async_sleep, monotonic
-from runpod_typed.errors import APIError, APIStatusError, JobExpiredError, NotFoundError
+from runpod_typed._models.jobs import JobState
+from runpod_typed._models.stream import StreamPage
+from runpod_typed._synchronization import async_shielded, async_sleep, deadline_after, monotonic
+from runpod_typed.errors import (
+    APIError,
+    APIStatusError,
+    JobExpiredError,
+    NotFoundError,
+    RunpodError,
+    WaitTimeoutError,
+)
 
 T = TypeVar("T")
+PollT = TypeVar("PollT", bound=JobState[Any] | StreamPage)
+
+_CANCEL_ON_EXIT_TIMEOUT = 4.0  # seconds; shorter than the shield around it
+_REFUSED_LONG_POLL = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 
 @final
 @define
-class AsyncWaiter:
-    """Looks at one job, and remembers what was last seen of it.
+class AsyncPoller:
+    """Calls the operations of one job, and remembers what they tell."""
 
-    Attributes:
-        address: Where the job is found.
-        executor: Makes the calls.
-        seen: What was last seen, the output as it came; None before the first look.
-    """
-
-    address: JobAddress
     executor: AsyncRequestExecutor
-    seen: JobState[Any] | None = None
+    record: JobRecord
 
-    async def ask(self, request: Request[JobState[Any]], config: CallConfig, deadline: float | None) -> JobState[Any]:
-        """Call an operation that answers with this job, and remember the answer."""
-        self.seen = await self.call(request, config, deadline)
-        return self.seen
+    async def call(
+        self,
+        request: Request[T],
+        config: CallConfig,
+        deadline: float | None,
+        *,
+        observe: Callable[[APIError], None] | None = None,
+        retry_not_found: bool = True,
+    ) -> T:
+        """Call an operation on this job. A 404 is retried for some seconds if the job was last seen unfinished."""
+        missing: NotFoundError | None = None
+        first_at, attempts = 0.0, 0
+        while True:
+            try:
+                return await self.executor.call(request, config, deadline=deadline, observe=observe)
+            except APIError as error:
+                now = monotonic()
+                if isinstance(error, NotFoundError):
+                    if self.record.status is None:
+                        raise
+                    missing, first_at, attempts = error, first_at or now, attempts + 1
+                elif missing is None or deadline is None or now < deadline:
+                    raise
+                remaining = float("inf") if deadline is None else deadline - now
+                pause = pause_after_not_found(attempts, now - first_at, remaining)
+                if pause is None or not (retry_not_found and self.record.may_reappear):
+                    raise expired_error(self.record) from missing
+            await async_sleep(pause)
+
+    async def fetch_status(
+        self,
+        config: CallConfig,
+        deadline: float | None,
+        *,
+        long_poll_ms: int | None = None,
+        ttl_ms: int | None = None,
+        retry_not_found: bool = True,
+    ) -> JobState[Any]:
+        """Fetch the job's state; the server may delay its response until the job has finished."""
+        address, refused = self.record.address, None
+        scheduler = self.executor.scheduler
+        if long_poll_ms is not None:
+            request = operations.hold(address.endpoint_id, address.job_id, wait_ms=long_poll_ms)
+            try:
+                state = await self.executor.call(request, config, deadline=deadline)
+            except APIStatusError as error:
+                if error.status_code not in _REFUSED_LONG_POLL:
+                    raise
+                refused = error.status_code
+            else:
+                scheduler.long_poll_succeeded(address.endpoint_id)
+                return self._remember(state)
+        request = operations.look(address.endpoint_id, address.job_id, ttl_ms=ttl_ms)
+        state = await self.call(request, config, deadline, retry_not_found=retry_not_found)
+        if refused is not None:  # and the job exists
+            scheduler.long_poll_refused(address.endpoint_id, address.job_id, refused, monotonic())
+        return self._remember(state)
 
     async def change(
         self,
@@ -54,10 +124,9 @@ class AsyncWaiter:
         *,
         has_happened: Callable[[JobState[Any]], bool],
     ) -> JobState[Any]:
-        """Call an operation that changes this job. Where an answer was lost, the job tells whether it has happened.
+        """Call an operation that changes the job. If a response was lost, the job's state tells whether it took effect.
 
-        Where nothing was changed (a job that has ended is not cancelled), the answer lacks what is known of the
-        job, and the job is looked at.
+        If nothing was changed (a finished job is not cancelled), the response lacks fields, and the state is fetched.
         """
         failures: list[APIError] = []
         try:
@@ -66,56 +135,14 @@ class AsyncWaiter:
             if not any(may_have_taken_effect(Failure.of(failure)) for failure in failures):
                 raise
             try:
-                state = await self.look(config, deadline)
-            except PASSING_ERRORS:  # the job cannot be asked either
+                state = await self.fetch_status(config, deadline)
+            except APIError:
                 raise error from None
             if not has_happened(state):
                 raise
         if not has_happened(state):
-            return await self.look(config, deadline)
-        self.seen = state
-        return state
-
-    async def call(
-        self,
-        request: Request[T],
-        config: CallConfig,
-        deadline: float | None,
-        *,
-        observe: Callable[[APIError], None] | None = None,
-    ) -> T:
-        """Call an operation on this job. A 404 is an expired job where it was seen before."""
-        try:
-            return await self.executor.call(request, config, deadline=deadline, observe=observe)
-        except NotFoundError as error:
-            if self.seen is None:
-                raise
-            raise expired_error(self.address, self.seen) from error
-
-    def note(self, status: JobStatus) -> None:
-        """Another operation has told that the job, which has not ended, stands there."""
-        if self.seen is not None and not (self.seen.done or status.is_terminal):
-            self.seen = evolve(self.seen, status=status)
-
-    async def look(
-        self, config: CallConfig, deadline: float | None, *, hold_ms: int | None = None, ttl_ms: int | None = None
-    ) -> JobState[Any]:
-        """Ask where the job stands; the server may hold its answer for `hold_ms`."""
-        endpoint_id, job_id = self.address.endpoint_id, self.address.job_id
-        if hold_ms is None:
-            return await self.ask(operations.look(endpoint_id, job_id, ttl_ms=ttl_ms), config, deadline)
-        try:
-            self.seen = await self.executor.call(
-                operations.hold(endpoint_id, job_id, wait_ms=hold_ms), config, deadline=deadline
-            )
-        except APIStatusError as error:
-            if not may_not_hold_answers(error.status_code):
-                raise
-            # Either the job is gone, or this server does not offer to hold answers: the plain look tells.
-            state = await self.ask(operations.look(endpoint_id, job_id, ttl_ms=ttl_ms), config, deadline)
-            self.executor.waiting_room.does_not_hold_answers(endpoint_id)
-            return state
-        return self.seen
+            return await self.fetch_status(config, deadline)
+        return self._remember(state)
 
     async def wait(
         self,
@@ -123,65 +150,171 @@ class AsyncWaiter:
         config: CallConfig,
         *,
         timeout: float | None,
-        queue_timeout: float | None = None,
+        queue_timeout: float | None,
         since: float | None = None,
+        cancel_on_exit: bool = False,
     ) -> JobState[Any]:
-        """Look until the job has ended.
+        """Poll until the job has finished.
 
         Args:
-            job: The handle that an error shall carry.
-            config: How calls are made.
-            timeout: Seconds until it must have ended.
+            job: The handle for errors.
+            config: The options of the handle.
+            timeout: Seconds until it must have finished.
             queue_timeout: Seconds until a worker must have it.
-            since: When the caller's limits began; None for now.
+            since: The time at which the limits began; None for now.
+            cancel_on_exit: Whether an exception cancels the job.
         """
-        if self.seen is not None and self.seen.done:
-            return self.seen
-        began = monotonic() if since is None else since
-        wait = Wait.beginning(config, began, timeout=timeout, queue_timeout=queue_timeout, known=self.seen is not None)
-        room, endpoint_id = self.executor.waiting_room, self.address.endpoint_id
-        with room.seat(endpoint_id):
-            while True:
-                wait, state = await self.step(job, wait)
-                if state.done:
-                    room.has_ended(endpoint_id, state)
-                    return state
-
-    async def step(self, job: object, wait: Wait) -> tuple[Wait, JobState[Any]]:
-        """One look of a wait, when it is due."""
-        endpoint_id, room = self.address.endpoint_id, self.executor.waiting_room
-        now, crowd = monotonic(), self.executor.crowd(wait.config, endpoint_id)
-        look = wait.next(
-            now,
-            self.executor.random,
-            holds=room.holds_answers(endpoint_id),
-            crowd=crowd,
-            turn=room.turn(endpoint_id, crowd, now),
-            usual=room.run_times(endpoint_id),
+        seen = self.record.seen
+        if seen is not None and self.record.finished:
+            return seen
+        schedule = PollSchedule.starting(
+            config,
+            monotonic() if since is None else since,
+            timeout=timeout,
+            queue_timeout=queue_timeout,
+            seen=seen,
         )
-        if isinstance(look, Ended):
-            raise wait_error(look, job, self.address, self.seen, wait, health=await self._health_for(look, wait))
-        if look.delay > 0:
-            await async_sleep(look.delay)
-            crowd = self.executor.crowd(wait.config, endpoint_id)
-        look = look.in_crowd(crowd)
-        asked_at = monotonic()
+        watch = AsyncStatusWatch(job, self, schedule)
         try:
-            state = await self.look(wait.config, wait.look_deadline, hold_ms=look.hold_ms)
-        except PASSING_ERRORS as error:
-            ended = wait.ended_with(error, monotonic())
-            if ended is None:
-                raise
-            raise wait_error(ended, job, self.address, self.seen, wait) from error
-        return wait.looked(look, state, asked_at=asked_at, answered_at=monotonic()), state
+            while not (state := await watch.poll()).status.is_terminal:
+                pass
+        except BaseException as error:
+            if cancel_on_exit:
+                await self.cancel_after(error, config)
+            raise
+        return state
 
-    async def _health_for(self, ended: Ended, wait: Wait) -> EndpointHealth | None:
-        if ended is not Ended.QUEUE_TIMEOUT:
-            return None
-        with suppress(APIError):  # the wait has ended anyway; the error says that the health is unknown
-            return await self.executor.call(
-                operations.ask_health(self.address.endpoint_id),
-                wait.config,
-                deadline=wait.explain_by(monotonic()),
-            )
-        return None
+    async def cancel_after(self, error: BaseException, config: CallConfig) -> None:
+        """Cancel the job after an exception, unless it has finished; the exception tells the outcome."""
+        record = self.record
+        if record.finished or isinstance(error, JobExpiredError | NotFoundError):
+            return
+        address = record.address
+        with async_shielded():
+            try:
+                state = await self.change(
+                    operations.cancel_job(address.endpoint_id, address.job_id),
+                    config,
+                    deadline_after(_CANCEL_ON_EXIT_TIMEOUT),
+                    has_happened=was_cancelled,
+                )
+            except RunpodError as failure:
+                add_to_message(error, f"Job {address.job_id} could not be cancelled and may keep running: {failure}")
+                logger.warning("Job %s could not be cancelled and may keep running: %s", address.job_id, failure)
+            else:
+                add_to_message(error, f"Job {address.job_id} was cancelled: it is {state.status}.")
+
+    def _remember(self, state: JobState[Any]) -> JobState[Any]:
+        if state.status.is_terminal and not self.record.finished:
+            logger.info("%s finished: %s", self.record, state.status)
+        self.record.update(state)
+        return state
+
+
+class AsyncWatch(ABC, Generic[PollT]):
+    """The polling loop: polls as the schedule says, and survives failures that pass."""
+
+    def __init__(self, job: object, poller: AsyncPoller, schedule: PollSchedule) -> None:
+        self._job = job
+        self._poller = poller
+        self._schedule = schedule
+        self._failure: APIError | None = None
+
+    @abstractmethod
+    async def _fetch(self, step: PollStep) -> PollT: ...
+
+    async def poll(self, step: PollStep | None = None, *, longest_ms: int | None = None) -> PollT:
+        """Return the next response.
+
+        Args:
+            step: The first poll; None for the one that is due.
+            longest_ms: Milliseconds that a response may be delayed; None for as long as the schedule says.
+
+        Raises:
+            WaitTimeoutError: A limit of the caller ended first.
+            APIError: A poll failed in a way that does not pass, or for too long.
+        """
+        executor, record = self._poller.executor, self._poller.record
+        with executor.scheduler.register(record.address.endpoint_id):
+            following = self._next() if step is None else step
+            while True:
+                if isinstance(following, LimitReached):
+                    if following.delay > 0:
+                        await async_sleep(following.delay)
+                    failure, self._failure = self._failure, None
+                    raise await self._timeout_error(following.limit) from failure
+                if following.delay > 0:
+                    await async_sleep(following.delay)
+                if following.long_poll_ms is not None and not has_room(self._usage()):
+                    following = evolve(following, long_poll_ms=None, crowded=True)
+                if longest_ms is not None and following.long_poll_ms is not None:
+                    following = evolve(following, long_poll_ms=min(following.long_poll_ms, longest_ms))
+                asked_at = monotonic()
+                try:
+                    response = await self._fetch(following)
+                except APIError as error:
+                    following = self._after_failure(error, asked_at)
+                else:
+                    self._after_success(following, response, asked_at)
+                    return response
+
+    def _next(self) -> PollStep | LimitReached:
+        executor, address = self._poller.executor, self._poller.record.address
+        now = monotonic()
+        return self._schedule.next(
+            now,
+            executor.random,
+            slot=executor.scheduler.slot(address.endpoint_id, self._usage(), now),
+            long_poll=executor.scheduler.supports_long_poll(address.endpoint_id, address.job_id, now),
+        )
+
+    def _usage(self) -> RateLimitUsage | None:
+        return self._poller.executor.status_usage(self._schedule.config, self._poller.record.address.endpoint_id)
+
+    def _after_success(self, step: PollStep, response: PollT, asked_at: float) -> None:
+        outage, now = self._schedule.outage, monotonic()
+        if outage is not None:
+            logger.info("%s: polls succeed again after %.1f s.", self._poller.record, now - outage.since)
+        self._failure = None
+        self._schedule = self._schedule.succeeded(step, response, now - asked_at)
+
+    def _after_failure(self, error: APIError, asked_at: float) -> PollStep | LimitReached:
+        following = self._schedule.failed(
+            error, asked_at=asked_at, now=monotonic(), random=self._poller.executor.random
+        )
+        if isinstance(following, GiveUp):
+            if following.reason:
+                add_to_message(error, following.reason)
+            raise error
+        self._failure = error
+        if isinstance(following, LimitReached):
+            return following
+        if self._schedule.outage is None:
+            logger.info("%s: a poll failed (%s), and is repeated.", self._poller.record, type(error).__name__)
+        self._schedule = following
+        return self._next()
+
+    async def _timeout_error(self, limit: Limit) -> WaitTimeoutError:
+        record, schedule = self._poller.record, self._schedule
+        health: EndpointHealth | None = None
+        if limit is Limit.QUEUE_TIMEOUT or (record.queued and not schedule.polls_once):
+            with suppress(APIError):  # the error says that the health is unknown
+                health = await self._poller.executor.call(
+                    operations.ask_health(record.address.endpoint_id),
+                    schedule.call_config,
+                    deadline=schedule.diagnosis_deadline(monotonic()),
+                )
+        return timeout_error(limit, self._job, record, schedule, health)
+
+
+@final
+class AsyncStatusWatch(AsyncWatch[JobState[Any]]):
+    """Polls the job's status."""
+
+    async def _fetch(self, step: PollStep) -> JobState[Any]:
+        return await self._poller.fetch_status(
+            self._schedule.call_config,
+            self._schedule.poll_deadline,
+            long_poll_ms=step.long_poll_ms,
+            retry_not_found=not self._schedule.polls_once,
+        )

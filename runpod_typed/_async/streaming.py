@@ -1,5 +1,5 @@
-# Iterators over a job: chunks, outputs, events.
-"""Iterators over what a job yields and how it changes.
+# Iterators over a job: events, chunks, outputs.
+"""Iterators over the events and the chunks of a job.
 
 They are classes and not generators: one that is left early holds nothing open, under asyncio, trio or threads.
 """
@@ -8,38 +8,50 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any, Generic, Self
+from typing import Any, Generic, Self, final
 
 import attrs
 from typing_extensions import TypeVar
 
-from runpod_typed._async.polling import AsyncWaiter
+from runpod_typed._async.polling import AsyncPoller, AsyncStatusWatch, AsyncWatch
 from runpod_typed._codecs.codec import Codec
 from runpod_typed._core import operations
-from runpod_typed._core.config import CallConfig
-from runpod_typed._core.schedule import SHORTEST_HOLD_MS, Ended, Wait, for_streaming
+from runpod_typed._core.job_record import JobErrors
+from runpod_typed._core.schedule import (
+    PLAIN_POLL,
+    SHORTEST_LONG_POLL_MS,
+    SHORTEST_POLL,
+    PollSchedule,
+    PollStep,
+    hold_back_until,
+)
 from runpod_typed._core.streaming import StreamBuffer, interrupted_error
-from runpod_typed._core.wait_errors import PASSING_ERRORS, wait_error
 from runpod_typed._models.job_status import JobStatus
-from runpod_typed._models.jobs import JobEvent, decode_chunk, job_error, with_typed_output
-from runpod_typed._models.retry_policy import RetryPolicy
+from runpod_typed._models.jobs import (
+    JobCodecs,
+    JobEvent,
+    JobState,
+    decode_chunk,
+    job_error,
+    output_of,
+    with_typed_output,
+)
 from runpod_typed._models.stream import StreamChunk, StreamPage
-from runpod_typed._synchronization import async_sleep, monotonic
-from runpod_typed.errors import APIError, JobExpiredError, NotFoundError, RunpodError, WaitTimeoutError
+from runpod_typed._synchronization import monotonic
+from runpod_typed.errors import APIError, JobExpiredError, NotFoundError, RunpodError
 
 T = TypeVar("T")
 
 
+@final
 class AsyncEvents(Generic[T]):
-    """Each change of a job's status or progress."""
+    """The changes of a job's status or progress."""
 
-    def __init__(
-        self, job: object, waiter: AsyncWaiter, config: CallConfig, codec: Codec[T], *, timeout: float | None
-    ) -> None:
+    def __init__(self, job: object, poller: AsyncPoller, schedule: PollSchedule, codec: Codec[T]) -> None:
         self._job = job
-        self._waiter = waiter
+        self._poller = poller
+        self._watch = AsyncStatusWatch(job, poller, schedule)
         self._codec = codec
-        self._wait = Wait.beginning(config, monotonic(), timeout=timeout, watch_progress=True)
         self._last: tuple[JobStatus, Any] | None = None
         self._over = False
 
@@ -47,137 +59,144 @@ class AsyncEvents(Generic[T]):
         return self
 
     async def __anext__(self) -> JobEvent[T]:
-        while not self._over:
-            self._wait, state = await self._waiter.step(self._job, self._wait)
-            self._over = state.done
-            if (state.status, state.progress) != self._last:
-                self._last = state.status, state.progress
-                return JobEvent(
-                    status=state.status, progress=state.progress, state=with_typed_output(state, self._codec)
-                )
-        raise StopAsyncIteration
+        with JobErrors(self._job, self._poller.record):
+            while not self._over:
+                state = await self._watch.poll()
+                self._over = state.status.is_terminal
+                if (state.status, state.progress) != self._last:
+                    self._last = state.status, state.progress
+                    return JobEvent(
+                        status=state.status, progress=state.progress, state=with_typed_output(state, self._codec)
+                    )
+            raise StopAsyncIteration
 
 
+@final
+class AsyncStreamWatch(AsyncWatch[JobState[Any] | StreamPage]):
+    """Polls the job's stream, or its status if there is no time or room for a long poll."""
+
+    def __init__(self, job: object, poller: AsyncPoller, schedule: PollSchedule, buffer: StreamBuffer) -> None:
+        super().__init__(job, poller, schedule)
+        self._buffer = buffer
+
+    async def _fetch(self, step: PollStep) -> JobState[Any] | StreamPage:
+        poller, schedule = self._poller, self._schedule
+        config, deadline = schedule.call_config, schedule.poll_deadline
+        retry_not_found = not (schedule.polls_once or self._buffer.confirming)
+        if step.long_poll_ms is None:
+            return await poller.fetch_status(config, deadline, retry_not_found=retry_not_found)
+        address = poller.record.address
+        request = operations.drain(address.endpoint_id, address.job_id, wait_ms=step.long_poll_ms)
+        try:
+            return await poller.call(
+                request, config, deadline, observe=self._buffer.note, retry_not_found=retry_not_found
+            )
+        except RunpodError:
+            raise
+        except BaseException:  # an interrupt: the chunks that the server has sent by then are lost
+            self._buffer.lost()
+            raise
+
+    async def refresh(self) -> JobState[Any] | None:
+        """Return the job's state, or None if one request does not tell it."""
+        with suppress(APIError, JobExpiredError):
+            return await self._poller.fetch_status(
+                self._schedule.call_config, self._schedule.poll_deadline, retry_not_found=False
+            )
+        return None
+
+
+@final
 class AsyncChunks(Generic[T]):
-    """What a job's handler yields, with what came beside it."""
+    """The chunks that a job's handler yields, with their metrics."""
 
     def __init__(
-        self,
-        job: object,
-        waiter: AsyncWaiter,
-        config: CallConfig,
-        codec: Codec[T],
-        buffer: StreamBuffer,
-        *,
-        timeout: float | None,
+        self, job: object, poller: AsyncPoller, schedule: PollSchedule, codecs: JobCodecs, buffer: StreamBuffer
     ) -> None:
         self._job = job
-        self._waiter = waiter
-        self._codec = codec
+        self._poller = poller
+        self._watch = AsyncStreamWatch(job, poller, schedule, buffer)
+        self._codecs = codecs
         self._buffer = buffer
-        self._wait = Wait.beginning(for_streaming(config), monotonic(), timeout=timeout)
+        self._held_back_until = hold_back_until(schedule)
         self._over = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> StreamChunk[T]:
-        while not self._over:
-            chunk = self._buffer.take()
-            if chunk is not None:
-                return self._typed(chunk)
-            await self._go_on()
-        raise StopAsyncIteration
+        with JobErrors(self._job, self._poller.record):
+            while not self._over:
+                chunk = self._buffer.take()
+                if chunk is not None:
+                    return self._typed(chunk)
+                if self._buffer.finished:
+                    await self._finish()
+                else:
+                    await self._read()
+            raise StopAsyncIteration
 
     def _typed(self, chunk: StreamChunk[Any]) -> StreamChunk[T]:
-        output = decode_chunk(self._codec, chunk.output, self._waiter.address.job_id)
+        output = decode_chunk(self._codecs.chunk, chunk.output, self._poller.record.address.job_id)
         return attrs.evolve(chunk, output=output)
 
-    async def _go_on(self) -> None:
-        try:
-            if self._buffer.finished:
-                await self._finish()
-            elif self._buffer.confirming:
-                self._buffer.absorb(await self._drain_rest())
-            else:
-                await self._read_on()
-        except PASSING_ERRORS as error:
-            ended = self._wait.ended_with(error, monotonic())
-            if ended is None:
-                raise
-            raise self._timed_out(ended) from error
-
-    def _timed_out(self, ended: Ended) -> WaitTimeoutError:
-        return wait_error(ended, self._job, self._waiter.address, self._waiter.seen, self._wait)
-
-    async def _read_on(self) -> None:
-        """Take in what is new, when it is due."""
-        waiter, buffer = self._waiter, self._buffer
-        look = self._wait.next(monotonic(), waiter.executor.random, holds=True)
-        if isinstance(look, Ended):
-            raise self._timed_out(look)
-        if look.delay > 0:
-            await async_sleep(look.delay)
-        asked_at = monotonic()
-        hold_ms = SHORTEST_HOLD_MS if self._wait.asks_once else look.hold_ms
-        if hold_ms is None:
-            # Too little time is left for an answer that may be held; chunks of one that is cut off would be lost.
-            state = await waiter.look(self._wait.config, self._wait.look_deadline)
-            buffer.looked(state.status)
-            self._wait = self._wait.looked(look, state, asked_at=asked_at, answered_at=monotonic())
+    async def _read(self) -> None:
+        buffer = self._buffer
+        if buffer.confirming:
+            with suppress(NotFoundError, JobExpiredError):
+                self._absorb(await self._watch.poll(SHORTEST_POLL))
+                return
+            self._absorb(StreamPage(status=buffer.status, chunks=()))
             return
-        page = await self._drain(hold_ms)
-        buffer.absorb(page)
-        if page.tells_nothing:  # a look comes after it, so that what is yielded in between is found by the next answer
-            buffer.looked((await waiter.look(self._wait.config, self._wait.look_deadline)).status)
-        if page.status is not None:
-            waiter.note(page.status)
-        self._wait = self._wait.drained(look, took=monotonic() - asked_at, chunks=len(page.chunks))
+        if buffer.held_back and monotonic() >= self._held_back_until:
+            buffer.release()
+            return
+        response = await self._watch.poll(longest_ms=SHORTEST_LONG_POLL_MS if buffer.held_back else None)
+        self._absorb(response)
+        if isinstance(response, StreamPage) and response.tells_nothing:
+            # The chunks that are yielded before this poll come with the next response.
+            self._absorb(await self._watch.poll(PLAIN_POLL))
 
-    async def _drain(self, hold_ms: int) -> StreamPage:
-        address, buffer = self._waiter.address, self._buffer
-        request = operations.drain(address.endpoint_id, address.job_id, wait_ms=hold_ms)
-        try:
-            return await self._waiter.call(request, self._wait.config, self._wait.look_deadline, observe=buffer.note)
-        except RunpodError:
-            raise
-        except BaseException:  # cancelled, or Ctrl-C: what the server has sent by then, nobody reads
-            buffer.lost()
-            raise
-
-    async def _drain_rest(self) -> StreamPage:
-        """Ask once more after the end: an empty answer confirms that all chunks are here."""
-        try:
-            return await self._drain(SHORTEST_HOLD_MS)
-        except (NotFoundError, JobExpiredError):
-            return StreamPage(status=self._buffer.status, chunks=())
+    def _absorb(self, response: JobState[Any] | StreamPage) -> None:
+        if not isinstance(response, StreamPage):
+            self._buffer.update(response.status)
+            return
+        self._buffer.absorb(response)
+        if response.status is not None:
+            self._poller.record.note(response.status)
 
     async def _finish(self) -> None:
-        """The job has ended and no more will come: fill a gap, or raise what there is to raise."""
-        buffer, waiter = self._buffer, self._waiter
-        if buffer.gap is None and buffer.status is JobStatus.COMPLETED:
+        """Add what is missing from the output of the finished job, or raise."""
+        buffer = self._buffer
+        if buffer.complete and buffer.status is JobStatus.COMPLETED:
             self._over = True
-            with suppress(APIError, JobExpiredError):  # all chunks are here; this only brings job.state up to date
-                await waiter.look(self._wait.config.replace(retry=RetryPolicy.disabled()), self._wait.look_deadline)
+            self._raise_failure(await self._watch.refresh())
             return
-        state = await waiter.look(self._wait.config, self._wait.look_deadline)
-        if not state.done:  # it was queued once more meanwhile
+        state = await self._watch.poll(PLAIN_POLL)
+        if isinstance(state, StreamPage):
+            self._absorb(state)
+            return
+        if not state.status.is_terminal:  # it was queued again meanwhile
             buffer.reopen()
             return
-        if state.succeeded and buffer.heal(state.output):
-            buffer.status = state.status
+        buffer.status = state.status
+        buffer.reconcile(output_of(state).plain if state.status is JobStatus.COMPLETED else None)
+        if buffer.available:
             return
         self._over = True
-        interrupted = interrupted_error(buffer, waiter.address)
-        error = job_error(state)
-        if error is not None:
-            raise error from interrupted
+        interrupted = interrupted_error(buffer, self._poller.record.address)
+        self._raise_failure(state, interrupted)
         if interrupted is not None:
             raise interrupted
 
+    def _raise_failure(self, state: JobState[Any] | None, cause: Exception | None = None) -> None:
+        error = None if state is None else job_error(with_typed_output(state, self._codecs.output))
+        if error is not None:
+            raise error from cause
+
 
 class AsyncOutputs(Generic[T]):
-    """What a job's handler yields, and nothing beside it."""
+    """The chunks that a job's handler yields, without their metrics."""
 
     def __init__(self, chunks: AsyncIterator[StreamChunk[T]]) -> None:
         self._chunks = chunks

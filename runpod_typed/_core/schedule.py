@@ -1,7 +1,6 @@
-"""How a client waits for a job: when to look next, how, and when to stop.
+"""Poll schedule: when a wait polls next, for how long the server may delay its response, and when the wait ends.
 
-Waiting is long-polling: the server holds the answer until the job has ended. Where it does not offer that, or where
-more jobs are waited for than answers may be held at once, the client looks at intervals instead.
+The loop that follows it is `runpod_typed._async.polling.AsyncWatch.poll`.
 """
 
 from __future__ import annotations
@@ -9,304 +8,370 @@ from __future__ import annotations
 import math
 from enum import Enum
 from functools import lru_cache
-from http import HTTPStatus
 from random import Random
-from typing import Any
+from typing import Final
 
 import attrs
-from attrs import Factory, field, frozen
+from attrs import frozen
 from runpod_queue_api import wire
 
 from runpod_typed._core.call import TurnTooLateError
 from runpod_typed._core.config import CallConfig
-from runpod_typed._core.crowd import ALONE, Crowd
+from runpod_typed._core.retries import Failure, is_retryable, may_have_taken_effect
+from runpod_typed._core.scheduler import FREE_SLOT, PollSlot
 from runpod_typed._models.durations import Duration, to_seconds
 from runpod_typed._models.jobs import JobState
-from runpod_typed._models.poll_policy import Age, RunTimes, poll_interval
-from runpod_typed._models.retry_policy import RetryPolicy
-from runpod_typed.errors import ConfigurationError
+from runpod_typed._models.poll_policy import PollPolicy
+from runpod_typed._models.retry_policy import FailedAttempt, OperationKind, RetryPolicy
+from runpod_typed._models.stream import StreamPage
+from runpod_typed.errors import APIError, ConfigurationError
 
 MS = 1000
+SHORTEST_LONG_POLL_MS = wire.WAIT_MIN_MS
 
-# The official clients hold up to 90 s and the platform's edge gives up at about 100 s; an answer must also come within
-# the client's timeout for one attempt, with some time left for the way: so many seconds, or half of a short timeout.
-_LONGEST_HOLD = 80.0
+# The official clients long-poll for up to 90 s, and the platform's edge gives up at about 100 s. The response must also
+# arrive within the timeout of one attempt: the margin, or half of a short timeout, is left for the network.
+_LONGEST_LONG_POLL = 80.0
 _ATTEMPT_MARGIN = 5.0
-_SHORTEST_HOLD = wire.WAIT_MIN_MS / MS
-SHORTEST_HOLD_MS = wire.WAIT_MIN_MS
+_SHORTEST_LONG_POLL = wire.WAIT_MIN_MS / MS
 
-# An answer that comes back unfinished long before its hold is over was not held: then we pace ourselves, whatever the
-# server promised.
-_HELD_AT_LEAST = 0.5
+# A long poll that returns an unfinished job much sooner than asked was not delayed by the server.
+_DELAYED_AT_LEAST = 0.5
 
+# Without long polling, the pause is this share of the time that the wait has lasted: half of all jobs are seen late by
+# a tenth of their run time or less.
+_PAUSE_SHARE = 0.2
 _STREAM_LONGEST_PAUSE = 1.0
 
-# The last look comes this many seconds before the caller's limit, so that its answer is in time.
-_LAST_LOOK = 0.1
+# A stream of a job that runs already holds its first chunks back for this long.
+_HOLD_BACK = 2.0
 
-# Where no worker has the job in time, the endpoint's health tells why. The last look leaves it this many seconds, or
-# this share of a short limit, and its answer may come that much after the limit, which is less than people notice.
-_EXPLAINING = 0.5
-_EXPLAINING_SHARE = 0.1
-_EXPLAINED_AFTER = 0.1
-
-# Events want progress seen soon, which an answer that is held does not show: they look often at first, and then hold
-# for a short while only.
-_EVENT_INTERVAL = 0.25
+# Events poll often at first and then by short long polls, since a long poll does not return when progress changes.
+_EVENT_PAUSE = 0.25
 _EVENT_SHARE = 0.1
-_EVENT_SHORT_LOOKS = 10.0
-_EVENT_LONGEST_HOLD = 5.0
+_EVENT_SHORT_POLLS = 10.0
+_EVENT_LONGEST_LONG_POLL = 5.0
+
+# The last poll is over this many seconds before the caller's limit. If the job is queued, more time is left to ask for
+# the endpoint's health: this many seconds, or this share of a short limit.
+_LAST_POLL = 0.1
+_DIAGNOSIS = 0.5
+_DIAGNOSIS_SHARE = 0.1
+
+# Pauses between failed polls double from the first to the longest.
+_FIRST_RETRY_PAUSE = 0.25
+_LONGEST_RETRY_PAUSE = 30.0
+
+# A success whose body is not JSON may pass (a page of a proxy), but not if it comes this many times in a row.
+_UNREADABLE_RESPONSES = 5
+
+# A job that was last seen unfinished and is then answered 404 may not be visible yet, or not for a moment.
+_NOT_FOUND_SECONDS = 10.0
 
 
-class Ended(Enum):
-    """Why a wait is over without the job's end."""
+class Watching(Enum):
+    """The part of a job's life that a wait is for."""
+
+    RESULT = "result"
+    CHANGES = "changes"
+    CHUNKS = "chunks"
+
+
+class Limit(Enum):
+    """One of the caller's limits."""
 
     TIMEOUT = "timeout"
     QUEUE_TIMEOUT = "queue_timeout"
 
 
 @frozen(kw_only=True)
-class Look:
-    """The next look at the job.
-
-    Attributes:
-        delay: Seconds to sleep before it.
-        hold_ms: Milliseconds that the server shall hold its answer; None for a plain look.
-        crowded_out: Whether it is plain because there was no room for one more answer that is held.
-    """
+class PollStep:
+    """The next poll."""
 
     delay: float = 0.0
-    hold_ms: int | None = None
-    crowded_out: bool = False
+    """Seconds to sleep before it."""
+    long_poll_ms: int | None = None
+    """Milliseconds that the server may delay its response; None for a plain poll."""
+    crowded: bool = False
+    """Whether it is plain because too many long polls were open."""
 
-    def in_crowd(self, crowd: Crowd) -> Look:
-        """The look as it is made when its time has come: held only where there is room for that."""
-        if self.hold_ms is None or crowd.has_place:
-            return self
-        return attrs.evolve(self, hold_ms=None, crowded_out=True)
+
+@frozen
+class LimitReached:
+    """The wait ends after a delay, since a limit of the caller has ended or leaves no time for another poll."""
+
+    limit: Limit
+    delay: float = 0.0
+
+
+@frozen
+class GiveUp:
+    """The wait ends with the error of the failed poll."""
+
+    reason: str = ""
+    """The limit that ended it, for the error message; empty if the error will not go away."""
+
+
+@frozen
+class Outage:
+    """Failed polls in a row."""
+
+    since: float
+    failures: int
+    unreadable: int
+    """The number of responses at its end whose body was not JSON."""
+    next_poll_at: float
+    retry_after_at: float = -math.inf
+    """The time before which the server asked not to be polled."""
+
+
+PLAIN_POLL: Final = PollStep()
+SHORTEST_POLL: Final = PollStep(long_poll_ms=SHORTEST_LONG_POLL_MS)
 
 
 @frozen(kw_only=True)
-class Wait:
-    """One wait for one job: what is known at a moment, from which the next step follows.
+class PollSchedule:
+    """One wait for one job at one moment, from which its next poll follows.
 
     All times are seconds on one monotonic clock.
-
-    Attributes:
-        config: How calls are made, and how to look.
-        started_at: When the wait began.
-        timeout: The caller's limit for the whole wait; None for none.
-        queue_timeout: The caller's limit until a worker has the job; None for none, or once one has it.
-        known: Whether something is known of the job before the first look, which need not come at once then.
-        looks: How many looks were made.
-        held: Whether the last look was held as asked, so that the next one needs no pause.
-        crowded_out: Whether it was not, since there was no room.
-        idle_at: When the job last was known not to run.
-        running_at: When it was first seen running since; None where it was not.
-        watch_progress: Whether changes before the end matter too.
     """
 
     config: CallConfig
     started_at: float
+    watching: Watching = Watching.RESULT
     timeout: float | None = None
+    """The caller's limit for the whole wait; 0 polls once."""
     queue_timeout: float | None = None
+    """The caller's limit until a worker has the job; None once one has it."""
     known: bool = False
-    looks: int = 0
-    held: bool = True
-    crowded_out: bool = False
-    idle_at: float = field(default=Factory(lambda wait: wait.started_at, takes_self=True))
-    running_at: float | None = None
-    watch_progress: bool = False
+    """Whether the job's state is known before the first poll, which need not be made at once then."""
+    queued: bool = True
+    """Whether the job may still be waiting for a worker."""
+    polls: int = 0
+    at_once: bool = True
+    """Whether the last response was delayed by the server, or brought chunks, so that the next poll needs no pause."""
+    crowded: bool = False
+    """Whether the last poll was plain because too many long polls were open."""
+    outage: Outage | None = None
 
     @classmethod
-    def beginning(
+    def starting(
         cls,
         config: CallConfig,
         now: float,
         *,
         timeout: float | None,
         queue_timeout: float | None = None,
-        known: bool = False,
-        watch_progress: bool = False,
-    ) -> Wait:
-        """A wait that begins now. With a `timeout` of 0 it is one look, which is not repeated."""
+        watching: Watching = Watching.RESULT,
+        seen: JobState[object] | None = None,
+    ) -> PollSchedule:
+        """Return the schedule of a wait that starts now."""
+        started = seen is not None and seen.started
         return cls(
-            config=config.replace(retry=RetryPolicy.disabled()) if timeout == 0 else _with_time_to_hold(config),
+            config=config,
             started_at=now,
+            watching=watching,
             timeout=timeout,
-            queue_timeout=queue_timeout,
-            known=known,
-            watch_progress=watch_progress,
+            queue_timeout=None if started else queue_timeout,
+            known=seen is not None,
+            queued=not started,
         )
 
     @property
-    def asks_once(self) -> bool:
-        """Whether it is a single look."""
+    def call_config(self) -> CallConfig:
+        """The options of one poll: a single attempt, since the schedule decides what follows if it fails."""
+        return _single_attempts(self.config)
+
+    @property
+    def polls_once(self) -> bool:
+        """Whether it is a single poll."""
         return self.timeout == 0
 
     @property
-    def look_deadline(self) -> float | None:
-        """When an answer must be here; None for never. A limit of 0 leaves its one look the time of one attempt."""
+    def poll_deadline(self) -> float | None:
+        """The time at which a poll must be over, or None. With limits of 0, a poll may last as long as an attempt."""
         limits = [] if not self.timeout else [self.timeout]
         if self.queue_timeout is not None:
             limits.append(self.queue_timeout or self.config.timeout)
         return min((self.started_at + limit for limit in limits), default=None)
 
-    def explain_by(self, now: float) -> float:
-        """When the reason why no worker has the job must be here, now that it is asked for."""
-        if not self.queue_timeout:
-            return self.no_later_than(now + self.config.timeout)
-        return self.no_later_than(self.started_at + self.queue_timeout + _EXPLAINED_AFTER)
-
-    def no_later_than(self, moment: float) -> float:
-        """The moment, or the end of the caller's limit for the whole wait where that is sooner."""
+    def diagnosis_deadline(self, now: float) -> float:
+        """Return the time at which the endpoint's health must be known for the error of a wait that ends now."""
+        moment = now + self.config.timeout
+        if self.queue_timeout:
+            moment = max(self.started_at + self.queue_timeout, now) + _LAST_POLL
         return moment if not self.timeout else min(moment, self.started_at + self.timeout)
 
-    def is_over(self, now: float) -> bool:
-        """Whether the caller's limit for the whole wait has ended."""
-        return self.timeout is not None and now >= self.started_at + self.timeout
-
-    def ended(self, now: float) -> Ended | None:
-        """Which of the caller's limits has ended; None where none has."""
-        if self.is_over(now):
-            return Ended.TIMEOUT
-        late = self.queue_timeout is not None and now >= self.started_at + self.queue_timeout
-        return Ended.QUEUE_TIMEOUT if late else None
-
-    def ended_with(self, error: Exception, now: float) -> Ended | None:
-        """Which of the caller's limits has ended, a look having failed; None where none has.
-
-        A turn under the rate limits that would come after the end is refused before it.
-        """
-        refused_until = self.look_deadline if isinstance(error, TurnTooLateError) else None
-        return self.ended(refused_until or now)
+    @property
+    def first_limit(self) -> Limit:
+        """The limit that ends first; the queue timeout if both end together."""
+        return Limit.QUEUE_TIMEOUT if self._queue_end() <= self._timeout_end() else Limit.TIMEOUT
 
     def next(
-        self,
-        now: float,
-        random: Random,
-        *,
-        holds: bool,
-        crowd: Crowd = ALONE,
-        turn: float = 0.0,
-        usual: RunTimes | None = None,
-    ) -> Look | Ended:
-        """The next look, or why there is none.
+        self, now: float, random: Random, *, slot: PollSlot = FREE_SLOT, long_poll: bool
+    ) -> PollStep | LimitReached:
+        """Return the next poll, or the limit that leaves no time for it.
 
         Args:
             now: The time.
-            random: Where jitter comes from.
-            holds: Whether the server is known, or hoped, to hold answers.
-            crowd: All who wait for jobs of the endpoint.
-            turn: Seconds until one more look keeps all of them below the rate limit.
-            usual: How long the endpoint's jobs run; None where that is not known.
+            random: The source of jitter.
+            slot: This waiter's turn under the rate limit.
+            long_poll: Whether the server supports long polling, as far as is known.
         """
+        remaining = max(0.0, self._end() - self._reserve() - now)
+        if self.outage is not None and self.outage.retry_after_at > now + remaining:
+            return LimitReached(self.first_limit, remaining)
+        if self.polls > 0 and remaining == 0:  # the first poll is always made: timeout=0 polls once
+            return LimitReached(self.first_limit)
+        if self.polls_once:
+            return SHORTEST_POLL if self.watching is Watching.CHUNKS else PLAIN_POLL
         elapsed = now - self.started_at
-        left, queue_left = self._left(elapsed), self._queue_left(elapsed)
-        remaining = max(0.0, min(left, queue_left))
-        # The first look is always made: timeout=0 asks once.
-        if self.looks > 0 and remaining == 0:
-            return Ended.TIMEOUT if left <= queue_left else Ended.QUEUE_TIMEOUT
+        longest = self._longest_long_poll(elapsed) if self._long_polls(elapsed, supported=long_poll) else 0.0
+        delay = min(self._pause(now, random, slot, longest), remaining)
+        share = max(slot.longest, _SHORTEST_LONG_POLL) if self.watching is Watching.CHUNKS else slot.longest
+        seconds = min(longest, share, remaining - delay)
+        return PollStep(delay=delay, long_poll_ms=int(seconds * MS) if seconds >= _SHORTEST_LONG_POLL else None)
 
-        if self.watch_progress and (self.looks == 0 or elapsed < _EVENT_SHORT_LOOKS):
-            pause = 0.0 if self.looks == 0 else max(_EVENT_INTERVAL, _EVENT_SHARE * elapsed, turn)
-            return Look(delay=min(pause, remaining))
-        longest = self._longest_hold(elapsed) if holds and self.config.poll.long_poll else 0.0
-        pause = 0.0
-        if longest == 0:
-            at_once = self.looks == 0 and not self.known
-        elif crowd.held_share == 1:
-            at_once = self.held
-        else:
-            at_once, pause = self.held or self.crowded_out, turn
-            longest = min(longest, crowd.interval * crowd.held_share)
-        if not at_once:
-            pause = max(turn, poll_interval(self.config.poll, self._age(now), random, usual=self._usual(usual)))
-        pause = min(pause, remaining)
-        hold = min(longest, remaining - pause)
-        return Look(delay=pause, hold_ms=int(hold * MS) if hold >= _SHORTEST_HOLD else None)
-
-    def _left(self, elapsed: float) -> float:
-        """Seconds until the last look before the end of the whole wait."""
-        return math.inf if self.timeout is None else self.timeout - elapsed - _LAST_LOOK
-
-    def _queue_left(self, elapsed: float) -> float:
-        """Seconds until the last look before the end of the queue timeout."""
-        if self.queue_timeout is None:
-            return math.inf
-        explaining = min(_EXPLAINING, _EXPLAINING_SHARE * self.queue_timeout)
-        return self.queue_timeout - elapsed - max(_LAST_LOOK, explaining)
-
-    def _age(self, now: float) -> Age:
-        if self.running_at is None:
-            return Age(now - self.started_at, now - self.started_at)
-        return Age(now - self.running_at, now - self.idle_at)
-
-    def _usual(self, usual: RunTimes | None) -> RunTimes | None:
-        return None if self.running_at is None else usual
-
-    def _longest_hold(self, elapsed: float) -> float:
-        longest = _longest_hold(self.config)
-        if not self.watch_progress:
-            return longest
-        return min(longest, _EVENT_LONGEST_HOLD, max(_SHORTEST_HOLD, _EVENT_SHARE * elapsed))
-
-    def looked(self, look: Look, state: JobState[Any], *, asked_at: float, answered_at: float) -> Wait:
-        """What is known after a look: how long its answer took, and where the job stands by now."""
-        if state.done:
-            return self  # nothing comes after
-        runs = state.status.is_running
+    def succeeded(self, step: PollStep, response: JobState[object] | StreamPage, took: float) -> PollSchedule:
+        """Return the schedule after a response that took that many seconds."""
+        delayed = step.long_poll_ms is not None and took >= _DELAYED_AT_LEAST * step.long_poll_ms / MS
+        flowing = isinstance(response, StreamPage) and bool(response.chunks)
         return attrs.evolve(
             self,
-            looks=self.looks + 1,
-            held=_was_held(look, answered_at - asked_at),
-            crowded_out=look.crowded_out,
-            queue_timeout=None if state.started else self.queue_timeout,
-            idle_at=self.idle_at if runs else asked_at,
-            running_at=(self.running_at or answered_at) if runs else None,
+            polls=self.polls + 1,
+            at_once=delayed or flowing,
+            crowded=step.crowded,
+            queued=self.queued and not response.started,
+            queue_timeout=None if response.started else self.queue_timeout,
+            outage=None,
         )
 
-    def drained(self, look: Look, *, took: float, chunks: int) -> Wait:
-        """What is known after a look at a stream: how long its answer took, and how many chunks it brought."""
-        return attrs.evolve(self, looks=self.looks + 1, held=chunks > 0 or _was_held(look, took))
+    def failed(
+        self, error: APIError, *, asked_at: float, now: float, random: Random
+    ) -> PollSchedule | LimitReached | GiveUp:
+        """Return the schedule after a failed poll, or the reason why no other poll follows."""
+        if isinstance(error, TurnTooLateError):
+            return LimitReached(self.first_limit)
+        failure, before = Failure.of(error), self.outage or Outage(asked_at, 0, 0, now)
+        since, failures = before.since, before.failures + 1
+        unreadable = before.unreadable + 1 if failure.unreadable else 0
+        passing = _is_passing(error, self.config.retry, attempt=failures, elapsed=now - since)
+        if not passing or unreadable == _UNREADABLE_RESPONSES:
+            return GiveUp()
+        retry_after = failure.retry_after or 0.0
+        pause = min(_LONGEST_RETRY_PAUSE, _FIRST_RETRY_PAUSE * 2.0 ** min(failures - 1, 10)) * random.uniform(0.5, 1)
+        next_poll_at = now + max(pause, retry_after)
+        if self.timeout is None:
+            end = since + self.config.poll.max_outage
+            if now >= end or now + retry_after > end:
+                asked = f", and the server asks to wait {retry_after:g} s" if now < end else ""
+                return GiveUp(
+                    f"Gave up after polls failed for {now - since:.3g} s{asked}; PollPolicy.max_outage is "
+                    f"{self.config.poll.max_outage:g} s."
+                )
+            next_poll_at = min(next_poll_at, end)
+        return attrs.evolve(
+            self,
+            polls=self.polls + 1,
+            at_once=False,
+            crowded=False,
+            outage=Outage(since, failures, unreadable, next_poll_at, retry_after_at=now + retry_after),
+        )
 
+    def _end(self) -> float:
+        return min(self._queue_end(), self._timeout_end())
 
-def _longest_hold(config: CallConfig) -> float:
-    return min(_LONGEST_HOLD, config.timeout - min(_ATTEMPT_MARGIN, config.timeout / 2))
+    def _queue_end(self) -> float:
+        return math.inf if self.queue_timeout is None else self.started_at + self.queue_timeout
+
+    def _timeout_end(self) -> float:
+        return math.inf if self.timeout is None else self.started_at + self.timeout
+
+    def _reserve(self) -> float:
+        if not self.queued:
+            return _LAST_POLL
+        return max(_LAST_POLL, min(_DIAGNOSIS, _DIAGNOSIS_SHARE * (self._end() - self.started_at)))
+
+    def _long_polls(self, elapsed: float, *, supported: bool) -> bool:
+        if self.watching is Watching.CHUNKS:  # chunks come by long polls alone
+            return True
+        return supported and self.config.poll.long_poll and not self._polls_often(elapsed)
+
+    def _polls_often(self, elapsed: float) -> bool:
+        return self.watching is Watching.CHANGES and (self.polls == 0 or elapsed < _EVENT_SHORT_POLLS)
+
+    def _longest_long_poll(self, elapsed: float) -> float:
+        timeout = self.config.timeout
+        longest = min(_LONGEST_LONG_POLL, timeout - min(_ATTEMPT_MARGIN, timeout / 2))
+        if self.watching is Watching.CHANGES:
+            return min(longest, _EVENT_LONGEST_LONG_POLL, max(_SHORTEST_LONG_POLL, _EVENT_SHARE * elapsed))
+        return longest
+
+    def _pause(self, now: float, random: Random, slot: PollSlot, longest: float) -> float:
+        if self.outage is not None:
+            return max(slot.delay, self.outage.next_poll_at - now)
+        elapsed, crowd = now - self.started_at, math.isfinite(slot.longest)
+        if self._polls_often(elapsed):
+            pause = 0.0 if self.polls == 0 else max(_EVENT_PAUSE, _EVENT_SHARE * elapsed)
+            return max(pause, slot.delay) if crowd or pause else 0.0
+        at_once = self.at_once if longest else self.polls == 0 and not self.known
+        if at_once or (longest and crowd and self.crowded):
+            return slot.delay if crowd else 0.0
+        return max(slot.delay, _interval(self.config.poll, elapsed, random, self.watching))
 
 
 @lru_cache(maxsize=64)
-def _with_time_to_hold(config: CallConfig) -> CallConfig:
-    """The options for looks: while the server holds an answer as asked, the budget stands still."""
-    if not config.poll.long_poll:
-        return config
-    retry = config.retry
-    budget = retry.budget + retry.attempts * _longest_hold(config)
-    return config.replace(retry=attrs.evolve(retry, budget=budget))
+def _single_attempts(config: CallConfig) -> CallConfig:
+    return config.replace(retry=RetryPolicy.disabled())
 
 
-def may_not_hold_answers(status: int) -> bool:
-    """Whether a look that was to be held was refused since this server offers no such look, or knows no such job."""
-    return status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+def _interval(policy: PollPolicy, elapsed: float, random: Random, watching: Watching) -> float:
+    most = _STREAM_LONGEST_PAUSE if watching is Watching.CHUNKS else math.inf
+    pause = min(policy.max_interval, max(policy.min_interval, _PAUSE_SHARE * elapsed), most)
+    return pause * (1 + random.uniform(-policy.jitter, policy.jitter))
 
 
-def _was_held(look: Look, took: float) -> bool:
-    return look.hold_ms is not None and took >= _HELD_AT_LEAST * look.hold_ms / MS
-
-
-def for_streaming(config: CallConfig) -> CallConfig:
-    """The options for reading a stream: the server always holds its answer; where it does not, we look again soon."""
-    poll = attrs.evolve(
-        config.poll,
-        long_poll=True,
-        min_interval=min(config.poll.min_interval, _STREAM_LONGEST_PAUSE),
-        max_interval=min(config.poll.max_interval, _STREAM_LONGEST_PAUSE),
+def _is_passing(error: APIError, policy: RetryPolicy, *, attempt: int, elapsed: float) -> bool:
+    failure = Failure.of(error)
+    retryable = is_retryable(OperationKind.READ, failure, policy)
+    if policy.decide is None:
+        return retryable
+    failed = FailedAttempt(
+        operation=error.operation,
+        kind=OperationKind.READ,
+        attempt=attempt,
+        elapsed=elapsed,
+        error=error,
+        retry_after=failure.retry_after,
+        may_have_taken_effect=may_have_taken_effect(failure),
+        retryable=retryable,
     )
-    return config.replace(poll=poll)
+    return bool(policy.decide(failed))
+
+
+def hold_back_until(schedule: PollSchedule) -> float:
+    """Return the time until which a stream of a job that was reconnected to while it ran holds its chunks back.
+
+    If the job finishes by then, and its output has all chunks, the ones that another reader took are replayed.
+    """
+    share = math.inf if schedule.timeout is None else schedule.timeout / 2
+    return schedule.started_at + min(_HOLD_BACK, share)
+
+
+def pause_after_not_found(attempt: int, elapsed: float, remaining: float) -> float | None:
+    """Return the seconds until a job is asked for again that was last seen unfinished, or None to give up.
+
+    Args:
+        attempt: The number of 404s in a row.
+        elapsed: Seconds since the first of them.
+        remaining: Seconds until the caller's limit.
+    """
+    left = min(_NOT_FOUND_SECONDS - elapsed, remaining - _LAST_POLL)
+    return None if left <= 0 else min(left, _FIRST_RETRY_PAUSE * 2.0 ** min(attempt - 1, 3))
 
 
 def ttl_ms(ttl: Duration | None) -> int | None:
-    """Milliseconds from a `ttl=` of the caller's; None where there is none.
+    """Return the milliseconds of a `ttl=` argument, or None.
 
     Raises:
         ConfigurationError: It is 0, or longer than any job lives.
@@ -322,11 +387,10 @@ def ttl_ms(ttl: Duration | None) -> int | None:
     return max(1, round(seconds * MS))
 
 
-def run_sync_hold_ms(*, remaining: float | None, attempt_timeout: float) -> int | None:
-    """Milliseconds that a submission's answer shall be held; None where there is too little time for it.
+def run_sync_long_poll_ms(*, remaining: float | None, attempt_timeout: float) -> int | None:
+    """Return the milliseconds that a submission's response may be delayed, or None if there is no time for any.
 
-    The answer carries the job's id: it must come before the attempt ends, or the id is lost.
+    The shortest delay makes the job's id known within a second; after that an interrupt cannot lose the job.
     """
-    longest = min(_LONGEST_HOLD, attempt_timeout - _ATTEMPT_MARGIN)
-    hold = longest if remaining is None else min(longest, remaining - 1)
-    return None if hold < _SHORTEST_HOLD else int(hold * MS)
+    longest = min(attempt_timeout / 2, math.inf if remaining is None else remaining - 1)
+    return None if longest < _SHORTEST_LONG_POLL else SHORTEST_LONG_POLL_MS

@@ -1,88 +1,164 @@
-"""Who waits for jobs of each endpoint at this moment, and what waiting has taught about the endpoint."""
+"""Poll scheduler: shares the rate limit on status requests between all who wait for jobs of an endpoint."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+import math
+from collections import defaultdict
+from http import HTTPStatus
 from threading import Lock
-from typing import Any, final
+from typing import Final, Self, final
+from weakref import ref
 
-from runpod_typed._core.crowd import Crowd
-from runpod_typed._core.schedule import MS
-from runpod_typed._models.jobs import JobState
-from runpod_typed._models.poll_policy import RunTimes
+from attrs import define, field, frozen
 
-_REMEMBERED_RUNS = 8
+from runpod_typed._core.rate_limiter import RateLimitUsage
+from runpod_typed._models.rate_limits import RateLimit
+
+# Share of the requests that may be open at once that waiters plan to use for long polls. The rest is for other calls
+# that count to the same limit.
+_LONG_POLL_SHARE = 0.75
+
+# Share above which no further long poll is started.
+_MAX_LONG_POLL_SHARE = 0.9
+
+# Share of the requests in a window that waiters plan to use.
+_REQUEST_SHARE = 0.85
+
+# A job is no longer long-polled after this many 404s in a row while its status is known, and no job is after several
+# such jobs: the server does not support long polling. A minute later it is tried again.
+_MISSES_PER_JOB = 2
+_JOBS_WITHOUT_LONG_POLL = 3
+_LONG_POLL_RETRY_SECONDS = 60.0
 
 
-def _no_runs() -> deque[float]:
-    return deque(maxlen=_REMEMBERED_RUNS)
+@frozen
+class PollSlot:
+    """The next turn of one waiter."""
+
+    delay: float = 0.0
+    """Seconds until its poll keeps all waiters together within the rate limit."""
+    longest: float = math.inf
+    """Seconds that its long poll may last so that all waiters get a turn; infinity if all may long-poll at once."""
+
+
+FREE_SLOT: Final = PollSlot()
+"""The slot of a waiter that no limit slows down."""
+
+
+def long_poll_share(waiters: int, limit: RateLimit | None) -> float:
+    """Return the share of the time, up to 1, for which each waiter may have a long poll open."""
+    return min(1.0, _long_polls(limit, _LONG_POLL_SHARE) / max(1, waiters))
+
+
+def spacing(limit: RateLimit | None) -> float:
+    """Return the seconds between two polls of any two waiters that keep them all within the limit."""
+    return 0.0 if limit is None else limit.window / (limit.requests * _REQUEST_SHARE)
+
+
+def has_room(usage: RateLimitUsage | None) -> bool:
+    """Tell whether one more long poll may be started now."""
+    return usage is None or usage.open < _long_polls(usage.limit, _MAX_LONG_POLL_SHARE)
+
+
+def _long_polls(limit: RateLimit | None, share: float) -> float:
+    if limit is None or limit.concurrent is None:
+        return math.inf
+    return max(1.0, limit.concurrent * share)
 
 
 @final
-class Seat:
-    """A place in the waiting room. A class: a generator as a context manager costs twice as much."""
+class Registration:
+    """A waiter, for the length of a ``with`` block.
 
-    __slots__ = ("_endpoint_id", "_lock", "_waiting")
+    It counts for as long as the object lives: an interrupt that prevents the block's exit leaves nothing behind.
+    """
 
-    def __init__(self, lock: Lock, waiting: Counter[str], endpoint_id: str) -> None:
-        self._lock = lock
-        self._waiting = waiting
-        self._endpoint_id = endpoint_id
+    __slots__ = ("__weakref__", "_ref", "_waiters")
 
-    def __enter__(self) -> None:
-        with self._lock:
-            self._waiting[self._endpoint_id] += 1
+    def __init__(self, waiters: set[ref[Registration]]) -> None:
+        self._waiters = waiters
+        self._ref: ref[Registration] = ref(self, waiters.discard)  # a C function: an interrupt cannot get lost in it
+        waiters.add(self._ref)
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._waiting[self._endpoint_id] -= 1
+        self._waiters.discard(self._ref)
+
+
+@frozen
+class _Misses:
+    """Long polls of one job in a row that were answered 404 although its status is known."""
+
+    count: int
+    last_at: float
+
+    def at(self, now: float) -> int:
+        return self.count if now < self.last_at + _LONG_POLL_RETRY_SECONDS else 0
+
+
+_NO_MISSES: Final = _Misses(0, -math.inf)
+
+
+@define
+class _Endpoint:
+    waiters: set[ref[Registration]] = field(factory=set["ref[Registration]"])
+    next_slot: float = -math.inf
+    no_long_poll_until: float = -math.inf
+    misses: dict[str, _Misses] = field(factory=dict[str, "_Misses"])
+    """Refused long polls by job."""
 
 
 @final
-class WaitingRoom:
-    """Shared by all that share a client's connections, threads and tasks alike."""
+class PollScheduler:
+    """Polling state of one client, shared by all its threads and tasks."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._waiting: Counter[str] = Counter()
-        self._without_long_poll: set[str] = set()
-        self._next_turn: dict[str, float] = {}
-        self._run_times: defaultdict[str, deque[float]] = defaultdict(_no_runs)
+        self._endpoints: defaultdict[str, _Endpoint] = defaultdict(_Endpoint)
 
-    def seat(self, endpoint_id: str) -> Seat:
-        """Count as one who waits, for as long as the block lasts."""
-        return Seat(self._lock, self._waiting, endpoint_id)
+    def register(self, endpoint_id: str) -> Registration:
+        """Return a context manager; the caller counts as a waiter until its block ends."""
+        return Registration(self._endpoints[endpoint_id].waiters)
 
-    def waiting(self, endpoint_id: str) -> int:
-        """How many wait right now."""
-        return self._waiting[endpoint_id]
+    def waiters(self, endpoint_id: str) -> int:
+        """Return the number of waiters at this moment."""
+        return len(self._endpoints[endpoint_id].waiters)
 
-    def turn(self, endpoint_id: str, crowd: Crowd, now: float) -> float:
-        """Seconds until the turn of somebody who wants to look next, first come, first served.
+    def slot(self, endpoint_id: str, usage: RateLimitUsage | None, now: float) -> PollSlot:
+        """Reserve the next poll of a waiter, first come, first served.
 
-        Whoever left without looking leaves a gap behind, which is why a turn is never further away than all who wait.
+        A waiter that leaves early leaves an unused slot, so the delay is capped at one full round.
         """
+        if usage is None:
+            return FREE_SLOT
+        state, gap = self._endpoints[endpoint_id], spacing(usage.limit)
+        waiters = len(state.waiters)
         with self._lock:
-            at = min(max(now, self._next_turn.get(endpoint_id, now)), now + crowd.interval)
-            self._next_turn[endpoint_id] = at + crowd.spacing
-        return at - now
+            at = min(max(now, state.next_slot), now + waiters * gap)
+            state.next_slot = at + gap
+        share = long_poll_share(waiters, usage.limit)
+        return PollSlot(at - now, math.inf if share == 1 else waiters * gap * share)
 
-    def holds_answers(self, endpoint_id: str) -> bool:
-        """Whether long-polling works, as far as is known."""
-        return endpoint_id not in self._without_long_poll
+    def supports_long_poll(self, endpoint_id: str, job_id: str, now: float) -> bool:
+        """Tell whether long-polling the job is worth a try."""
+        state = self._endpoints[endpoint_id]
+        return now >= state.no_long_poll_until and state.misses.get(job_id, _NO_MISSES).at(now) < _MISSES_PER_JOB
 
-    def does_not_hold_answers(self, endpoint_id: str) -> None:
-        """Remember that long-polling does not work."""
+    def long_poll_succeeded(self, endpoint_id: str) -> None:
+        """Forget refusals: the server supports long polling."""
+        self._endpoints[endpoint_id].misses.clear()
+
+    def long_poll_refused(self, endpoint_id: str, job_id: str, status: int, now: float) -> None:
+        """Note that a long poll was answered 404 or 405 although the job's status is known.
+
+        A 405 turns long polling off for a minute, and so do repeated 404s on several jobs.
+        """
+        state = self._endpoints[endpoint_id]
         with self._lock:
-            self._without_long_poll.add(endpoint_id)
-
-    def has_ended(self, endpoint_id: str, state: JobState[Any]) -> None:
-        """Learn how long a job has run: one that failed, or was ended, tells nothing of the next."""
-        if state.succeeded and state.execution_time_ms is not None:
-            with self._lock:
-                self._run_times[endpoint_id].append(state.execution_time_ms / MS)
-
-    def run_times(self, endpoint_id: str) -> RunTimes | None:
-        """How long the endpoint's last jobs have run; None where none was seen to end."""
-        with self._lock:
-            return RunTimes.of(self._run_times[endpoint_id])
+            state.misses[job_id] = _Misses(state.misses.get(job_id, _NO_MISSES).at(now) + 1, now)
+            jobs = sum(misses.at(now) >= _MISSES_PER_JOB for misses in state.misses.values())
+            if status == HTTPStatus.METHOD_NOT_ALLOWED or jobs >= _JOBS_WITHOUT_LONG_POLL:
+                state.misses.clear()
+                state.no_long_poll_until = now + _LONG_POLL_RETRY_SECONDS

@@ -9,7 +9,7 @@ from attrs import field, frozen
 from runpod_queue_api import models
 from runpod_queue_api.types import Unset
 
-from runpod_typed._errors import WaitTimeoutError
+from runpod_typed._errors import RunpodError
 from runpod_typed._models.validation import (
     ValidationError,
     as_array,
@@ -195,30 +195,40 @@ def _worker_counts(model: models.WorkerCounts | Unset) -> WorkerCounts:
     )
 
 
-class QueueTimeoutError(WaitTimeoutError):
-    """No worker took the job within `queue_timeout`."""
+class WaitTimeoutError(RunpodError, TimeoutError):
+    """The caller's time limit ended before the job finished.
+
+    The job keeps running. ``error.job.output()`` keeps waiting for it.
+    """
 
     health: EndpointHealth | None
-    """The endpoint's jobs and workers at that moment, or None if they could not be fetched."""
+    """The endpoint's jobs and workers at that moment if the job was in the queue, or None if they are unknown."""
 
     def __init__(self, message: str, *, job: Any, health: EndpointHealth | None = None) -> None:
-        super().__init__(message, job=job)
+        super().__init__(message)
+        self.job = job
         self.health = health
 
 
+class QueueTimeoutError(WaitTimeoutError):
+    """No worker took the job within `queue_timeout`. The message says why, as far as the endpoint's health tells."""
+
+
 def explain_waiting(health: EndpointHealth | None) -> str:
-    """Why a job may still be waiting for a worker, in words, with what to do about it."""
+    """Return the likely reason why a job is still waiting for a worker, and the advice."""
     if health is None:
-        return "The endpoint's health could not be had."
+        return "The endpoint's health is unknown."
     workers, ahead = health.workers, health.jobs.in_queue
     queue = f"{ahead} {'job waits' if ahead == 1 else 'jobs wait'} in the queue"
-
-    def workers_are(number: int) -> str:
-        return "1 worker is" if number == 1 else f"{number} workers are"
-
+    if workers.unhealthy > 0:
+        others = workers.idle + workers.running + workers.initializing + workers.throttled
+        return (
+            f"{_workers_are(workers.unhealthy)} unhealthy (besides {others} other{'' if others == 1 else 's'}) and "
+            f"{queue}: workers crash or fail to start. Look at the workers' logs."
+        )
     if workers.idle + workers.ready > 0:
         return (
-            f"{workers_are(max(workers.idle, workers.ready))} idle, and {queue}: a worker should take the job any "
+            f"{_workers_are(max(workers.idle, workers.ready))} idle, and {queue}: a worker should take the job any "
             "moment. Wait longer; if that does not help, look at the workers' logs."
         )
     if workers.running > 0:
@@ -228,11 +238,17 @@ def explain_waiting(health: EndpointHealth | None) -> str:
         )
     if workers.throttled > 0:
         return (
-            f"{workers_are(workers.throttled)} throttled: no machine of the wanted kind is free; {queue}. "
+            f"{_workers_are(workers.throttled)} throttled: no machine of the wanted kind is free; {queue}. "
             "Allow more GPU types or regions, or wait longer."
         )
     if workers.initializing > 0:
-        return f"{workers_are(workers.initializing)} initializing (a cold start) and {queue}. Wait longer."
-    if workers.unhealthy > 0:
-        return f"{workers_are(workers.unhealthy)} unhealthy and none is running; {queue}. Look at the workers' logs."
-    return f"The endpoint has no workers and {queue}. Check its maximum of workers and the account's balance."
+        return f"{_workers_are(workers.initializing)} initializing (a cold start) and {queue}. Wait longer."
+    return (
+        f"The endpoint has no workers and {queue}. An idle endpoint is scaled down: to at most 2 workers after 3 days "
+        "without a request, and to 0 after 7 days, until its maximum of workers is raised again. Check that maximum "
+        "and the account's balance."
+    )
+
+
+def _workers_are(number: int) -> str:
+    return "1 worker is" if number == 1 else f"{number} workers are"

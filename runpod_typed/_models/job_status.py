@@ -41,6 +41,11 @@ class JobStatus(StrEnum):
         """Whether a worker runs the job now."""
         return self in wire.RUNNING_JOB_STATUSES
 
+    @property
+    def is_started(self) -> bool:
+        """Whether a worker must have had the job."""
+        return self.is_running or self in {JobStatus.COMPLETED, JobStatus.FAILED}
+
     @classmethod
     def _missing_(cls, value: object) -> JobStatus | None:
         if not isinstance(value, str) or not value:

@@ -100,11 +100,7 @@ class JobState(Generic[Out]):
     @property
     def started(self) -> bool:
         """Whether a worker runs or ran the job."""
-        return (
-            self.status.is_running
-            or self.status in {JobStatus.COMPLETED, JobStatus.FAILED}
-            or self.worker_id is not None
-        )
+        return self.status.is_started or self.worker_id is not None
 
     @property
     def done(self) -> bool:

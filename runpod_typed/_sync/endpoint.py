@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, overload
 
@@ -11,14 +11,15 @@ from attrs import evolve
 from typing_extensions import TypeForm, TypeVar
 
 from runpod_typed._sync.job import Job
-from runpod_typed._sync.polling import Waiter
+from runpod_typed._sync.polling import Poller
 from runpod_typed._codecs.codec import UNTYPED, Codec, codec_for
 from runpod_typed._codecs.json_values import TypeCodec
 from runpod_typed._core import operations
 from runpod_typed._core.call import submission_note
+from runpod_typed._core.job_record import JobErrors, JobRecord
 from runpod_typed._core.operations import ExtraQuery, Request, oversize_error, with_query
 from runpod_typed._core.run_request import RunRequest, build_run_request
-from runpod_typed._core.schedule import run_sync_hold_ms
+from runpod_typed._core.schedule import run_sync_long_poll_ms
 from runpod_typed._models.durations import Duration, to_optional_seconds
 from runpod_typed._models.health import EndpointHealth, EndpointMetrics, PurgeResult
 from runpod_typed._models.jobs import JobAddress, JobCodecs, JobState, with_typed_output
@@ -230,7 +231,7 @@ class Endpoint(Generic[In, Out, Chunk]):
         request = operations.submit(self._id, self._body(input, webhook, policy, s3_config, extra_body))
         state = self._call(with_query(request, extra_query), deadline)
         try:
-            return self._job(self._waiter(state))
+            return self._job(self._poller(state))
         except BaseException as error:  # Ctrl-C
             error.add_note(submission_note(state))
             raise
@@ -245,43 +246,37 @@ class Endpoint(Generic[In, Out, Chunk]):
         extra_body: Mapping[str, Any] | None = None,
         extra_query: ExtraQuery | None = None,
         timeout: Duration | None = None,
+        queue_timeout: Duration | None = None,
+        cancel_on_exit: bool = False,
     ) -> Out:
-        """Queue a job, wait for its end, and get its output.
+        """Queue a job, wait until it has finished, and return its output.
 
-        The platform holds its answer until the job has ended, for a while; after that the wait goes on here. A result
+        The job's id is known within a second. From then on the wait survives connection errors, 429 and 5xx. A result
         is kept for 1 minute.
 
-        Source: the vendor's documents, "Operation reference", /runsync.
+        Example:
+            ``output = endpoint.run_sync({"prompt": "a lighthouse"}, timeout=600)``
 
         Args:
             input: What the handler gets, as with `run`; at most 20 MiB.
-            webhook: The URL that the platform posts the job to when it has ended.
+            webhook: The URL that the platform posts the job to when it has finished.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
             extra_body: Fields of the request body that are newer than this version.
             extra_query: Query parameters that are newer than this version.
-            timeout: Seconds (or a timedelta) until a result must be there; None for no limit, 0 to submit and ask once.
+            timeout: Seconds (or a timedelta) until a result must be there; None for no limit, 0 to submit and
+                poll once.
+            queue_timeout: Seconds (or a timedelta) until a worker must have the job, 0 or more; None for no limit.
+            cancel_on_exit: Whether to cancel the job if an exception ends the wait, timeouts and Ctrl-C included.
 
         Raises:
-            InputError: The input is empty, no JSON, or does not fit its type. Nothing was sent.
-            PayloadTooLargeError: The input is too large. Nothing was sent, or it was refused.
-            SubmissionUncertainError: It was sent and its fate is unknown.
-            WaitTimeoutError: `timeout` ended first; the job goes on, and ``error.job`` is its handle.
             JobError: The job failed, was cancelled, timed out or has expired.
-            OutputError: The output does not fit its type.
-            APIError: A call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
+            WaitTimeoutError: A limit ended first; the job keeps running, and ``error.job`` is its handle.
+            SubmissionUncertainError: The job was sent and its fate is unknown.
         """
-        state = self.run_sync_state(
-            input,
-            webhook=webhook,
-            policy=policy,
-            s3_config=s3_config,
-            extra_body=extra_body,
-            extra_query=extra_query,
-            timeout=timeout,
-        )
-        return state.result()
+        body = self._body(input, webhook, policy, s3_config, extra_body)
+        request = self._sync_request(body, extra_query, timeout)
+        return self._run_sync(request, lambda state: state.result(), timeout, queue_timeout, cancel_on_exit)
 
     def run_sync_state(
         self,
@@ -293,37 +288,34 @@ class Endpoint(Generic[In, Out, Chunk]):
         extra_body: Mapping[str, Any] | None = None,
         extra_query: ExtraQuery | None = None,
         timeout: Duration | None = None,
+        queue_timeout: Duration | None = None,
+        cancel_on_exit: bool = False,
     ) -> JobState[Out]:
-        """Like `run_sync`, and get the whole state: times, ids, and the error of a failed job, which does not raise.
+        """Queue a job, wait until it has finished, and return its state; a failed job does not raise.
 
-        Source: the vendor's documents, "Operation reference", /runsync.
+        Example:
+            ``state = endpoint.run_sync_state({"prompt": "a lighthouse"}, timeout=600)``
 
         Args:
             input: What the handler gets, as with `run`; at most 20 MiB.
-            webhook: The URL that the platform posts the job to when it has ended.
+            webhook: The URL that the platform posts the job to when it has finished.
             policy: How long the job may run and live, and how urgent it is.
             s3_config: Where the worker puts large files.
             extra_body: Fields of the request body that are newer than this version.
             extra_query: Query parameters that are newer than this version.
-            timeout: Seconds (or a timedelta) until the job must have ended; None for no limit, 0 to ask once.
+            timeout: Seconds (or a timedelta) until the job must have finished; None for no limit, 0 to submit and poll
+                once.
+            queue_timeout: Seconds (or a timedelta) until a worker must have the job, 0 or more; None for no limit.
+            cancel_on_exit: Whether to cancel the job if an exception ends the wait, timeouts and Ctrl-C included.
 
         Raises:
-            InputError: The input is empty, no JSON, or does not fit its type. Nothing was sent.
-            PayloadTooLargeError: The input is too large. Nothing was sent, or it was refused.
-            SubmissionUncertainError: It was sent and its fate is unknown.
-            WaitTimeoutError: `timeout` ended first; the job goes on, and ``error.job`` is its handle.
-            JobExpiredError: The job is gone: its result's retention has ended.
-            OutputError: The output does not fit its type.
-            APIError: A call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
+            WaitTimeoutError: A limit ended first; the job keeps running, and ``error.job`` is its handle.
+            JobExpiredError: The job is gone.
+            SubmissionUncertainError: The job was sent and its fate is unknown.
         """
-        began = monotonic()
-        seconds = to_optional_seconds(timeout, "timeout")
-        deadline = began + seconds if seconds else None  # with a timeout of 0 the job is submitted, and looked at once
-        request = self._sync_request(self._body(input, webhook, policy, s3_config, extra_body), began, seconds)
-        waiter = self._waiter(self._call(with_query(request, extra_query), deadline))
-        state = waiter.wait(self._job(waiter), self._config, timeout=seconds, since=began)
-        return with_typed_output(state, self._codecs.output)
+        body = self._body(input, webhook, policy, s3_config, extra_body)
+        request = self._sync_request(body, extra_query, timeout)
+        return self._run_sync(request, lambda state: state, timeout, queue_timeout, cancel_on_exit)
 
     def job(self, job_id: str) -> Job[Out, Chunk]:
         """Take up a job again by its id, in another process or tomorrow. Nothing is sent.
@@ -334,7 +326,7 @@ class Endpoint(Generic[In, Out, Chunk]):
         Raises:
             ConfigurationError: The id cannot be one.
         """
-        return self._job(Waiter(JobAddress(self._id, check_job_id(job_id)), self._executor))
+        return self._job(Poller(self._executor, JobRecord(JobAddress(self._id, check_job_id(job_id)))))
 
     def health(self, timeout: Duration | None = None) -> EndpointHealth:
         """How many jobs and workers the endpoint has, by state. No worker is needed to answer.
@@ -427,23 +419,57 @@ class Endpoint(Generic[In, Out, Chunk]):
             extra=extra,
         )
 
-    def _sync_request(self, body: RunRequest, began: float, seconds: float | None) -> Request[JobState[Any]]:
-        remaining = None if seconds is None else seconds - (monotonic() - began)
-        return operations.submit_and_hold(
-            self._id, body, hold_ms=run_sync_hold_ms(remaining=remaining, attempt_timeout=self._config.timeout)
-        )
+    def _sync_request(
+        self, body: RunRequest, extra_query: ExtraQuery | None, timeout: Duration | None
+    ) -> Request[JobState[Any]]:
+        seconds = to_optional_seconds(timeout, "timeout")
+        long_poll_ms = run_sync_long_poll_ms(remaining=seconds, attempt_timeout=self._config.timeout)
+        return with_query(operations.submit_and_hold(self._id, body, hold_ms=long_poll_ms), extra_query)
 
-    def _call(self, request: Request[T], deadline: float | None) -> T:
+    def _run_sync(
+        self,
+        request: Request[JobState[Any]],
+        read: Callable[[JobState[Out]], T],
+        timeout: Duration | None,
+        queue_timeout: Duration | None,
+        cancel_on_exit: bool,  # noqa: FBT001 -- private
+    ) -> T:
+        began, seconds = monotonic(), to_optional_seconds(timeout, "timeout")
+        queue_seconds = to_optional_seconds(queue_timeout, "queue_timeout")
+        submitted = list[JobState[Any]]()
+        try:
+            # With a timeout of 0 the job is submitted, and polled once.
+            deadline = began + seconds if seconds else None
+            poller = self._poller(self._call(request, deadline, submitted.append if cancel_on_exit else None))
+        except BaseException as error:
+            if submitted:
+                self._poller(submitted[0]).cancel_after(error, self._config)
+            raise
+        job = self._job(poller)
+        with JobErrors(job, poller.record):
+            state = poller.wait(
+                job,
+                self._config,
+                timeout=seconds,
+                queue_timeout=queue_seconds,
+                since=began,
+                cancel_on_exit=cancel_on_exit,
+            )
+            return read(with_typed_output(state, self._codecs.output))
+
+    def _call(
+        self, request: Request[T], deadline: float | None, interrupted: Callable[[T], None] | None = None
+    ) -> T:
         error = oversize_error(request)
         if error is not None:
             raise error
-        return self._executor.call(request, self._config, deadline=deadline)
+        return self._executor.call(request, self._config, deadline=deadline, interrupted=interrupted)
 
-    def _waiter(self, state: JobState[Any]) -> Waiter:
-        return Waiter(JobAddress(self._id, state.id), self._executor, state)
+    def _poller(self, state: JobState[Any]) -> Poller:
+        return Poller(self._executor, JobRecord(JobAddress(self._id, state.id), state, from_start=True))
 
-    def _job(self, waiter: Waiter) -> Job[Out, Chunk]:
-        return Job(waiter, self._config, self._codecs)
+    def _job(self, poller: Poller) -> Job[Out, Chunk]:
+        return Job(poller, self._config, self._codecs)
 
 
 def _owner(client: Client | None, key: Secret | None, url: Secret | None) -> Client:

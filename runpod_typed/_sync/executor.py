@@ -18,10 +18,9 @@ from runpod_typed._sync.rate_limiter import RateLimiter
 from runpod_typed._sync.transport_provider import TransportProvider
 from runpod_typed._core.call import Call
 from runpod_typed._core.config import CallConfig
-from runpod_typed._core.crowd import Crowd
 from runpod_typed._core.operations import STATUS, Request
-from runpod_typed._core.rate_limiter import TooLate
-from runpod_typed._core.scheduler import WaitingRoom
+from runpod_typed._core.rate_limiter import RateLimitUsage, TooLate
+from runpod_typed._core.scheduler import PollScheduler
 from runpod_typed._interrupts import finish
 from runpod_typed._logging import logger
 from runpod_typed._synchronization import sleep, monotonic
@@ -39,7 +38,7 @@ class _PerProcessState:
     transport: TransportProvider
     pid: int = field(factory=os.getpid)
     rate_limiter: RateLimiter = field(factory=RateLimiter)
-    waiting_room: WaitingRoom = field(factory=WaitingRoom)
+    scheduler: PollScheduler = field(factory=PollScheduler)
 
 
 @final
@@ -53,18 +52,13 @@ class RequestExecutor:
         self._process = _PerProcessState(TransportProvider(connection, http_client))
 
     @property
-    def waiting_room(self) -> WaitingRoom:
-        """Who waits for jobs."""
-        return self._state().waiting_room
+    def scheduler(self) -> PollScheduler:
+        """The schedule that all waiters share."""
+        return self._state().scheduler
 
-    def crowd(self, config: CallConfig, endpoint_id: str) -> Crowd:
-        """How many wait for jobs of an endpoint, and how many may ask."""
-        here = self._state()
-        waiting = here.waiting_room.waiting(endpoint_id)
-        usage = here.rate_limiter.usage(config.rate_limits, endpoint_id, STATUS.name)
-        if usage is None:
-            return Crowd(waiting=waiting, limit=None)
-        return Crowd(waiting=waiting, limit=usage.limit, asking=usage.open)
+    def status_usage(self, config: CallConfig, endpoint_id: str) -> RateLimitUsage | None:
+        """Return the use of the rate limit on polls of an endpoint's jobs, or None if it has none."""
+        return self._state().rate_limiter.usage(config.rate_limits, endpoint_id, STATUS.name)
 
     def call(
         self,
@@ -73,6 +67,7 @@ class RequestExecutor:
         *,
         deadline: float | None = None,
         observe: Callable[[APIError], None] | None = None,
+        interrupted: Callable[[T], None] | None = None,
     ) -> T:
         """Call an operation: make attempts until one succeeds, or the attempts, the budget or the deadline end.
 
@@ -83,6 +78,7 @@ class RequestExecutor:
             config: The options of the call.
             deadline: The end of the caller's time limit, on the monotonic clock; None for no limit.
             observe: Called with the error of each failed attempt.
+            interrupted: Called with the result if it came after an interrupt, instead of a note with the job's id.
 
         Raises:
             APIError: The call failed for good.
@@ -93,6 +89,9 @@ class RequestExecutor:
         try:
             return self._attempts(call, observe)
         except BaseException as error:
+            if interrupted is not None and call.response is not None:
+                interrupted(call.response)
+                raise
             note = None if isinstance(error, RunpodError) else call.interruption_note()
             if note is not None:
                 error.add_note(note)

@@ -77,7 +77,7 @@ async def test_copies_with_other_options_share_the_connections_and_do_not_close_
     with scripted(HEALTH) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
             await client.endpoint("ep").health()
-            async with client.with_options(timeout=3, poll=PollPolicy(long_poll=False)) as copy:
+            async with client.with_options(timeout=3, poll=PollPolicy.disabled()) as copy:
                 await copy.endpoint("ep").health()
             async with client.endpoint("ep").with_options(timeout=3) as endpoint:
                 await endpoint.health()

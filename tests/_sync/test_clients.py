@@ -77,7 +77,7 @@ def test_copies_with_other_options_share_the_connections_and_do_not_close_them()
     with scripted(HEALTH) as server:
         with Client("key", base_url=server.base_url) as client:
             client.endpoint("ep").health()
-            with client.with_options(timeout=3, poll=PollPolicy(long_poll=False)) as copy:
+            with client.with_options(timeout=3, poll=PollPolicy.disabled()) as copy:
                 copy.endpoint("ep").health()
             with client.endpoint("ep").with_options(timeout=3) as endpoint:
                 endpoint.health()

@@ -245,7 +245,7 @@ def test_a_client_that_polls_learns_how_long_an_endpoints_jobs_run() -> None:
     running = answer(200, '{"id": "job-1", "status": "IN_PROGRESS"}')
     # What runs for a quarter of a second is looked at several times in it. Of what is unknown, four looks take 3 s.
     with scripted([done], *[[running]] * 4, [done]) as server:
-        with Client("key", base_url=server.base_url, poll=PollPolicy(long_poll=False)) as client:
+        with Client("key", base_url=server.base_url, poll=PollPolicy.disabled()) as client:
             endpoint = client.endpoint("ep")
             assert endpoint.job("job-0").output(timeout=5) == 7
             assert endpoint.job("job-1").output(timeout=3) == 7

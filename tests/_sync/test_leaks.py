@@ -15,6 +15,7 @@ from runpod_typed import (
     Endpoint,
     JobFailedError,
     PollPolicy,
+    RateLimits,
     RetryPolicy,
     ServerError,
     WaitTimeoutError,
@@ -84,7 +85,9 @@ def test_nothing_stays_open_after_many(script: Script, use: Use) -> None:
     before = OpenThings.now()
     with scripted(script) as server:
         with Client("key", base_url=server.base_url, retry=RetryPolicy.disabled()) as client:
-            endpoint = client.endpoint("ep").with_options(poll=PollPolicy(min_interval=0.001, max_interval=0.001))
+            endpoint = client.endpoint("ep").with_options(
+                poll=PollPolicy(min_interval=0.001, max_interval=0.001), rate_limits=RateLimits.disabled()
+            )
             for _ in range(TIMES):
                 use(endpoint)
             ours = [thing for thing in before.more_now() if isinstance(thing, str)]

@@ -106,19 +106,23 @@ def test_a_purge_s_answer_of_another_shape_is_refused(answer: object) -> None:
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (None, "health could not be had"),
+        (None, "health is unknown"),
         (health(in_queue=2), "no workers and 2 jobs wait in the queue"),
         (health(), "no workers and 1 job waits in the queue"),
         (health(throttled=1), "1 worker is throttled: no machine of the wanted kind is free"),
         (health(throttled=2, initializing=1), "2 workers are throttled"),
-        (health(initializing=2, unhealthy=1), "2 workers are initializing (a cold start)"),
-        (health(unhealthy=3), "3 workers are unhealthy and none is running"),
+        (health(initializing=2), "2 workers are initializing (a cold start)"),
+        (health(unhealthy=3), "3 workers are unhealthy (besides 0 others)"),
+        (health(unhealthy=1, initializing=1), "1 worker is unhealthy (besides 1 other)"),
+        (health(unhealthy=2, throttled=1, running=2), "2 workers are unhealthy (besides 3 others)"),
+        (health(unhealthy=1, idle=1, ready=1), "1 worker is unhealthy (besides 1 other)"),
+        (health(), "scaled down"),
         (health(running=2, throttled=1), "All workers are busy (2 running)"),
         (health(idle=1, ready=1, running=3), "1 worker is idle, and 1 job waits"),
         (health(ready=2, initializing=1), "2 workers are idle"),
     ],
 )
-def test_why_a_job_waits_is_said_in_words_with_what_to_do(found: EndpointHealth | None, words: str) -> None:
+def test_says_why_a_job_waits_and_what_to_do(found: EndpointHealth | None, words: str) -> None:
     said = explain_waiting(found)
     assert words in said
     assert said.endswith(".")

@@ -25,7 +25,7 @@ def page(*outputs: Any, status: str | None = "IN_PROGRESS") -> StreamPage:
 
 
 def outputs(buffer: StreamBuffer) -> list[Any]:
-    """What the buffer hands out at this moment."""
+    """Return the chunks that the buffer hands out now."""
     taken = list[Any]()
     while (chunk := buffer.take()) is not None:
         taken.append(chunk.output)
@@ -33,7 +33,7 @@ def outputs(buffer: StreamBuffer) -> list[Any]:
 
 
 def buffer_of(*pages: StreamPage | None) -> StreamBuffer:
-    """A buffer that has absorbed some pages; None is an answer that was lost."""
+    """Return a buffer that has absorbed some pages; None is a lost response."""
     buffer = StreamBuffer()
     for each in pages:
         if each is None:
@@ -59,12 +59,12 @@ def test_chunks_are_handed_out_in_order_and_once() -> None:
     assert buffer.received == ["a", "b", "c"]
 
 
-def test_a_chunk_of_nothing_is_a_chunk() -> None:
+def test_null_is_a_chunk() -> None:
     assert outputs(buffer_of(page(None, None))) == [None, None]
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"])
-def test_the_last_chunks_come_with_the_end_and_an_empty_answer_confirms_it(status: str) -> None:
+def test_an_empty_response_confirms_the_end(status: str) -> None:
     buffer = buffer_of(page("a"), page("b", status=status))
     assert (buffer.confirming, buffer.finished, buffer.status) == (True, False, status)
     buffer.absorb(page("late", status=status))
@@ -84,10 +84,10 @@ def test_other_statuses_are_no_end(status: str | None) -> None:
     assert (buffer.confirming, buffer.finished, buffer.status) == (False, False, status)
 
 
-def test_an_answer_that_does_not_say_where_the_job_stands_leaves_it_where_it_stood() -> None:
+def test_a_response_without_status_keeps_the_last_one() -> None:
     buffer = buffer_of(page("a"), page("b", status=None))
     assert buffer.status == "IN_PROGRESS"
-    buffer.looked(JobStatus.COMPLETED)
+    buffer.update(JobStatus.COMPLETED)
     assert buffer.confirming
     buffer.absorb(page("c", status=None))
     assert not buffer.finished
@@ -95,19 +95,19 @@ def test_an_answer_that_does_not_say_where_the_job_stands_leaves_it_where_it_sto
     assert buffer.finished
 
 
-def test_a_job_that_goes_on_after_all_is_read_on() -> None:
+def test_a_job_that_is_queued_again_is_read_on() -> None:
     buffer = buffer_of(page("a", status="COMPLETED"), page(status="COMPLETED"))
     buffer.reopen()
     assert (buffer.confirming, buffer.finished) == (False, False)
-    buffer.looked(JobStatus.IN_QUEUE)
+    buffer.update(JobStatus.IN_QUEUE)
     assert not buffer.confirming
     buffer.absorb(page("b"))
     assert outputs(buffer) == ["a", "b"]
 
 
-def test_a_buffer_without_a_gap_has_nothing_to_heal_or_to_report() -> None:
+def test_a_stream_without_a_gap_is_complete() -> None:
     buffer = buffer_of(page("a"))
-    assert buffer.heal("no list")
+    assert buffer.reconcile("no list")
     assert interrupted_error(buffer, ADDRESS) is None
 
 
@@ -136,11 +136,11 @@ def test_nothing_is_handed_out_behind_a_gap() -> None:
         ([page({"i": 1}), None, page(None)], [{"i": 1}, {"i": 2}, None]),
     ],
 )
-def test_a_gap_is_filled_from_the_output_of_all_chunks(pages: list[StreamPage | None], whole: list[Any]) -> None:
+def test_a_gap_is_filled_from_the_aggregated_output(pages: list[StreamPage | None], whole: list[Any]) -> None:
     for taken_early in (True, False):
         buffer = buffer_of(*pages)
         before = outputs(buffer) if taken_early else []
-        assert buffer.heal(whole)
+        assert buffer.reconcile(whole)
         assert before + outputs(buffer) == whole
         assert (buffer.gap, buffer.received) == (None, whole)
         assert interrupted_error(buffer, ADDRESS) is None
@@ -162,32 +162,189 @@ def test_a_gap_is_filled_from_the_output_of_all_chunks(pages: list[StreamPage | 
         ([None], None),
     ],
 )
-def test_an_output_that_is_not_all_chunks_fills_no_gap(pages: list[StreamPage | None], output: object) -> None:
+def test_an_output_that_lacks_chunks_fills_no_gap(pages: list[StreamPage | None], output: object) -> None:
     buffer = buffer_of(*pages)
     received = list(buffer.received)
-    assert not buffer.heal(output)
+    assert not buffer.reconcile(output)
     assert buffer.received == received
     found = interrupted_error(buffer, ADDRESS)
     assert found is not None
     assert (found.job_id, found.received, found.gap) == ("job-1", received, buffer.gap)
-    assert "lost an answer after" in found.message
+    assert "has a hole after" in found.message
     assert "return_aggregate_stream" in found.message
 
 
-def test_what_came_beside_the_chunks_that_did_arrive_is_kept() -> None:
+def test_metrics_of_chunks_that_did_arrive_are_kept() -> None:
     came = read_stream_page([{"output": "c", "metrics": {"tokens": 3}}])
     buffer = buffer_of(page("a"), None, came)
-    assert buffer.heal(["a", "b", "c"])
+    assert buffer.reconcile(["a", "b", "c"])
     chunks = [buffer.take() for _ in range(3)]
     assert chunks[1] == StreamChunk(output="b", raw={})
     assert chunks[2] == came.chunks[0]
 
 
-def test_a_stream_goes_on_after_a_gap_is_filled() -> None:
+def test_a_stream_continues_after_a_filled_gap() -> None:
     buffer = buffer_of(None)
-    assert buffer.heal(["a"])
+    assert buffer.reconcile(["a"])
     buffer.absorb(page("b"))
     assert outputs(buffer) == ["a", "b"]
+
+
+# A handle that has reconnected
+
+
+def reconnected(*pages: StreamPage) -> StreamBuffer:
+    buffer = StreamBuffer(from_start=False)
+    for each in pages:
+        buffer.absorb(each)
+    return buffer
+
+
+def test_the_chunks_of_a_running_job_are_held_back_until_released() -> None:
+    buffer = reconnected(page("c"))
+    assert (buffer.held_back, outputs(buffer)) == (True, [])
+    buffer.release()
+    buffer.absorb(page("d"))
+    assert outputs(buffer) == ["c", "d"]
+
+
+def test_no_more_than_a_megabyte_is_held_back() -> None:
+    buffer = reconnected(page("x" * 600_000))
+    assert outputs(buffer) == []
+    buffer.absorb(page("y" * 600_000))
+    assert len(outputs(buffer)) == 2
+
+
+def test_no_more_than_fifteen_responses_are_held_back() -> None:
+    buffer = reconnected(*[page(number) for number in range(15)])
+    assert outputs(buffer) == []
+    buffer.absorb(page(15))
+    assert outputs(buffer) == list(range(16))
+
+
+def test_nothing_is_held_back_of_a_job_in_the_queue() -> None:
+    buffer = reconnected(page(status="IN_QUEUE"), page("a"))
+    assert (buffer.complete, outputs(buffer)) == (True, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("received", "whole"), [([], ["a", "b"]), (["b"], ["a", "b"]), (["a"], ["a", "b"]), (["a", "b"], ["a", "b"])]
+)
+def test_chunks_that_were_held_back_are_replayed_from_the_first(received: list[str], whole: list[str]) -> None:
+    buffer = reconnected(page(*received, status="COMPLETED"), page(status="COMPLETED"))
+    assert outputs(buffer) == []
+    assert buffer.reconcile(whole)
+    assert outputs(buffer) == whole
+    assert buffer.complete
+
+
+@pytest.mark.parametrize("output", [[], None, "text", {"a": 1}, ["something", "else"]])
+def test_an_output_of_another_kind_proves_no_hole(output: object) -> None:
+    buffer = reconnected(page("a", "b", status="COMPLETED"))
+    assert buffer.reconcile(output)
+    assert outputs(buffer) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("received", "whole", "rest"),
+    [(["a"], ["a", "b", "c"], ["b", "c"]), (["a", "b"], ["a", "b"], [])],
+)
+def test_the_chunks_after_the_ones_handed_out_are_replayed(
+    received: list[str], whole: list[str], rest: list[str]
+) -> None:
+    buffer = reconnected(page(*received))
+    buffer.release()
+    assert outputs(buffer) == received
+    assert buffer.reconcile(whole)
+    assert outputs(buffer) == rest
+
+
+@pytest.mark.parametrize("received", [["b", "c"], ["a", "c"], ["c"]])
+def test_a_hole_before_chunks_that_were_handed_out_is_an_error(received: list[str]) -> None:
+    buffer = reconnected(page(*received))
+    buffer.release()
+    outputs(buffer)
+    assert not buffer.reconcile(["a", "b", "c"])
+    found = interrupted_error(buffer, ADDRESS)
+    assert found is not None
+    assert found.received == received
+    assert "another reader" in found.message
+
+
+def test_a_hole_among_chunks_not_handed_out_is_an_error_too() -> None:
+    buffer = reconnected(page("b"))
+    buffer.release()
+    outputs(buffer)
+    buffer.absorb(page("x"))
+    assert not buffer.reconcile(["a", "x"])
+
+
+# Chunks that were split on the way
+
+
+BIG = "".join(f"{number:09}" for number in range(250_000))  # 2.25 MB
+PIECES = [BIG[:1_000_000], BIG[1_000_000:2_000_000], BIG[2_000_000:]]
+
+
+def test_pieces_handed_out_before_a_gap_are_aligned() -> None:
+    buffer = buffer_of(page(*PIECES), None)
+    assert outputs(buffer) == PIECES
+    assert buffer.reconcile([BIG, "b"])
+    assert outputs(buffer) == ["b"]
+
+
+def test_the_rest_of_a_split_chunk_is_replayed() -> None:
+    buffer = buffer_of(page(PIECES[0]), None)
+    assert outputs(buffer) == PIECES[:1]
+    assert buffer.reconcile([BIG, "b"])
+    assert "".join(outputs(buffer)) == BIG[1_000_000:] + "b"
+
+
+@pytest.mark.parametrize("arrived", [PIECES, PIECES[1:], PIECES[:1], PIECES[1:2], PIECES[::2], [*PIECES, "b"]], ids=len)
+def test_pieces_after_a_gap_are_aligned(arrived: list[str]) -> None:
+    buffer = buffer_of(page("a"), None, page(*arrived))
+    assert buffer.reconcile(["a", BIG, "b"])
+    assert "".join(outputs(buffer)) == f"a{BIG}b"
+
+
+@pytest.mark.parametrize("pieces", [["x" * 1_000_000], [PIECES[1]]], ids=["foreign", "second"])
+def test_pieces_that_do_not_fit_are_named_in_the_error(pieces: list[str]) -> None:
+    buffer = buffer_of(page(*pieces), None)
+    outputs(buffer)
+    assert not buffer.reconcile([BIG])
+    assert "could not be aligned" in str(interrupted_error(buffer, ADDRESS))
+
+
+def test_a_hole_in_a_split_chunk_of_a_reconnected_job_is_an_error() -> None:
+    buffer = reconnected(page(*PIECES[1:]))
+    outputs(buffer)
+    assert not buffer.reconcile([BIG])
+
+
+# Memory
+
+
+def test_chunks_that_the_caller_has_are_not_kept() -> None:
+    buffer = StreamBuffer()
+    for number in range(20):
+        buffer.absorb(page(str(number) * 200_000))
+        outputs(buffer)
+    assert sum(len(chunk) for chunk in buffer.received) < 2_000_000
+    assert buffer.received[-1][:2] == "19"
+    buffer.lost()
+    whole = [str(number) * 200_000 for number in range(22)]
+    assert buffer.reconcile(whole)
+    assert outputs(buffer) == whole[20:]
+
+
+def test_json_that_python_cannot_follow_is_compared_too() -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    buffer = buffer_of(page("a"))
+    buffer.absorb(StreamPage(status=JobStatus.IN_PROGRESS, chunks=(StreamChunk(output=deep, raw={}),)))
+    buffer.lost()
+    assert len(outputs(buffer)) == 2
 
 
 # Which failures lose chunks
@@ -228,7 +385,7 @@ def test_a_refusal_has_lost_nothing(outcome: Any) -> None:
 
 
 class Streaming(RuleBasedStateMachine):
-    """A handler yields, the server drains, answers are lost on the way, somebody reads."""
+    """A handler yields, the server drains, responses are lost, the caller reads."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -262,23 +419,23 @@ class Streaming(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.buffer.finished)
     @rule()
-    def answer_arrives(self) -> None:
+    def response_arrives(self) -> None:
         self.buffer.absorb(self.drain())
 
     @precondition(lambda self: not self.buffer.finished)
     @rule()
-    def answer_is_lost(self) -> None:
+    def response_is_lost(self) -> None:
         self.lost += len(self.drain().chunks)
         self.buffer.lost()
 
     @rule()
-    def somebody_reads(self) -> None:
+    def caller_reads(self) -> None:
         self.handed_out += outputs(self.buffer)
 
     @precondition(lambda self: self.buffer.finished)
     @rule(aggregated=st.booleans())
     def the_end(self, *, aggregated: bool) -> None:
-        healed = self.buffer.heal(list(self.yielded) if aggregated else [])
+        healed = self.buffer.reconcile(list(self.yielded) if aggregated else [])
         self.handed_out += outputs(self.buffer)
         if healed:
             assert self.handed_out == self.yielded
@@ -313,5 +470,5 @@ def test_a_gap_is_filled_if_and_only_if_the_output_can_be_all_chunks(
         return
     rest = iter(whole[gap:])
     can_be = bool(whole) and whole[:gap] == received[:gap] and all(chunk in rest for chunk in received[gap:])
-    assert buffer.heal(whole) is can_be
+    assert buffer.reconcile(whole) is can_be
     assert outputs(buffer) == (whole if can_be else received[:gap])

@@ -137,9 +137,9 @@ async def test_a_cancelled_task_shows_no_secret() -> None:
 @pytest.mark.anyio
 async def test_a_stream_that_a_cancelled_task_cut_off_says_that_chunks_may_be_missing() -> None:
     done = answer(200, '{"status": "COMPLETED", "stream": []}')
-    with scripted([CHUNKS], [60.0], [done], [DONE]) as server:
+    with scripted([QUEUED], [CHUNKS], [60.0], [done], [DONE]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
-            job = client.endpoint("ep").job("job-1")
+            job = await client.endpoint("ep").run({"n": 1})
             received: list[object] = []
             with anyio.move_on_after(0.3):
                 async for chunk in job.stream():

@@ -48,7 +48,7 @@ def a_client_needs_no_argument_and_takes_many() -> None:
         base_url="http://127.0.0.1:8000/v2",
         timeout=timedelta(seconds=20),
         retry=RetryPolicy(attempts=2),
-        poll=PollPolicy(long_poll=False),
+        poll=PollPolicy.disabled(),
         rate_limits=RateLimits.disabled(),
         http_client=httpx.Client(),
         max_response_bytes=1_000_000,
@@ -131,7 +131,9 @@ def a_job_can_be_waited_for(job: Job[Image, str]) -> None:
     assert_type(job.wait(), JobState[Image])
     assert_type(job.wait(3, 0.5), JobState[Image])
     assert_type(job.output(), Image)
-    assert_type(job.output(timeout=timedelta(seconds=3), queue_timeout=timedelta(seconds=1)), Image)
+    assert_type(
+        job.output(timeout=timedelta(seconds=3), queue_timeout=timedelta(seconds=1), cancel_on_exit=True), Image
+    )
 
 
 def a_job_can_be_followed(job: Job[Image, str]) -> None:

@@ -104,6 +104,7 @@ def polling_is_described() -> None:
     assert_type(policy.long_poll, bool)
     assert_type(policy.min_interval, float)
     assert_type(policy.max_interval, float)
+    assert_type(policy.max_outage, float)
     assert_type(policy.jitter, float)
 
 

@@ -1,0 +1,148 @@
+"""What a handle has seen of its job, and the errors that follow from it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, final
+
+from attrs import Factory, define, evolve, field
+
+from runpod_typed._core.schedule import Limit, PollSchedule
+from runpod_typed._models.health import EndpointHealth, explain_waiting
+from runpod_typed._models.job_status import JobStatus
+from runpod_typed._models.jobs import JobAddress, JobState
+from runpod_typed.errors import (
+    JobError,
+    JobExpiredError,
+    NotFoundError,
+    OutputError,
+    QueueTimeoutError,
+    RunpodError,
+    StreamInterruptedError,
+    WaitTimeoutError,
+)
+
+_POSSIBLY_GONE = (
+    "It may have been purged, its ttl may have ended, or its result may no longer be kept (30 minutes after run, 1 "
+    "minute after run_sync)."
+)
+
+
+@final
+@define
+class JobRecord:
+    """The address of a job and its last known state."""
+
+    address: JobAddress
+    seen: JobState[Any] | None = None
+    """The last state, its output as it came; None before the first one."""
+    status: JobStatus | None = field(
+        init=False, default=Factory(lambda record: record.seen and record.seen.status, takes_self=True)
+    )
+    """The last known status; a stream tells it too."""
+    from_start: bool = False
+    """Whether this handle has known the job since before a worker had it, so that no other reader took chunks."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job was seen finished."""
+        return self.seen is not None and self.seen.status.is_terminal
+
+    @property
+    def may_reappear(self) -> bool:
+        """Whether a 404 may pass: the job was last seen unfinished."""
+        return self.status is not None and not self.status.is_terminal
+
+    @property
+    def queued(self) -> bool:
+        """Whether the job was last seen waiting for a worker."""
+        return self.status is JobStatus.IN_QUEUE
+
+    def update(self, state: JobState[Any]) -> None:
+        """Remember a response."""
+        self.seen, self.status = state, state.status
+        self.from_start = self.from_start or not state.started
+
+    def note(self, status: JobStatus) -> None:
+        """Remember the status that a stream has told. An end counts only with the whole state."""
+        if self.finished or status.is_terminal:
+            return
+        self.status = status
+        self.from_start = self.from_start or status is JobStatus.IN_QUEUE
+        if self.seen is not None:
+            self.seen = evolve(self.seen, status=status)
+
+    def __str__(self) -> str:
+        return f"Job {self.address.job_id} of endpoint {self.address.endpoint_id}"
+
+
+def expired_error(record: JobRecord) -> JobExpiredError:
+    """Return the error for a job that was seen before and is answered 404."""
+    unseen = " It may also not be visible for a moment." if record.may_reappear else ""
+    return JobExpiredError(
+        f"{record} is not found any more; it was last seen {record.status}. {_POSSIBLY_GONE}{unseen} Fetch "
+        "results sooner, or raise ExecutionPolicy.ttl.",
+        job_id=record.address.job_id,
+        state=record.seen,
+    )
+
+
+def timeout_error(
+    limit: Limit, job: Any, record: JobRecord, schedule: PollSchedule, health: EndpointHealth | None
+) -> WaitTimeoutError:
+    """Return the error for a limit of the caller that ended before the job finished."""
+    last = "not seen yet" if record.status is None else f"last seen {record.status}"
+    if schedule.outage is not None:
+        last += f"; the last {schedule.outage.failures} polls failed"
+    if limit is Limit.QUEUE_TIMEOUT:
+        return QueueTimeoutError(
+            f"{record} was not taken by a worker within {schedule.queue_timeout:g} s. {explain_waiting(health)}",
+            job=job,
+            health=health,
+        )
+    why = f" {explain_waiting(health)}" if record.queued and not schedule.polls_once else ""
+    return WaitTimeoutError(
+        f"{record} did not finish within {schedule.timeout:g} s ({last}).{why}", job=job, health=health
+    )
+
+
+def add_to_message(error: BaseException, text: str) -> None:
+    """Append a sentence to an error of ours, or a note to another exception."""
+    if isinstance(error, RunpodError):
+        error.args = (f"{error.message} {text}", *error.args[1:])
+    else:
+        error.add_note(text)
+
+
+@final
+class JobErrors:
+    """Add the job to each exception that leaves the block, and how to reconnect to it if it keeps running."""
+
+    __slots__ = ("_job", "_record")
+
+    def __init__(self, job: Any, record: JobRecord) -> None:
+        self._job = job
+        self._record = record
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, StopIteration | StopAsyncIteration):
+            return
+        record, address = self._record, self._record.address
+        if isinstance(error, RunpodError):
+            if error.job is not None and error.job_id is not None:
+                return
+            error.job, error.job_id, error.endpoint_id = self._job, address.job_id, address.endpoint_id
+        if isinstance(error, NotFoundError):
+            add_to_message(error, f"{_POSSIBLY_GONE} A job that was just submitted may not be visible yet.")
+        elif not record.finished and not isinstance(error, _ENDED):
+            keeps_running = f"Job {address.job_id} keeps running; reconnect with endpoint.job({address.job_id!r})"
+            handle = ", or go on with error.job." if isinstance(error, WaitTimeoutError) else "."
+            add_to_message(error, keeps_running + handle)
+
+
+_ENDED = (JobError, OutputError, StreamInterruptedError)
