@@ -209,3 +209,27 @@ def test_other_numpy_values_are_refused_with_advice(make: str, advice: str) -> N
         with pytest.raises(InputError, match=advice.replace("(", r"\(").replace(")", r"\)")) as caught:
             as_input(type_form, given_value)
         assert caught.value.path == path
+
+
+class Opaque:
+    pass
+
+
+def test_the_first_of_several_unknown_objects_is_named() -> None:
+    for type_form in (Numbers, Numbers | Box):
+        with pytest.raises(InputError, match=r"JSON has no form for `tests\.core\.test_bytes\.Opaque`") as caught:
+            as_input(type_form, Numbers(0.5, extra=["\0", Opaque(), object()]))
+        assert caught.value.path == "$.extra[1]"
+
+
+class Grumpy(pydantic.BaseModel):
+    number: int = 1
+
+    @pydantic.field_serializer("number")
+    def _serialize(self, number: int) -> int:
+        raise ValueError("never on Fridays")
+
+
+def test_serializers_that_raise_are_quoted() -> None:
+    with pytest.raises(InputError, match="never on Fridays"):
+        as_input(Grumpy, Grumpy())
