@@ -18,7 +18,7 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 
 IN_CI = bool(os.environ.get("CI"))
 EXTRAS = ".[aiohttp,local,pydantic]"
-SIDE_BY_SIDE = ("--numprocesses=auto", "--dist=worksteal")
+SIDE_BY_SIDE = ("--numprocesses=logical", "--dist=worksteal")
 NO_BROWSER = 3
 """The exit code of scripts/browse_site.py if there is no Chromium."""
 
@@ -183,7 +183,7 @@ def regeneration(session: nox.Session) -> None:
     extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
     session.install(*project["dependencies"], *extras, *groups("regeneration"))
     patience = "faulthandler_timeout=900"  # one test runs mypy several times
-    options = ("--numprocesses=auto", "--dist=load", "--override-ini", patience)
+    options = ("--numprocesses=logical", "--dist=load", "--override-ini", patience)
     session.run("pytest", *options, "tests/regeneration", *session.posargs)
 
 
