@@ -1,7 +1,6 @@
-"""Schemathesis over the specification against the local queue: thousands of requests that the specification allows, and
-that it does not.
+"""Schemathesis with the specification against the local queue: thousands of valid and invalid requests.
 
-    python -m tests.fuzz [ARGUMENTS OF SCHEMATHESIS]
+python -m tests.fuzz [ARGUMENTS OF SCHEMATHESIS]
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ SPEC = HERE.parent.parent / "spec" / "openapi.yaml"
 
 
 def echo(job: dict[str, Any]) -> dict[str, Any]:
-    """Gives back what it was given."""
+    """Return the input."""
     return {"echo": job["input"]}
 
 
 def main(arguments: list[str]) -> int:
-    """Run it; what it found is its exit code."""
+    """Run Schemathesis, and return its exit code."""
     with LocalQueue(echo, workers=4) as queue:
         command = [
             str(Path(sys.executable).parent / "schemathesis"),
