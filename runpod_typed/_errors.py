@@ -72,7 +72,7 @@ class APIConnectionError(APIError):
     """No complete response came: the connection failed or broke, or the response was larger than allowed."""
 
     request_sent: bool
-    """Whether a part of the request may have reached the server."""
+    """Whether the whole request may have reached the server; if False, nothing was done."""
 
     def __init__(self, message: str, *, operation: str, method: str, url: str, request_sent: bool) -> None:
         super().__init__(message, operation=operation, method=method, url=url)
@@ -81,6 +81,10 @@ class APIConnectionError(APIError):
 
 class APITimeoutError(APIConnectionError, TimeoutError):
     """No complete response came in time."""
+
+
+class CertificateError(APIConnectionError):
+    """The server's TLS certificate cannot be verified. Nothing was sent, and no further attempt is made."""
 
 
 class APIStatusError(APIError):

@@ -1,7 +1,7 @@
-"""The hand-written twins: what an async and a sync program do in different ways.
+"""The hand-written twins: functions that an async and a sync program need in different forms.
 
-``scripts/unasync.py`` turns ``async_sleep`` into ``sleep``, ``AsyncLock`` into ``Lock`` and so on; everything else in
-the shell has one text. anyio is imported at first use: the sync half never needs it.
+``scripts/unasync.py`` turns ``async_sleep`` into ``sleep``, ``AsyncEvent`` into ``Event`` and so on. anyio is imported
+at first use: the sync API never needs it.
 """
 
 from __future__ import annotations
@@ -10,23 +10,17 @@ import os
 import sys
 import threading
 import time
+import warnings
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    asynccontextmanager,
-    contextmanager,
-    suppress,
-)
+from collections.abc import AsyncIterator, Generator, Iterator, MutableMapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, final
 
-from attrs import define
+from attrs import define, field
 
 from runpod_typed._models.durations import Duration
-from runpod_typed._models.secret import Secret
 from runpod_typed._models.validators import call_timeout
 
 if TYPE_CHECKING:
@@ -34,7 +28,8 @@ if TYPE_CHECKING:
 
 monotonic = time.monotonic
 
-_SHIELDED_SECONDS = 5.0
+_SHIELDED_SECONDS: Final = 5.0
+_BUFFERED_UPLOAD_SECONDS: Final = 30.0  # a socket may hold 4 MiB of what was sent, on a link of 1 Mbit/s
 
 
 def deadline_after(timeout: Duration | None) -> float | None:
@@ -47,23 +42,53 @@ def deadline_after(timeout: Duration | None) -> float | None:
     return None if seconds is None else monotonic() + seconds
 
 
+class _TimeLimit(Protocol):
+    """A time limit whose end can be moved."""
+
+    async def __aenter__(self) -> object: ...
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None: ...
+    def reschedule(self, when: float | None) -> None: ...
+
+
 @define
 class Attempt:
-    """What is shared between one HTTP attempt and the network streams below it.
+    """One HTTP attempt, shared by a transport and the network streams below it."""
 
-    Attributes:
-        deadline: When it must be over, on the monotonic clock.
-        request_sent: Whether any byte of the request was handed to the network.
-        secret: What must show in no log of a transport; None where there is nothing.
-    """
-
-    deadline: float
+    seconds: float
+    """Seconds that the attempt may last beside its upload."""
+    body_size: int = 0
+    """Bytes of the request's body."""
+    upload_seconds: float = 0.0
+    """Seconds that sending the body may take beside."""
+    bytes_sent: int | None = None
+    """Bytes of the body that were handed to the network; None before its upload begins."""
     request_sent: bool = False
-    secret: Secret | None = None
+    """Whether the last byte of the request may have been handed to the network."""
+    deadline: float = field(init=False)
+    """The end of the attempt, on the monotonic clock."""
+    _limit: tuple[_TimeLimit, float] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.deadline = monotonic() + self.seconds + self.upload_seconds
 
     def left(self) -> float:
-        """Seconds until the deadline; negative after it."""
+        """Return the seconds until the deadline; negative after it."""
         return self.deadline - monotonic()
+
+    def finish_upload(self) -> None:
+        """Note that the whole body was handed over: what remains is the way of its end, and the response."""
+        self.bytes_sent = self.body_size
+        buffered = min(self.upload_seconds, _BUFFERED_UPLOAD_SECONDS)
+        self.deadline = min(self.deadline, monotonic() + self.seconds + buffered)
+        if self.upload_seconds and self._limit is not None:
+            limit, offset = self._limit
+            limit.reschedule(self.deadline + offset)
+
+    def limit_by(self, limit: _TimeLimit, now: float) -> None:
+        """Keep the time limit that runs on another clock, whose time is `now`."""
+        self._limit = limit, now - monotonic()
 
 
 current_attempt: ContextVar[Attempt | None] = ContextVar("runpod_typed_attempt", default=None)
@@ -71,15 +96,13 @@ current_attempt: ContextVar[Attempt | None] = ContextVar("runpod_typed_attempt",
 
 @final
 class deadline:  # noqa: N801 -- used like a function; a generator would cost twice as much
-    """End the attempt inside after `seconds`: the network backend clips each of its steps to what is left."""
+    """End the attempt inside at its deadline: the network backend clips each of its steps to the time that is left."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
 
-    def __enter__(self) -> Attempt:
-        attempt = Attempt(monotonic() + self._seconds)
-        self._token = current_attempt.set(attempt)
-        return attempt
+    def __enter__(self) -> None:
+        self._token = current_attempt.set(self._attempt)
 
     def __exit__(self, *_: object) -> None:
         current_attempt.reset(self._token)
@@ -87,17 +110,25 @@ class deadline:  # noqa: N801 -- used like a function; a generator would cost tw
 
 @final
 class async_deadline:  # noqa: N801 -- the twin of a function
-    """End the attempt inside after `seconds`: it is cancelled, and TimeoutError raised."""
+    """End the attempt inside at its deadline: it is cancelled, and TimeoutError raised."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
 
-    async def __aenter__(self) -> Attempt:
-        attempt = Attempt(monotonic() + self._seconds)
-        self._token = current_attempt.set(attempt)
-        self._limit = _time_limit(self._seconds)
+    async def __aenter__(self) -> None:
+        self._token = current_attempt.set(self._attempt)
+        seconds = self._attempt.left()
+        if running_asyncio_loop() is not None:
+            import asyncio  # noqa: PLC0415 -- imported already
+
+            self._limit: _TimeLimit = asyncio.timeout(seconds)  # a quarter of the cost of anyio's
+            self._attempt.limit_by(self._limit, asyncio.get_running_loop().time())
+        else:
+            import anyio  # noqa: PLC0415 -- the sync API never needs it
+
+            self._limit = _AnyioTimeLimit(seconds)
+            self._attempt.limit_by(self._limit, anyio.current_time())
         await self._limit.__aenter__()
-        return attempt
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -106,20 +137,30 @@ class async_deadline:  # noqa: N801 -- the twin of a function
         return await self._limit.__aexit__(exc_type, exc, traceback)
 
 
-def _time_limit(seconds: float) -> AbstractAsyncContextManager[object]:
-    if running_asyncio_loop() is not None:
-        import asyncio  # noqa: PLC0415 -- it is there
+@final
+class _AnyioTimeLimit:
+    """anyio's cancel scope in the form of asyncio's timeout."""
 
-        return asyncio.timeout(seconds)  # a quarter of the work of anyio's
-    return _anyio_time_limit(seconds)
+    def __init__(self, seconds: float) -> None:
+        import anyio  # noqa: PLC0415 -- the sync API never needs it
 
+        self._scope = anyio.move_on_after(seconds)
 
-@asynccontextmanager
-async def _anyio_time_limit(seconds: float) -> AsyncGenerator[None]:
-    import anyio  # noqa: PLC0415 -- the sync half never needs it
+    async def __aenter__(self) -> None:
+        self._scope.__enter__()
 
-    with anyio.fail_after(seconds):
-        yield
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        suppressed = self._scope.__exit__(exc_type, exc, traceback)
+        if self._scope.cancelled_caught:
+            raise TimeoutError
+        return suppressed
+
+    def reschedule(self, when: float | None) -> None:
+        """Move the end of the limit."""
+        if when is not None:
+            self._scope.deadline = when
 
 
 def sleep(seconds: float) -> None:
@@ -134,38 +175,14 @@ async def async_sleep(seconds: float) -> None:
     await anyio.sleep(seconds)
 
 
-def content(body: bytes | None) -> tuple[bytes, ...]:
-    """A request's body as a pool takes it."""
-    return (body,) if body else ()
+def drain(parts: Iterator[bytes], failures: tuple[type[Exception], ...]) -> None:
+    """Do nothing: a generator that is not read to its end is closed at once."""
+    del parts, failures
 
 
-@final
-class AsyncContent:
-    """A request's body as a pool takes it. Its own way is a generator, and trio warns of one that is cut off."""
-
-    def __init__(self, body: bytes | None) -> None:
-        self._parts = [body] if body else []
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._parts:
-            raise StopAsyncIteration
-        return self._parts.pop()
-
-
-async_content = AsyncContent
-
-
-def drain(parts: Iterator[bytes]) -> None:
-    """Nothing: a generator that is left in the middle ends at once."""
-    del parts
-
-
-async def async_drain(parts: AsyncIterator[bytes]) -> None:
-    """Let the generators behind an answer that is closed come to their end; trio warns of each that does not."""
-    with suppress(Exception):  # where it was closed in the middle, reading on fails
+async def async_drain(parts: AsyncIterator[bytes], failures: tuple[type[Exception], ...]) -> None:
+    """Run the generators behind a closed response to their end, where reading raises `failures`: trio asks for it."""
+    with suppress(*failures):
         async for _ in parts:
             pass
 
@@ -218,8 +235,8 @@ class AsyncEvent:
 
     def set(self) -> None:
         """Let the task that waits go on."""
-        loop: Any = self._runtime[1]
-        if loop is async_runtime()[1]:
+        loop: Any = self._runtime
+        if loop is async_runtime():
             self._event.set()
             return
         with suppress(RuntimeError):  # the loop has ended, and the task with it
@@ -268,27 +285,87 @@ class AsyncCapacityLimiter:
         self._semaphore.release()
 
 
-class _Closable(Protocol):
+class _Transport(Protocol):
     def close(self) -> None: ...
 
 
-def close_with(owner: object, connections: _Closable) -> None:
-    """Close the connections when their owner is collected: people forget to close what they made."""
-    weakref.finalize(owner, connections.close).atexit = False
+class _AsyncTransport(Protocol):
+    def abandon(self) -> None: ...
 
 
-def async_close_with(owner: object, connections: object) -> None:
-    """Nothing: what belongs to an event loop cannot be closed from a finalizer."""
+_TransportT = TypeVar("_TransportT", bound=_Transport)
+_AsyncTransportT = TypeVar("_AsyncTransportT", bound=_AsyncTransport)
 
 
-def runtime() -> tuple[int, object]:
-    """What the connections of the sync half belong to: this process."""
-    return os.getpid(), None
+def close_when_collected(owner: object, transports: MutableMapping[object, _TransportT]) -> None:
+    """Close the transports of an owner that is collected without being closed."""
+
+    def close() -> None:
+        while transports:
+            transports.popitem()[1].close()
+
+    weakref.finalize(owner, close).atexit = False
 
 
-def async_runtime() -> tuple[int, object]:
-    """What the connections of the async half belong to: this process, and the event loop or the run of trio's."""
-    return os.getpid(), running_asyncio_loop() or _running_trio()
+def async_close_when_collected(owner: object, transports: MutableMapping[object, _AsyncTransportT]) -> None:
+    """Abandon the transports of an owner that is collected without being closed, and warn."""
+    pid = os.getpid()
+
+    def abandon() -> None:
+        if not transports:
+            return
+        if os.getpid() != pid:  # after a fork, their event loop is the parent's
+            _of_the_parent.append(transports)
+            return
+        while transports:
+            transports.popitem()[1].abandon()
+        warnings.warn(
+            "An async client was not closed. Use `async with` with it, or `await client.aclose()`.",
+            ResourceWarning,
+            stacklevel=1,
+        )
+
+    weakref.finalize(owner, abandon).atexit = False
+
+
+_of_the_parent: Final = list[object]()
+
+
+def prepare() -> None:
+    """Do nothing: the sync API needs no library that is slow to import."""
+
+
+def async_prepare() -> None:
+    """Import the async library early: a later import fails if all file descriptors are in use."""
+    import anyio.lowlevel  # noqa: F401, PLC0415 -- the sync API never needs it
+
+
+def runtime() -> object:
+    """Return what sync connections belong to: all threads share them."""
+    return None
+
+
+def async_runtime() -> object:
+    """Return what async connections belong to: the running event loop, or trio's run."""
+    return running_asyncio_loop() or _running_trio()
+
+
+def has_ended(runtime: object) -> bool:
+    """Return False: the process runs."""
+    del runtime
+    return False
+
+
+def async_has_ended(runtime: object) -> bool:
+    """Return whether an event loop is closed, or trio's run has ended."""
+    if hasattr(runtime, "is_closed"):
+        return bool(runtime.is_closed())
+    if hasattr(runtime, "run_sync_soon"):
+        try:
+            runtime.run_sync_soon(bool)
+        except RuntimeError:  # trio.RunFinishedError is one
+            return True
+    return False
 
 
 def _running_trio() -> object | None:
@@ -302,7 +379,7 @@ def _running_trio() -> object | None:
 
 
 def running_asyncio_loop() -> object | None:
-    """The asyncio loop that runs this code; None under trio."""
+    """Return the asyncio loop that runs this code, or None."""
     if "asyncio" not in sys.modules:
         return None
     import asyncio  # noqa: PLC0415 -- costs nothing once it is there, and much where it never is

@@ -7,7 +7,8 @@
     ├── InputError (ValueError)              does not fit its type, or is not JSON; not sent
     ├── APIError                             a call of the API failed
     │   ├── APIConnectionError               no complete response came
-    │   │   └── APITimeoutError (TimeoutError)
+    │   │   ├── APITimeoutError (TimeoutError)
+    │   │   └── CertificateError             the server's certificate cannot be verified
     │   ├── APIStatusError                   a response with an error status
     │   │   ├── BadRequestError              400
     │   │   ├── AuthenticationError          401
@@ -43,6 +44,7 @@ from runpod_typed._errors import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    CertificateError,
     ConfigurationError,
     ConflictError,
     InputError,
@@ -74,6 +76,7 @@ __all__ = [
     "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "CertificateError",
     "ConfigurationError",
     "ConflictError",
     "InputError",

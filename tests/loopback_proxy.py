@@ -1,4 +1,4 @@
-"""A proxy on this machine: it passes bytes on, and remembers for whom."""
+"""A proxy on this machine, for names that exist nowhere: it passes bytes on, and remembers for whom."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class LoopbackProxy:
             method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
             self.targets.append(f"{method} {target}")
             where = urlsplit(f"//{target}" if method == "CONNECT" else target)
-            server = socket.create_connection((where.hostname or "", where.port or 80))
+            server = socket.create_connection(("127.0.0.1", where.port or 80))  # as if each name were this machine's
             self._connections.append(server)
             if method == "CONNECT":
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -75,6 +75,7 @@ class LoopbackProxy:
                 server.sendall(head)
             self._spawn(_pass_on, server, client)
             _pass_on(client, server)
+            client.close()  # a client that is still sending sees a reset
 
 
 def _pass_on(source: socket.socket, target: socket.socket) -> None:

@@ -35,9 +35,13 @@ class ScriptedServer:
         scripts: What to do at each request.
         requests: The heads of the requests that came, as text.
         bodies: Their bodies.
+        pause_before_body: Seconds between the head of a request and the first byte read of its body.
+        resets_before_body: The number of connections that are reset when the head of a request is read.
     """
 
     scripts: list[Script]
+    pause_before_body: float = 0.0
+    resets_before_body: int = 0
     requests: list[str] = field(factory=list[str])
     bodies: list[bytes] = field(factory=list[bytes])
     _listener: socket.socket = field(init=False)
@@ -104,6 +108,10 @@ class ScriptedServer:
                 if not head:
                     return
                 text = head.decode("latin-1")
+                if self._resets_connection():
+                    self._play(connection, [None])
+                    return
+                self._stopped.wait(self.pause_before_body)
                 lengths = [line for line in text.splitlines() if line.lower().startswith("content-length:")]
                 body = reader.read(int(lengths[0].split(":")[1])) if lengths else b""
                 with self._lock:
@@ -112,6 +120,11 @@ class ScriptedServer:
                     script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
                 if not self._play(connection, script):
                     return
+
+    def _resets_connection(self) -> bool:
+        with self._lock:
+            self.resets_before_body -= 1
+            return self.resets_before_body >= 0
 
     def _play(self, connection: socket.socket, script: Script) -> bool:
         for step in script:

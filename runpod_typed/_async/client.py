@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from types import TracebackType
 from typing import Any, ParamSpec, Self, overload
 
@@ -57,7 +56,8 @@ class AsyncClient:
         rate_limits: How many requests may be sent; the platform's published limits by default.
         http_client: An ``httpx.AsyncClient`` of the caller's own (a proxy, certificates, another transport); it is used
             through its ``send()`` and not closed.
-        max_response_bytes: Bytes that an answer's body may have, 1 or more; 64 MiB by default.
+        max_response_bytes: Bytes that a response's body may have, 1 or more. By default 21 MiB: Runpod's cap on a
+            result, and 1 MiB for the rest.
         pickle_api_key: Whether pickles of the client and of its jobs hold the key, and are as secret as it is. By
             default they do not, and their copies ask the environment at their next request.
 
@@ -82,8 +82,8 @@ class AsyncClient:
         del api_key, base_url  # a traceback may show local variables
         check_http_client(http_client, httpx.AsyncClient)
         connection = ConnectionConfig(
-            api_key=resolve_api_key(key, os.environ, pickled=pickle_api_key),
-            base_url=resolve_base_url(url, os.environ),
+            api_key=resolve_api_key(key, pickled=pickle_api_key),
+            base_url=resolve_base_url(url),
             max_response_bytes=max_response_bytes,
         )
         self._config = CallConfig(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)

@@ -123,7 +123,7 @@ class AsyncRequestExecutor:
             began = monotonic()
             seconds = call.begin(began)
             outcome = await self._send(call, seconds) if seconds > 0 else NO_TIME_LEFT
-            result = call.result(outcome, seconds=seconds, wall_clock=datetime.now(UTC))
+            result = call.result(outcome, seconds=monotonic() - began, wall_clock=datetime.now(UTC))
             if logger.isEnabledFor(logging.DEBUG):
                 logger.debug("%s in %.0f ms", call.describe(), 1000 * (monotonic() - began))
             if isinstance(result, RateLimitError):
@@ -137,15 +137,17 @@ class AsyncRequestExecutor:
 
     async def _send(self, call: Call[Any], seconds: float) -> HttpResponse | TransportFailure:
         transport = self._state().transport.open()
+        began = monotonic()
+        upload_seconds = call.upload_seconds(began)
         if not call.is_submission:
-            return await transport.send(call.request.http, seconds)
+            return await transport.send(call.request.http, seconds, upload_seconds=upload_seconds)
 
         async def send() -> HttpResponse | TransportFailure:
             call.in_flight = True
-            return await transport.send(call.request.http, seconds)
+            return await transport.send(call.request.http, seconds, upload_seconds=upload_seconds)
 
         def late(outcome: HttpResponse | TransportFailure) -> None:
-            call.result(outcome, seconds=seconds, wall_clock=datetime.now(UTC))
+            call.result(outcome, seconds=monotonic() - began, wall_clock=datetime.now(UTC))
 
         return await async_finish(send, late)
 

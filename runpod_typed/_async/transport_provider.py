@@ -1,5 +1,5 @@
-# The connections of a client, and who they belong to.
-"""The connections of a client: made at the first request, and made anew where the old ones cannot be used."""
+# The transports of a client, one for each event loop.
+"""The transports of a client: made at the first request, one for each event loop that uses the client."""
 
 from __future__ import annotations
 
@@ -8,56 +8,63 @@ from typing import final
 
 import httpx
 
-from runpod_typed._async.httpcore_transport import AsyncHttpcoreTransport, AsyncHttpxTransport, AsyncTransport
-from runpod_typed._synchronization import async_close_with, async_runtime
+from runpod_typed._async.httpcore_transport import AsyncHttpcoreTransport
+from runpod_typed._async.httpx_transport import AsyncHttpxTransport
+from runpod_typed._synchronization import (
+    async_close_when_collected,
+    async_has_ended,
+    async_prepare,
+    async_runtime,
+)
 from runpod_typed._transport.aiohttp import async_fast_transport, async_load_fast_transport
 from runpod_typed._transport.connection import ConnectionConfig
+from runpod_typed._transport.interface import AsyncTransport
 from runpod_typed._transport.proxies import proxy_for
 from runpod_typed.errors import ConfigurationError
 
 
 @final
 class AsyncTransportProvider:
-    """Makes HTTP attempts, over connections that belong to the event loop and process that use them.
+    """Provides the transport that belongs to the running event loop.
 
-    A client is often built before there is a loop, used under two loops one after the other, or carried over a fork.
+    A client is often built before there is a loop, and used under several: one after the other, or at once in threads.
     """
 
     def __init__(self, config: ConnectionConfig, http_client: httpx.AsyncClient | None = None) -> None:
         self._config = config
         self._http_client = http_client
-        self._lock = Lock()  # of threads, in both halves: nothing is awaited while it is held
-        self._sender: AsyncTransport | None = None
-        self._owner: tuple[int, object] | None = None
+        self._lock = Lock()  # of threads, in the async API too: nothing is awaited while it is held
+        self._transports = dict[object, AsyncTransport]()
         self._closed = False
+        async_prepare()
         if http_client is None:
             async_load_fast_transport(config)
+        if http_client is None and config.idle_connections:
+            async_close_when_collected(self, self._transports)
 
     def after_fork(self) -> AsyncTransportProvider:
-        """Another one for a child of this process, over connections of its own; closed where this one is."""
-        transport = AsyncTransportProvider(self._config, self._http_client)
-        transport._closed = self._closed
-        return transport
+        """Return a copy for a child process, over connections of its own."""
+        provider = AsyncTransportProvider(self._config, self._http_client)
+        provider._closed = self._closed
+        return provider
 
     async def aclose(self) -> None:
         """Close all connections; a second call does nothing."""
         self._closed = True
-        sender, self._sender = self._sender, None
-        if sender is None:
-            return
-        if self._owner == async_runtime():
-            await sender.aclose()
-        else:
-            sender.abandon()
+        own = self._transports.pop(async_runtime(), None)
+        while self._transports:
+            self._transports.popitem()[1].abandon()
+        if own is not None:
+            await own.aclose()
 
     def open(self) -> AsyncTransport:
-        """What makes attempts here and now. The first time it takes a while: libraries are loaded, and certificates.
+        """Return the transport. The first call takes a while: it loads libraries, and certificates.
 
         Raises:
             ConfigurationError: The client is closed.
         """
-        sender = self._sender
-        return self._open() if sender is None or self._owner != async_runtime() else sender
+        transport = self._transports.get(async_runtime())
+        return self._open() if transport is None else transport
 
     def _open(self) -> AsyncTransport:
         with self._lock:
@@ -66,16 +73,13 @@ class AsyncTransportProvider:
                     "The client is closed. Make a new one, or keep it open while its jobs are used."
                 )
             owner = async_runtime()
-            if self._sender is None or self._owner != owner:
-                # What belonged to another loop or process cannot be closed from here.
-                former = self._sender
-                self._sender, self._owner = self._make_sender(), owner
-                if former is not None:
-                    former.abandon()
-                async_close_with(self, self._sender)
-            return self._sender
+            for other in [each for each in self._transports if async_has_ended(each)]:
+                self._transports.pop(other).abandon()
+            if owner not in self._transports:
+                self._transports[owner] = self._make_transport()
+            return self._transports[owner]
 
-    def _make_sender(self) -> AsyncTransport:
+    def _make_transport(self) -> AsyncTransport:
         if self._http_client is not None:
             return AsyncHttpxTransport(self._config, self._http_client)
         proxy = proxy_for(self._config.base_url)

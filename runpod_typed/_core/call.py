@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from random import Random
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
 from attrs import define, field
 from typing_extensions import TypeVar
@@ -24,6 +24,9 @@ from runpod_typed.errors import APIError, APITimeoutError, RunpodError, Submissi
 T = TypeVar("T")
 
 _SUBMISSIONS = frozenset({OperationKind.SUBMIT, OperationKind.REQUEUE})
+
+_LARGE_BODY: Final = 64 * 1024
+_SLOWEST_UPLOAD: Final = 125_000.0  # bytes per second, which is 1 Mbit/s: on a slower link, pass a longer timeout
 
 
 class TurnTooLateError(APITimeoutError):
@@ -71,29 +74,35 @@ class Call(Generic[T]):
         return seconds
 
     def attempt_seconds(self, now: float) -> float:
-        """Return the seconds that an attempt that begins now may last."""
-        seconds = min(self.config.timeout, self.config.retry.budget - self._elapsed(now))
+        """Return the seconds that an attempt that begins now may last beside its upload."""
+        budget = self.config.retry.budget + self._least_upload_seconds()
+        seconds = min(self.config.timeout, budget - self._elapsed(now))
         return seconds if self.deadline is None else min(seconds, self.deadline - now)
 
     def _elapsed(self, now: float) -> float:
         return 0.0 if self.started_at is None else now - self.started_at
 
-    def result(self, outcome: HttpResponse | TransportFailure, *, seconds: float, wall_clock: datetime) -> T | APIError:
-        """Return the operation's result, or the error that the outcome of an attempt of `seconds` amounts to.
+    def upload_seconds(self, now: float) -> float:
+        """Return the seconds that sending the body may take beside: as a slow link needs, or all that are left."""
+        least = self._least_upload_seconds()
+        if self.deadline is None or not least:
+            return least
+        return max(0.0, self.deadline - now - self.attempt_seconds(now))
 
-        Secrets that the server has sent back are cut from errors.
-        """
+    def _least_upload_seconds(self) -> float:
+        size = len(self.request.http.body or b"")
+        return size / _SLOWEST_UPLOAD if size > _LARGE_BODY else 0.0
+
+    def result(self, outcome: HttpResponse | TransportFailure, *, seconds: float, wall_clock: datetime) -> T | APIError:
+        """Return the operation's result, or the error that the outcome of an attempt after `seconds` amounts to."""
         self.outcome = outcome
         result = self._read(outcome, seconds, wall_clock)
-        if not isinstance(result, APIError):
+        if isinstance(result, APIError):
+            self.may_have_taken_effect |= may_have_taken_effect(Failure.of(result))
+        else:
             self.response = result
-            self.in_flight = False
-            return result
-        self.may_have_taken_effect |= may_have_taken_effect(Failure.of(result))
         self.in_flight = False
-        for secret in (self.connection.api_key, *self.request.http.credentials):
-            outcome = outcome.without(secret)
-        return result if outcome is self.outcome else self._read(outcome, seconds, wall_clock)
+        return result
 
     @property
     def request_sent(self) -> bool:
@@ -108,14 +117,13 @@ class Call(Generic[T]):
         return f"{self.request.operation.name} {self.request.http.method} {path}: {_outcome(self.outcome)}{job}"
 
     def _read(self, outcome: HttpResponse | TransportFailure, seconds: float, wall_clock: datetime) -> T | APIError:
-        url = self.connection.url(self.request.http.target)
         if isinstance(outcome, TransportFailure):
-            return connection_error(self.request, outcome, url, seconds=seconds)
+            return connection_error(self.request, outcome, self.connection, seconds=seconds)
         retry_after = None
         if not 200 <= outcome.status < 300:
             retry_after = parse_retry_after(outcome.headers, wall_clock=wall_clock)
         return read_response(
-            self.request, outcome, url, retry_after=retry_after, leave_output=self.config.leave_outputs
+            self.request, outcome, self.connection, retry_after=retry_after, leave_output=self.config.leave_outputs
         )
 
     def too_late(self, refusal: TooLate) -> RunpodError:

@@ -1,10 +1,11 @@
-"""An answer or a failure of the transport -> an exception of our tree."""
+"""Map a response or a failure of the transport to a result or an error."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 from runpod_queue_api import wire
 
@@ -12,7 +13,9 @@ from runpod_typed._codecs import json
 from runpod_typed._core.operations import Request
 from runpod_typed._core.responses import read_completed_job
 from runpod_typed._errors import printable
-from runpod_typed._models.validation import ValidationError, kind_of
+from runpod_typed._models.jobs import JobState
+from runpod_typed._models.validation import ValidationError
+from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.messages import HttpResponse, TransportFailure
 from runpod_typed.errors import (
     APIConnectionError,
@@ -21,6 +24,7 @@ from runpod_typed.errors import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    CertificateError,
     ConflictError,
     NotFoundError,
     PayloadTooLargeError,
@@ -30,17 +34,19 @@ from runpod_typed.errors import (
     UnprocessableEntityError,
 )
 
-_SHOWN_CHARACTERS = 200
-_REQUEST_ID_HEADERS = tuple(name.lower() for name in wire.REQUEST_ID_HEADERS)
+_SHOWN_CHARACTERS: Final = 200
+_KEPT_BYTES: Final = 64 * 1024
+_REQUEST_ID_HEADERS: Final = tuple(name.lower() for name in wire.REQUEST_ID_HEADERS)
+_API_PATH: Final = urlsplit(wire.SERVER_URL).path
 
-# What the platform says to a body above its cap, under 400, and what others in its place say. Other things than bodies
-# may be too large, or exceed something.
-_TOO_LARGE = re.compile(
+# What Runpod says to a body above its cap, under 400, and what others in its place say. Other things than bodies may be
+# too large, or exceed something.
+_TOO_LARGE: Final = re.compile(
     r"max(imum)? size|(size|payload|body|entity|request) (is )?too large|exceed.*\b(size|payload|body|[km]i?b)\b",
     re.IGNORECASE,
 )
 
-_BY_STATUS: Mapping[int, type[APIStatusError]] = {
+_BY_STATUS: Final[Mapping[int, type[APIStatusError]]] = {
     400: BadRequestError,
     401: AuthenticationError,
     403: PermissionDeniedError,
@@ -51,126 +57,160 @@ _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     429: RateLimitError,
 }
 
-_ADVICE: Mapping[type[APIStatusError], str] = {
+_ADVICE: Final[Mapping[type[APIStatusError], str]] = {
     AuthenticationError: "Check the API key (RUNPOD_API_KEY): it is missing, wrong or revoked.",
-    PermissionDeniedError: "The API key may not do this; check its permissions in the console.",
+    PermissionDeniedError: "The API key may not do this: check its permissions in the console.",
     PayloadTooLargeError: "Put large data into storage and send its URL.",
     RateLimitError: "Send fewer requests at once, or give the endpoint more workers.",
-    ServerError: "The platform or a worker failed; try again later, and quote the request id to support if it goes on.",
+    ServerError: "The platform or a worker failed: try again later, or send the request id to support.",
 }
 
 
 def connection_error(
-    request: Request[Any], failure: TransportFailure, url: str, *, seconds: float
+    request: Request[Any], failure: TransportFailure, connection: ConnectionConfig, *, seconds: float
 ) -> APIConnectionError:
-    """The error for a call to which no complete answer came."""
-    where, reason = _where(request, url), _shorten(failure.reason)
-    if failure.timed_out:
-        return APITimeoutError(
-            f"{where} was not answered within {max(0.0, seconds):.3g} s ({reason}). Raise timeout=, or look at "
-            "the endpoint's health.",
-            operation=request.operation.name,
-            method=request.http.method,
-            url=url,
-            request_sent=failure.request_sent,
-        )
-    how = "lost its connection" if failure.request_sent else "could not connect"
-    return APIConnectionError(
-        f"{where} {how} ({reason}). Check the network and the base URL.",
+    """Return the error for a call that got no complete response, after `seconds`."""
+    reason = printable(_without_secrets(failure.reason[:_KEPT_BYTES], request, connection), _SHOWN_CHARACTERS)
+    size = len(request.http.body or b"")
+    sent = failure.bytes_sent or 0
+    kind: type[APIConnectionError] = APIConnectionError
+    if failure.certificate_refused:
+        kind = CertificateError
+        what = "could not connect: the server's certificate cannot be verified"
+        advice = "Nothing was sent. Check the base URL, and SSL_CERT_FILE if the network has a certificate of its own."
+    elif failure.timed_out:
+        kind = APITimeoutError
+        within = f"within {max(0.0, seconds):.3g} s"
+        what = f"sent {sent:,} of {size:,} bytes of its body {within}" if sent else f"got no response {within}"
+        advice = "Raise timeout=, or check the endpoint's health."
+        if sent:
+            advice = "Nothing was queued. Raise timeout=, or put large data into storage and send its URL."
+    elif failure.request_sent:
+        what, advice = "lost its connection", "Check the network and the base URL."
+    else:
+        what = f"lost its connection after {sent:,} of {size:,} bytes of its body" if sent else "could not connect"
+        advice = "Check the network and the base URL."
+    return kind(
+        f"{_where(request, connection, failure.proxy)} {what} ({reason}). {advice}",
         operation=request.operation.name,
         method=request.http.method,
-        url=url,
+        url=connection.url(request.http.target),
         request_sent=failure.request_sent,
     )
 
 
 def read_response(
-    request: Request[Any], answer: HttpResponse, url: str, *, retry_after: float | None, leave_output: bool = False
+    request: Request[Any],
+    response: HttpResponse,
+    connection: ConnectionConfig,
+    *,
+    retry_after: float | None,
+    leave_output: bool = False,
 ) -> Any | APIStatusError | APIResponseValidationError:
-    """What an answer says: the operation's result, or the error that it is. Raises nothing."""
-    status = answer.status
-    if leave_output and request.operation.returns_job and _is_success(status):
-        completed = read_completed_job(answer.body)
+    """Return the operation's result, or the error that the response amounts to. Raises nothing."""
+    success = 200 <= response.status < 300
+    if leave_output and request.operation.returns_job and success:
+        completed = read_completed_job(response.body)
         if completed is not None:
-            return completed
+            return _checked(request, response, connection, completed)
     try:
-        body: Any = json.decode(answer.body)
+        body = json.decode(response.body)
     except json.MalformedJSON as error:
-        body = _as_text(answer.body) if answer.problem is None or answer.body else None
-        if _is_success(status):
-            return _validation_error(request, answer, url, body, answer.problem or f"no JSON ({error})")
-        return status_error(request, answer, url, body, retry_after=retry_after)
-    # A failed job may come with an error status: what the body says goes first.
-    if _is_success(status) or (request.operation.returns_job and _looks_like_a_job(request, body)):
+        if success:
+            return _validation_error(
+                request, response, connection, response.problem or f"a body that is not JSON ({error})"
+            )
+        return status_error(request, response, connection, None, retry_after=retry_after)
+    # A failed job may come with an error status: the body counts first.
+    if success or (request.operation.returns_job and _looks_like_a_job(request, body)):
         try:
-            return request.operation.read(body)
+            result = request.operation.read(body)
         except ValidationError as error:
-            return _validation_error(request, answer, url, body, str(error))
-    return status_error(request, answer, url, body, retry_after=retry_after)
+            return _validation_error(request, response, connection, str(error))
+        return _checked(request, response, connection, result)
+    return status_error(request, response, connection, body, retry_after=retry_after)
+
+
+def _checked(
+    request: Request[Any], response: HttpResponse, connection: ConnectionConfig, result: Any
+) -> Any | APIResponseValidationError:
+    """Return the result, or an error if it belongs to another request."""
+    if request.job_id is None or not isinstance(result, JobState) or result.id == request.job_id:
+        return result
+    shown = printable(result.id, _SHOWN_CHARACTERS)
+    return _validation_error(request, response, connection, f"the job {shown!r}, not {request.job_id!r}")
 
 
 def status_error(
-    request: Request[Any], answer: HttpResponse, url: str, body: Any, *, retry_after: float | None
+    request: Request[Any], response: HttpResponse, connection: ConnectionConfig, body: Any, *, retry_after: float | None
 ) -> APIStatusError:
-    """The error for an answer with an error status."""
-    status = answer.status
+    """Return the error for a response with an error status, whose decoded body is `body` if it is JSON."""
+    status = response.status
+    text = _kept_text(request, response, connection)
+    message = _without_secrets(_message(body)[:_KEPT_BYTES], request, connection) or text
+    said = printable(message.strip(), _SHOWN_CHARACTERS) or response.problem or "no message"
     error_class = _BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
-    said = _words(body) or answer.problem or "no text"
     if error_class is BadRequestError and _TOO_LARGE.search(said):
         error_class = PayloadTooLargeError
-    request_id = _request_id(answer)
-    advice = _advice(error_class, request, status)
-    asked = "" if retry_after is None else f" The server asks to wait {retry_after:g} s."
-    message = (
-        f"{_where(request, url)} was answered with {status}: {said}.{asked}{f' {advice}' if advice else ''}"
-        f"{_shown_id(request_id)}"
-    )
+    headers = {
+        _without_secrets(name, request, connection): _without_secrets(value, request, connection)
+        for name, value in response.headers.items()
+    }
+    request_id = _request_id(headers)
+    asked = None if retry_after is None else f"The server asks to wait {retry_after:g} s."
+    advice = _advice(error_class, request, connection, response)
+    sentences = (f"{_where(request, connection, response.proxy)} failed with {status}: {said}.", asked, advice)
     return error_class(
-        message,
+        " ".join(filter(None, sentences)) + _shown_id(request_id),
         operation=request.operation.name,
         method=request.http.method,
-        url=url,
+        url=connection.url(request.http.target),
         status_code=status,
-        body=body,
-        headers=answer.headers,
+        body=_kept_body(text, response),
+        headers=headers,
         request_id=request_id,
         retry_after=retry_after,
     )
 
 
-def _advice(error_class: type[APIStatusError], request: Request[Any], status: int) -> str:
+def _advice(
+    error_class: type[APIStatusError], request: Request[Any], connection: ConnectionConfig, response: HttpResponse
+) -> str:
     if error_class is NotFoundError:
-        return (
-            f"Check the endpoint id {request.endpoint_id!r} and, where there is one, the job id: results are kept for "
-            "a limited time."
-        )
-    if 300 <= status < 400:
-        return "Redirects are not followed, since the API key would go along; check the base URL."
+        path = connection.base_url.path
+        wrong_path = "" if path == _API_PATH else f"the base URL, which does not end with {_API_PATH}, "
+        job = "" if request.job_id is None else " and the job id: results are kept for a limited time"
+        return f"Check {wrong_path}the endpoint id {request.endpoint_id!r}{job}."
+    if 300 <= response.status < 400:
+        return "Redirects are not followed, since the API key would go along: check the base URL."
+    if response.status == 407:
+        return "Check the user and password in the environment's proxy variables."
     return _ADVICE.get(error_class, "")
 
 
 def _validation_error(
-    request: Request[Any], answer: HttpResponse, url: str, body: Any, reason: str
+    request: Request[Any], response: HttpResponse, connection: ConnectionConfig, reason: str
 ) -> APIResponseValidationError:
-    request_id = _request_id(answer)
+    text = _kept_text(request, response, connection)
+    request_id = _request_id(response.headers)
+    request_id = None if request_id is None else _without_secrets(request_id, request, connection)
+    reason = printable(_without_secrets(reason, request, connection))
+    begins = f" The body begins: {printable(text, _SHOWN_CHARACTERS)!r}." if text else ""
     return APIResponseValidationError(
-        f"{_where(request, url)} was answered with {answer.status} and {reason}, which does not fit the specification "
-        f"{wire.SPEC_VERSION}. The body begins: {_beginning(answer.body)!r}{_shown_id(request_id)}",
+        f"{_where(request, connection, response.proxy)} got {response.status} with {reason}, which does not fit the "
+        f"specification {wire.SPEC_VERSION}.{begins}{_shown_id(request_id)}",
         operation=request.operation.name,
         method=request.http.method,
-        url=url,
-        status_code=answer.status,
-        body=body,
+        url=connection.url(request.http.target),
+        status_code=response.status,
+        body=_kept_body(text, response),
         request_id=request_id,
     )
 
 
-def _where(request: Request[Any], url: str) -> str:
-    return f"{request.operation.name} ({request.http.method} {url})"
-
-
-def _is_success(status: int) -> bool:
-    return 200 <= status < 300
+def _where(request: Request[Any], connection: ConnectionConfig, proxy: str | None) -> str:
+    through = "" if proxy is None else f" through the proxy {proxy}"
+    return f"{request.operation.name} ({request.http.method} {connection.url(request.http.target)}{through})"
 
 
 def _looks_like_a_job(request: Request[Any], body: object) -> bool:
@@ -180,39 +220,43 @@ def _looks_like_a_job(request: Request[Any], body: object) -> bool:
         return False
 
 
-def _words(body: object) -> str:
-    """The words of an error body, in whichever of the known places they stand, shortened."""
+def _message(body: object) -> str:
+    """Return the message of a decoded error body, from the known keys; empty if there is none."""
     found: Any = body
     while isinstance(found, Mapping):
-        fields = found = cast("Mapping[str, Any]", found)
-        places = (fields.get(key) for key in wire.ERROR_MESSAGE_KEYS)
-        inner = next((place for place in places if place and isinstance(cast("object", place), str | Mapping)), None)
-        if inner is None:
-            break
-        found = inner
-    if isinstance(found, str):
-        return _shorten(found.strip())
+        fields = cast("Mapping[str, Any]", found)
+        values = (fields.get(key) for key in wire.ERROR_MESSAGE_KEYS)
+        found = next((value for value in values if value and isinstance(cast("object", value), str | Mapping)), None)
+    return found if isinstance(found, str) else ""
+
+
+def _kept_text(request: Request[Any], response: HttpResponse, connection: ConnectionConfig) -> str:
+    """Return the beginning of the body, without secrets."""
+    longest = max(len(secret.reveal()) for secret in (connection.api_key, *request.http.credentials))
+    text = response.body[: _KEPT_BYTES + longest].decode("utf-8", "replace")  # a secret at the end is found whole
+    return _without_secrets(text, request, connection)[:_KEPT_BYTES]
+
+
+def _kept_body(text: str, response: HttpResponse) -> Any:
+    """Return decoded JSON, or the text if it is not JSON or not the whole body; None if there is no body to keep."""
+    if len(response.body) > _KEPT_BYTES:
+        return text
     try:
-        return "" if found is None else _shorten(str(found))
-    except RecursionError:  # JSON may be nested more deeply than Python can print
-        return kind_of(found)
+        response.body.decode()  # what is not UTF-8 is not JSON, though it is once it can be shown
+        return json.decode(text.encode())
+    except (UnicodeDecodeError, json.MalformedJSON):
+        return None if response.problem and not text else text
 
 
-def _shorten(text: str) -> str:
-    return printable(text, _SHOWN_CHARACTERS)
+def _without_secrets(text: str, request: Request[Any], connection: ConnectionConfig) -> str:
+    for secret in (connection.api_key, *request.http.credentials):
+        text = secret.cut_from(text)
+    return text
 
 
-def _beginning(body: bytes) -> str:
-    return _shorten(_as_text(body[: 4 * _SHOWN_CHARACTERS + 4]))  # a character has 4 bytes at most
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
 
 
 def _shown_id(request_id: str | None) -> str:
-    return f" [request id {_shorten(request_id)}]" if request_id else ""
-
-
-def _as_text(body: bytes) -> str:
-    return body.decode("utf-8", errors="replace")
-
-
-def _request_id(answer: HttpResponse) -> str | None:
-    return next((answer.headers[name] for name in _REQUEST_ID_HEADERS if answer.headers.get(name)), None)
+    return f" [request id {printable(request_id, _SHOWN_CHARACTERS)}]" if request_id else ""

@@ -91,6 +91,8 @@ class Request(Generic[T_co]):
     operation: Operation[T_co]
     endpoint_id: str
     http: HttpRequest
+    job_id: str | None = None
+    """The job that the response must be about, or None."""
     _long_poll: LongPoll | None = field(default=None, alias="long_poll")
 
     @property
@@ -175,7 +177,7 @@ def look(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request
     """Ask where a job stands."""
     ttl = UNSET if ttl_ms is None else ttl_ms
     built = get_status._get_kwargs(endpoint_id, job_id, ttl=ttl)
-    return _request(STATUS, endpoint_id, built)
+    return _request(STATUS, endpoint_id, built, job_id=job_id)
 
 
 def hold(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[jobs.JobState[Any]]:
@@ -184,7 +186,7 @@ def hold(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[jobs.JobStat
     def build(milliseconds: int) -> Mapping[str, Any]:
         return get_status_sync._get_kwargs(endpoint_id, job_id, wait=milliseconds)
 
-    return _held(STATUS_SYNC, endpoint_id, build, wait_ms, _WAIT)
+    return _held(STATUS_SYNC, endpoint_id, build, wait_ms, _WAIT, job_id=job_id)
 
 
 def drain(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[StreamPage]:
@@ -193,19 +195,19 @@ def drain(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[StreamPage]
     def build(milliseconds: int) -> Mapping[str, Any]:
         return stream._get_kwargs(endpoint_id, job_id, wait=milliseconds)
 
-    return _held(STREAM, endpoint_id, build, wait_ms, _STREAM_WAIT)
+    return _held(STREAM, endpoint_id, build, wait_ms, _STREAM_WAIT, job_id=job_id)
 
 
 def cancel_job(endpoint_id: str, job_id: str) -> Request[jobs.JobState[Any]]:
     """Cancel a job."""
     built = cancel._get_kwargs(endpoint_id, job_id)
-    return _request(CANCEL, endpoint_id, built)
+    return _request(CANCEL, endpoint_id, built, job_id=job_id)
 
 
 def retry_job(endpoint_id: str, job_id: str) -> Request[jobs.JobState[Any]]:
     """Queue a failed job once more."""
     built = retry._get_kwargs(endpoint_id, job_id)
-    return _request(RETRY, endpoint_id, built)
+    return _request(RETRY, endpoint_id, built, job_id=job_id)
 
 
 def ask_health(endpoint_id: str) -> Request[health.EndpointHealth]:
@@ -283,7 +285,12 @@ def with_query(request: Request[T], extra: ExtraQuery | None) -> Request[T]:
 
 
 def _request(
-    operation: Operation[T_co], endpoint_id: str, kwargs: Mapping[str, Any], long_poll: LongPoll | None = None
+    operation: Operation[T_co],
+    endpoint_id: str,
+    kwargs: Mapping[str, Any],
+    *,
+    job_id: str | None = None,
+    long_poll: LongPoll | None = None,
 ) -> Request[T_co]:
     if operation.name in wire.DEPRECATED_OPERATIONS:
         message = f"The operation {operation.name} is deprecated and will be removed from the API."
@@ -295,7 +302,7 @@ def _request(
         body=None if content is None else json.encode(content),
         headers=tuple(_headers(operation.name, kwargs)),
     )
-    return Request(operation=operation, endpoint_id=endpoint_id, http=http, long_poll=long_poll)
+    return Request(operation=operation, endpoint_id=endpoint_id, http=http, job_id=job_id, long_poll=long_poll)
 
 
 # The parts of a request that the generated code builds, and that are sent. Any other part is refused.
@@ -344,11 +351,13 @@ def _held(
     build: Callable[[int], Mapping[str, Any]],
     hold_ms: int,
     bounds: tuple[int, int],
+    *,
+    job_id: str | None = None,
 ) -> Request[T_co]:
     least, most = bounds
     hold_ms = min(max(least, hold_ms), most)
     long_poll = LongPoll(hold_ms, least, most, lambda milliseconds: _target(build(milliseconds)))
-    return _request(operation, endpoint_id, build(hold_ms), long_poll)
+    return _request(operation, endpoint_id, build(hold_ms), job_id=job_id, long_poll=long_poll)
 
 
 def _target(kwargs: Mapping[str, Any]) -> str:

@@ -18,7 +18,13 @@ from random import Random
 from attrs import frozen
 
 from runpod_typed._models.retry_policy import FailedAttempt, OperationKind, RetryPolicy
-from runpod_typed.errors import APIConnectionError, APIError, APIResponseValidationError, APIStatusError
+from runpod_typed.errors import (
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    APIStatusError,
+    CertificateError,
+)
 
 _CONFLICT = 409
 _TOO_MANY_REQUESTS = 429
@@ -48,11 +54,15 @@ class Failure:
     """Whether the body was not JSON: a page of a proxy, or cut short."""
     retry_after: float | None = None
     """Seconds that the server asks to wait, or None."""
+    permanent: bool = False
+    """Whether another attempt would fail in the same way."""
 
     @classmethod
     def of(cls, error: APIError) -> Failure:
         """Return the failure that an error reports."""
         match error:
+            case CertificateError():
+                return cls(request_sent=error.request_sent, permanent=True)
             case APIConnectionError():
                 return cls(request_sent=error.request_sent)
             case APIStatusError():
@@ -88,6 +98,8 @@ def _is_refusal(status: int | None) -> bool:
 
 def _is_passing(kind: OperationKind, failure: Failure) -> bool:
     status = failure.status
+    if failure.permanent:
+        return False
     if not failure.request_sent or status is None or status in {_REQUEST_TIMEOUT, _TOO_MANY_REQUESTS}:
         return True
     if status == _CONFLICT:

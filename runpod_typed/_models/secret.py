@@ -1,27 +1,24 @@
-"""Keeping secrets out of everything that people or machines read: reprs, logs, tracebacks, pickles."""
+"""Secrets, and masks that keep them out of reprs, logs, tracebacks and pickles."""
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
 from collections.abc import Callable
-from html import escape
-from typing import final
+from typing import Final, final
+
+from typing_extensions import override
 
 from runpod_typed._errors import ConfigurationError
 
-_MASK = "***"
-_LONG_ENOUGH = 8  # what is shorter occurs by chance, and hides nothing
-_TELLING = 12  # so many of its first characters are taken for a part of it: who quotes an answer may quote half of it
+_MASK: Final = "***"
+_SHORTEST_CUT: Final = 8  # a shorter string occurs by chance
 
 
 @final
 class Secret:
-    """A text that shows only where it is asked for by name.
+    """A string that is shown only by `reveal`.
 
-    It prints as ``***``. A pickle does not hold it, unless it is `pickled` by request: the copy asks `recover`, a
-    module-level function, whenever it is used. Two copies are equal if they ask the same function: comparing them asks
-    nobody.
+    It prints as ``***``. A pickle leaves it out, unless it was made with ``pickled=True``: the copy calls `recover`, a
+    module-level function, at each use. Two copies are equal if they have the same `recover`, which is not called.
     """
 
     __slots__ = ("_pickled", "_recover", "_value")
@@ -32,10 +29,10 @@ class Secret:
         self._pickled = pickled
 
     def reveal(self) -> str:
-        """The text itself; keep it out of local variables, which tracebacks may show.
+        """Return the string. Keep it out of local variables, which tracebacks may show.
 
         Raises:
-            ConfigurationError: This is a copy from a pickle, and the text cannot be had again.
+            ConfigurationError: This is a copy from a pickle, and the string cannot be recovered.
         """
         if self._value is not None:
             return self._value
@@ -45,16 +42,9 @@ class Secret:
             )
         return self._recover()
 
-    def cut_from(self, data: bytes) -> bytes:
-        """The data with ``***`` in its place; the same object where it does not occur.
-
-        It is found as it is, escaped as JSON, HTML and URLs do it, in base64, and where its end is missing. A short one
-        is left in.
-        """
-        if len(self.reveal()) < _LONG_ENOUGH:
-            return data
-        cut = re.sub(_forms_of(self), _MASK.encode(), data, flags=re.IGNORECASE)
-        return data if cut == data else cut
+    def cut_from(self, text: str) -> str:
+        """Return the text with ``***`` in place of each exact copy of the secret."""
+        return text.replace(self.reveal(), _MASK) if len(self.reveal()) >= _SHORTEST_CUT else text
 
     def __repr__(self) -> str:
         return f"Secret({_MASK!r})"
@@ -84,32 +74,30 @@ def _from_pickle(value: str | None, recover: Callable[[], str] | None, pickled: 
     return Secret(value, recover, pickled=pickled)
 
 
-def _forms_of(secret: Secret) -> bytes:
-    """A pattern for all forms in which a secret may come back. It is made for errors alone, and never kept."""
-    characters = [_forms_of_character(each) for each in secret.reveal()]
-    beginning = "".join(characters[:_TELLING])
-    rest = f"(?:{'|'.join(sorted(set(characters[_TELLING:])))})*" if characters[_TELLING:] else ""
-    return "|".join([f"{beginning}{rest}", *_base64_forms(secret.reveal().encode())]).encode()
+@final
+class MaskedStr(str):
+    """A string for an HTTP library: it sends the string, and its repr, in logs and tracebacks, shows ``***``."""
+
+    __slots__ = ()
+
+    @override
+    def __repr__(self) -> str:
+        return repr(_MASK)
 
 
-def _forms_of_character(character: str) -> str:
-    code = ord(character)
-    plain = re.escape(character)
-    if character in "\"'/\\":  # which are escaped with a backslash
-        plain = f"\\\\?{plain}"
-    return f"(?:{re.escape(escape(character))}|{plain}|\\\\u{code:04x}|%{code:02x}|&#0*{code};|&#x0*{code:x};)"
+@final
+class MaskedBytes(bytes):
+    """Bytes for an HTTP library: it sends the bytes, and their repr, in logs and tracebacks, shows ``***``."""
 
+    __slots__ = ()
 
-def _base64_forms(secret: bytes) -> list[str]:
-    """What a text holds that is base64 of anything with the secret inside: three ways to stand in groups of three."""
-    forms: list[str] = []
-    for before in range(3):
-        whole = (before + len(secret)) // 3 * 3  # the last group that nothing else is a part of
-        encoded = b64encode(bytes(before) + secret[: whole - before])[4 if before else 0 :].decode()
-        forms.append("".join({"+": "[+-]", "/": "[/_]"}.get(each, each) for each in encoded))
-    return forms
+    @override
+    def __repr__(self) -> str:
+        return repr(_MASK.encode())
+
+    __str__ = __repr__
 
 
 def hidden(argument: str | None) -> Secret | None:
-    """A caller's argument, out of sight: a traceback may show local variables, and arguments are some."""
+    """Return an argument as a `Secret`, so that a traceback with local variables does not show it."""
     return None if argument is None else Secret(argument)

@@ -4,83 +4,83 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import final
+from typing import Final, final
 
 import httpcore
 
 from runpod_typed._synchronization import CapacityLimiter, shielded
 from runpod_typed._transport.connection import KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
-from runpod_typed._transport.network import Backend, httpcore_proxy, tls_context
+from runpod_typed._transport.network import DeadlineBackend, holds_leftovers, httpcore_proxy, tls_context
 from runpod_typed._transport.proxies import ProxyAddress
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @final
 class Connections:
-    """Connections to one server. Who takes one has it alone; the one that was used last is used first.
+    """Connections to one server: each serves one request at a time, and the one that was used last is used first.
 
     httpcore makes them, and speaks HTTP over them. Its own pool is not used: an interrupt (Ctrl-C) at a bad moment
-    leaves a lock of that locked for ever, and at each request it goes through all its connections. Here nothing is
-    shared but a deque, each of whose steps is atomic.
+    leaves one of its locks locked forever, and it walks through all its connections at each request. Here a deque is
+    all that is shared, and each of its steps is atomic.
     """
 
     def __init__(self, config: ConnectionConfig, proxy: ProxyAddress | None = None) -> None:
         base = config.base_url
-        self.slots = CapacityLimiter(POOL_SIZE)
+        self.capacity = CapacityLimiter(POOL_SIZE)
         self._most_idle = config.idle_connections
         self._origin = httpcore.Origin(
             base.scheme.encode(), base.host.encode(), base.port or _DEFAULT_PORTS[base.scheme]
         )
-        # It holds no connection: it knows which kind to make for which proxy.
-        self._maker = httpcore.ConnectionPool(
+        # A factory that holds no connection: it knows which kind to make for which proxy.
+        self._factory = httpcore.ConnectionPool(
             ssl_context=tls_context() if base.scheme == "https" else None,
             keepalive_expiry=KEEPALIVE_EXPIRY,
-            network_backend=Backend([base.scheme, "" if proxy is None else proxy.scheme].count("https")),
+            network_backend=DeadlineBackend([base.scheme, "" if proxy is None else proxy.scheme].count("https")),
             proxy=None if proxy is None else httpcore_proxy(proxy),
         )
-        self._idle: deque[httpcore.ConnectionInterface] = deque()
+        self._idle = deque[httpcore.ConnectionInterface]()
         self._closed = False
 
-    def take(self) -> httpcore.ConnectionInterface:
-        """A connection for one request: one that was kept and is open still, or a new one."""
-        while (connection := self._latest()) is not None:
+    def acquire(self) -> httpcore.ConnectionInterface:
+        """Return a connection for one request: an idle one that is still open, or a new one."""
+        while (connection := self._newest()) is not None:
             if not connection.has_expired():
                 return connection
-            self.drop(connection)
-        return self._maker.create_connection(self._origin)
+            self.discard(connection)
+        return self._factory.create_connection(self._origin)
 
-    def give_back(self, connection: httpcore.ConnectionInterface) -> None:
-        """Keep a connection whose answer was read to the end; close it where it cannot serve another request."""
-        if not connection.is_idle() or len(self._idle) >= self._most_idle:
-            self.drop(connection)
+    def release(self, connection: httpcore.ConnectionInterface) -> None:
+        """Keep a connection whose response was read to its end; close it if it cannot serve another request."""
+        if not connection.is_idle() or len(self._idle) >= self._most_idle or holds_leftovers(connection):
+            self.discard(connection)
             return
         self._idle.append(connection)
         if self._closed:
             self.close()
-        while (oldest := self._oldest()) is not None:
-            self.drop(oldest)
+        while (expired := self._oldest_expired()) is not None:
+            self.discard(expired)
 
-    def drop(self, connection: httpcore.ConnectionInterface) -> None:
-        """Close a connection in whichever state it is."""
+    def discard(self, connection: httpcore.ConnectionInterface) -> None:
+        """Close a connection, whatever its state."""
         with shielded():
             connection.close()
 
     def close(self) -> None:
-        """Close all connections, those in use as soon as their answer is there."""
+        """Close all connections, those in use as soon as their response is read."""
         self._closed = True
-        while (connection := self._latest()) is not None:
-            self.drop(connection)
+        while (connection := self._newest()) is not None:
+            self.discard(connection)
 
-    def _latest(self) -> httpcore.ConnectionInterface | None:
+    def _newest(self) -> httpcore.ConnectionInterface | None:
         try:
             return self._idle.pop()
         except IndexError:
             return None
 
-    def _oldest(self) -> httpcore.ConnectionInterface | None:
-        """The connection that has been idle for longest, where that is too long."""
-        if len(self._idle) < 2:  # the latest is looked at when it is taken
+    def _oldest_expired(self) -> httpcore.ConnectionInterface | None:
+        """Take out the connection that has been idle for longest, if it has expired."""
+        if len(self._idle) < 2:  # the newest is checked when it is acquired
             return None
         try:
             connection = self._idle.popleft()

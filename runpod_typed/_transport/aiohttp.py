@@ -1,7 +1,7 @@
-"""HTTP attempts over aiohttp, which does them at less than half of the work under asyncio.
+"""HTTP attempts over aiohttp, which costs less than half of httpcore under asyncio.
 
-It is used by itself under asyncio where the extra ``aiohttp`` is installed, no proxy is set, and the environment's
-``RUNPOD_TYPED_AIOHTTP`` is not ``0``. The sync half has nothing like it.
+It is used under asyncio if the extra ``aiohttp`` is installed, no proxy is set, and the environment's
+``RUNPOD_TYPED_AIOHTTP`` is not ``0``. The sync API has nothing like it.
 """
 
 from __future__ import annotations
@@ -13,53 +13,52 @@ from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from io import BytesIO
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from typing_extensions import override
 
-from runpod_typed._synchronization import async_deadline, running_asyncio_loop
+from runpod_typed._models.secret import MaskedStr
+from runpod_typed._synchronization import Attempt, async_deadline, current_attempt, running_asyncio_loop
+from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody, ResponseBody
 from runpod_typed._transport.connection import BODY_TYPE, CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
-from runpod_typed._transport.failures import transport_failure
-from runpod_typed._transport.messages import BodyBuffer, HttpRequest, HttpResponse, TransportFailure
-from runpod_typed._transport.network import mark_sent, tls_context
+from runpod_typed._transport.failures import foreign_exception, transport_failure, without_frames
+from runpod_typed._transport.interface import Transport
+from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
+from runpod_typed._transport.network import tls_context
+from runpod_typed.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import aiohttp
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-    from runpod_typed._sync.httpcore_transport import Transport
-
-SWITCH_VARIABLE = "RUNPOD_TYPED_AIOHTTP"
-
-_LARGEST_PART = 64 * 1024
+SWITCH_VARIABLE: Final = "RUNPOD_TYPED_AIOHTTP"
 
 
 def fast_transport(config: ConnectionConfig) -> Transport | None:
-    """None: threads have no faster way."""
+    """Return None: there is no faster transport for threads."""
     del config
     return None
 
 
 def async_fast_transport(config: ConnectionConfig) -> AsyncAiohttpTransport | None:
-    """Attempts over aiohttp, where that can be; else None."""
+    """Return a transport over aiohttp if it can be used, or None."""
     return AsyncAiohttpTransport(config) if _may_be_used(config) and running_asyncio_loop() is not None else None
 
 
 def load_fast_transport(config: ConnectionConfig) -> None:
-    """Nothing: threads have no faster way."""
+    """Do nothing: there is no faster transport for threads."""
     del config
 
 
 def async_load_fast_transport(config: ConnectionConfig) -> None:
-    """Import aiohttp, where it will be used: at the first request that would take much of a short `timeout`."""
+    """Import aiohttp if it will be used: at the first request, that would take much of a short `timeout`."""
     if _may_be_used(config) and (running_asyncio_loop() is not None or "trio" not in sys.modules):
         import_module("aiohttp")
 
 
 def _may_be_used(config: ConnectionConfig) -> bool:
-    # A session of aiohttp's must be closed, and where no connections are kept, nobody closes anything.
+    # An aiohttp session must be closed, and nothing closes a client that keeps no connections.
     wanted = os.environ.get(SWITCH_VARIABLE) != "0" and config.idle_connections > 0
     return wanted and find_spec("aiohttp") is not None
 
@@ -69,73 +68,85 @@ class AsyncAiohttpTransport:
     """Attempts over aiohttp's connections."""
 
     def __init__(self, config: ConnectionConfig) -> None:
-        import asyncio  # noqa: PLC0415 -- the sync half never needs it
+        import asyncio  # noqa: PLC0415 -- the sync API never needs it
 
-        from yarl import URL  # noqa: PLC0415 -- it comes with aiohttp, an extra
+        import aiohttp  # noqa: PLC0415 -- an extra, and slow to import
+        from yarl import URL  # noqa: PLC0415 -- it comes with aiohttp
 
         self._config = config
         self._url = partial(URL, encoded=True)  # it is made of parts that are quoted
         self._base_url = str(config.base_url)
         self._loop = asyncio.get_running_loop()
         self._session = _session(config)
+        self._connecting = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+        self._failures = (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, OSError)
 
-    async def send(self, request: HttpRequest, seconds: float) -> HttpResponse | TransportFailure:
-        """Send a request and take the whole answer in, within `seconds`."""
-        sent = False
+    async def send(
+        self, request: HttpRequest, seconds: float, *, upload_seconds: float = 0.0
+    ) -> HttpResponse | TransportFailure:
+        """Send a request and read the whole response, within `seconds` and the `upload_seconds` of the body."""
+        if self._session.closed:
+            raise ConfigurationError("The client is closed. Make a new one, or keep it open while its jobs are used.")
+        outer = sys.exception()
+        attempt = Attempt(seconds, len(request.body or b""), upload_seconds)
         try:
-            async with async_deadline(seconds) as attempt:
-                try:
-                    return await self._exchange(request)
-                finally:
-                    sent = attempt.request_sent
-        except Exception as error:  # noqa: BLE001 -- whatever a transport raises is this attempt's failure
-            return transport_failure(error, request_sent=sent)
-        except BaseException as error:  # noqa: BLE001 -- cancelled; it goes on, without the frames that hold the key
-            raise error.with_traceback(None)  # noqa: B904 -- it is the same error
+            async with async_deadline(attempt):
+                return await self._exchange(request, attempt)
+        except BaseException as error:  # noqa: BLE001 -- what is no failure of the attempt is raised again
+            foreign = foreign_exception(error, self._failures, self._connecting, attempt)
+            if foreign is not None:
+                raise without_frames(foreign, outer)  # noqa: B904 -- it is this error, or the cause of it
+            return transport_failure(
+                error,
+                attempt,
+                request_sent=attempt.request_sent and not isinstance(error, self._connecting),
+                timed_out=isinstance(error, TimeoutError),
+            )
 
-    async def _exchange(self, request: HttpRequest) -> HttpResponse:
-        config = self._config
+    async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
+        in_pieces = attempt.body_size > PIECE_SIZE
+        headers = _decoded(request.headers) if request.method == "GET" else _decoded((*request.headers, BODY_TYPE))
+        if in_pieces:
+            headers["Content-Length"] = str(attempt.body_size)  # aiohttp adds that of a body in one piece
         response = await self._session.request(
             request.method,
             self._url(self._base_url + request.target),
-            headers=_decoded(request.headers) | ({} if request.method == "GET" else _BODY_HEADERS),
-            data=_sendable(request.body),
+            headers=headers,
+            data=RequestBody(request.body, attempt) if in_pieces else request.body,
             allow_redirects=False,
         )
         try:
-            buffer = BodyBuffer(config.max_response_bytes)
+            body = ResponseBody(response.raw_headers, self._config.max_response_bytes)
             while part := await response.content.readany():
-                if not buffer.add(part):
+                if not body.add(part):
                     response.close()
                     break
-            return buffer.answer(response.status, response.raw_headers)
+            return body.response(response.status)
         finally:
-            response.release()  # the connection is kept where the answer was read to its end
+            response.release()  # the connection is kept if the response was read to its end
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
 
     def abandon(self) -> None:
-        """Let go of the connections of a loop that has ended, or else aiohttp complains that nobody closed them."""
+        """Close all connections from outside a task of their event loop, or aiohttp complains that they are open."""
+        if self._loop.is_closed() or running_asyncio_loop() is self._loop:
+            self._close_now()
+        else:
+            with suppress(RuntimeError):  # it was closed in between
+                self._loop.call_soon_threadsafe(self._close_now)
+
+    def _close_now(self) -> None:
         connector = self._session.connector
-        if connector is None or not self._loop.is_closed():
-            return
-        self._session.detach()
-        with suppress(StopIteration):
-            next(connector.close().__await__())  # no loop is needed: where it has ended, this closes nothing more
-
-
-def _sendable(body: bytes | None) -> bytes | BytesIO | None:
-    """The body as aiohttp wants it: a large one in parts, so that other tasks get their turn in between."""
-    return BytesIO(body) if body is not None and len(body) > _LARGEST_PART else body
+        if connector is not None:
+            self._session.detach()
+            with suppress(StopIteration):
+                next(connector.close().__await__())  # the first step closes all, and the others wait for it
 
 
 def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in headers}
-
-
-_BODY_HEADERS = _decoded([BODY_TYPE])  # aiohttp adds the length
+    return {name.decode(): MaskedStr(value.decode()) for name, value in headers}
 
 
 def _session(config: ConnectionConfig) -> aiohttp.ClientSession:
@@ -149,7 +160,9 @@ def _session(config: ConnectionConfig) -> aiohttp.ClientSession:
             self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
         ) -> Connection:
             connection = await super().connect(req, traces, timeout)
-            mark_sent()
+            attempt = current_attempt.get()
+            if attempt is not None:
+                attempt.request_sent = attempt.body_size <= PIECE_SIZE
             return connection
 
     session = aiohttp.ClientSession(
@@ -161,9 +174,9 @@ def _session(config: ConnectionConfig) -> aiohttp.ClientSession:
         headers=_decoded(config.headers(HttpRequest(method="GET", target=""))),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT),  # for the rest there is the attempt's deadline
+        timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT),  # the attempt's deadline limits the rest
     )
-    # Left to itself, aiohttp repeats a GET whose answer was lost, without a word; a stream's chunks are lost with it.
-    # Its own test client turns that off in the same way; a test of ours sees whether it still works.
+    # By default aiohttp silently repeats a GET whose response was lost, and a stream's chunks would be lost with it.
+    # Its own test client turns that off in the same way; a test sees whether it still works.
     session._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- there is no public switch
     return session

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
 from runpod_queue_api import wire
 
-from runpod_typed._models.secret import Secret
+from runpod_typed._models.secret import MaskedBytes, Secret
 from runpod_typed._models.validators import warn_caller, whole_number
 from runpod_typed._transport.messages import HttpRequest
 from runpod_typed._version import __version__
 from runpod_typed.errors import ConfigurationError
 
-API_KEY_VARIABLE = "RUNPOD_API_KEY"
-BASE_URL_VARIABLE = "RUNPOD_ENDPOINT_BASE_URL"
-CONNECT_TIMEOUT = 5.0
-KEEPALIVE_EXPIRY = 4.0  # common servers drop idle connections after 5 s; a request sent at that moment is lost
-DEFAULT_MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # the platform's own cap on a result is 20 MB
+API_KEY_VARIABLE: Final = "RUNPOD_API_KEY"
+BASE_URL_VARIABLE: Final = "RUNPOD_ENDPOINT_BASE_URL"
+CONNECT_TIMEOUT: Final = 5.0
+KEEPALIVE_EXPIRY: Final = 4.0  # common servers drop idle connections after 5 s; a request sent at that moment is lost
 
-# As many connections as the platform allows requests at once: a pool that is smaller lets long-polls starve
-# submissions.
-POOL_SIZE = sum({limit.budget: limit.concurrent or 0 for limit in wire.OPERATION_LIMITS.values()}.values())
+_RESULT_CAP: Final = 20 * 1024 * 1024  # the platform's cap on a job's result
+DEFAULT_MAX_RESPONSE_BYTES: Final = _RESULT_CAP + 1024 * 1024
+"""Bytes that a response's body may have by default: a result and the rest of a job's state."""
+
+# As many connections as the platform allows requests at once: in a smaller pool, long polls starve submissions.
+POOL_SIZE: Final = sum({limit.budget: limit.concurrent or 0 for limit in wire.OPERATION_LIMITS.values()}.values())
 
 _COMMON_HEADERS = (
     (b"Accept", b"application/json"),
@@ -42,7 +44,7 @@ _KEY = re.compile(r"[\x21-\x7e]+")  # visible ASCII: anything else could forge a
 
 @frozen(kw_only=True)
 class BaseUrl:
-    """Where the API lives, taken apart once."""
+    """The base URL of the API in parts."""
 
     scheme: str
     host: str
@@ -51,12 +53,11 @@ class BaseUrl:
     _text: str = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        # Each request needs it.
         object.__setattr__(self, "_text", f"{self.scheme}://{self.authority}{self.path}")
 
     @property
     def authority(self) -> str:
-        """Host and port, as the Host header has them."""
+        """The host and port as in the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
@@ -66,30 +67,25 @@ class BaseUrl:
 
 @frozen(kw_only=True)
 class ConnectionConfig:
-    """What all that share a client's connections have in common.
-
-    Attributes:
-        api_key: The key.
-        base_url: Where the API lives.
-        max_response_bytes: Bytes that an answer's body may have.
-        idle_connections: How many connections are kept for later requests; 0 where nobody would close them.
-    """
+    """What all clients that share connections have in common."""
 
     api_key: Secret
     base_url: BaseUrl
     max_response_bytes: int = field(validator=whole_number(1))
+    """Bytes that a response's body may have, decompressed."""
     idle_connections: int = POOL_SIZE
+    """The number of connections that are kept for later requests; 0 if the client is never closed."""
 
     def url(self, target: str) -> str:
-        """The whole address, for people and for transports that take texts."""
+        """Return the whole URL of a request."""
         return f"{self.base_url}{target}"
 
     def headers(self, request: HttpRequest) -> list[tuple[bytes, bytes]]:
-        """A request's headers, the key among them: never keep them in a local variable."""
+        """Return the headers of a request; the repr of the API key is masked."""
         return [
             (b"Host", self.base_url.authority.encode()),
             *_COMMON_HEADERS,
-            (_KEY_HEADER, _KEY_PREFIX + self.api_key.reveal().encode()),
+            (_KEY_HEADER, MaskedBytes(_KEY_PREFIX + self.api_key.reveal().encode())),
             *request.headers,
             *(_body_headers(request.body) if request.method != "GET" else ()),
         ]
@@ -100,41 +96,46 @@ def _body_headers(body: bytes | None) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def api_key_from_environment() -> str:
-    """The key that the environment holds.
+    """Return the API key of the environment.
 
     Raises:
-        ConfigurationError: It holds none.
+        ConfigurationError: There is none.
     """
-    return resolve_api_key(None, os.environ).reveal()
+    return resolve_api_key(None).reveal()
 
 
-def resolve_api_key(given: str | Secret | None, environ: Mapping[str, str], *, pickled: bool = False) -> Secret:
-    """The key that the caller gave, or else the environment's.
+def resolve_api_key(given: str | Secret | None, *, pickled: bool = False) -> Secret:
+    """Return the given API key, or else the environment's.
 
     Raises:
         ConfigurationError: There is none, or it cannot be a key.
     """
-    key = environ.get(API_KEY_VARIABLE) if given is None else given
-    key = key.reveal() if isinstance(key, Secret) else key
-    problem = _key_problem(key, API_KEY_VARIABLE if given is None else "api_key")
-    flag: object = pickled  # to callers without a type checker, "no" may be a no
-    if not isinstance(flag, bool):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+    problem = _key_problem(given)
+    flag: object = pickled
+    if not isinstance(flag, bool):  # callers without a type checker
         problem = f"pickle_api_key= must be True or False, not {type(flag).__name__}."
-    secret = Secret(None if problem else str(key).strip(), api_key_from_environment, pickled=pickled)
-    del given, environ, key  # a traceback may show local variables
     if problem is not None:
         raise ConfigurationError(problem)
-    return secret
+    return Secret(str(_revealed(given, API_KEY_VARIABLE)).strip(), api_key_from_environment, pickled=pickled)
 
 
-def _key_problem(key: object, source: str) -> str | None:
+def _revealed(given: str | Secret | None, variable: str) -> str | None:
+    if given is None:
+        return os.environ.get(variable)
+    return given.reveal() if isinstance(given, Secret) else given
+
+
+def _key_problem(given: str | Secret | None) -> str | None:
+    """Return the reason why a key cannot be one, or None."""
+    key: object = _revealed(given, API_KEY_VARIABLE)
+    source = API_KEY_VARIABLE if given is None else "api_key"
     if key is None:
         return (
             f"There is no API key. Set {API_KEY_VARIABLE}, or pass api_key=. "
             "Keys are made in the Runpod console under Settings."
         )
     if not isinstance(key, str):
-        return f"The API key from {source} must be a text, not {type(key).__name__}."
+        return f"{source} must be a str, not {type(key).__name__}."
     if not key.strip():
         return f"The API key from {source} is empty."
     if not _KEY.fullmatch(key.strip()):
@@ -143,15 +144,13 @@ def _key_problem(key: object, source: str) -> str | None:
     return None
 
 
-def resolve_base_url(given: str | Secret | None, environ: Mapping[str, str]) -> BaseUrl:
-    """The base URL that the caller gave, or the environment's, or else the platform's.
+def resolve_base_url(given: str | Secret | None) -> BaseUrl:
+    """Return the given base URL, or the environment's, or Runpod's.
 
     Raises:
-        ConfigurationError: It is no http or https URL of a host, or holds more than a path.
+        ConfigurationError: It is not an http or https URL of a host, or holds more than a path.
     """
-    text = given.reveal() if isinstance(given, Secret) else given
-    url = _read_base_url(str(text or environ.get(BASE_URL_VARIABLE) or wire.SERVER_URL).strip())
-    del given, text, environ  # a traceback may show local variables, and these may hold a password or the key
+    url = _read_base_url(given)
     if isinstance(url, str):
         raise ConfigurationError(url)
     if url.scheme == "http" and not is_loopback(url.host):
@@ -161,8 +160,9 @@ def resolve_base_url(given: str | Secret | None, environ: Mapping[str, str]) -> 
     return url
 
 
-def _read_base_url(text: str) -> BaseUrl | str:
-    """A base URL, or what is wrong with it, in words."""
+def _read_base_url(given: str | Secret | None) -> BaseUrl | str:
+    """Return a base URL, or the reason why it cannot be used."""
+    text = str(_revealed(given or None, BASE_URL_VARIABLE) or wire.SERVER_URL).strip()
     _, userinfo, rest = text.rpartition("@")
     shown = repr(("***@" if userinfo else "") + re.split(r"[?#]", rest)[0])  # without what may be a password or a key
     try:
@@ -180,12 +180,12 @@ def _read_base_url(text: str) -> BaseUrl | str:
 
 
 def openai_base_url(connection: ConnectionConfig, endpoint_id: str) -> str:
-    """Where an endpoint's workers speak OpenAI's API."""
+    """Return the URL under which an endpoint's workers speak OpenAI's API."""
     return connection.url(wire.OPENAI_BASE_PATH.format(endpoint_id))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by its name or address alone."""
+    """Return whether a host is this machine, by its name or address alone."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

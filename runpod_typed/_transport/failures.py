@@ -1,62 +1,83 @@
-"""Map the exceptions of HTTP libraries to a `TransportFailure`."""
+"""Tell the failures of an HTTP attempt from exceptions that only pass through it, such as a signal handler's."""
 
 from __future__ import annotations
 
-import httpcore
-import httpx
+import ssl
+from collections.abc import Iterator
+from typing import Final
 
+from runpod_typed._synchronization import Attempt
 from runpod_typed._transport.messages import TransportFailure
-from runpod_typed.errors import ConfigurationError
 
-# The classes of httpx and of httpcore, its lower layer, have the same names and meanings.
-_NEVER_SENT: tuple[type[Exception], ...] = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpcore.ConnectError,
-    httpcore.ConnectTimeout,
-    httpcore.PoolTimeout,
-    httpcore.ProxyError,
-    httpcore.UnsupportedProtocol,
+_CLOCK_TOLERANCE: Final = 0.05
+_OWN_MODULES: Final = frozenset(
+    {"builtins", "socket", "ssl", "asyncio", "aiohttp", "h11", "httpcore", "httpx", "anyio", "trio"}
 )
-_TIMED_OUT: tuple[type[BaseException], ...] = (httpx.TimeoutException, httpcore.TimeoutException, TimeoutError)
-
-# httpx-aiohttp raises `httpx.ConnectTimeout` for answers that were lost too; under it, these causes alone mean that no
-# connection was made.
-_AIOHTTP_NEVER_SENT = frozenset({"ClientConnectorError", "ConnectionTimeoutError"})
 
 
-def transport_failure(error: Exception, *, request_sent: bool | None = None) -> TransportFailure:
-    """What a transport's exception amounts to.
+def foreign_exception(
+    error: BaseException,
+    failures: tuple[type[BaseException], ...],
+    connecting: tuple[type[BaseException], ...],
+    attempt: Attempt,
+) -> BaseException | None:
+    """Return the exception that is no failure of the attempt, or None.
+
+    HTTP libraries take each TimeoutError and OSError for a socket's, also one that a signal handler raised; aiohttp's
+    task that writes a body wraps any exception.
 
     Args:
-        error: The exception.
-        request_sent: Whether anything left this machine, where that is known; that it was no part of the request, the
-            exception's class may tell.
-
-    Raises:
-        ConfigurationError: It is that: there is no key to send.
+        error: The exception that a library raised.
+        failures: The exceptions that the library raises for failed attempts.
+        connecting: Those of them that it raises while it connects, for which it has a time limit of its own.
+        attempt: The attempt.
     """
-    if isinstance(error, ConfigurationError):
-        raise error
-    cause = _aiohttp_cause(error)
-    # A proxy that refuses was asked, and the request was not sent all the same.
-    never_sent = isinstance(error, _NEVER_SENT) if cause is None else _is_never_sent(cause)
-    meant = error if cause is None else cause
-    name, text = type(meant).__name__, str(meant)
+    if not isinstance(error, failures):
+        return error
+    for cause in _causes(error):
+        if _module(cause) not in _OWN_MODULES and (isinstance(cause, OSError) or _module(error) == "aiohttp"):
+            return cause
+        early = type(cause) is TimeoutError and cause.errno is None and attempt.left() > _CLOCK_TOLERANCE
+        if early and not isinstance(error, connecting):
+            return cause
+    return None
+
+
+def _module(error: BaseException) -> str:
+    return type(error).__module__.partition(".")[0]
+
+
+def transport_failure(
+    error: BaseException, attempt: Attempt, *, request_sent: bool, timed_out: bool, proxy: str | None = None
+) -> TransportFailure:
+    """Return the failure that an exception of an HTTP library amounts to."""
+    name, text = type(error).__name__, str(error)
     return TransportFailure(
         reason=f"{name}: {text}" if text else name,
-        request_sent=not never_sent and request_sent is not False,
-        timed_out=isinstance(meant, _TIMED_OUT),
+        request_sent=request_sent,
+        timed_out=timed_out,
+        certificate_refused=any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)),
+        bytes_sent=None if request_sent else attempt.bytes_sent,
+        proxy=proxy,
     )
 
 
-def _aiohttp_cause(error: Exception) -> BaseException | None:
-    cause = error.__cause__
-    return cause if type(cause).__module__.partition(".")[0] == "aiohttp" else None
+def without_frames(error: BaseException, outer: BaseException | None) -> BaseException:
+    """Drop the tracebacks of an exception and its contexts, since the frames of HTTP libraries hold the API key.
+
+    Args:
+        error: The exception.
+        outer: The exception that was being handled before the attempt; it stays as it is.
+    """
+    context: BaseException | None = error
+    while context is not None and context is not outer:
+        context.__traceback__ = None
+        context = context.__context__
+    return error
 
 
-def _is_never_sent(aiohttp_error: BaseException) -> bool:
-    return any(base.__name__ in _AIOHTTP_NEVER_SENT for base in type(aiohttp_error).__mro__)
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__

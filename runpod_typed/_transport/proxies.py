@@ -9,13 +9,13 @@ from urllib.request import getproxies, proxy_bypass
 from attrs import field, frozen
 
 from runpod_typed._models.secret import Secret
-from runpod_typed._transport.connection import BaseUrl
+from runpod_typed._transport.connection import BaseUrl, is_loopback
 from runpod_typed.errors import ConfigurationError
 
 
 @frozen(kw_only=True)
 class ProxyAddress:
-    """A proxy, taken apart once."""
+    """A proxy's address in parts."""
 
     scheme: str
     host: str
@@ -23,22 +23,23 @@ class ProxyAddress:
     user: str = ""
     password: Secret = field(factory=lambda: Secret(""))
 
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" if self.port is None else f"{self.scheme}://{host}:{self.port}"
+
 
 _PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 
 
 def proxy_for(base_url: BaseUrl) -> ProxyAddress | None:
-    """The proxy that the environment names for the API's host; None where there is none, or the host goes without.
+    """Return the proxy that the environment names for the API's host, or None. Loopback addresses have none.
 
     Raises:
         ConfigurationError: It cannot be used.
     """
-    proxies = getproxies()
-    text = proxies.get(base_url.scheme) or proxies.get("all")
-    if not text or proxy_bypass(base_url.host):
+    if is_loopback(base_url.host) or proxy_bypass(base_url.host):
         return None
-    proxy = _read_proxy(text if "://" in text else f"http://{text}")
-    del proxies, text  # a traceback may show local variables, and these may hold a password
+    proxy = _read_proxy(base_url.scheme)
     if isinstance(proxy, str):
         raise ConfigurationError(
             f"{proxy} Correct the environment's proxy variables, or name {base_url.host} in NO_PROXY."
@@ -46,10 +47,14 @@ def proxy_for(base_url: BaseUrl) -> ProxyAddress | None:
     return proxy
 
 
-def _read_proxy(text: str) -> ProxyAddress | str:
-    """A proxy's address, or what is wrong with it, in words."""
+def _read_proxy(scheme: str) -> ProxyAddress | str | None:
+    """Return the proxy for a scheme of URLs, or the reason why it cannot be used."""
+    proxies = getproxies()
+    text = proxies.get(scheme) or proxies.get("all")
+    if not text:
+        return None
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(text if "://" in text else f"http://{text}")
         address = ProxyAddress(
             scheme=parts.scheme,
             host=parts.hostname or "",
@@ -58,7 +63,7 @@ def _read_proxy(text: str) -> ProxyAddress | str:
             password=Secret(unquote(parts.password or "")),
         )
     except ValueError:
-        return "The environment names a proxy that is no URL."
+        return "The environment names a proxy that is not a URL."
     if address.scheme not in _PROXY_SCHEMES or not address.host:
         return f"The environment names a proxy of the kind {address.scheme!r}, not http, https or socks5."
     if address.scheme.startswith("socks") and find_spec("socksio") is None:

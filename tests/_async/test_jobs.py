@@ -247,7 +247,7 @@ async def test_a_client_that_polls_learns_how_long_an_endpoints_jobs_run() -> No
     with scripted([done], *[[running]] * 4, [done]) as server:
         async with AsyncClient("key", base_url=server.base_url, poll=PollPolicy.disabled()) as client:
             endpoint = client.endpoint("ep")
-            assert await endpoint.job("job-0").output(timeout=5) == 7
+            assert await endpoint.job("job-1").output(timeout=5) == 7
             assert await endpoint.job("job-1").output(timeout=3) == 7
         assert len(server.requests) == 6
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Final
+from warnings import catch_warnings
 
 import httpx
 import pytest
@@ -19,6 +20,9 @@ from tests.own_clients import async_aiohttp_client
 
 WAYS: Final = ("straight", "own client", "proxy")
 ALL_WAYS: Final = (*WAYS, "without aiohttp", "own client over aiohttp")
+
+PROXIED_HOST: Final = "server.example"
+"""The name of this machine behind the proxy: loopback addresses have no proxy."""
 
 ONCE: Final = RetryPolicy.disabled()
 
@@ -65,16 +69,18 @@ class AsyncClientOver:
             patch.setenv(SWITCH_VARIABLE, "0")
         elif self._way == "proxy":
             proxy = self._stack.enter_context(proxying())
+            self._base_url = self._base_url.replace("127.0.0.1", PROXIED_HOST)
             patch.setenv("HTTP_PROXY", proxy.url)
             patch.setenv("HTTPS_PROXY", proxy.url)
-        self._client = AsyncClient(
-            self._api_key,
-            base_url=self._base_url,
-            retry=self._retry,
-            timeout=self._timeout,
-            http_client=self._own,
-            max_response_bytes=self._max_response_bytes,
-        )
+        with catch_warnings(action="ignore", category=UserWarning):  # plain HTTP to another host
+            self._client = AsyncClient(
+                self._api_key,
+                base_url=self._base_url,
+                retry=self._retry,
+                timeout=self._timeout,
+                http_client=self._own,
+                max_response_bytes=self._max_response_bytes,
+            )
         return self._client
 
     async def __aexit__(

@@ -18,6 +18,7 @@ ERRORS = [
     "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "CertificateError",
     "ConfigurationError",
     "ConflictError",
     "InputError",

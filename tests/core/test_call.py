@@ -205,7 +205,7 @@ def test_nulls_everywhere_are_an_answer_or_an_error_of_ours(name: str) -> None:
 
 
 def test_what_python_workers_send_beyond_json_is_no_loss() -> None:
-    body = b'{"id": "j", "status": "COMPLETED", "output": [NaN, Infinity, 1e400, "\\ud83d", 123456789012345678901]}'
+    body = b'{"id": "job-1", "status": "COMPLETED", "output": [NaN, Infinity, 1e400, "\\ud83d", 123456789012345678901]}'
     nan, *rest = result("get_status", answer(body)).output
     assert math.isnan(nan)
     assert rest == [math.inf, math.inf, "\ud83d", 123456789012345678901]
@@ -468,7 +468,7 @@ def test_no_error_shows_storage_credentials_that_the_server_has_sent_back(outcom
 
 
 def test_a_result_is_what_the_server_has_sent_whatever_it_holds() -> None:
-    assert result("get_status", answer({"id": "j", "status": "COMPLETED", "output": KEY})).output == KEY
+    assert result("get_status", answer({"id": "job-1", "status": "COMPLETED", "output": KEY})).output == KEY
 
 
 # What is held

@@ -41,70 +41,72 @@ from tests.core.calls import CONNECTION, KEY, REQUESTS, traceback_with_locals
 PASSWORD = "p4ssw0rd"
 
 
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RUNPOD_API_KEY", raising=False)
+    monkeypatch.delenv("RUNPOD_ENDPOINT_BASE_URL", raising=False)
+
+
 # The API key
 
 
-def test_the_key_that_is_given_goes_before_the_environment_s() -> None:
-    environ = {"RUNPOD_API_KEY": "from-the-environment"}
-    assert resolve_api_key(KEY, environ).reveal() == KEY
-    assert resolve_api_key(None, environ).reveal() == "from-the-environment"
+def test_given_key_precedes_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", "from-the-environment")
+    assert resolve_api_key(KEY).reveal() == KEY
+    assert resolve_api_key(None).reveal() == "from-the-environment"
 
 
 def test_a_key_or_an_address_may_come_hidden() -> None:
-    assert resolve_api_key(Secret(KEY), {}).reveal() == KEY
-    assert str(resolve_base_url(Secret("https://given.example/v2"), {})) == "https://given.example/v2"
+    assert resolve_api_key(Secret(KEY)).reveal() == KEY
+    assert str(resolve_base_url(Secret("https://given.example/v2"))) == "https://given.example/v2"
     with pytest.raises(ConfigurationError, match="from api_key is empty"):
-        resolve_api_key(Secret(""), {})
+        resolve_api_key(Secret(""))
 
 
 def test_blanks_around_a_key_are_no_part_of_it() -> None:
-    assert resolve_api_key(f" {KEY}\r\n", {}).reveal() == KEY
+    assert resolve_api_key(f" {KEY}\r\n").reveal() == KEY
 
 
 def test_without_a_key_the_error_says_where_to_put_one() -> None:
     with pytest.raises(ConfigurationError, match=r"RUNPOD_API_KEY.*api_key="):
-        resolve_api_key(None, {})
+        resolve_api_key(None)
 
 
 @pytest.mark.parametrize("key", ["", "  ", "\n"])
-def test_an_empty_key_is_refused_and_its_source_named(key: str) -> None:
+def test_an_empty_key_is_refused_and_its_source_named(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     with pytest.raises(ConfigurationError, match="from api_key is empty"):
-        resolve_api_key(key, {})
+        resolve_api_key(key)
     with pytest.raises(ConfigurationError, match="from RUNPOD_API_KEY is empty"):
-        resolve_api_key(None, {"RUNPOD_API_KEY": key})
+        monkeypatch.setenv("RUNPOD_API_KEY", key)
+        resolve_api_key(None)
 
 
 @pytest.mark.parametrize("middle", [" ", "\r\n", "\r\nX-Evil: 1", "\n", "\t", "\0", "\x7f", "ä", "\u2028", "\udc80"])
 def test_a_key_that_could_forge_a_header_is_refused_and_not_shown(middle: str) -> None:
     key = f"{KEY}{middle}{KEY}"
     with pytest.raises(ConfigurationError, match="a character that no key has") as caught:
-        resolve_api_key(key, {})
+        resolve_api_key(key)
     assert KEY not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", [KEY.encode(), 5, [KEY]])
 def test_a_key_that_is_no_text_is_refused_and_not_shown(key: Any) -> None:
-    with pytest.raises(ConfigurationError, match=f"must be a text, not {type(key).__name__}") as caught:
-        resolve_api_key(key, {})
+    with pytest.raises(ConfigurationError, match=f"must be a str, not {type(key).__name__}") as caught:
+        resolve_api_key(key)
     assert KEY not in str(caught.value)
 
 
-def failing_with_a_bad_key_in_the_environment() -> object:
-    return resolve_api_key(None, {"RUNPOD_API_KEY": f"{KEY}\n{KEY}"})
+FAILING: dict[str, Callable[[], object]] = {
+    "a bad key in the environment": lambda: resolve_api_key(None),
+    "a bad key": lambda: resolve_api_key(Secret(f"{KEY}\n{KEY}")),
+    "a bad URL": lambda: resolve_base_url("ftp://host"),
+    "a bad URL with the key": lambda: resolve_base_url(Secret(f"https://{KEY}@host")),
+}
 
 
-def failing_with_a_bad_key() -> object:
-    return resolve_api_key(f"{KEY}\n{KEY}", {})
-
-
-def failing_with_a_bad_url() -> object:
-    return resolve_base_url("ftp://host", {"RUNPOD_API_KEY": KEY})
-
-
-@pytest.mark.parametrize(
-    "failing", [failing_with_a_bad_key_in_the_environment, failing_with_a_bad_key, failing_with_a_bad_url]
-)
-def test_the_traceback_of_a_refusal_shows_no_key(failing: Callable[[], object]) -> None:
+@pytest.mark.parametrize("failing", FAILING.values(), ids=list(FAILING))
+def test_traceback_of_a_refusal_shows_no_key(monkeypatch: pytest.MonkeyPatch, failing: Callable[[], object]) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", f"{KEY}\n{KEY}")
     shown = traceback_with_locals(failing)
     without_source = re.sub(r"^    .*\n", "", shown, flags=re.MULTILINE)  # the calls above are spelled in this file
     assert "ConfigurationError" in without_source
@@ -112,22 +114,23 @@ def test_the_traceback_of_a_refusal_shows_no_key(failing: Callable[[], object]) 
 
 
 def test_a_copy_of_a_key_from_a_pickle_is_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    copy = pickle.loads(pickle.dumps(resolve_api_key(KEY, {})))
+    copy = pickle.loads(pickle.dumps(resolve_api_key(KEY)))
     with pytest.raises(ConfigurationError, match="no API key"):
         copy.reveal()
     monkeypatch.setenv("RUNPOD_API_KEY", "of-that-process")
     assert copy.reveal() == "of-that-process"
-    assert pickle.loads(pickle.dumps(resolve_api_key(KEY, {}, pickled=True))).reveal() == KEY
+    assert pickle.loads(pickle.dumps(resolve_api_key(KEY, pickled=True))).reveal() == KEY
 
 
 # The base URL
 
 
-def test_the_base_url_is_given_or_the_environment_s_or_the_platform_s() -> None:
-    environ = {"RUNPOD_ENDPOINT_BASE_URL": "https://environment.example/v2"}
-    assert str(resolve_base_url("https://given.example/v2", environ)) == "https://given.example/v2"
-    assert str(resolve_base_url(None, environ)) == "https://environment.example/v2"
-    assert str(resolve_base_url("", {"RUNPOD_ENDPOINT_BASE_URL": ""})) == "https://api.runpod.ai/v2"
+def test_base_url_is_given_or_the_environments_or_runpods(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", "https://environment.example/v2")
+    assert str(resolve_base_url("https://given.example/v2")) == "https://given.example/v2"
+    assert str(resolve_base_url(None)) == "https://environment.example/v2"
+    monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", "")
+    assert str(resolve_base_url("")) == "https://api.runpod.ai/v2"
 
 
 @pytest.mark.parametrize(
@@ -143,9 +146,9 @@ def test_the_base_url_is_given_or_the_environment_s_or_the_platform_s() -> None:
     ],
 )
 def test_a_base_url_is_taken_apart_and_put_together_again(text: str, authority: str, whole: str) -> None:
-    url = resolve_base_url(text, {})
+    url = resolve_base_url(text)
     assert (url.authority, str(url)) == (authority, whole)
-    assert resolve_base_url(str(url), {}) == url
+    assert resolve_base_url(str(url)) == url
 
 
 @pytest.mark.parametrize(
@@ -174,7 +177,7 @@ def test_a_base_url_is_taken_apart_and_put_together_again(text: str, authority: 
 )
 def test_what_is_no_base_url_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="base URL"):
-        resolve_base_url(text, {})
+        resolve_base_url(text)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +200,7 @@ def test_what_is_no_base_url_is_refused(text: str) -> None:
 )
 def test_credentials_in_a_base_url_are_refused_and_not_shown(text: str) -> None:
     with pytest.raises(ConfigurationError, match="base URL") as caught:
-        resolve_base_url(text, {})
+        resolve_base_url(text)
     assert PASSWORD not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
@@ -205,7 +208,7 @@ def test_credentials_in_a_base_url_are_refused_and_not_shown(text: str) -> None:
 @pytest.mark.parametrize("host", ["api.example", "10.0.0.5", "0.0.0.0", "localhost.example", "[fe80::1]"])
 def test_plain_http_to_another_machine_warns(host: str) -> None:
     with pytest.warns(UserWarning, match="not encrypted"):
-        resolve_base_url(f"http://{host}/v2", {})
+        resolve_base_url(f"http://{host}/v2")
 
 
 @pytest.mark.parametrize(
@@ -214,7 +217,7 @@ def test_plain_http_to_another_machine_warns(host: str) -> None:
 def test_plain_http_to_this_machine_and_https_do_not_warn(url: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        resolve_base_url(url, {})
+        resolve_base_url(url)
 
 
 def test_the_warning_points_at_the_line_that_made_the_client() -> None:
@@ -239,7 +242,7 @@ def test_whatever_is_given_as_base_url_makes_a_clean_address_or_is_refused(text:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            url = resolve_base_url(f"https://{text}", {})
+            url = resolve_base_url(f"https://{text}")
         except ConfigurationError:
             return
     assert re.fullmatch(r"[\x21-\x7e]+", str(url))
@@ -257,6 +260,7 @@ def test_the_headers_say_who_asks_and_hold_the_key_once() -> None:
     assert dict(headers)[b"User-Agent"].startswith(b"runpod-typed/")
     assert {b"Content-Type", b"Content-Length"}.isdisjoint(dict(headers))
     assert sum(KEY.encode() in value for _, value in headers) == 1
+    assert KEY not in repr(headers)
 
 
 @pytest.mark.parametrize(("body", "length"), [(None, b"0"), (b"", b"0"), (b"12345", b"5")])
@@ -396,8 +400,8 @@ def test_a_proxy_is_what_the_environment_names_for_the_host(
     [
         ("ftp://proxy:1", "of the kind 'ftp'"),
         ("http://", "of the kind 'http'"),
-        (f"http://me:{PASSWORD}@proxy:port", "no URL"),
-        (f"http://me:{PASSWORD}@[::1", "no URL"),
+        (f"http://me:{PASSWORD}@proxy:port", "not a URL"),
+        (f"http://me:{PASSWORD}@[::1", "not a URL"),
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_refused_and_its_password_not_shown(
@@ -419,6 +423,23 @@ def test_a_socks_proxy_needs_its_package(environment: pytest.MonkeyPatch, *, ins
         return
     with pytest.raises(ConfigurationError, match=r"httpx\[socks\]"):
         proxy_for(API)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.1", "::1", "a.localhost"])
+def test_loopback_addresses_have_no_proxy(environment: pytest.MonkeyPatch, host: str) -> None:
+    environment.setenv("http_proxy", "http://proxy:1")
+    assert proxy_for(BaseUrl(scheme="http", host=host, port=8000, path="/v2")) is None
+
+
+@pytest.mark.parametrize(
+    ("proxy", "shown"),
+    [
+        (ProxyAddress(scheme="http", host="proxy", port=1, user="me", password=Secret(PASSWORD)), "http://proxy:1"),
+        (ProxyAddress(scheme="socks5", host="::1", port=None), "socks5://[::1]"),
+    ],
+)
+def test_proxy_is_named_without_its_user_and_password(proxy: ProxyAddress, shown: str) -> None:
+    assert str(proxy) == shown
 
 
 def test_a_proxy_s_password_shows_nowhere() -> None:

@@ -10,8 +10,12 @@ from attrs import evolve
 from runpod_typed._codecs.json import JSONText
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG
 from runpod_typed._models.jobs import output_of
-from runpod_typed._transport.messages import BodyBuffer
+from runpod_typed._models.secret import Secret
+from runpod_typed._transport.bodies import ResponseBody
+from runpod_typed._transport.connection import BaseUrl
+from runpod_typed._transport.messages import HttpResponse, TransportFailure
 from runpod_typed.errors import (
+    APIError,
     APIResponseValidationError,
     APIStatusError,
     AuthenticationError,
@@ -24,7 +28,7 @@ from runpod_typed.errors import (
     ServerError,
     UnprocessableEntityError,
 )
-from tests.core.calls import GOOD, KEY, NOW, REQUESTS, answer, call_of, error, result
+from tests.core.calls import CONNECTION, GOOD, KEY, NOW, REQUESTS, answer, call_of, error, result
 
 # Statuses
 
@@ -48,7 +52,7 @@ def test_each_status_has_its_class(name: str, status: int, raised: type[APIStatu
     found = error(name, answer({"error": "the reason"}, status))
     assert type(found) is raised
     assert (found.status_code, found.body) == (status, {"error": "the reason"})
-    assert f"was answered with {status}: the reason." in found.message
+    assert f"failed with {status}: the reason." in found.message
     assert found.operation == name
 
 
@@ -127,6 +131,95 @@ def test_an_error_holds_the_answer_s_headers_and_never_the_request_s() -> None:
     assert KEY not in repr(found.__dict__)
 
 
+@pytest.mark.parametrize(("base", "named"), [("/v2", False), ("", True), ("/v2/ep", True), ("/v1", True)])
+def test_404_names_a_base_url_without_the_apis_path(base: str, *, named: bool) -> None:
+    base_url = BaseUrl(scheme="https", host="api.example", port=None, path=base)
+    call = evolve(call_of(REQUESTS["get_health"]), connection=evolve(CONNECTION, base_url=base_url))
+    found: Any = call.result(answer(b"", 404), seconds=5.0, wall_clock=NOW)
+    assert ("the base URL, which does not end with /v2" in found.message) is named
+    assert "endpoint id 'ep'" in found.message
+
+
+def test_proxy_is_named_in_each_error() -> None:
+    for status in (200, 407, 502):
+        response = HttpResponse(status, [], b"<html>", proxy="http://proxy:3128")
+        assert "through the proxy http://proxy:3128)" in error("get_status", response).message
+    assert "user and password" in error("get_status", HttpResponse(407, [], b"")).message
+
+
+# A response to another request
+
+
+@pytest.mark.parametrize("name", ["get_status", "get_status_sync", "cancel", "retry"])
+@pytest.mark.parametrize("leave_outputs", [False, True])
+def test_response_about_another_job_is_refused(name: str, *, leave_outputs: bool) -> None:
+    body = {"id": "job-2", "status": "COMPLETED", "output": 1}
+    call = call_of(REQUESTS[name], evolve(DEFAULT_CALL_CONFIG, leave_outputs=leave_outputs))
+    found: Any = call.result(answer(body), seconds=5.0, wall_clock=NOW)
+    assert type(found) is APIResponseValidationError
+    assert "the job 'job-2', not 'job-1'" in found.message
+
+
+# Secrets that the server sends back
+
+
+SECRETS: Final = (KEY, "AKIACANARYACCESS", "canary-access-secret")
+
+
+def storing_error(response: HttpResponse) -> Any:
+    request = REQUESTS["run"]
+    credentials = tuple(map(Secret, SECRETS[1:]))
+    return call_of(evolve(request, http=evolve(request.http, credentials=credentials))).result(
+        response, seconds=5.0, wall_clock=NOW
+    )
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, b'{"error": "bad key @", "@": ["@"]}'),
+        (401, b"<html>@</html>"),
+        (500, b'{"error": "' + b"x" * 190 + b'@"}'),
+        (200, b'{"id": "@"}'),
+        (200, b"@"),
+        (502, b"x" * (64 * 1024 - 5) + b"@"),
+    ],
+)
+def test_no_error_shows_or_keeps_a_secret(secret: str, status: int, body: bytes) -> None:
+    headers = {"X-Request-Id": secret, "x-echo": f"Bearer {secret}", secret: "x"}
+    found = storing_error(answer(body.replace(b"@", secret.encode()), status, headers))
+    assert isinstance(found, APIError)
+    for shown in (str(found), repr(vars(found)), pickle.dumps(found).decode("latin-1")):
+        assert secret[:8] not in shown
+    assert "***" in repr(vars(found))
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_connection_error_shows_a_secret(secret: str) -> None:
+    failure: Any = TransportFailure(f"RemoteProtocolError: illegal status line {secret}", request_sent=True)
+    assert secret not in str(storing_error(failure))
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "\r\nINFO forged", "\u202e", "\x9b31m", "\0"])
+def test_control_characters_of_a_server_are_escaped(text: str) -> None:
+    shown = [
+        error("run", answer({"error": f"no {text}"}, 400)).message,
+        error("run", answer(b"<" + text.encode(), 200)).message,
+        error("run", answer({"id": 7, "status": text}, 200)).message,
+        error("run", answer(b"", 500, {"x-request-id": f"r{text[:1] if text[0] < chr(255) else ''}"})).message,
+        error("run", TransportFailure(text, request_sent=True)).message,
+    ]
+    assert all(message.isprintable() for message in shown)
+
+
+def test_a_large_error_body_is_kept_in_part() -> None:
+    found = error("get_status", answer({"error": "the reason", "more": "x" * 200_000}, 400))
+    assert "the reason" in found.message
+    assert isinstance(found.body, str)
+    assert len(found.body) == 64 * 1024
+
+
 # Words
 
 
@@ -141,24 +234,24 @@ def test_an_error_holds_the_answer_s_headers_and_never_the_request_s() -> None:
         ({"error": None, "title": "the reason"}, "the reason"),
         ({"error": {"message": "the reason"}}, "the reason"),
         ({"error": {"error": {"detail": "the reason"}}}, "the reason"),
-        ({"error": {"code": 5}}, "{'code': 5}"),
+        ({"error": {"code": 5}}, '{"error":{"code":5}}'),
         ({"error": {}, "message": "the reason"}, "the reason"),
-        ({"error": 5}, "{'error': 5}"),
-        ({"detail": [{"msg": "the reason"}]}, "{'detail': [{'msg': 'the reason'}]}"),
-        (["the reason"], "['the reason']"),
+        ({"error": 5}, '{"error":5}'),
+        ({"detail": [{"msg": "the reason"}]}, '{"detail":[{"msg":"the reason"}]}'),
+        (["the reason"], '["the reason"]'),
         ("the reason", "the reason"),
         (5, "5"),
-        (None, "no text"),
-        ("", "no text"),
+        (None, "null"),
+        ("", '""'),
         (b"no token provided", "no token provided"),
         (b" <html>\n", "<html>"),
-        (b"", "no text"),
-        (b" \n ", "no text"),
+        (b"", "no message"),
+        (b" \n ", "no message"),
         (b"\xff\xfe", "\ufffd\ufffd"),
     ],
 )
 def test_the_reason_is_found_wherever_it_stands(body: object, words: str) -> None:
-    assert f"was answered with 418: {words}." in error("get_status", answer(body, 418)).message
+    assert f"failed with 418: {words}." in error("get_status", answer(body, 418)).message
 
 
 # Bodies that are no answer
@@ -167,11 +260,11 @@ def test_the_reason_is_found_wherever_it_stands(body: object, words: str) -> Non
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "no JSON (empty)"),
-        (b"<html>", "no JSON (Expecting value"),
-        (b'{"id": "j', "no JSON ("),
-        (b"\xff", "no JSON (not UTF-8"),
-        (b"[" * 100_000, "no JSON (nested too deeply)"),
+        (b"", "a body that is not JSON (empty)"),
+        (b"<html>", "a body that is not JSON (Expecting value"),
+        (b'{"id": "j', "a body that is not JSON ("),
+        (b"\xff", "a body that is not JSON (not UTF-8"),
+        (b"[" * 60_000, "a body that is not JSON (nested too deeply)"),
         ([], "the response must be an object, and is an array"),
         ({"id": "j"}, "the field 'status' is missing"),
         ({"id": 7, "status": "FAILED"}, "the job's id must be a string that is not empty, and is a number"),
@@ -180,8 +273,8 @@ def test_the_reason_is_found_wherever_it_stands(body: object, words: str) -> Non
 def test_a_success_that_is_no_answer_says_what_came(body: object, reason: str) -> None:
     found = error("get_status", answer(body))
     assert type(found) is APIResponseValidationError
-    assert f"was answered with 200 and {reason}" in found.message
-    assert "The body begins: " in found.message
+    assert f"got 200 with {reason}" in found.message
+    assert ("The body begins: " in found.message) is (body != b"")
     assert found.status_code == 200
     assert found.body == (body.decode(errors="replace") if isinstance(body, bytes) else body)
 
@@ -220,9 +313,9 @@ def test_a_message_can_always_be_printed(status: int, body: bytes) -> None:
 
 
 def undecodable(body: bytes, status: int, *, cap: int = 10_000) -> Any:
-    buffer = BodyBuffer(cap)
-    buffer.add(body)
-    return result("get_status", buffer.answer(status, [(b"Content-Encoding", b"gzip")]))
+    taken = ResponseBody([(b"Content-Encoding", b"gzip")], cap)
+    taken.add(body)
+    return result("get_status", taken.response(status))
 
 
 @pytest.mark.parametrize(("status", "raised"), [(200, APIResponseValidationError), (502, ServerError)])
@@ -235,8 +328,8 @@ def test_a_body_that_is_not_what_its_encoding_says_is_told_and_shown(status: int
     assert "a body that cannot be read (content-encoding gzip" in cut.message
 
 
-def test_json_that_only_says_it_is_packed_is_read() -> None:
-    assert undecodable(b'{"id": "j", "status": "FAILED"}', 200).id == "j"
+def test_json_that_is_not_compressed_as_it_says_is_read() -> None:
+    assert undecodable(b'{"id": "job-1", "status": "FAILED"}', 200).id == "job-1"
 
 
 @pytest.mark.parametrize(("status", "raised"), [(200, APIResponseValidationError), (502, ServerError)])
@@ -253,17 +346,19 @@ def test_a_body_above_the_cap_says_how_to_raise_it(status: int, raised: type[Exc
 @pytest.mark.parametrize("status", [400, 404, 500, 502])
 @pytest.mark.parametrize("name", ["run_sync", "get_status", "get_status_sync"])
 def test_a_job_that_has_ended_is_an_answer_whatever_the_status(name: str, status: int) -> None:
-    found = result(name, answer({"id": "j", "status": "FAILED", "error": "Invalid image URL"}, status))
+    found = result(name, answer({"id": "job-1", "status": "FAILED", "error": "Invalid image URL"}, status))
     assert (found.status, found.error) == ("FAILED", "Invalid image URL")
 
 
 @pytest.mark.parametrize("name", ["run", "cancel", "retry", "stream", "purge_queue", "get_health"])
 def test_other_operations_go_by_the_status(name: str) -> None:
-    found = error(name, answer({"id": "j", "status": "FAILED", "error": "Invalid image URL"}, 400))
+    found = error(name, answer({"id": "job-1", "status": "FAILED", "error": "Invalid image URL"}, 400))
     assert type(found) is BadRequestError
 
 
-@pytest.mark.parametrize("body", [{"id": "j", "status": "IN_PROGRESS"}, {"status": "FAILED"}, {"status": "error"}, []])
+@pytest.mark.parametrize(
+    "body", [{"id": "job-1", "status": "IN_PROGRESS"}, {"status": "FAILED"}, {"status": "error"}, []]
+)
 def test_what_is_no_ended_job_goes_by_the_status(body: object) -> None:
     assert type(error("get_status", answer(body, 404))) is NotFoundError
 
@@ -274,9 +369,9 @@ LEAVING = evolve(DEFAULT_CALL_CONFIG, leave_outputs=True)
 @pytest.mark.parametrize(
     ("body", "left"),
     [
-        ({"id": "j", "status": "COMPLETED", "output": {"n": 1}}, True),
-        ({"id": "j", "status": "COMPLETED"}, False),
-        ({"id": "j", "status": "IN_PROGRESS", "output": {"n": 1}}, False),
+        ({"id": "job-1", "status": "COMPLETED", "output": {"n": 1}}, True),
+        ({"id": "job-1", "status": "COMPLETED"}, False),
+        ({"id": "job-1", "status": "IN_PROGRESS", "output": {"n": 1}}, False),
     ],
 )
 def test_the_output_of_a_job_that_has_ended_is_left_as_text_for_its_codec(body: Any, *, left: bool) -> None:

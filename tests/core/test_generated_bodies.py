@@ -31,16 +31,16 @@ VALUES: Final[list[Any]] = [
     *(None, True, 0, -1, 7.5, 1e300, 10**30, "", "x", "IN_QUEUE", "FAILED", [], [None], {}, {"": {}}, [[[7]]]),
 ]
 FAILED: Final = {
-    "id": "j",
+    "id": "job-1",
     "status": "FAILED",
     "error": '{"error_type": "<class \'ValueError\'>", "error_message": "no"}',
 }
 STARTS: Final = [
     *GOOD.values(),
     FAILED,
-    {"id": "j", "status": "COMPLETED", "output": {"a": [1, 2.5, None, True, "x"]}, "delayTime": 12, "retries": 1},
+    {"id": "job-1", "status": "COMPLETED", "output": {"a": [1, 2.5, None, True, "x"]}, "delayTime": 12, "retries": 1},
     {"status": "COMPLETED", "stream": [{"output": {"a": 1}, "metrics": {"n": 2}}, {"output": None}]},
-    {"requests": [{"id": "j", "status": "IN_PROGRESS"}], "error": {"message": "no"}},
+    {"requests": [{"id": "job-1", "status": "IN_PROGRESS"}], "error": {"message": "no"}},
 ]
 NAMES: Final = sorted({name for start in STARTS for name in start} | {"executionTime", "workerId", "message", "detail"})
 

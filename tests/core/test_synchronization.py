@@ -56,14 +56,15 @@ def test_what_is_no_duration_makes_no_deadline(timeout: Any) -> None:
 
 
 def test_what_is_left_of_an_attempt_runs_out() -> None:
-    assert 59 < Attempt(monotonic() + 60).left() <= 60
-    assert Attempt(monotonic() - 1).left() < 0
+    assert 59 < Attempt(60).left() <= 60
+    assert Attempt(-1).left() < 0
 
 
 def test_an_attempt_is_known_to_what_runs_within_it_and_to_nothing_else() -> None:
     assert current_attempt.get() is None
-    with deadline(60) as outer:
-        with deadline(1) as inner:
+    outer, inner = Attempt(60), Attempt(1)
+    with deadline(outer):
+        with deadline(inner):
             assert current_attempt.get() is inner
         assert current_attempt.get() is outer
         seen = list[object]()
@@ -76,7 +77,7 @@ def test_an_attempt_is_known_to_what_runs_within_it_and_to_nothing_else() -> Non
 
 def test_an_attempt_is_forgotten_when_it_fails() -> None:
     def fail() -> None:
-        with deadline(60):
+        with deadline(Attempt(60)):
             raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
@@ -86,8 +87,9 @@ def test_an_attempt_is_forgotten_when_it_fails() -> None:
 
 @pytest.mark.anyio
 async def test_an_async_attempt_is_ended_with_a_timeout_and_forgotten() -> None:
+    attempt = Attempt(0.01)
     with pytest.raises(TimeoutError):
-        async with async_deadline(0.01) as attempt:
+        async with async_deadline(attempt):
             assert current_attempt.get() is attempt
             await async_sleep(60)
     assert current_attempt.get() is None
@@ -96,13 +98,34 @@ async def test_an_async_attempt_is_ended_with_a_timeout_and_forgotten() -> None:
 @pytest.mark.anyio
 async def test_two_tasks_have_attempts_of_their_own() -> None:
     async def attempt(seconds: float) -> None:
-        async with async_deadline(seconds) as mine:
+        mine = Attempt(seconds)
+        async with async_deadline(mine):
             await async_sleep(0.01)
             assert current_attempt.get() is mine
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(attempt, 30)
         tasks.start_soon(attempt, 60)
+
+
+@pytest.mark.anyio
+async def test_finished_upload_leaves_only_the_time_for_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synchronization, "_BUFFERED_UPLOAD_SECONDS", 0.0)
+    attempt = Attempt(0.01, body_size=9, upload_seconds=600)
+    assert attempt.left() > 500
+    with pytest.raises(TimeoutError):
+        async with async_deadline(attempt):
+            attempt.finish_upload()
+            assert attempt.left() <= 0.01
+            await async_sleep(600)
+    assert attempt.bytes_sent == 9
+
+
+def test_finished_upload_never_extends_a_deadline() -> None:
+    attempt = Attempt(60)
+    attempt.deadline = before = monotonic() + 1
+    attempt.finish_upload()
+    assert attempt.deadline == before
 
 
 # Sleeping, shielding
@@ -194,16 +217,7 @@ def test_setting_an_event_of_an_ended_loop_does_nothing() -> None:
     trio.run(make).set()
 
 
-# Bodies
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize(("body", "parts"), [(b"body", [b"body"]), (b"", []), (None, [])])
-async def test_a_body_is_given_to_a_pool_whole_and_once(body: bytes | None, parts: list[bytes]) -> None:
-    assert list(synchronization.content(body)) == parts
-    content = synchronization.async_content(body)
-    assert [part async for part in content] == parts
-    assert [part async for part in content] == []
+# Responses that are closed
 
 
 @pytest.mark.anyio
@@ -216,8 +230,8 @@ async def test_what_is_left_of_an_answer_runs_out_though_reading_it_fails() -> N
             yield part
         raise OSError("closed")
 
-    synchronization.drain(iter([b"a"]))
-    await synchronization.async_drain(parts())
+    synchronization.drain(iter([b"a"]), (OSError,))
+    await synchronization.async_drain(parts(), (OSError,))
     assert read == [b"a", b"b"]
 
 
@@ -227,42 +241,72 @@ async def test_what_is_left_of_an_answer_runs_out_though_reading_it_fails() -> N
 class Connections:
     def __init__(self) -> None:
         self.closed = 0
+        self.abandoned = 0
 
     def close(self) -> None:
         self.closed += 1
 
+    def abandon(self) -> None:
+        self.abandoned += 1
+
 
 class Owner:
-    """Whoever forgets to close them."""
+    """It is collected without being closed."""
 
 
-@pytest.mark.slow
-def test_connections_are_closed_when_their_owner_is_collected() -> None:
+def test_sync_connections_are_closed_with_their_owner() -> None:
     connections, owner = Connections(), Owner()
-    synchronization.close_with(owner, connections)
-    synchronization.async_close_with(owner, connections)
-    gc.collect()
-    assert connections.closed == 0
+    synchronization.close_when_collected(owner, {None: connections})
     del owner
     gc.collect()
-    assert connections.closed == 1
+    assert (connections.closed, connections.abandoned) == (1, 0)
 
 
-def test_sync_connections_belong_to_the_process() -> None:
-    assert runtime() == (os.getpid(), None) == runtime()
+def test_async_connections_are_abandoned_with_a_warning() -> None:
+    connections, owner = Connections(), Owner()
+    synchronization.async_close_when_collected(owner, {None: connections})
+    owners = [owner]
+    del owner
+    with pytest.warns(ResourceWarning, match="An async client was not closed"):
+        owners.clear()
+    assert (connections.closed, connections.abandoned) == (0, 1)
 
 
-def test_async_connections_belong_to_the_process_and_the_loop() -> None:
-    async def owner() -> tuple[int, object]:
-        assert async_runtime() == async_runtime()
+def test_async_connections_of_the_parent_are_left_alone_after_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    connections, owner = Connections(), Owner()
+    synchronization.async_close_when_collected(owner, {None: connections})
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    del owner
+    gc.collect()
+    assert (connections.closed, connections.abandoned) == (0, 0)
+
+
+def test_closed_owner_leaves_nothing_to_abandon() -> None:
+    owner, transports = Owner(), dict[object, Connections]()
+    synchronization.async_close_when_collected(owner, transports)
+    del owner
+    gc.collect()
+
+
+def test_sync_connections_belong_to_all_threads() -> None:
+    assert runtime() is None
+    assert not synchronization.has_ended(runtime())
+    synchronization.prepare()
+
+
+def test_async_connections_belong_to_the_event_loop() -> None:
+    async def owner() -> object:
+        assert async_runtime() is async_runtime()
+        assert not synchronization.async_has_ended(async_runtime())
+        synchronization.async_prepare()
         return async_runtime()
 
-    first, second = asyncio.run(owner()), asyncio.run(owner())
-    assert first[0] == second[0] == os.getpid()
-    assert first[1] is not second[1]
+    loops = asyncio.run(owner()), asyncio.run(owner())
     runs = trio.run(owner), trio.run(owner)
-    assert runs[0][0] == runs[1][0] == os.getpid()
-    assert runs[0][1] is not runs[1][1]
+    assert loops[0] is not loops[1]
+    assert runs[0] is not runs[1]
+    assert all(synchronization.async_has_ended(each) for each in (*loops, *runs))
+    assert not synchronization.async_has_ended(None)
 
 
 def test_a_loop_runs_under_asyncio_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,26 +1,32 @@
+"""The exceptions of HTTP libraries, and the failures that they amount to in each transport."""
+
 from __future__ import annotations
 
+import ssl
+from collections.abc import Callable
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
+import h11
 import httpcore
 import httpx
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
-from httpx_aiohttp import AiohttpTransport
+from attrs import evolve
 from httpx_aiohttp.transport import map_aiohttp_exceptions
 
-from runpod_typed._transport.failures import transport_failure
-from runpod_typed._transport.messages import TransportFailure
-from runpod_typed.errors import (
-    APIConnectionError,
-    APITimeoutError,
-)
-from tests.core.calls import error
+from runpod_typed._async.httpcore_transport import AsyncHttpcoreTransport
+from runpod_typed._async.httpx_transport import AsyncHttpxTransport
+from runpod_typed._sync.httpcore_transport import HttpcoreTransport
+from runpod_typed._sync.httpx_transport import HttpxTransport
+from runpod_typed._synchronization import Attempt
+from runpod_typed._transport.aiohttp import AsyncAiohttpTransport
+from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
+from runpod_typed.errors import APIConnectionError, APITimeoutError, CertificateError
+from tests.core.calls import CONNECTION, KEY, error
+from tests.own_clients import async_aiohttp_client
 from tests.scripted_server import CLOSE, scripted
-
-# What the transport raises
 
 NEVER_SENT: Final = {"ConnectError", "ProxyError", "UnsupportedProtocol"}
 NEVER_SENT_IN_TIME: Final = {"ConnectTimeout", "PoolTimeout"}
@@ -28,8 +34,6 @@ NO_ANSWER_IN_TIME: Final = {"ReadTimeout", "WriteTimeout", "TimeoutException"}
 # Of these none shows that nothing was sent: for a submission, all of them are uncertain.
 IN_DOUBT: Final = {
     "CloseError",
-    "ConnectionNotAvailable",
-    "CookieConflict",
     "DecodingError",
     "HTTPError",
     "HTTPStatusError",
@@ -51,6 +55,43 @@ IN_DOUBT: Final = {
 }
 
 
+FOREIGN: Final = {"ConnectionNotAvailable", "CookieConflict"}
+"""Exceptions that no request raises."""
+
+POST: Final = HttpRequest("POST", "/ep/run", b"{}")
+
+Outcome = HttpResponse | TransportFailure
+Raise = Callable[[Attempt], Exception]
+
+
+def httpcore_outcome(make: Raise, *, sent: bool = True) -> Outcome:
+    """What a request amounts to whose exchange raises."""
+    transport: Any = HttpcoreTransport(CONNECTION)
+
+    def fail(_: HttpRequest, attempt: Attempt) -> HttpResponse:
+        attempt.request_sent = sent
+        raise make(attempt)
+
+    transport._send = fail
+    outcome: Outcome = transport.send(POST, 60.0)
+    return outcome
+
+
+def httpx_outcome(make: Raise) -> Outcome:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise make(Attempt(60))
+
+    with httpx.Client(transport=httpx.MockTransport(fail)) as client:
+        return HttpxTransport(CONNECTION, client).send(POST, 60.0)
+
+
+def failure_of(raised: Exception, *, sent: bool = True) -> TransportFailure:
+    of_httpx = type(raised).__module__.partition(".")[0] == "httpx"
+    outcome = httpx_outcome(lambda _: raised) if of_httpx else httpcore_outcome(lambda _: raised, sent=sent)
+    assert isinstance(outcome, TransportFailure)
+    return outcome
+
+
 def exception_classes(module: ModuleType) -> list[type[Exception]]:
     return [thing for thing in vars(module).values() if isinstance(thing, type) and issubclass(thing, Exception)]
 
@@ -59,15 +100,19 @@ RAISED: Final = [*exception_classes(httpx), *exception_classes(httpcore)]
 
 
 def of_class(raised: type[Exception]) -> Exception:
-    return raised.__new__(raised, "the text")  # some want a request and an answer for their making
+    return raised.__new__(raised, "the text")  # some want a request and a response for their making
 
 
 @pytest.mark.parametrize("raised", RAISED, ids=lambda raised: f"{raised.__module__}.{raised.__name__}")
 def test_every_exception_of_the_http_libraries_has_its_meaning(raised: type[Exception]) -> None:
     name = raised.__name__
-    places = [name in group for group in (NEVER_SENT, NEVER_SENT_IN_TIME, NO_ANSWER_IN_TIME, IN_DOUBT)]
+    places = [name in group for group in (NEVER_SENT, NEVER_SENT_IN_TIME, NO_ANSWER_IN_TIME, IN_DOUBT, FOREIGN)]
     assert sum(places) == 1, f"{name} is new: say in the lists above what it means"
-    failure = transport_failure(of_class(raised))
+    if name in FOREIGN:
+        with pytest.raises(raised):
+            failure_of(of_class(raised))
+        return
+    failure = failure_of(of_class(raised))
     assert failure.request_sent is (name in NO_ANSWER_IN_TIME | IN_DOUBT)
     assert failure.timed_out is (name in NEVER_SENT_IN_TIME | NO_ANSWER_IN_TIME)
     assert failure.reason.startswith(name)
@@ -75,35 +120,123 @@ def test_every_exception_of_the_http_libraries_has_its_meaning(raised: type[Exce
 
 def test_no_meaning_is_listed_for_an_exception_that_is_gone() -> None:
     names = {raised.__name__ for raised in RAISED}
-    assert names == NEVER_SENT | NEVER_SENT_IN_TIME | NO_ANSWER_IN_TIME | IN_DOUBT
+    assert names == NEVER_SENT | NEVER_SENT_IN_TIME | NO_ANSWER_IN_TIME | IN_DOUBT | FOREIGN
 
 
-@pytest.mark.parametrize("raised", [httpcore.ConnectError, httpcore.ReadError, ValueError, TimeoutError])
-def test_what_is_known_never_to_have_left_was_never_sent_whatever_was_raised(raised: type[Exception]) -> None:
-    assert not transport_failure(raised("x"), request_sent=False).request_sent
+@pytest.mark.parametrize("raised", [httpcore.ConnectError, httpcore.ReadError, h11.LocalProtocolError, OSError])
+def test_a_request_that_never_left_was_never_sent(raised: type[Exception]) -> None:
+    assert not failure_of(raised("x"), sent=False).request_sent
 
 
-@pytest.mark.parametrize(
-    ("raised", "sent"), [(httpcore.ProxyError, False), (httpcore.ConnectError, False), (httpcore.ReadError, True)]
-)
-def test_what_left_may_have_been_a_proxy_s_business_alone(raised: type[Exception], *, sent: bool) -> None:
-    assert transport_failure(raised("x"), request_sent=True).request_sent is sent
+def test_a_reason_is_the_exceptions_name_and_message() -> None:
+    assert failure_of(httpcore.ReadError("reset by peer")).reason == "ReadError: reset by peer"
+    assert failure_of(httpcore.ReadError()).reason == "ReadError"
 
 
-@pytest.mark.parametrize(
-    ("raised", "timed_out"), [(TimeoutError(), True), (OSError("broken"), False), (ValueError(), False)]
-)
-def test_any_other_exception_is_in_doubt(raised: Exception, *, timed_out: bool) -> None:
-    failure = transport_failure(raised)
-    assert (failure.request_sent, failure.timed_out) == (True, timed_out)
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
 
 
-def test_a_reason_is_the_exception_s_name_and_text() -> None:
-    assert transport_failure(httpcore.ReadError("reset by peer")).reason == "ReadError: reset by peer"
-    assert transport_failure(httpcore.ReadError()).reason == "ReadError"
+@pytest.mark.parametrize("make", [httpcore.ConnectError, httpx.ConnectError])
+def test_certificate_failures_are_told_apart(make: type[Exception]) -> None:
+    refused = caused(make("x"), caused(httpcore.ConnectError("x"), ssl.SSLCertVerificationError("self-signed")))
+    assert failure_of(refused).certificate_refused
+    assert not failure_of(caused(make("x"), ssl.SSLError("wrong version number"))).certificate_refused
 
 
-# httpx-aiohttp raises httpx's classes, and not always the right one: what it raises for a lost answer is what httpx
+# Exceptions that only pass through
+
+
+class SoftTimeLimitExceeded(Exception):  # noqa: N818 -- as users name them
+    """What Celery raises in a signal handler."""
+
+
+class JobTimeout(TimeoutError):  # noqa: N818 -- as users name them
+    """A TimeoutError of the user's, which HTTP libraries take for a socket's."""
+
+
+class Interrupted(OSError):  # noqa: N818 -- as users name them
+    """An OSError of the user's."""
+
+
+class Quit(BaseException):
+    """As sys.exit() raises."""
+
+
+@pytest.mark.parametrize("foreign", [SoftTimeLimitExceeded, JobTimeout, Interrupted, Quit, MemoryError, ValueError])
+def test_foreign_exceptions_pass_through(foreign: type[Exception]) -> None:
+    for outcome_of in (httpcore_outcome, httpx_outcome):
+        with pytest.raises(foreign):
+            outcome_of(lambda _: foreign("5 s"))
+
+
+@pytest.mark.parametrize("foreign", [JobTimeout, Interrupted, TimeoutError])
+@pytest.mark.parametrize("library", [httpcore, httpx])
+def test_foreign_exceptions_that_a_library_wraps_pass_through(library: Any, foreign: type[Exception]) -> None:
+    outcome_of: Any = httpcore_outcome if library is httpcore else httpx_outcome
+    for wrapping in (library.ReadTimeout, library.WriteTimeout, library.ReadError):
+        with pytest.raises(foreign):
+            outcome_of(lambda _: caused(wrapping("x"), foreign("5 s")))  # noqa: B023 -- called at once
+
+
+def test_a_timeout_of_the_attempt_itself_is_a_failure() -> None:
+    def late(attempt: Attempt) -> Exception:
+        attempt.deadline -= 100
+        return caused(httpcore.ReadTimeout("timed out"), TimeoutError("timed out"))
+
+    outcome = httpcore_outcome(late)
+    assert isinstance(outcome, TransportFailure)
+    assert outcome.timed_out
+
+
+def test_a_connection_timeout_is_a_failure_though_time_is_left() -> None:
+    assert failure_of(caused(httpcore.ConnectTimeout("timed out"), TimeoutError("timed out"))).timed_out
+
+
+def shown_by(raised: BaseException) -> str:
+    """The local variables of all frames but this file's, through causes and contexts."""
+    shown: list[str] = []
+    each: BaseException | None = raised
+    while each is not None:
+        frame = each.__traceback__
+        while frame is not None:
+            if frame.tb_frame.f_code.co_filename != __file__:
+                shown.append(repr(frame.tb_frame.f_locals))
+            frame = frame.tb_next
+        each = each.__context__
+    return "".join(shown)
+
+
+def test_a_foreign_exception_shows_no_key_and_keeps_its_outer_context() -> None:
+    class Stream(httpcore.NetworkStream):
+        def write(self, buffer: bytes, timeout: float | None = None) -> None:
+            raise SoftTimeLimitExceeded("5 s")
+
+        def get_extra_info(self, info: str) -> Any:
+            return None
+
+        def close(self) -> None:
+            pass
+
+    class Backend(httpcore.NetworkBackend):
+        def connect_tcp(self, *_: Any, **__: Any) -> httpcore.NetworkStream:
+            return Stream()
+
+    transport: Any = HttpcoreTransport(CONNECTION)
+    transport._connections._factory._network_backend = Backend()
+    outer = LookupError("of the user's")
+    with pytest.raises(SoftTimeLimitExceeded) as caught:
+        try:
+            raise outer
+        except LookupError:
+            transport.send(POST, 60.0)
+    assert KEY not in shown_by(caught.value)
+    assert caught.value.__context__ is outer
+    assert outer.__traceback__ is not None
+
+
+# httpx-aiohttp raises httpx's classes, and not always the right one: what it raises for a lost response is what httpx
 # raises for a connection never made.
 
 
@@ -117,26 +250,25 @@ def as_httpx_aiohttp_raises(raised: Exception) -> Exception:
 
 _ADDRESS: Final = ConnectionKey("127.0.0.1", 1, False, True, None, None, None)
 
+AIOHTTP_RAISES: Final[list[tuple[Exception, bool, bool]]] = [
+    (aiohttp.ClientConnectorError(_ADDRESS, OSError("refused")), False, False),
+    (aiohttp.ClientConnectorDNSError(_ADDRESS, OSError("no such host")), False, False),
+    (aiohttp.ConnectionTimeoutError("connecting"), False, True),
+    (aiohttp.ServerDisconnectedError(), True, False),
+    (aiohttp.ClientOSError("reset by peer"), True, False),
+    (aiohttp.ClientConnectionError("closed"), True, False),
+    (aiohttp.ServerTimeoutError("reading"), True, True),
+    (aiohttp.SocketTimeoutError("reading"), True, True),
+    (aiohttp.ClientPayloadError("cut short"), True, False),
+]
+
 
 @pytest.mark.parametrize(
-    ("raised", "sent", "timed_out"),
-    [
-        (aiohttp.ClientConnectorError(_ADDRESS, OSError("refused")), False, False),
-        (aiohttp.ClientConnectorDNSError(_ADDRESS, OSError("no such host")), False, False),
-        (aiohttp.ConnectionTimeoutError("connecting"), False, True),
-        (aiohttp.ServerDisconnectedError(), True, False),
-        (aiohttp.ClientOSError("reset by peer"), True, False),
-        (aiohttp.ClientConnectionError("closed"), True, False),
-        (aiohttp.ServerTimeoutError("reading"), True, True),
-        (aiohttp.SocketTimeoutError("reading"), True, True),
-        (aiohttp.ClientPayloadError("cut short"), True, False),
-    ],
-    ids=lambda value: type(value).__name__,
+    ("raised", "sent", "timed_out"), AIOHTTP_RAISES, ids=[type(raised).__name__ for raised, _, _ in AIOHTTP_RAISES]
 )
-def test_under_aiohttp_a_lost_answer_is_no_connection_never_made(
-    raised: Exception, *, sent: bool, timed_out: bool
-) -> None:
-    failure = transport_failure(as_httpx_aiohttp_raises(raised))
+def test_httpx_over_aiohttp_has_aiohttps_meanings(raised: Exception, *, sent: bool, timed_out: bool) -> None:
+    failure = httpx_outcome(lambda _: as_httpx_aiohttp_raises(raised))
+    assert isinstance(failure, TransportFailure)
     assert (failure.request_sent, failure.timed_out) == (sent, timed_out)
     assert failure.reason.startswith(type(raised).__name__)
 
@@ -146,22 +278,70 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.mark.anyio
-async def test_under_aiohttp_a_real_refusal_was_never_sent(free_tcp_port: int) -> None:
-    async with httpx.AsyncClient(transport=AiohttpTransport()) as client:
-        with pytest.raises(httpx.TransportError) as caught:
-            await client.post(f"http://127.0.0.1:{free_tcp_port}/")
-    assert not transport_failure(caught.value).request_sent
+async def aiohttp_outcome(raised: BaseException) -> Outcome:
+    transport: Any = AsyncAiohttpTransport(CONNECTION)
+
+    async def fail(_: HttpRequest, attempt: Attempt) -> HttpResponse:
+        attempt.request_sent = True
+        raise raised
+
+    transport._exchange = fail
+    try:
+        outcome: Outcome = await transport.send(POST, 60.0)
+    finally:
+        await transport.aclose()
+    return outcome
 
 
 @pytest.mark.anyio
-async def test_under_aiohttp_a_request_that_was_read_and_dropped_was_sent() -> None:
-    with scripted([CLOSE]) as server:
-        async with httpx.AsyncClient(transport=AiohttpTransport()) as client:
-            with pytest.raises(httpx.ConnectTimeout) as caught:  # so it calls it
-                await client.post(server.base_url)
-    assert len(server.requests) == 1
-    assert transport_failure(caught.value).request_sent
+@pytest.mark.parametrize(
+    ("raised", "sent", "timed_out"), AIOHTTP_RAISES, ids=[type(raised).__name__ for raised, _, _ in AIOHTTP_RAISES]
+)
+async def test_aiohttp_exceptions_have_their_meanings(raised: Exception, *, sent: bool, timed_out: bool) -> None:
+    failure = await aiohttp_outcome(raised)
+    assert isinstance(failure, TransportFailure)
+    assert (failure.request_sent, failure.timed_out) == (sent, timed_out)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("foreign", [SoftTimeLimitExceeded, JobTimeout, Interrupted, Quit, MemoryError])
+async def test_foreign_exceptions_pass_through_aiohttp(foreign: type[Exception]) -> None:
+    for raised in (foreign("5 s"), caused(aiohttp.ClientConnectionError("Failed to send bytes"), foreign("5 s"))):
+        if raised.__cause__ is not None and foreign in {Quit, MemoryError}:
+            continue  # aiohttp wraps no such exception
+        with pytest.raises(foreign):
+            await aiohttp_outcome(raised)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("foreign", [SoftTimeLimitExceeded, JobTimeout, Quit, MemoryError])
+async def test_foreign_exceptions_pass_through_async(foreign: type[Exception]) -> None:
+    async def fail(*_: Any) -> Any:
+        raise foreign("5 s")
+
+    ours: Any = AsyncHttpcoreTransport(CONNECTION)
+    ours._send = fail
+    async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as client:
+        for transport in (ours, AsyncHttpxTransport(CONNECTION, client)):
+            with pytest.raises(foreign):
+                await transport.send(POST, 60.0)
+
+
+@pytest.mark.anyio
+async def test_httpx_over_aiohttp_knows_a_refusal_from_a_lost_response(free_tcp_port: int) -> None:
+    for script, sent in ((None, False), ([CLOSE], True)):
+        with scripted(script or [CLOSE]) as server:
+            base_url = evolve(CONNECTION.base_url, port=int(server.base_url.split(":")[2].split("/")[0]))
+            if script is None:
+                base_url = evolve(base_url, port=free_tcp_port)
+            async with async_aiohttp_client() as client:
+                transport = AsyncHttpxTransport(evolve(CONNECTION, base_url=base_url), client)
+                failure = await transport.send(POST, 30.0)
+            assert isinstance(failure, TransportFailure)
+            assert failure.request_sent is sent
+
+
+# Errors
 
 
 def lost(*, timed_out: bool = False, sent: bool = True) -> TransportFailure:
@@ -173,8 +353,8 @@ def lost(*, timed_out: bool = False, sent: bool = True) -> TransportFailure:
     [
         (lost(), APIConnectionError, "lost its connection (ReadError: reset)"),
         (lost(sent=False), APIConnectionError, "could not connect (ReadError: reset)"),
-        (lost(timed_out=True), APITimeoutError, "was not answered within 5 s (ReadError: reset)"),
-        (lost(timed_out=True, sent=False), APITimeoutError, "was not answered within 5 s"),
+        (lost(timed_out=True), APITimeoutError, "got no response within 5 s (ReadError: reset)"),
+        (lost(timed_out=True, sent=False), APITimeoutError, "got no response within 5 s"),
     ],
 )
 def test_a_failure_is_an_error_that_says_what_where_and_why(
@@ -191,3 +371,21 @@ def test_a_failure_is_an_error_that_says_what_where_and_why(
         "http://127.0.0.1:8000/v2/ep/status/job-1",
         failure.request_sent,
     )
+
+
+def test_an_unfinished_upload_says_how_much_was_sent() -> None:
+    late = TransportFailure("WriteTimeout", request_sent=False, timed_out=True, bytes_sent=5)
+    found = error("run", late)
+    assert type(found) is APITimeoutError
+    assert "sent 5 of 28 bytes of its body within 5 s" in found.message
+    assert "Nothing was queued" in found.message
+    assert not found.request_sent
+    broken = error("run", evolve(late, timed_out=False))
+    assert type(broken) is APIConnectionError
+    assert "lost its connection after 5 of 28 bytes" in broken.message
+
+
+def test_a_refused_certificate_is_an_error_of_its_own() -> None:
+    found = error("run", TransportFailure("ConnectError: x", request_sent=False, certificate_refused=True))
+    assert type(found) is CertificateError
+    assert "certificate cannot be verified (ConnectError: x)" in found.message

@@ -153,7 +153,7 @@ async def test_a_stream_that_a_cancelled_task_cut_off_says_that_chunks_may_be_mi
 
 # What belonged to a loop that is gone cannot be closed; the collector does it, and warns.
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore:Unclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore:An async client:ResourceWarning")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_client_works_in_one_loop_after_the_other(backend: str) -> None:
     with scripted([HEALTHY]) as server:

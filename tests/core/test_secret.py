@@ -3,17 +3,11 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Callable
-from html import escape
-from urllib.parse import quote
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from runpod_typed._models.secret import Secret, hidden
+from runpod_typed._models.secret import MaskedBytes, MaskedStr, Secret, hidden
 from runpod_typed.errors import ConfigurationError
 from tests.core.calls import KEY, traceback_with_locals
 
@@ -114,58 +108,31 @@ def test_a_traceback_shows_no_secret_that_is_a_local_variable() -> None:
     assert KEY not in traceback_with_locals(fail)
 
 
-# What comes back from a server
+def test_argument_is_hidden_if_there_is_one() -> None:
+    assert hidden(None) is None
+    assert hidden(KEY) == Secret(KEY)
 
 
 @pytest.mark.parametrize(
-    ("data", "left"),
+    ("text", "left"),
     [
-        (b"", b""),
-        (b"nothing of it", b"nothing of it"),
-        (KEY.encode(), b"***"),
-        (f"<p>{KEY}</p>{KEY}".encode(), b"<p>***</p>***"),
-        (f"more of {KEY[:-3]}...".encode(), b"more of ***..."),
-        (KEY[:6].encode(), KEY[:6].encode()),
-        (b64encode(KEY.encode()), b"***"),
+        ("", ""),
+        ("nothing of it", "nothing of it"),
+        (KEY, "***"),
+        (f"<p>{KEY}</p>{KEY}", "<p>***</p>***"),
+        (KEY[:-1], KEY[:-1]),
     ],
 )
-def test_a_secret_is_cut_from_what_a_server_sends_back(data: bytes, left: bytes) -> None:
-    assert Secret(KEY).cut_from(data) == left
-
-
-@given(
-    st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=16, max_size=80),
-    st.sampled_from(["plain", "lower", "json", "ascii", "url", "html", "base64", "urlsafe", "bytes", "half"]),
-    st.text(max_size=9),
-)
-def test_a_secret_is_cut_in_whichever_form_a_server_sends_it_back(secret: str, form: str, around: str) -> None:
-    forms: dict[str, Callable[[str], str]] = {
-        "plain": str,
-        "lower": str.lower,
-        "json": json.dumps,
-        "ascii": lambda text: "".join(f"\\u{ord(each):04X}" for each in text),
-        "url": lambda text: quote(text, safe=""),
-        "html": escape,
-        "base64": lambda text: b64encode(text.encode()).decode(),
-        "urlsafe": lambda text: urlsafe_b64encode(text.encode()).decode(),
-        "bytes": lambda text: repr(text.encode()),
-        "half": lambda text: text[:14],
-    }
-    sent = forms[form](f"{around}{secret}{around}" if form != "half" else secret)
-    left = Secret(secret).cut_from(sent.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
-    assert "***" in left
-    assert forms[form](secret).strip("'\"=")[3:-3] not in left
-
-
-def test_what_holds_no_secret_is_the_same_object() -> None:
-    data = b"nothing of it"
-    assert Secret(KEY).cut_from(data) is data
+def test_exact_copies_of_a_secret_are_cut(text: str, left: str) -> None:
+    assert Secret(KEY).cut_from(text) == left
 
 
 def test_a_secret_that_occurs_by_chance_is_left_in() -> None:
-    assert Secret("status").cut_from(b'{"status": 1}') == b'{"status": 1}'
+    assert Secret("status").cut_from('{"status": 1}') == '{"status": 1}'
 
 
-def test_an_argument_is_hidden_where_there_is_one() -> None:
-    assert hidden(None) is None
-    assert hidden(KEY) == Secret(KEY)
+def test_masked_strings_are_sent_and_not_shown() -> None:
+    text, data = MaskedStr(KEY), MaskedBytes(KEY.encode())
+    assert KEY not in f"{text!r} {data!r} {[text, data]} {data}"
+    assert f"{text}" == KEY
+    assert b"%b" % data == KEY.encode() == b"".join([data])
