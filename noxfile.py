@@ -78,6 +78,15 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def oldest_checkers(session: nox.Session) -> None:
+    """Check that the oldest supported mypy and pyright see the declared types."""
+    session.install("-e", ".", *groups("oldest_checkers"))
+    file = "tests/typing/accepted/classes.py"
+    session.run("mypy", "--strict", "--config-file=", "--follow-imports=silent", file)
+    session.run("pyright", "--pythonpath", f"{session.bin}/python", file)
+
+
+@nox.session
 def check(session: nox.Session) -> None:
     """Run lint, types, check_generated and spec in one environment, as CI does."""
     session.install("-e", EXTRAS, *groups("dev"))

@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Generator, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
@@ -388,3 +389,19 @@ def running_asyncio_loop() -> object | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+class Closable:
+    """Nothing: `close` is the only name in the sync API."""
+
+
+class AsyncClosable(ABC):
+    """Has `close`, as other async libraries do, beside `aclose`."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close the connections."""
+
+    async def close(self) -> None:
+        """Close the connections, as `aclose` does."""
+        await self.aclose()

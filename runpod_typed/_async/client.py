@@ -1,5 +1,5 @@
 # The client: connections, and how calls are made.
-"""The client: it owns the connections, and says how calls are made."""
+"""The client: connections, and the options of calls."""
 
 # The type variables of `endpoint` have defaults: one that no argument solves is Any.
 # pyright: reportInvalidTypeVarUse=false
@@ -15,7 +15,7 @@ from typing_extensions import TypeForm, TypeVar
 from runpod_typed._async.endpoint import AsyncEndpoint
 from runpod_typed._async.executor import AsyncRequestExecutor
 from runpod_typed._codecs.codec import UNTYPED, Codec
-from runpod_typed._core.config import DEFAULT_TIMEOUT, CallConfig
+from runpod_typed._core.config import DEFAULT_TIMEOUT, CallConfig, HasOptions
 from runpod_typed._core.operations import GeneratedOperation, generated_request, oversize_error
 from runpod_typed._models.durations import Duration
 from runpod_typed._models.poll_policy import PollPolicy
@@ -23,6 +23,7 @@ from runpod_typed._models.rate_limits import RateLimits
 from runpod_typed._models.retry_policy import RetryPolicy
 from runpod_typed._models.secret import hidden
 from runpod_typed._models.validators import check_http_client
+from runpod_typed._synchronization import AsyncClosable
 from runpod_typed._transport.connection import (
     DEFAULT_MAX_RESPONSE_BYTES,
     ConnectionConfig,
@@ -37,33 +38,38 @@ OutT = TypeVar("OutT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
 
 
-class AsyncClient:
-    """Calls Runpod's queue-based serverless endpoints. One client serves a whole program.
+class AsyncClient(HasOptions, AsyncClosable):
+    """Connections to Runpod's queue-based serverless endpoints. One client serves a whole program.
 
-    It is safe to share between tasks and between threads, and survives a fork. Close it, or use it as a context
-    manager.
+    It can be shared between tasks and threads, and survives a fork. Close it, or use it as a context manager.
 
-    Source: the vendor's documents, "Operation reference" and "Send requests".
+    Example:
+        ::
+
+            async with AsyncClient() as client:
+                output = await client.endpoint("my-endpoint").run_sync({"prompt": "a lighthouse"}, timeout=60)
 
     Args:
-        api_key: The API key; the environment's ``RUNPOD_API_KEY`` where it is None. It shows in no repr, log, error or
-            pickle.
-        base_url: Where the API lives; the environment's ``RUNPOD_ENDPOINT_BASE_URL`` where it is None, and else
+        api_key: The API key; the default is the environment's ``RUNPOD_API_KEY``. It never appears in a repr, log,
+            error message or pickle.
+        base_url: The URL of the API; the default is the environment's ``RUNPOD_ENDPOINT_BASE_URL``, and else
             ``https://api.runpod.ai/v2``.
         timeout: Seconds (or a timedelta) that one HTTP attempt may last, above 0. Connecting may take 5 s of it.
-        retry: How often, how long and when a call that failed is made again.
-        poll: How to look for a job's end.
-        rate_limits: How many requests may be sent; the platform's published limits by default.
-        http_client: An ``httpx.AsyncClient`` of the caller's own (a proxy, certificates, another transport); it is used
-            through its ``send()`` and not closed.
+        retry: Which failed calls are repeated, how often and for how long.
+        poll: Polling settings.
+        rate_limits: The rate limits that the client keeps; Runpod's published limits by default.
+        http_client: An ``httpx.AsyncClient`` of your own (a proxy, certificates, another transport). It is used through
+            its ``send()`` and not closed.
         max_response_bytes: Bytes that a response's body may have, 1 or more. By default 21 MiB: Runpod's cap on a
             result, and 1 MiB for the rest.
-        pickle_api_key: Whether pickles of the client and of its jobs hold the key, and are as secret as it is. By
-            default they do not, and their copies ask the environment at their next request.
+        pickle_api_key: Whether pickles of the client and of its jobs hold the key. By default they do not, and a copy
+            reads it from the environment at its next request.
 
     Raises:
         ConfigurationError: There is no key, or a value cannot be used.
     """
+
+    _owned: AsyncRequestExecutor | None
 
     def __init__(
         self,
@@ -88,8 +94,7 @@ class AsyncClient:
         )
         self._config = CallConfig(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
         self._config.warn_of_long_timeout()
-        self._executor = AsyncRequestExecutor(connection, http_client)
-        self._owns_connections = True
+        self._executor = self._owned = AsyncRequestExecutor(connection, http_client)
 
     def __repr__(self) -> str:
         where = repr(self.base_url) if "_executor" in vars(self) else "?"  # one that could not be made may be shown too
@@ -97,102 +102,72 @@ class AsyncClient:
 
     @property
     def base_url(self) -> str:
-        """Where the API lives."""
+        """The URL of the API."""
         return str(self._executor.connection.base_url)
 
-    def with_options(
-        self,
-        *,
-        timeout: Duration | None = None,
-        retry: RetryPolicy | None = None,
-        poll: PollPolicy | None = None,
-        rate_limits: RateLimits | None = None,
-    ) -> Self:
-        """A copy with other options; it shares the connections, and closing it does nothing.
-
-        Args:
-            timeout: Seconds (or a timedelta) that one HTTP attempt may last, above 0; None keeps it, and so on.
-            retry: How often, how long and when a call that failed is made again.
-            poll: How to look for a job's end.
-            rate_limits: How many requests may be sent.
-
-        Raises:
-            ConfigurationError: A value is out of its range.
-        """
-        copy = object.__new__(type(self))
-        copy._config = self._config.replace(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
-        copy._executor = self._executor
-        copy._owns_connections = False
-        return copy
-
-    # Types alone, then one Codec, then several: where a Codec may stand, mypy takes a bare `A | B` for a value.
+    # Two overloads: a class, which all type checkers know, and what only those with TypeForm do (`A | B`, `Literal`).
     @overload
     def endpoint(
         self,
-        endpoint_id: str | None,
+        endpoint_id: str,
+        *,
+        input_type: type[InT] = ...,
+        output_type: type[OutT] = ...,
+        chunk_type: type[ChunkT] = ...,
+        input_codec: Codec[InT] | None = None,
+        output_codec: Codec[OutT] | None = None,
+        chunk_codec: Codec[ChunkT] | None = None,
+    ) -> AsyncEndpoint[InT, OutT, ChunkT]: ...
+    @overload
+    def endpoint(
+        self,
+        endpoint_id: str,
         *,
         input_type: TypeForm[InT] = ...,
         output_type: TypeForm[OutT] = ...,
         chunk_type: TypeForm[ChunkT] = ...,
-    ) -> AsyncEndpoint[InT, OutT, ChunkT]: ...
-    @overload
-    def endpoint(
-        self,
-        endpoint_id: str | None,
-        *,
-        input_type: Codec[InT],
-        output_type: TypeForm[OutT] = ...,
-        chunk_type: TypeForm[ChunkT] = ...,
-    ) -> AsyncEndpoint[InT, OutT, ChunkT]: ...
-    @overload
-    def endpoint(
-        self,
-        endpoint_id: str | None,
-        *,
-        input_type: TypeForm[InT] = ...,
-        output_type: Codec[OutT],
-        chunk_type: TypeForm[ChunkT] = ...,
-    ) -> AsyncEndpoint[InT, OutT, ChunkT]: ...
-    @overload
-    def endpoint(
-        self,
-        endpoint_id: str | None,
-        *,
-        input_type: TypeForm[InT] = ...,
-        output_type: TypeForm[OutT] = ...,
-        chunk_type: Codec[ChunkT],
-    ) -> AsyncEndpoint[InT, OutT, ChunkT]: ...
-    @overload
-    def endpoint(
-        self,
-        endpoint_id: str | None,
-        *,
-        input_type: TypeForm[InT] | Codec[InT] = ...,
-        output_type: TypeForm[OutT] | Codec[OutT] = ...,
-        chunk_type: TypeForm[ChunkT] | Codec[ChunkT] = ...,
+        input_codec: Codec[InT] | None = None,
+        output_codec: Codec[OutT] | None = None,
+        chunk_codec: Codec[ChunkT] | None = None,
     ) -> AsyncEndpoint[InT, OutT, ChunkT]: ...
     def endpoint(
         self,
-        endpoint_id: str | None,
+        endpoint_id: str,
         *,
         input_type: Any = UNTYPED,
         output_type: Any = UNTYPED,
         chunk_type: Any = UNTYPED,
+        input_codec: Codec[Any] | None = None,
+        output_codec: Codec[Any] | None = None,
+        chunk_codec: Codec[Any] | None = None,
     ) -> AsyncEndpoint[Any, Any, Any]:
-        """An endpoint, and the types of what goes in and comes out.
+        """Return an endpoint, typed by its inputs, outputs and chunks. Nothing is sent.
+
+        Example:
+            ``endpoint = client.endpoint("my-endpoint", input_type=Prompt, output_type=Image)``
 
         Args:
-            endpoint_id: The endpoint's id, or a public endpoint's name.
-            input_type: The type of inputs: a dataclass, attrs class, TypedDict, Struct, pydantic model, a container of
-                these, or a `Codec`; any JSON where it is left out.
+            endpoint_id: The endpoint's id, or the name of a public endpoint.
+            input_type: The type of inputs: a dataclass, attrs class, TypedDict, Struct, pydantic model, or a container
+                of these; any JSON by default.
             output_type: The type of outputs, likewise.
-            chunk_type: The type of what a streaming handler yields, likewise.
+            chunk_type: The type of the chunks that a streaming handler yields, likewise.
+            input_codec: A `Codec` for inputs, in place of their type.
+            output_codec: A `Codec` for outputs, in place of their type.
+            chunk_codec: A `Codec` for chunks, in place of their type.
 
         Raises:
-            ConfigurationError: The id cannot be one, or nothing here can handle a type.
+            ConfigurationError: The id is invalid, or a type is not supported.
         """
         return AsyncEndpoint(
-            endpoint_id, client=self, input_type=input_type, output_type=output_type, chunk_type=chunk_type
+            endpoint_id,
+            client=self,
+            input_type=input_type,
+            output_type=output_type,
+            chunk_type=chunk_type,
+            input_codec=input_codec,
+            output_codec=output_codec,
+            chunk_codec=chunk_codec,
         )
 
     async def call(self, operation: GeneratedOperation[P, ModelT], /, *args: P.args, **kwargs: P.kwargs) -> ModelT:
@@ -221,9 +196,9 @@ class AsyncClient:
         return await self._executor.call(request, self._config)
 
     async def aclose(self) -> None:
-        """Close the connections; a second call does nothing."""
-        if self._owns_connections:
-            await self._executor.aclose()
+        """Close the connections. A second call does nothing, nor does closing a copy from `with_options`."""
+        if self._owned is not None:
+            await self._owned.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Generic, Self, overload
 from attrs import evolve
 from typing_extensions import TypeForm, TypeVar
 
+from runpod_typed._async.executor import AsyncRequestExecutor
 from runpod_typed._async.job import AsyncJob
 from runpod_typed._async.polling import AsyncPoller
-from runpod_typed._codecs.codec import UNTYPED, Codec, codec_for
+from runpod_typed._codecs.codec import UNTYPED, Codec, choose_codec
 from runpod_typed._codecs.json_values import TypeCodec
 from runpod_typed._core import operations
 from runpod_typed._core.call import submission_note
+from runpod_typed._core.config import HasOptions
 from runpod_typed._core.job_record import JobErrors, JobRecord
 from runpod_typed._core.operations import ExtraQuery, Request, oversize_error, with_query
 from runpod_typed._core.run_request import RunRequest, build_run_request
@@ -24,12 +26,9 @@ from runpod_typed._models.durations import Duration, to_optional_seconds
 from runpod_typed._models.health import EndpointHealth, EndpointMetrics, PurgeResult
 from runpod_typed._models.jobs import JobAddress, JobCodecs, JobState, with_typed_output
 from runpod_typed._models.options import ExecutionPolicy, S3Config
-from runpod_typed._models.poll_policy import PollPolicy
-from runpod_typed._models.rate_limits import RateLimits
-from runpod_typed._models.retry_policy import RetryPolicy
 from runpod_typed._models.secret import Secret, hidden
 from runpod_typed._models.validators import check_client, check_endpoint_id, check_job_id
-from runpod_typed._synchronization import deadline_after, monotonic
+from runpod_typed._synchronization import AsyncClosable, deadline_after, monotonic
 from runpod_typed._transport.connection import openai_base_url
 
 if TYPE_CHECKING:
@@ -41,34 +40,58 @@ Chunk = TypeVar("Chunk", default=Any, covariant=True)
 T = TypeVar("T")
 
 
-class AsyncEndpoint(Generic[In, Out, Chunk]):
-    """A queue-based serverless endpoint, and the types of what goes in and comes out.
+class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
+    """A queue-based serverless endpoint, typed by its inputs, outputs and chunks.
 
-    ``client.endpoint(...)`` makes one. Built on its own, it makes itself a client from the environment; then close it,
-    or use it as a context manager.
+    ``client.endpoint(...)`` returns one. Built alone, it makes its own client from the environment: then close it, or
+    use it as a context manager.
 
-    Source: the vendor's documents, "Operation reference".
+    Example:
+        ::
+
+            endpoint = client.endpoint("my-endpoint", output_type=Caption)
+            caption = await endpoint.run_sync({"prompt": "a lighthouse"}, timeout=60)
 
     Args:
-        endpoint_id: The endpoint's id, or a public endpoint's name. None, as from ``os.getenv``, is refused in words.
+        endpoint_id: The endpoint's id, or the name of a public endpoint.
         client: The client whose connections it uses.
-        api_key: The API key, where there is no `client`; the environment's ``RUNPOD_API_KEY`` where it is None.
-        base_url: Where the API lives, likewise.
-        input_type: The type of inputs: a dataclass, attrs class, TypedDict, Struct, pydantic model, a container of
-            these, or a `Codec`; any JSON where it is left out.
+        api_key: The API key, if there is no `client`; the default is the environment's ``RUNPOD_API_KEY``.
+        base_url: The URL of the API, if there is no `client`.
+        input_type: The type of inputs: a dataclass, attrs class, TypedDict, Struct, pydantic model, or a container
+            of these; any JSON by default.
         output_type: The type of outputs, likewise.
-        chunk_type: The type of what a streaming handler yields, likewise.
+        chunk_type: The type of the chunks that a streaming handler yields, likewise.
+        input_codec: A `Codec` for inputs, in place of their type.
+        output_codec: A `Codec` for outputs, in place of their type.
+        chunk_codec: A `Codec` for chunks, in place of their type.
 
     Raises:
-        ConfigurationError: The id or key cannot be one, nothing here can handle a type, or a key or base URL is given
-            besides a `client`.
+        ConfigurationError: The id or key is invalid, a type is not supported, or a key or base URL is passed together
+            with a `client`.
     """
 
-    # Types alone, then one Codec, then several: where a Codec may stand, mypy takes a bare `A | B` for a value.
+    _owned: AsyncRequestExecutor | None
+
+    # Two overloads: a class, which all type checkers know, and what only those with TypeForm do (`A | B`, `Literal`).
     @overload
     def __init__(
         self,
-        endpoint_id: str | None,
+        endpoint_id: str,
+        *,
+        client: AsyncClient | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        input_type: type[In] = ...,
+        output_type: type[Out] = ...,
+        chunk_type: type[Chunk] = ...,
+        input_codec: Codec[In] | None = None,
+        output_codec: Codec[Out] | None = None,
+        chunk_codec: Codec[Chunk] | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        endpoint_id: str,
         *,
         client: AsyncClient | None = None,
         api_key: str | None = None,
@@ -76,58 +99,13 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         input_type: TypeForm[In] = ...,
         output_type: TypeForm[Out] = ...,
         chunk_type: TypeForm[Chunk] = ...,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        endpoint_id: str | None,
-        *,
-        client: AsyncClient | None = None,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        input_type: Codec[In],
-        output_type: TypeForm[Out] = ...,
-        chunk_type: TypeForm[Chunk] = ...,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        endpoint_id: str | None,
-        *,
-        client: AsyncClient | None = None,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        input_type: TypeForm[In] = ...,
-        output_type: Codec[Out],
-        chunk_type: TypeForm[Chunk] = ...,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        endpoint_id: str | None,
-        *,
-        client: AsyncClient | None = None,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        input_type: TypeForm[In] = ...,
-        output_type: TypeForm[Out] = ...,
-        chunk_type: Codec[Chunk],
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        endpoint_id: str | None,
-        *,
-        client: AsyncClient | None = None,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        input_type: TypeForm[In] | Codec[In] = ...,
-        output_type: TypeForm[Out] | Codec[Out] = ...,
-        chunk_type: TypeForm[Chunk] | Codec[Chunk] = ...,
+        input_codec: Codec[In] | None = None,
+        output_codec: Codec[Out] | None = None,
+        chunk_codec: Codec[Chunk] | None = None,
     ) -> None: ...
     def __init__(
         self,
-        endpoint_id: str | None,
+        endpoint_id: str,
         *,
         client: AsyncClient | None = None,
         api_key: str | None = None,
@@ -135,18 +113,23 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         input_type: Any = UNTYPED,
         output_type: Any = UNTYPED,
         chunk_type: Any = UNTYPED,
+        input_codec: Codec[Any] | None = None,
+        output_codec: Codec[Any] | None = None,
+        chunk_codec: Codec[Any] | None = None,
     ) -> None:
         key, url = hidden(api_key), hidden(base_url)
         del api_key, base_url  # a traceback may show local variables
         self._id = check_endpoint_id(endpoint_id)
-        self._typed_input = input_type is not UNTYPED
-        self._input_codec: Codec[Any] = codec_for(input_type)
-        self._codecs = JobCodecs(output=codec_for(output_type), chunk=codec_for(chunk_type))
-        owner = _owner(client, key, url)
-        self._own_client = owner if client is None else None
-        # A client shows its connections to its endpoints and to nobody else.
-        self._executor = owner._executor  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
-        config = owner._config  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- as said above
+        self._typed_input = input_type is not UNTYPED or input_codec is not None
+        self._input_codec = choose_codec("input_", input_type, input_codec)
+        self._codecs = JobCodecs(
+            output=choose_codec("output_", output_type, output_codec),
+            chunk=choose_codec("chunk_", chunk_type, chunk_codec),
+        )
+        owner = _client(client, key, url)
+        self._executor = owner._executor  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- shown to endpoints alone
+        self._owned = self._executor if client is None else None
+        config = owner._config  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- shown to endpoints alone
         self._config = evolve(config, leave_outputs=isinstance(self._codecs.output, TypeCodec))
 
     def __repr__(self) -> str:
@@ -155,7 +138,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
-        if self._own_client is None:
+        if self._owned is None:
             state["_executor"] = self._executor.without_keepalive()  # nobody would close it
         return state
 
@@ -168,31 +151,6 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
     def openai_base_url(self) -> str:
         """The ``base_url`` for the official ``openai`` client, for workers that speak OpenAI's API (vLLM does)."""
         return openai_base_url(self._executor.connection, self._id)
-
-    def with_options(
-        self,
-        *,
-        timeout: Duration | None = None,
-        retry: RetryPolicy | None = None,
-        poll: PollPolicy | None = None,
-        rate_limits: RateLimits | None = None,
-    ) -> Self:
-        """A copy with other options; it shares the connections, and closing it does nothing.
-
-        Args:
-            timeout: Seconds (or a timedelta) that one HTTP attempt may last, above 0; None keeps it, and so on.
-            retry: How often, how long and when a call that failed is made again.
-            poll: How to look for a job's end.
-            rate_limits: How many requests may be sent.
-
-        Raises:
-            ConfigurationError: A value is out of its range.
-        """
-        copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__)
-        copy._config = self._config.replace(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
-        copy._own_client = None
-        return copy
 
     async def run(
         self,
@@ -389,9 +347,9 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         return await self._call(operations.purge(self._id), deadline_after(timeout))
 
     async def aclose(self) -> None:
-        """Close the connections, where the endpoint made its own client; a second call does nothing."""
-        if self._own_client is not None:
-            await self._own_client.aclose()
+        """Close the connections, if the endpoint made its own client. A second call does nothing."""
+        if self._owned is not None:
+            await self._owned.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -472,7 +430,7 @@ class AsyncEndpoint(Generic[In, Out, Chunk]):
         return AsyncJob(poller, self._config, self._codecs)
 
 
-def _owner(client: AsyncClient | None, key: Secret | None, url: Secret | None) -> AsyncClient:
+def _client(client: AsyncClient | None, key: Secret | None, url: Secret | None) -> AsyncClient:
     from runpod_typed._async.client import AsyncClient  # noqa: PLC0415 -- the client makes endpoints too
 
     if client is not None:

@@ -16,7 +16,7 @@ from runpod_typed._async.polling import AsyncPoller
 from runpod_typed._async.streaming import AsyncChunks, AsyncEvents, AsyncOutputs
 from runpod_typed._codecs.codec import UNTYPED, codec_for
 from runpod_typed._core import operations
-from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
+from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig, HasOptions
 from runpod_typed._core.job_record import JobErrors, JobRecord
 from runpod_typed._core.operations import Request
 from runpod_typed._core.results import was_cancelled, was_requeued
@@ -25,9 +25,6 @@ from runpod_typed._core.streaming import StreamBuffer
 from runpod_typed._models.durations import Duration, to_optional_seconds
 from runpod_typed._models.job_status import JobStatus
 from runpod_typed._models.jobs import JobAddress, JobCodecs, JobEvent, JobState, with_typed_output
-from runpod_typed._models.poll_policy import PollPolicy
-from runpod_typed._models.rate_limits import RateLimits
-from runpod_typed._models.retry_policy import RetryPolicy
 from runpod_typed._models.stream import StreamChunk
 from runpod_typed._synchronization import deadline_after, monotonic
 from runpod_typed._transport.connection import ConnectionConfig
@@ -36,7 +33,7 @@ Out = TypeVar("Out", default=Any, covariant=True)
 Chunk = TypeVar("Chunk", default=Any, covariant=True)
 
 
-class AsyncJob(Generic[Out, Chunk]):
+class AsyncJob(HasOptions, Generic[Out, Chunk]):
     """The handle of a job, typed by its output and its chunks.
 
     ``endpoint.run()`` and ``endpoint.job(id)`` return it. The job is never cancelled implicitly, neither by a timeout
@@ -85,31 +82,6 @@ class AsyncJob(Generic[Out, Chunk]):
         """
         seen = self._poller.record.seen
         return None if seen is None else with_typed_output(seen, self._codecs.output)
-
-    def with_options(
-        self,
-        *,
-        timeout: Duration | None = None,
-        retry: RetryPolicy | None = None,
-        poll: PollPolicy | None = None,
-        rate_limits: RateLimits | None = None,
-    ) -> Self:
-        """Return a handle of the same job with other options; it shares the connections.
-
-        Args:
-            timeout: Seconds (or a timedelta) that one HTTP attempt may last, above 0; None keeps the current value.
-            retry: How often, how long and when a call that failed is made again.
-            poll: Polling settings.
-            rate_limits: How many requests may be sent.
-
-        Raises:
-            ConfigurationError: A value is out of its range.
-        """
-        copy = object.__new__(type(self))
-        for name in AsyncJob.__slots__:
-            setattr(copy, name, getattr(self, name))
-        copy._config = self._config.replace(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
-        return copy
 
     async def refresh(self, timeout: Duration | None = None, *, ttl: Duration | None = None) -> JobState[Out]:
         """Fetch the job's state once: output, error, progress, times, worker.

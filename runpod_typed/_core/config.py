@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any, Self
 
 from attrs import field, frozen
 
@@ -59,3 +61,49 @@ class CallConfig:
 
 
 DEFAULT_CALL_CONFIG = CallConfig()
+
+
+class HasOptions:
+    """A client, endpoint or job: its calls have options."""
+
+    __slots__ = ()
+
+    _config: CallConfig
+    _owned: Any = None
+    """The connections that close with it."""
+
+    def with_options(
+        self,
+        *,
+        timeout: Duration | None = None,
+        retry: RetryPolicy | None = None,
+        poll: PollPolicy | None = None,
+        rate_limits: RateLimits | None = None,
+    ) -> Self:
+        """Return a copy with other options. It shares the connections, and closing it does nothing.
+
+        Example:
+            ``client.with_options(timeout=60, retry=RetryPolicy.disabled())``
+
+        Args:
+            timeout: Seconds (or a timedelta) that one HTTP attempt may last, above 0; None keeps the current value.
+            retry: Which failed calls are repeated, how often and for how long.
+            poll: Polling settings.
+            rate_limits: The rate limits that the client keeps.
+
+        Raises:
+            ConfigurationError: A value is out of its range.
+        """
+        copy = object.__new__(type(self))
+        for name, value in _attributes(self).items():
+            if name != "_owned":
+                object.__setattr__(copy, name, value)  # a subclass may be frozen
+        config = self._config.replace(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
+        object.__setattr__(copy, "_config", config)
+        return copy
+
+
+def _attributes(instance: object) -> Mapping[str, Any]:
+    state: Any = object.__getstate__(instance)
+    in_dict, in_slots = state if isinstance(state, tuple) else (state, None)
+    return {**(in_dict or {}), **(in_slots or {})}

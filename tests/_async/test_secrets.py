@@ -236,7 +236,7 @@ BAD_SETTINGS: dict[str, Callable[[], object]] = {
     "a cap that is none": lambda: AsyncClient(KEY, base_url="https://api.example", max_response_bytes=0),
     "a key with a line break in it": lambda: AsyncClient(f"{KEY}\r\nX: y", base_url="https://api.example"),
     "a key with a space in it": lambda: AsyncClient(f"{KEY} ", base_url="ftp://api.example"),
-    "an endpoint without an id": lambda: AsyncEndpoint(None, api_key=KEY, base_url="https://api.example"),
+    "an endpoint without an id": lambda: AsyncEndpoint("", api_key=KEY, base_url="https://api.example"),
     "an endpoint with a bad id": lambda: AsyncEndpoint("a/b", api_key=KEY, base_url="https://api.example"),
     "an endpoint with a bad type": lambda: AsyncEndpoint("ep", api_key=KEY, output_type=[7]),  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType] -- what is tested
     "an endpoint with a bad base URL": lambda: AsyncEndpoint("ep", api_key=KEY, base_url="ftp://api.example"),

@@ -86,7 +86,7 @@ def test_output_is_decoded_once_per_response() -> None:
     codec: Any = Counting()
     with scripted([answer(200, '{"id": "job-1", "status": "COMPLETED", "output": 7}')]) as server:
         with Client("key", base_url=server.base_url) as client:
-            job = client.endpoint("ep", output_type=codec).job("job-1")
+            job = client.endpoint("ep", output_codec=codec).job("job-1")
             state = job.wait(timeout=5)
             assert codec.count == 0
             assert [state.output, state.result(), job.output(timeout=5), job.state and job.state.output] == [

@@ -236,7 +236,7 @@ BAD_SETTINGS: dict[str, Callable[[], object]] = {
     "a cap that is none": lambda: Client(KEY, base_url="https://api.example", max_response_bytes=0),
     "a key with a line break in it": lambda: Client(f"{KEY}\r\nX: y", base_url="https://api.example"),
     "a key with a space in it": lambda: Client(f"{KEY} ", base_url="ftp://api.example"),
-    "an endpoint without an id": lambda: Endpoint(None, api_key=KEY, base_url="https://api.example"),
+    "an endpoint without an id": lambda: Endpoint("", api_key=KEY, base_url="https://api.example"),
     "an endpoint with a bad id": lambda: Endpoint("a/b", api_key=KEY, base_url="https://api.example"),
     "an endpoint with a bad type": lambda: Endpoint("ep", api_key=KEY, output_type=[7]),  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType] -- what is tested
     "an endpoint with a bad base URL": lambda: Endpoint("ep", api_key=KEY, base_url="ftp://api.example"),

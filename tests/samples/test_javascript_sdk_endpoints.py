@@ -20,7 +20,7 @@ def test_endpoint_from_two_environment_variables(serve: Serve) -> None:
     # Seed 000, "Set your Endpoint Id": the page's one block that is marked as Python. What stands in it is JavaScript.
     serve(choose)
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         assert endpoint.id == os.environ["ENDPOINT_ID"]
         assert endpoint.health().jobs.completed == 0
 
@@ -38,14 +38,15 @@ def test_names_unset_variable_before_sending(
         pytest.raises(ConfigurationError, match=words),
         Client(os.getenv("RUNPOD_API_KEY")) as client,
     ):
-        client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint_id: Any = os.getenv("ENDPOINT_ID")  # None, which a type checker refuses
+        client.endpoint(endpoint_id)
 
 
 def test_run_sync_state_is_the_whole_response(serve: Serve) -> None:
     # Seed 000, "Run synchronously" (JavaScript). Whole as it stands.
     serve(choose)
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         result = endpoint.run_sync_state(
             {
                 "input": {
@@ -66,7 +67,7 @@ def test_run_returns_id_and_first_status(serve: Serve) -> None:
     queue = serve(choose)
     queue.pause()
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         job = endpoint.run(
             {
                 "input": {
@@ -85,7 +86,7 @@ def test_polls_result_by_job_id_in_a_loop(serve: Serve, handler: Any, last: str)
     queue = serve(handler)
     queue.pause()
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         result = endpoint.run(
             {
                 "input": {
@@ -111,7 +112,7 @@ def test_health_counters_are_attributes(serve: Serve) -> None:
     # Seed 000, "Health check" (JavaScript). Whole as it stands.
     queue = serve(refuse)
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         endpoint.run({"prompt": "fails"}).wait(timeout=60)
         queue.pause()
         endpoint.run({"prompt": "waits"})
@@ -130,7 +131,7 @@ def test_status_of_running_job(serve: Serve) -> None:
     queue = serve(gate)
     queue.pause()
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         result = endpoint.run(
             {
                 "input": {
@@ -158,7 +159,7 @@ def test_cancel_by_job_id_returns_state(serve: Serve) -> None:
     queue = serve(choose)
     queue.pause()
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         result = endpoint.run(
             {
                 "input": {
@@ -177,7 +178,7 @@ def test_run_timeout_is_in_seconds(serve: Serve) -> None:
     # Seed 000, "Timeout" (JavaScript): 5000 milliseconds there are 5 seconds here.
     serve(echo)
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         job = endpoint.run(
             {
                 "input": {
@@ -197,7 +198,7 @@ def test_policy_in_request_body_is_in_milliseconds(serve: Serve) -> None:
     gate = Gate()
     queue = serve(gate)
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         job = endpoint.run(
             {
                 "input": {
@@ -221,7 +222,7 @@ def test_policy_object_is_in_seconds(serve: Serve) -> None:
     # Seed 000, "Execution policy" (JavaScript), its typed equivalent.
     gate = Gate()
     queue = serve(gate)
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         policy = ExecutionPolicy(execution_timeout=5)
         assert policy.to_dict() == {"executionTimeout": 5000}
         job = endpoint.run({"prompt": "Hello, World!"}, policy=policy)
@@ -236,7 +237,7 @@ def test_purge_queue_counts_removed_jobs(serve: Serve) -> None:
     queue = serve(choose)
     queue.pause()
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         endpoint.run(
             {
                 "input": {

@@ -31,7 +31,7 @@ async def test_async_endpoint_from_two_environment_variables(serve: Serve) -> No
     # Seed 002, "Set your Endpoint Id" (JavaScript). Line breaks survive, indentation does not.
     serve(choose)
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         assert (await endpoint.health()).jobs.completed == 0
 
 
@@ -39,7 +39,7 @@ async def test_run_sync_state_says_started_done_succeeded(serve: Serve) -> None:
     # Seed 002, "Run synchronously" (JavaScript).
     serve(choose)
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         result = await endpoint.run_sync_state(HELLO)
     assert result.id.startswith("sync-")
     assert result.output == ANSWER
@@ -49,7 +49,7 @@ async def test_run_sync_state_says_started_done_succeeded(serve: Serve) -> None:
 async def test_run_sync_state_of_failed_job_does_not_raise(serve: Serve) -> None:
     # Seed 002, "Run synchronously" (JavaScript), for a job that fails: there `succeeded` is false, too.
     serve(refuse)
-    async with AsyncEndpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    async with AsyncEndpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         result = await endpoint.run_sync_state(HELLO)
         assert (result.started, result.done, result.succeeded) == (True, True, False)
         with pytest.raises(JobFailedError):
@@ -61,7 +61,7 @@ async def test_run_returns_at_once(serve: Serve) -> None:
     queue = serve(choose)
     queue.pause()
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         result = await endpoint.run(HELLO)
     assert result.state is not None
     assert result.state.to_dict() == {"id": result.id, "status": "IN_QUEUE"}
@@ -73,7 +73,7 @@ async def test_async_polls_result_by_job_id_in_a_loop(serve: Serve, handler: Any
     queue = serve(handler)
     queue.pause()
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         result = await endpoint.run(HELLO)
         job = endpoint.job(result.id)
         for _ in range(20):
@@ -95,7 +95,7 @@ async def test_polls_status_until_the_end(
     queue = serve(handler)
     queue.pause()
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         result = await endpoint.run(HELLO)
         complete = False
         while not complete:
@@ -125,7 +125,7 @@ async def test_events_replace_the_polling_loop(serve: Serve) -> None:
     gate = Gate()
     queue = serve(gate)
     queue.pause()
-    async with AsyncEndpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    async with AsyncEndpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         job = await endpoint.run(HELLO)
         seen: list[str] = []
         async for event in job.events(timeout=60):
@@ -140,7 +140,7 @@ async def test_stream_detailed_gives_raw_chunks(serve: Serve) -> None:
     # Seed 002, "Stream" (JavaScript): there each item is an object that holds the output.
     serve(SPELLING)
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"), chunk_type=str)
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"], chunk_type=str)
         result = await endpoint.run(HELLO)
         chunks = [chunk async for chunk in result.stream_detailed()]
         assert [dict(chunk.raw) for chunk in chunks] == [{"output": letter} for letter in "Hello, World!"]
@@ -156,7 +156,7 @@ async def test_async_streaming_handler(serve: Serve) -> None:
 
     config: HandlerConfig = {"handler": letters, "return_aggregate_stream": True}
     serve(config)
-    async with AsyncEndpoint(os.getenv("ENDPOINT_ID"), chunk_type=str, output_type=list[str]) as endpoint:
+    async with AsyncEndpoint(os.environ["ENDPOINT_ID"], chunk_type=str, output_type=list[str]) as endpoint:
         job = await endpoint.run({"prompt": "Hello"})
         assert [chunk async for chunk in job.stream(timeout=60)] == list("Hello")
         assert await job.output() == list("Hello")
@@ -167,7 +167,7 @@ async def test_health_counts_jobs_and_workers(serve: Serve) -> None:
     queue = serve(choose)
     queue.pause()
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         await endpoint.run(HELLO)
         health = await endpoint.health()
     assert health.jobs.in_queue == 1
@@ -180,7 +180,7 @@ async def test_status_by_job_id(serve: Serve) -> None:
     gate = Gate()
     serve(gate)
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         result = await endpoint.run(HELLO)
         await anyio.to_thread.run_sync(gate.started.wait, 30)
         job = endpoint.job(result.id)
@@ -195,7 +195,7 @@ async def test_cancel_by_job_id(serve: Serve) -> None:
     queue = serve(choose)
     queue.pause()
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         result = await endpoint.run(HELLO)
         cancelled = await endpoint.job(result.id).cancel()
         assert cancelled.to_dict() == {"id": result.id, "status": "CANCELLED"}
@@ -207,7 +207,7 @@ async def test_cancelled_block_cancels_its_job(serve: Serve) -> None:
     # Seed 002, "Cancel" (JavaScript), where a task that is cancelled shall take its job with it.
     queue = serve(say)
     queue.pause()
-    async with AsyncEndpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    async with AsyncEndpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         with anyio.move_on_after(10 * SECOND) as scope:
             async with await endpoint.run(HELLO) as job:
                 await job.output()
@@ -219,7 +219,7 @@ async def test_async_run_timeout_is_in_seconds(serve: Serve) -> None:
     # Seed 002, "Timeout" (JavaScript): 5000 milliseconds there are 5 seconds here.
     serve(say)
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         result = await endpoint.run(HELLO, timeout=5)
         assert await result.output(timeout=60) == "Hello, World!"
 
@@ -227,7 +227,7 @@ async def test_async_run_timeout_is_in_seconds(serve: Serve) -> None:
 async def test_every_call_takes_timeout_in_seconds(serve: Serve) -> None:
     # Seed 002, "Timeout" (JavaScript): there each method takes milliseconds, 3000 by default.
     serve(say)
-    async with AsyncEndpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    async with AsyncEndpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         job = await endpoint.run(HELLO, timeout=5)
         await job.status(timeout=3)
         await job.wait(timeout=90)
@@ -242,7 +242,7 @@ async def test_wait_is_status_sync(serve: Serve) -> None:
     # returns a state without an error when its time is over.
     queue = serve(echo)
     queue.pause()
-    async with AsyncEndpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    async with AsyncEndpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         job = await endpoint.run(HELLO)
         with pytest.raises(WaitTimeoutError):
             await job.wait(timeout=20 * SECOND)
@@ -257,7 +257,7 @@ async def test_policy_in_body_and_as_object(serve: Serve) -> None:
     gate = Gate()
     queue = serve(gate)
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         first = await endpoint.run({**HELLO, "policy": {"executionTimeout": 5000}})
         await anyio.to_thread.run_sync(gate.started.wait, 30)
         queue.advance(6)
@@ -272,7 +272,7 @@ async def test_async_purge_queue_counts_removed_jobs(serve: Serve) -> None:
     queue = serve(choose)
     queue.pause()
     async with AsyncClient(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         await endpoint.run(HELLO)
         purged = await endpoint.purge_queue()
     assert purged.to_dict() == {"removed": 1, "status": "completed"}
@@ -281,11 +281,11 @@ async def test_async_purge_queue_counts_removed_jobs(serve: Serve) -> None:
 async def test_sync_endpoint_reconnects_to_async_job(serve: Serve) -> None:
     # Beside the samples of seed 002: the sync API reconnects to a job of the async API.
     serve(say)
-    async with AsyncEndpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    async with AsyncEndpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         job_id = (await endpoint.run(HELLO)).id
 
     def take_up() -> Any:
-        with Endpoint(os.getenv("ENDPOINT_ID")) as blocking:
+        with Endpoint(os.environ["ENDPOINT_ID"]) as blocking:
             return blocking.job(job_id).output(timeout=60)
 
     assert await anyio.to_thread.run_sync(take_up) == "Hello, World!"

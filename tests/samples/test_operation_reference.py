@@ -33,7 +33,7 @@ from tests.scripted_server import answer, scripted
 def test_run_sync_with_timeout(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 003, /runsync (Python). There the indentation is lost.
     serve(say)
-    with Endpoint(os.getenv("ENDPOINT_ID"), api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"], api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
         try:
             answered = endpoint.run_sync(
                 {"prompt": "Hello, world!"},
@@ -50,7 +50,7 @@ def test_run_sync_with_timeout_that_ends_first(serve: Serve, capsys: pytest.Capt
     # Seed 003, /runsync (Python), its `except`.
     queue = serve(say)
     queue.pause()
-    with Endpoint(os.getenv("ENDPOINT_ID"), api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"], api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
         try:
             answered = endpoint.run_sync({"prompt": "Hello, world!"}, timeout=60 * SECOND)
             print(answered)
@@ -62,7 +62,7 @@ def test_run_sync_with_timeout_that_ends_first(serve: Serve, capsys: pytest.Capt
 def test_run_sync_takes_request_body_and_timeout(serve: Serve) -> None:
     # Seed 003, /runsync (JavaScript). There `timeout` stands inside the request, where the server discards it.
     serve(echo)
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         assert endpoint.run_sync({"input": {"prompt": "Hello, World!"}}, timeout=60) == {"prompt": "Hello, World!"}
 
 
@@ -70,7 +70,7 @@ def test_dict_with_key_unknown_to_the_body(serve: Serve) -> None:
     # Seed 003, /runsync (JavaScript): no request body has a field `timeout`. Nothing is dropped silently.
     serve(echo)
     request = {"input": {"prompt": "Hello, World!"}, "timeout": 60000}
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         with pytest.raises(InputError, match="no field 'timeout'"):
             endpoint.run_sync(request, timeout=60)
         assert endpoint.run_sync({"input": request}, timeout=60) == request
@@ -80,7 +80,7 @@ def test_run_sync_state_shows_what_go_client_prints(serve: Serve) -> None:
     # Seed 003, /runsync (Go). There one import does not exist ("github.com.runpod/..."), and the base URL is passed
     # where the endpoint's id belongs.
     serve(say)
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         state = endpoint.run_sync_state({"prompt": "Hello World"}, timeout=60)
     shown: dict[str, Any] = json.loads(json.dumps(state.to_dict()))
     assert shown.keys() >= {"delayTime", "executionTime", "id", "output", "status"}
@@ -90,7 +90,7 @@ def test_run_sync_waits_longer_than_server_holds(serve: Serve) -> None:
     # Seed 003, /runsync (cURL, and the URL above it with ?wait=120000). There the header holds the key without
     # "Bearer". The caller's timeout decides here how long the server holds the request.
     serve(say)
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         assert endpoint.run_sync({"prompt": "Hello, world!"}, timeout=120) == "Hello, world!"
 
 
@@ -106,7 +106,7 @@ def test_output_has_declared_type(serve: Serve) -> None:
         return [{"image": "https://image.url", "seed": 46578}]
 
     serve(paint)
-    with Endpoint(os.getenv("ENDPOINT_ID"), output_type=list[Image]) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"], output_type=list[Image]) as endpoint:
         (image,) = endpoint.run_sync({"prompt": "Hello, world!"}, timeout=60)
         assert image == Image(image="https://image.url", seed=46578)
 
@@ -118,7 +118,7 @@ def test_run_then_output(serve: Serve, capsys: pytest.CaptureFixture[str]) -> No
     # Seed 003, /run (Python). There the indentation is lost.
     queue = serve(chat)
     queue.pause()
-    with Endpoint(os.getenv("ENDPOINT_ID"), api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"], api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
         job = endpoint.run({"prompt": "Hello, World!"})
 
         status = job.status()
@@ -134,7 +134,7 @@ def test_run_then_output(serve: Serve, capsys: pytest.CaptureFixture[str]) -> No
 def test_run_with_request_body(serve: Serve) -> None:
     # Seed 003, /run (JavaScript). Whole as it stands, but for its indentation.
     serve(echo)
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         job = endpoint.run(
             {
                 "input": {
@@ -157,7 +157,7 @@ def test_run_with_request_timeout_of_go_client(serve: Serve) -> None:
 def test_run_with_plain_input(serve: Serve) -> None:
     # Seed 003, /run (cURL). There the header holds the key without "Bearer".
     serve(echo)
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         assert endpoint.run({"prompt": "Hello, world!"}).output(timeout=60) == {"prompt": "Hello, world!"}
 
 
@@ -168,7 +168,7 @@ def test_status_and_output_of_request_body(serve: Serve, capsys: pytest.CaptureF
     # Seed 003, /status (Python). There `os` is not imported, and the indentation is lost.
     queue = serve(say)
     queue.pause()
-    with Endpoint(os.getenv("ENDPOINT_ID"), api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"], api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
         payload = {"input": {"prompt": "Hello, World!"}}
         job = endpoint.run(payload)
 
@@ -185,9 +185,9 @@ def test_status_of_saved_job_id(serve: Serve) -> None:
     # Seed 003, /status (JavaScript, Go and cURL). There the id is a placeholder, and cURL's last line ends in a
     # backslash with nothing after it.
     serve(say)
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         job_id = endpoint.run({"input": {"prompt": "Hello, World!"}}).id
-    with Endpoint(os.getenv("ENDPOINT_ID")) as another:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as another:
         job = another.job(job_id)
         assert job.state is None
         assert job.status() in {"IN_QUEUE", "IN_PROGRESS", "COMPLETED"}
@@ -197,7 +197,7 @@ def test_status_of_saved_job_id(serve: Serve) -> None:
 def test_status_ttl_shortens_retention(serve: Serve) -> None:
     # Seed 003, /status, the text: "?ttl=6000 sets the TTL to 6 seconds".
     queue = serve(say)
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         job = endpoint.run({"input": {"prompt": "Hello, World!"}})
         job.wait(timeout=60)
         assert job.status(ttl=6) == "COMPLETED"
@@ -216,7 +216,7 @@ def test_status_ttl_shortens_retention(serve: Serve) -> None:
 def test_stream_of_request_body(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 003, /stream (Python). There `os` is not imported, and the indentation is lost.
     serve(SPELLING)
-    with Endpoint(os.getenv("ENDPOINT_ID"), api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"], api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
         job = endpoint.run(
             {
                 "input": {
@@ -232,7 +232,7 @@ def test_stream_of_request_body(serve: Serve, capsys: pytest.CaptureFixture[str]
 def test_stream_by_job_id(serve: Serve) -> None:
     # Seed 003, /stream (JavaScript and cURL).
     serve(SPELLING)
-    with Endpoint(os.getenv("ENDPOINT_ID"), chunk_type=str) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"], chunk_type=str) as endpoint:
         job_id = endpoint.run({"input": {"prompt": "Hello, World!"}}).id
         assert "".join(endpoint.job(job_id).stream()) == "Hello, World!"
 
@@ -244,7 +244,7 @@ def test_stream_has_no_capacity(serve: Serve) -> None:
         yield from range(250)
 
     serve(numbers)
-    with Endpoint(os.getenv("ENDPOINT_ID"), chunk_type=int) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"], chunk_type=int) as endpoint:
         job = endpoint.run({"prompt": "Hello World"})
         assert list(job.stream(timeout=60)) == list(range(250))
 
@@ -261,7 +261,7 @@ def test_stream_continues_after_timeout(serve: Serve) -> None:
         yield from "World"
 
     serve(letters)
-    with Endpoint(os.getenv("ENDPOINT_ID"), chunk_type=str) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"], chunk_type=str) as endpoint:
         job = endpoint.run({"prompt": "Hello World"})
         gate.started.wait(30)
         stream = job.stream(timeout=150 * SECOND)
@@ -326,7 +326,7 @@ def test_ctrl_c_in_polling_loop_cancels(serve: Serve, capsys: pytest.CaptureFixt
 
 def watch_and_cancel_on_ctrl_c(meanwhile: Callable[[], None]) -> None:
     """The sample. `meanwhile` happens each time it sleeps for ten seconds."""
-    with Endpoint(os.getenv("ENDPOINT_ID"), api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"], api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
         job: Job = endpoint.run(
             {
                 "input": {
@@ -357,7 +357,7 @@ def test_cancel_job_submitted_elsewhere(serve: Serve) -> None:
     # Seed 003, /cancel (JavaScript and cURL). There cURL's last line ends in a backslash with nothing after it.
     queue = serve(say)
     queue.pause()
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         job_id = endpoint.run({"input": {"prompt": "Hello, World!"}}).id
         state = endpoint.job(job_id).cancel()
         assert state.to_dict() == {"id": job_id, "status": "CANCELLED"}
@@ -368,7 +368,7 @@ def test_cancel_of_unknown_id_raises(serve: Serve) -> None:
     # called health.
     serve(say)
     with (
-        Endpoint(os.getenv("ENDPOINT_ID")) as endpoint,
+        Endpoint(os.environ["ENDPOINT_ID"]) as endpoint,
         pytest.raises(NotFoundError, match="job not found"),
     ):
         endpoint.job("00edfd03-8094-46da-82e3-ea47dd9566dc-u1").cancel()
@@ -380,7 +380,7 @@ def test_cancel_of_unknown_id_raises(serve: Serve) -> None:
 def test_retry_queues_failed_job_under_same_id(serve: Serve) -> None:
     # Seed 003, /retry (cURL alone: none of the clients has it).
     serve(Flaky())
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         job = endpoint.run({"prompt": "Hello, World!"})
         with pytest.raises(JobFailedError, match="not loaded yet"):
             job.output(timeout=60)
@@ -391,7 +391,7 @@ def test_retry_queues_failed_job_under_same_id(serve: Serve) -> None:
 def test_retry_of_completed_job_is_refused(serve: Serve) -> None:
     # Seed 003, /retry, the text: "Only works for jobs with FAILED or TIMED_OUT status".
     serve(say)
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         job = endpoint.run({"prompt": "Hello, World!"})
         job.output(timeout=60)
         with pytest.raises(BadRequestError):
@@ -405,7 +405,7 @@ def test_purge_queue_takes_timeout(serve: Serve) -> None:
     # Seed 003, /purge-queue (Python). Whole as it stands.
     queue = serve(say)
     queue.pause()
-    with Endpoint(os.getenv("ENDPOINT_ID"), api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"], api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
         assert endpoint.purge_queue(timeout=3).removed == 0
 
 
@@ -413,7 +413,7 @@ def test_purge_queue_keeps_running_job(serve: Serve) -> None:
     # Seed 003, /purge-queue (JavaScript and cURL).
     gate = Gate()
     serve(gate)
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         running = endpoint.run({"input": {"prompt": "Hello, World!"}})
         gate.started.wait(30)
         endpoint.run({"input": {"prompt": "Hello, World!"}})
@@ -432,7 +432,7 @@ def test_purge_queue_keeps_running_job(serve: Serve) -> None:
 def test_health_prints_as_json(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     # Seed 003, /health (Python). Whole as it stands.
     serve(say)
-    with Endpoint(os.getenv("ENDPOINT_ID"), api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"], api_key=os.getenv("RUNPOD_API_KEY")) as endpoint:
         health = endpoint.health()
         print(json.dumps(health.to_dict(), indent=2))
     assert json.loads(capsys.readouterr().out) == health.to_dict()
@@ -442,7 +442,7 @@ def test_health_is_typed(serve: Serve) -> None:
     # Seed 003, /health (JavaScript, Go and cURL). There the Go sample leaves out an argument that `Health` needs.
     queue = serve(say)
     queue.pause()
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         endpoint.run({"prompt": "one"})
         endpoint.run({"prompt": "two"})
         health = endpoint.health()

@@ -14,7 +14,7 @@ def test_starts_a_job(serve: Serve) -> None:
     # Seed 004, "Start a Job" (cURL). Whole as it stands; the first of the documents to write "Bearer".
     serve(echo)
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        job = client.endpoint(os.getenv("ENDPOINT_ID")).run({"prompt": "Your prompt"})
+        job = client.endpoint(os.environ["ENDPOINT_ID"]).run({"prompt": "Your prompt"})
         assert job.state is not None
         assert job.state.status == "IN_QUEUE"
         assert job.output(timeout=60) == {"prompt": "Your prompt"}
@@ -25,7 +25,7 @@ def test_checks_status_by_job_id(serve: Serve) -> None:
     queue = serve(say)
     queue.pause()
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         job_id = endpoint.run({"prompt": "Your prompt"}).id
         assert endpoint.job(job_id).status() == "IN_QUEUE"
 
@@ -35,7 +35,7 @@ def test_every_operation_has_its_method(serve: Serve) -> None:
     queue = serve({"handler": lambda job: iter(job["input"]["prompt"]), "return_aggregate_stream": True})
     queue.pause()
     with Client(os.getenv("RUNPOD_API_KEY")) as client:
-        endpoint = client.endpoint(os.getenv("ENDPOINT_ID"))
+        endpoint = client.endpoint(os.environ["ENDPOINT_ID"])
         job = endpoint.run({"prompt": "Your prompt"})
         assert job.status() == "IN_QUEUE"
         assert job.cancel().status == "CANCELLED"

@@ -46,7 +46,7 @@ def webhook_receiver() -> Generator[tuple[str, SimpleQueue[bytes]]]:
 
 def test_webhook_reports_success(serve: Serve) -> None:
     serve(say)
-    with webhook_receiver() as (url, posted), Endpoint(os.getenv("ENDPOINT_ID"), output_type=str) as endpoint:
+    with webhook_receiver() as (url, posted), Endpoint(os.environ["ENDPOINT_ID"], output_type=str) as endpoint:
         job = endpoint.run({"prompt": "Hello, World!"}, webhook=url)
         state = parse_webhook(posted.get(timeout=30), output_type=str)
         assert state.id == job.id
@@ -57,7 +57,7 @@ def test_webhook_reports_success(serve: Serve) -> None:
 
 def test_webhook_reports_failure(serve: Serve) -> None:
     serve(refuse)
-    with webhook_receiver() as (url, posted), Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with webhook_receiver() as (url, posted), Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         endpoint.run({"input": {"prompt": "Hello, World!"}, "webhook": url})
         state = parse_webhook(posted.get(timeout=30), output_type=str)
         assert state.status == "FAILED"
@@ -84,7 +84,7 @@ def test_s3_config_reaches_worker(serve: Serve) -> None:
         "endpointUrl": "https://storage.example",
         "objectPath": "today",
     }
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         assert endpoint.run_sync({"prompt": "Hello"}, s3_config=storage, timeout=60) == expected
         assert endpoint.run_sync({"input": {"prompt": "Hello"}, "s3Config": expected}, timeout=60) == expected
 
@@ -92,7 +92,7 @@ def test_s3_config_reaches_worker(serve: Serve) -> None:
 def test_policy_ttl_ends_waiting_job(serve: Serve) -> None:
     queue = serve(echo)
     queue.pause()
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         job = endpoint.run({"prompt": "Hello"}, policy=ExecutionPolicy(ttl=timedelta(minutes=1)))
         queue.advance(59)
         assert job.status() == "IN_QUEUE"
@@ -109,7 +109,7 @@ def test_low_priority_job_runs_last(serve: Serve) -> None:
 
     queue = serve(note)
     queue.pause()
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         later = endpoint.run({"prompt": "later"}, policy=ExecutionPolicy(low_priority=True))
         sooner = endpoint.run({"prompt": "sooner"})
         queue.resume()
@@ -126,7 +126,7 @@ def test_refuses_policy_in_milliseconds() -> None:
 def test_refuses_option_in_two_places(serve: Serve) -> None:
     queue = serve(echo)
     body = {"input": {"prompt": "Hello"}, "policy": {"executionTimeout": 5000}}
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint, pytest.raises(InputError, match="policy="):
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint, pytest.raises(InputError, match="policy="):
         endpoint.run(body, policy=ExecutionPolicy(execution_timeout=5))
     assert queue.stats().submitted == 0
 
@@ -134,7 +134,7 @@ def test_refuses_option_in_two_places(serve: Serve) -> None:
 def test_refuses_empty_input(serve: Serve) -> None:
     queue = serve(echo)
     empty: list[dict[str, Any]] = [{}, {"input": {}}, {"input": {}, "webhook": "https://example.org"}]
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         for request in empty:
             with pytest.raises(InputError, match="empty"):
                 endpoint.run(request)
@@ -144,7 +144,7 @@ def test_refuses_empty_input(serve: Serve) -> None:
 def test_input_with_its_own_input_key_must_be_wrapped(serve: Serve) -> None:
     serve(echo)
     mine = {"input": "a string", "style": "plain"}
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         with pytest.raises(InputError, match="no field 'style'"):
             endpoint.run_sync(mine, timeout=60)
         assert endpoint.run_sync({"input": mine}, timeout=60) == mine
@@ -153,7 +153,7 @@ def test_input_with_its_own_input_key_must_be_wrapped(serve: Serve) -> None:
 def test_late_call_raises_timeout_error(serve: Serve) -> None:
     gate = Gate()
     serve(gate)
-    with Endpoint(os.getenv("ENDPOINT_ID")) as endpoint:
+    with Endpoint(os.environ["ENDPOINT_ID"]) as endpoint:
         job = endpoint.run({"prompt": "Hello"})
         with pytest.raises(TimeoutError):
             job.output(timeout=0)

@@ -64,8 +64,8 @@ async def a_client_is_a_context_manager() -> None:
 
 
 async def an_endpoint_stands_alone_or_belongs_to_a_client(client: AsyncClient) -> None:
-    assert_type(AsyncEndpoint(os.getenv("ENDPOINT_ID")), AsyncEndpoint[Any, Any, Any])
-    assert_type(client.endpoint(os.getenv("ENDPOINT_ID"), output_type=Image), AsyncEndpoint[Any, Image, Any])
+    assert_type(AsyncEndpoint(os.environ["ENDPOINT_ID"]), AsyncEndpoint[Any, Any, Any])
+    assert_type(client.endpoint(os.environ["ENDPOINT_ID"], output_type=Image), AsyncEndpoint[Any, Image, Any])
     assert_type(AsyncEndpoint("id", client=client), AsyncEndpoint[Any, Any, Any])
     async with AsyncEndpoint("id", api_key="key", base_url=None, output_type=Image) as endpoint:
         assert_type(endpoint, AsyncEndpoint[Any, Image, Any])

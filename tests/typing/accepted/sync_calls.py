@@ -64,8 +64,8 @@ def a_client_is_a_context_manager() -> None:
 
 
 def an_endpoint_stands_alone_or_belongs_to_a_client(client: Client) -> None:
-    assert_type(Endpoint(os.getenv("ENDPOINT_ID")), Endpoint[Any, Any, Any])
-    assert_type(client.endpoint(os.getenv("ENDPOINT_ID"), output_type=Image), Endpoint[Any, Image, Any])
+    assert_type(Endpoint(os.environ["ENDPOINT_ID"]), Endpoint[Any, Any, Any])
+    assert_type(client.endpoint(os.environ["ENDPOINT_ID"], output_type=Image), Endpoint[Any, Image, Any])
     assert_type(Endpoint("id", client=client), Endpoint[Any, Any, Any])
     with Endpoint("id", api_key="key", base_url=None, output_type=Image) as endpoint:
         assert_type(endpoint, Endpoint[Any, Image, Any])

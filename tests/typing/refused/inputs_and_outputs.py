@@ -3,6 +3,7 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # These follow from a mistake, and are none.
 
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, TypedDict
@@ -99,18 +100,27 @@ def a_wider_job_is_no_narrower_one(job: Job[Prompt], endpoint: Endpoint[LongProm
 def a_type_is_no_value(client: Client) -> None:
     client.endpoint("id", output_type=7)  # E: mypy[call-overload] pyright[reportCallIssue, reportArgumentType]
     Endpoint("id", output_type=7)  # E: mypy[call-overload] pyright[reportCallIssue, reportArgumentType]
-    parse_webhook(b"", output_type=7)  # E: mypy[call-overload] pyright[reportCallIssue, reportArgumentType]
+    parse_webhook(b"", output_type=7)  # E: mypy[call-overload] pyright[reportArgumentType]
+
+
+def a_codec_is_no_type(client: Client) -> None:
+    client.endpoint("id", output_type=Seconds())  # E: mypy[call-overload] pyright[reportCallIssue, reportArgumentType]
+
+
+def an_endpoint_id_is_known(client: Client) -> None:
+    client.endpoint(os.getenv("ENDPOINT_ID"))  # E: mypy[arg-type] pyright[reportCallIssue, reportArgumentType]
+    Endpoint(None)  # E: mypy[call-overload] pyright[reportCallIssue, reportArgumentType]
 
 
 def a_codec_has_two_methods_of_one_type() -> None:
-    Endpoint("id", output_type=EncodesAlone())  # E: mypy[call-overload] pyright[reportCallIssue, reportArgumentType]
-    Endpoint("id", output_type=DecodesAnother())  # E: mypy[misc] pyright[reportCallIssue, reportArgumentType]
+    Endpoint("id", output_codec=EncodesAlone())  # E: mypy[call-overload] pyright[reportCallIssue, reportArgumentType]
+    Endpoint("id", output_codec=DecodesAnother())  # E: mypy[misc] pyright[reportCallIssue, reportArgumentType]
     codec: Codec[str] = Seconds()  # E: mypy[assignment] pyright[reportAssignmentType]
     print(codec)
 
 
 def a_codec_is_an_instance_and_stands_for_what_it_decodes(client: Client) -> None:
-    endpoint = client.endpoint("id", input_type=Seconds(), output_type=Seconds())
+    endpoint = client.endpoint("id", input_codec=Seconds(), output_codec=Seconds())
     endpoint.run(3.5)  # E: mypy[arg-type] pyright[reportArgumentType]
     number: float = endpoint.run_sync(timedelta(1))  # E: mypy[assignment] pyright[reportAssignmentType]
     of_the_class = client.endpoint("id", output_type=Seconds)

@@ -1,0 +1,85 @@
+"""Options of clients, endpoints and jobs: one `with_options` serves all three."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from runpod_typed import AsyncClient, AsyncEndpoint, AsyncJob, Client, ConfigurationError, Endpoint, Job, RetryPolicy
+from runpod_typed._core.config import HasOptions
+
+KEY, URL = "key", "http://127.0.0.1:9/v2"
+
+
+class OwnClient(Client):
+    name = "unnamed"
+
+
+class OwnEndpoint(Endpoint[Any, Any, Any]):
+    __slots__ = ("name",)
+    name: str
+
+
+class OwnJob(Job[Any, Any]):
+    name = "unnamed"
+
+
+def job() -> Job[Any, Any]:
+    plain = Client(KEY, base_url=URL).endpoint("ep").job("job-1")
+    own = object.__new__(OwnJob)
+    for name in Job.__slots__:
+        setattr(own, name, getattr(plain, name))
+    return own
+
+
+MAKERS: list[Callable[[], HasOptions]] = [
+    lambda: OwnClient(KEY, base_url=URL),
+    lambda: OwnEndpoint("ep", api_key=KEY, base_url=URL),
+    job,
+]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_copy_has_the_class_attributes_and_new_options(make: Callable[[], Any]) -> None:
+    original = make()
+    original.name = "mine"
+    copy = original.with_options(timeout=7, retry=RetryPolicy.disabled())
+    assert type(copy) is type(original)
+    assert copy.name == "mine"
+    assert (copy._config.timeout, original._config.timeout) == (7.0, 30.0)
+    assert copy._config.retry == RetryPolicy.disabled()
+    assert copy._config.poll is original._config.poll
+    copy.name = "other"
+    assert original.name == "mine"
+
+
+def test_closing_a_copy_closes_nothing() -> None:
+    for original in (Client(KEY, base_url=URL), Endpoint("ep", api_key=KEY, base_url=URL)):
+        original.with_options(timeout=7).close()
+        original._executor._state().transport.open()
+        original.close()
+        with pytest.raises(ConfigurationError, match="closed"):
+            original._executor._state().transport.open()
+
+
+def test_there_is_one_with_options() -> None:
+    for kind in (Client, Endpoint, Job, AsyncClient, AsyncEndpoint, AsyncJob):
+        assert "with_options" not in vars(kind)
+        assert kind.with_options is HasOptions.with_options
+
+
+@pytest.mark.parametrize("kind", [AsyncClient, AsyncEndpoint])
+@pytest.mark.parametrize("name", ["close", "aclose"])
+def test_async_classes_have_close_and_aclose(kind: Any, name: str) -> None:
+    async def close() -> None:
+        closable = (
+            AsyncClient(KEY, base_url=URL) if kind is AsyncClient else AsyncEndpoint("ep", api_key=KEY, base_url=URL)
+        )
+        await getattr(closable, name)()
+        with pytest.raises(ConfigurationError, match="closed"):
+            closable._executor._state().transport.open()
+
+    asyncio.run(close())
