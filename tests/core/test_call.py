@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from runpod_queue_api import wire
 
 from runpod_typed import EndpointHealth, EndpointMetrics, JobState, JobStatus, PurgeResult, RetryPolicy
 from runpod_typed._codecs.codec import UNTYPED, codec_for
@@ -323,7 +324,7 @@ def test_what_is_no_submission_raises_what_went_wrong(name: str) -> None:
 
 
 def test_a_server_that_asks_for_too_long_a_wait_is_quoted() -> None:
-    failed = error("get_status", answer(b"", 429, {"Retry-After": "3600"}))
+    failed = error("get_status", answer(b"", 429, {wire.RETRY_AFTER_HEADERS[0]: "3600"}))
     assert isinstance(raised_by("get_status", failed), RateLimitError)
     assert "asks to wait 3600 s" in "".join(failed.__notes__)
 
@@ -352,7 +353,9 @@ def test_a_permit_that_comes_too_late_does_not_hide_a_lost_job(name: str, raised
 
 def test_the_time_of_day_counts_for_a_date_in_retry_after() -> None:
     date = "Fri, 02 Jan 2026 03:04:15 GMT"
-    found = call_of(REQUESTS["run"]).result(answer(b"", 429, {"Retry-After": date}), seconds=5.0, wall_clock=NOW)
+    found = call_of(REQUESTS["run"]).result(
+        answer(b"", 429, {wire.RETRY_AFTER_HEADERS[0]: date}), seconds=5.0, wall_clock=NOW
+    )
     assert isinstance(found, RateLimitError)
     assert found.retry_after == 10.0
 

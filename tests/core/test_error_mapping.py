@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 from attrs import evolve
+from runpod_queue_api import wire
 
 from runpod_typed._codecs.json import JSONText
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG
@@ -103,7 +104,7 @@ def test_other_things_that_are_too_large_are_not_the_body(words: str) -> None:
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("0.5", 0.5), ("soon", None), (None, None)])
 @pytest.mark.parametrize("status", [429, 503])
 def test_how_long_the_server_asks_to_wait_is_known(status: int, header: str | None, seconds: float | None) -> None:
-    found = error("run", answer(b"", status, {} if header is None else {"Retry-After": header}))
+    found = error("run", answer(b"", status, {} if header is None else {wire.RETRY_AFTER_HEADERS[0]: header}))
     assert found.retry_after == seconds
     assert ("The server asks to wait" in found.message) is (seconds is not None)
 

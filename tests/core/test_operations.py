@@ -75,12 +75,14 @@ def test_a_body_of_exactly_the_cap_may_be_sent() -> None:
 
 
 def test_a_larger_one_is_refused_with_its_size_and_what_to_do_instead() -> None:
-    found = oversize(operations.submit("ep", filled(RUN_CAP + 2**20)))
+    size = RUN_CAP + 2**20
+    found = oversize(operations.submit("ep", filled(size)))
     assert found.status_code == 413
-    assert "makes a request of 11.0 MiB, and run takes 10 MiB. Nothing was sent." in found.message
+    sizes = f"makes a request of {size / 2**20:.1f} MiB, and run takes {RUN_CAP / 2**20:.0f} MiB. Nothing was sent."
+    assert sizes in found.message
     assert "run_sync() takes larger ones; or put large data into storage" in found.message
     found = oversize(operations.submit_and_hold("ep", filled(RUN_SYNC_CAP + 1), hold_ms=5000))
-    assert "run_sync takes 20 MiB. Nothing was sent. Put large data into storage" in found.message
+    assert f"run_sync takes {RUN_SYNC_CAP / 2**20:.0f} MiB. Nothing was sent. Put large data into" in found.message
 
 
 def test_the_refusal_shows_nothing_of_the_body() -> None:

@@ -6,6 +6,7 @@ from email.utils import format_datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from runpod_queue_api import wire
 
 from runpod_typed._core.retry_after import parse_retry_after
 
@@ -36,7 +37,7 @@ def asked(headers: dict[str, str]) -> float | None:
     ],
 )
 def test_reads_retry_after_as_seconds_or_date(text: str, seconds: float) -> None:
-    assert asked({"Retry-After": text}) == seconds
+    assert asked({wire.RETRY_AFTER_HEADERS[0]: text}) == seconds
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_reads_retry_after_as_seconds_or_date(text: str, seconds: float) -> None
     ],
 )
 def test_ignores_invalid_negative_past_and_too_long_values(text: str) -> None:
-    assert asked({"Retry-After": text}) is None
+    assert asked({wire.RETRY_AFTER_HEADERS[0]: text}) is None
 
 
 def test_header_names_may_have_any_case() -> None:
@@ -77,7 +78,7 @@ def test_header_names_may_have_any_case() -> None:
 
 
 def test_compares_a_date_with_the_responses_own_date() -> None:
-    headers = {"Retry-After": "Sun, 01 Mar 2026 11:00:30 GMT", "Date": "Sun, 01 Mar 2026 11:00:00 GMT"}
+    headers = {wire.RETRY_AFTER_HEADERS[0]: "Sun, 01 Mar 2026 11:00:30 GMT", "Date": "Sun, 01 Mar 2026 11:00:00 GMT"}
     assert asked(headers) == 30
     assert asked({**headers, "Date": "yesterday"}) is None
 
@@ -113,9 +114,9 @@ def test_takes_the_longest_of_the_spent_windows(text: str, seconds: float | None
 
 
 def test_takes_the_longest_of_all_headers() -> None:
-    assert asked({"Retry-After": "5", "RateLimit": '"minute";r=0;t=12'}) == 12
-    assert asked({"Retry-After": "15", "RateLimit": '"minute";r=0;t=12'}) == 15
-    assert asked({"Retry-After": "999999999", "RateLimit": '"minute";r=0;t=12'}) == 12
+    assert asked({wire.RETRY_AFTER_HEADERS[0]: "5", "RateLimit": '"minute";r=0;t=12'}) == 12
+    assert asked({wire.RETRY_AFTER_HEADERS[0]: "15", "RateLimit": '"minute";r=0;t=12'}) == 15
+    assert asked({wire.RETRY_AFTER_HEADERS[0]: "999999999", "RateLimit": '"minute";r=0;t=12'}) == 12
 
 
 def test_ignores_headers_without_a_time() -> None:
@@ -129,7 +130,7 @@ def test_ignores_headers_without_a_time() -> None:
 def test_a_huge_header_takes_linear_time(text: str) -> None:
     # What looks at each character again for each other one would keep this test for minutes.
     for _ in range(50):
-        assert asked({"Retry-After": text, "RateLimit": text, "Date": text}) is None
+        assert asked({wire.RETRY_AFTER_HEADERS[0]: text, "RateLimit": text, "Date": text}) is None
 
 
 names = st.sampled_from(["retry-after", "Retry-After-Ms", "RateLimit", "Date", "RateLimit-Policy", "X-Other"])
@@ -156,4 +157,4 @@ def test_reads_every_date_within_seven_days(wall_clock: datetime, wait: int, for
     now = wall_clock.replace(microsecond=0)
     moment = now + timedelta(seconds=wait)
     text = format_datetime(moment, usegmt=True) if form == "IMF" else moment.strftime(form)
-    assert parse_retry_after({"Retry-After": text}, wall_clock=now) == wait
+    assert parse_retry_after({wire.RETRY_AFTER_HEADERS[0]: text}, wall_clock=now) == wait

@@ -37,7 +37,9 @@ def test_an_operation_names_its_rate_limit_or_says_that_none_is_published(name: 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_describes_success_and_every_class_of_failure(name: str) -> None:
-    assert {"200", "400", "401", "404", "429", "4XX", "500", "502", "5XX"} <= responses(OPERATIONS[name]).keys()
+    found = responses(OPERATIONS[name]).keys()
+    assert {"400", "401", "404", "429", "4XX", "500", "502", "5XX"} <= found
+    assert any(status.startswith("2") for status in found)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -50,14 +52,15 @@ def test_an_operation_with_a_body_may_be_refused_for_its_size(name: str) -> None
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_rate_limited_answer_may_say_when_to_come_back(name: str) -> None:
     headers = mapping(responses(OPERATIONS[name])["429"].get("headers"))
-    assert list(headers) == ["Retry-After", "RateLimit", "RateLimit-Policy"]
+    assert headers
     assert not any(resolved(mapping(header)).get("required") for header in headers.values())
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_answer_of_success_has_an_example(name: str) -> None:
-    success = responses(OPERATIONS[name])["200"]
-    assert mapping(mapping(mapping(success["content"])["application/json"])["examples"])
+    for status, success in responses(OPERATIONS[name]).items():
+        if status.startswith("2") and "content" in success:
+            assert mapping(mapping(mapping(success["content"])["application/json"])["examples"])
 
 
 @pytest.mark.parametrize("place", EXAMPLES, ids=show)
