@@ -136,7 +136,7 @@ async def async_hurried(endpoints: AsyncEndpoints, token: str, tally: Tally, ran
             output = await job.output(timeout=timeout)
     except WaitTimeoutError as error:
         output = await async_result(error.job, tally)
-    except APIError:
+    except (APIError, JobExpiredError):  # within this time, the job may not have become visible
         tally.count("went_on")
         output = await async_result(job, tally)
     check(output, token, tally)

@@ -136,7 +136,7 @@ def hurried(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> N
             output = job.output(timeout=timeout)
     except WaitTimeoutError as error:
         output = result(error.job, tally)
-    except APIError:
+    except (APIError, JobExpiredError):  # within this time, the job may not have become visible
         tally.count("went_on")
         output = result(job, tally)
     check(output, token, tally)
