@@ -321,7 +321,7 @@ def async_close_when_collected(owner: object, transports: MutableMapping[object,
         while transports:
             transports.popitem()[1].abandon()
         warnings.warn(
-            "An async client was not closed. Use `async with` with it, or `await client.aclose()`.",
+            "An AsyncClient or AsyncEndpoint was not closed. Use `async with`, or `await client.aclose()`.",
             ResourceWarning,
             stacklevel=1,
         )

@@ -71,7 +71,7 @@ def interrupted(script: Script, operation: str = "run", *, again_after: float | 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_ctrl_c_waits_for_the_response_and_names_the_job(operation: str, caplog: pytest.LogCaptureFixture) -> None:
-    assert notes(interrupted([0.2, QUEUED], operation)) == SUBMITTED
+    assert notes(interrupted([0.2, QUEUED], operation)).startswith(SUBMITTED)
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
         f"Interrupted: {SUBMITTED}"
     ]
@@ -89,12 +89,12 @@ def test_ctrl_c_says_nothing_of_a_refused_job() -> None:
     assert notes(interrupted([0.2, answer(400, '{"error": "no"}')])) == ""
 
 
-def test_ctrl_c_during_a_status_says_nothing() -> None:
+def test_ctrl_c_during_a_status_speaks_of_no_submission() -> None:
     with scripted([20.0, QUEUED]) as server, Client("key", base_url=server.base_url) as client:
         threading.Timer(0.1, ctrl_c).start()
         with pytest.raises(KeyboardInterrupt) as caught:
             client.endpoint("ep").job("job-1").status()
-        assert notes(caught.value) == ""
+        assert "submitted" not in notes(caught.value)
 
 
 def test_a_client_is_usable_after_an_interrupted_submission() -> None:

@@ -55,6 +55,7 @@ async def a_client_needs_no_argument_and_takes_many() -> None:
     )
     assert_type(client.base_url, str)
     assert_type(await client.aclose(), None)
+    assert_type(await client.close(), None)
 
 
 async def a_client_is_a_context_manager() -> None:
@@ -72,6 +73,7 @@ async def an_endpoint_stands_alone_or_belongs_to_a_client(client: AsyncClient) -
         assert_type(endpoint.id, str)
         assert_type(endpoint.openai_base_url, str)
     assert_type(await endpoint.aclose(), None)
+    assert_type(await endpoint.close(), None)
 
 
 async def options_give_a_copy_of_the_same_type(

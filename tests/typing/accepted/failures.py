@@ -12,6 +12,7 @@ from runpod_typed import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    CertificateError,
     ConfigurationError,
     ConflictError,
     EndpointHealth,
@@ -54,9 +55,12 @@ def a_tree_stands_where_python_expects_it(
     assert_type((as_values, as_timeouts, as_ours), tuple[list[ValueError], list[TimeoutError], list[RunpodError]])
 
 
-def a_call_tells_what_was_asked(error: APIError, broken: APIConnectionError, odd: APIResponseValidationError) -> None:
+def a_call_tells_what_was_asked(
+    error: APIError, broken: APIConnectionError, certificate: CertificateError, odd: APIResponseValidationError
+) -> None:
     assert_type((error.operation, error.method, error.url, error.message), tuple[str, str, str, str])
     assert_type(broken.request_sent, bool)
+    assert_type(certificate.request_sent, bool)
     assert_type(odd.status_code, int)
     assert_type(odd.body, Any)
     assert_type(odd.request_id, str | None)

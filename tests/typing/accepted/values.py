@@ -124,6 +124,7 @@ def a_status_is_a_text_with_a_meaning(status: JobStatus) -> None:
     assert_type(JobStatus("COMPLETED"), JobStatus)
     assert_type(status.is_terminal, bool)
     assert_type(status.is_running, bool)
+    assert_type(status.is_started, bool)
     assert_type(status == "COMPLETED", bool)
     assert_type(status in {"COMPLETED", "FAILED"}, bool)
     assert_type(status is JobStatus.COMPLETED, bool)

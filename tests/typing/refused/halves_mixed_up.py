@@ -45,6 +45,6 @@ async def an_async_iterator_is_no_iterator(job: AsyncJob[Image, Image]) -> None:
 def no_loop_no_waiting(client: AsyncClient, job: AsyncJob[Image]) -> None:
     with client:  # E: mypy[attr-defined] pyright[reportGeneralTypeIssues]
         pass
-    client.close()  # E: mypy[attr-defined] pyright[reportAttributeAccessIssue]
+    client.close()  # E: mypy[unused-coroutine] pyright[reportUnusedCoroutine]
     other_half: Job[Image] = job  # E: mypy[assignment] pyright[reportAssignmentType]
     print(other_half)
