@@ -178,10 +178,8 @@ def house_rules(spec: SpecDocument) -> Found:
         for operation in spec.client_operations() if base else ():
             tags = sequence(mapping(spec.find(operation.pointer)).get("tags"))
             if mapping(tag).get("name") in tags and not operation.path.startswith(f"{base}/"):
-                yield (
-                    ("tags", index, "x-runpod-base-path"),
-                    f"{operation.name} has the path {operation.path}, not below",
-                )
+                reason = f"the path of {operation.name}, {operation.path}, does not begin with {base}"
+                yield ("tags", index, "x-runpod-base-path"), reason
 
 
 def _rules_of_values(spec: SpecDocument, pointer: Pointer, value: dict[str, Json]) -> Found:

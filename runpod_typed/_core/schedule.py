@@ -31,7 +31,7 @@ SHORTEST_LONG_POLL_MS = wire.WAIT_MIN_MS
 
 # The official clients long-poll for up to 90 s, and the platform's edge gives up at about 100 s. The response must also
 # arrive within the timeout of one attempt: the margin, or half of a short timeout, is left for the network.
-_LONGEST_LONG_POLL = 80.0
+_LONGEST_LONG_POLL = min(80.0, wire.WAIT_MAX_MS / MS, wire.STREAM_WAIT_MAX_MS / MS)
 _ATTEMPT_MARGIN = 5.0
 _SHORTEST_LONG_POLL = wire.WAIT_MIN_MS / MS
 

@@ -11,8 +11,10 @@ from importlib import import_module
 from typing import Any, Final, Protocol, Self, cast
 
 import attrs
+import httpx
 import pytest
-from runpod_queue_api import models
+from runpod_queue_api import AuthenticatedClient, Client, models, wire
+from runpod_queue_api.api.jobs import get_status
 from runpod_queue_api.types import UNSET, Unset
 
 from scripts.spec_document import Json, Operation, mapping, sequence
@@ -256,3 +258,27 @@ def test_a_date_time_is_read_by_dateutil(text: str, instant: datetime) -> None:
 
     assert child.started_at == instant
     assert child.completed_at == instant
+
+
+# The generated package by itself
+
+
+def test_the_generated_client_shows_no_key_and_has_a_timeout() -> None:
+    with AuthenticatedClient(base_url="http://127.0.0.1:9", token="CANARY") as client:
+        sent = client.get_httpx_client()
+        assert "CANARY" not in repr(client)
+        assert sent.headers[wire.API_KEY_HEADER] == f"{wire.API_KEY_PREFIX}CANARY"
+        assert sent.timeout.read is not None
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 429, 500, 502, 524])
+@pytest.mark.parametrize("text", ["no token provided", "", "<html>", "[1]", "null"])
+def test_the_generated_client_survives_error_bodies_that_are_no_object(status: int, text: str) -> None:
+    transport = httpx.MockTransport(lambda _request: httpx.Response(status, text=text))
+    client = Client(base_url="http://127.0.0.1:9").set_httpx_client(
+        httpx.Client(transport=transport, base_url="http://127.0.0.1:9")
+    )
+    response = get_status.sync_detailed("ep", "job-1", client=client)
+    assert response.status_code == status
+    shown = response.parsed
+    assert text == (shown if isinstance(shown, str) else shown and shown.to_dict()[wire.ERROR_MESSAGE_KEYS[0]])

@@ -184,6 +184,51 @@ EDITS: Final = {
         reason="x-runpod-rate-limit must be one of none-published, run, ",
         marker="    post:\n      operationId: cancel\n",
     ),
+    "two spellings of a field": Edit(
+        old="        workerId:\n          type: string\n",
+        new="        worker_id:\n          type: string\n          description: Old.\n"
+        "        workerId:\n          type: string\n",
+        reason="'workerId' and 'worker_id' are both called 'worker_id' in Python",
+        marker="        workerId:\n          type: string\n          description: The worker that has it",
+    ),
+    "a field with a name of the generated code": Edit(
+        old="        workerId:\n          type: string\n",
+        new="        src_dict:\n          type: string\n          description: New.\n"
+        "        workerId:\n          type: string\n",
+        reason="the generated code uses the name 'src_dict' itself",
+        marker="        src_dict:",
+    ),
+    "a bound that is no constant": Edit(
+        old="        type: integer\n        x-runpod-unit: milliseconds\n      example: 6000",
+        new="        type: integer\n        maximum: 9000\n        x-runpod-unit: milliseconds\n      example: 6000",
+        reason="a client must keep to the maximum of what it sends: name a constant in x-runpod-constants",
+        marker="        maximum: 9000",
+    ),
+    "a body that is no JSON": Edit(
+        old="          application/json:\n            schema:\n              $ref: '#/components/schemas/BatchUpdate'",
+        new="          multipart/form-data:\n            schema:\n              "
+        "$ref: '#/components/schemas/BatchUpdate'",
+        reason="a client cannot send multipart/form-data",
+        marker="          multipart/form-data:",
+    ),
+    "a final status that is unknown": Edit(
+        old="x-runpod-final: [COMPLETED,",
+        new="x-runpod-final: [COMPLETE,",
+        reason="x-runpod-final names 'COMPLETE', which is not a value of the enum",
+        marker="      x-runpod-final: [COMPLETE,",
+    ),
+    "a key that is no field": Edit(
+        old="x-runpod-input-key: input",
+        new="x-runpod-input-key: inputs",
+        reason="x-runpod-input-key names 'inputs', which is not a property",
+        marker="      x-runpod-input-key: inputs",
+    ),
+    "a path beside the base path of its tag": Edit(
+        old="x-runpod-base-path: /{endpoint_id}/openai/v1",
+        new="x-runpod-base-path: /{endpoint_id}/openai/v2",
+        reason="the path of list_models, /{endpoint_id}/openai/v1/models, does not begin with /",
+        marker="    x-runpod-base-path: /{endpoint_id}/openai/v2",
+    ),
 }
 
 

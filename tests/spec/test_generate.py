@@ -13,6 +13,8 @@ from typing import Final
 import pytest
 
 from scripts import check_spec, generate
+from scripts.finish_package import FinishError, finish
+from scripts.spec_document import SpecDocument
 from tests.spec.broken import EDITS, Edit, project_with
 
 pytestmark = pytest.mark.slow
@@ -234,3 +236,10 @@ def test_every_module_says_where_it_comes_from() -> None:
     assert modules
     assert all(content.startswith(generate.HEADER.encode()) for content in modules.values())
     assert files[Path(generate.PACKAGE) / "py.typed"] == b""
+
+
+def test_a_step_after_generation_fails_if_it_finds_nothing_to_change(tmp_path: Path) -> None:
+    package = tmp_path / generate.PACKAGE
+    shutil.copytree(check_spec.ROOT / generate.OUTPUT / generate.PACKAGE, package)
+    with pytest.raises(FinishError, match=r"client\.py has 0 times what is known as"):
+        finish(package, SpecDocument.load(check_spec.ROOT / check_spec.SPEC))
