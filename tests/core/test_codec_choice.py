@@ -193,7 +193,7 @@ class AttrsWithModel:
         (Box(1), "is not supported as a type"),
         (TypedDict, "is not supported as a type"),
     ],
-    ids=str,
+    ids=lambda value: str(value).partition(" at 0x")[0],
 )
 def test_unsupported_types_are_refused_at_once(type_form: object, words: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
