@@ -38,6 +38,13 @@ def count(job: Job) -> Iterator[Any]:
         yield {"number": number}
 
 
+def large_chunks(job: Job) -> Iterator[str]:
+    """Yields a chunk that is split on the way, and a small one a second later."""
+    yield "a" * 1_500_000
+    time.sleep(1.2)
+    yield "b"
+
+
 class Flaky:
     """Fails until it is told not to."""
 

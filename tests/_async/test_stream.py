@@ -18,7 +18,7 @@ from runpod_typed import (
     WaitTimeoutError,
 )
 from runpod_typed.local import LocalQueue
-from tests.handlers import count
+from tests.handlers import count, large_chunks
 from tests.scripted_server import ScriptedServer, answer, scripted
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +62,7 @@ async def test_a_chunk_that_does_not_fit_its_type_says_so(queue: LocalQueue) -> 
                 pass
 
 
-async def test_a_job_that_fails_midway_yields_its_chunks_and_then_raises(queue: LocalQueue) -> None:
+async def test_a_job_that_fails_midway_raises_after_its_chunks(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         job = await client.endpoint(queue.endpoint_id).run({"n": 5, "boom_at": 3, "pause": 0.05})
         seen: list[int] = []
@@ -74,7 +74,7 @@ async def test_a_job_that_fails_midway_yields_its_chunks_and_then_raises(queue: 
         assert "count" in str(caught.value.remote_traceback)
 
 
-async def test_a_consumer_that_stops_early_goes_on_where_it_stopped(queue: LocalQueue) -> None:
+async def test_a_stream_continues_where_its_reader_stopped(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         job = await client.endpoint(queue.endpoint_id).run({"n": 8, "pause": 0})
         seen: list[int] = []
@@ -116,7 +116,7 @@ async def test_a_stream_that_times_out_loses_nothing(queue: LocalQueue) -> None:
         assert seen == list(range(8))
 
 
-async def test_details_carry_the_workers_metrics() -> None:
+async def test_chunks_have_the_metrics_of_the_worker() -> None:
     chunk = answer(200, '{"status": "COMPLETED", "stream": [{"output": "a", "metrics": {"output_tokens": 1}}]}')
     with scripted([RUN], [chunk], [page("COMPLETED")]) as server:
         async with client_of(server) as client:
@@ -126,7 +126,7 @@ async def test_details_carry_the_workers_metrics() -> None:
     assert chunks[0].metrics == {"output_tokens": 1}
 
 
-async def test_the_bare_array_of_the_documents_is_read_too() -> None:
+async def test_the_documented_bare_array_is_read() -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED"}')
     with scripted([RUN], [answer(200, '[{"output": 1}]')], [answer(200, "[]")], [done], [answer(200, "[]")]) as server:
         async with client_of(server) as client:
@@ -134,7 +134,7 @@ async def test_the_bare_array_of_the_documents_is_read_too() -> None:
             assert [chunk async for chunk in job.stream(timeout=5)] == [1]
 
 
-async def test_a_chunk_between_an_empty_array_and_the_look_that_sees_the_end_is_handed_out() -> None:
+async def test_a_chunk_between_the_last_page_and_the_end_is_read() -> None:
     # The array does not tell that the job goes on, so it is looked at; by then it has yielded once more, and ended.
     done = answer(200, '{"id": "job-1", "status": "COMPLETED"}')
     scripts = [RUN], [answer(200, "[]")], [done], [answer(200, '[{"output": 1}]')], [answer(200, "[]")], [done]
@@ -144,7 +144,7 @@ async def test_a_chunk_between_an_empty_array_and_the_look_that_sees_the_end_is_
             assert [chunk async for chunk in job.stream(timeout=5)] == [1]
 
 
-async def test_a_lost_answer_is_healed_from_the_aggregate_output() -> None:
+async def test_a_lost_response_is_replayed_from_the_output() -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": [0, 1, 2, 3, 4]}')
     lost = [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", b""]
     scripts = [RUN], [page("IN_PROGRESS", 0, 1)], lost, [page("COMPLETED", 4)], [page("COMPLETED")], [done]
@@ -154,7 +154,7 @@ async def test_a_lost_answer_is_healed_from_the_aggregate_output() -> None:
             assert [chunk async for chunk in job.stream(timeout=5)] == [0, 1, 2, 3, 4]
 
 
-async def test_a_lost_answer_that_cannot_be_healed_is_reported_with_all_that_came() -> None:
+async def test_a_lost_response_without_output_is_an_error() -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": []}')
     scripts = [RUN], [page("IN_PROGRESS", 0, 1)], [None], [page("COMPLETED", 4)], [page("COMPLETED")], [done]
     with scripted(*scripts) as server:
@@ -169,7 +169,7 @@ async def test_a_lost_answer_that_cannot_be_healed_is_reported_with_all_that_cam
     assert caught.value.gap == 2
 
 
-async def test_chunks_that_come_with_the_end_in_several_answers_all_arrive() -> None:
+async def test_chunks_after_the_end_status_all_arrive() -> None:
     scripts = [RUN], [page("COMPLETED", 0, 1)], [page("COMPLETED", 2)], [page("COMPLETED")]
     with scripted(*scripts) as server:
         async with client_of(server) as client:
@@ -177,14 +177,14 @@ async def test_chunks_that_come_with_the_end_in_several_answers_all_arrive() -> 
             assert [chunk async for chunk in job.stream(timeout=5)] == [0, 1, 2]
 
 
-async def test_a_job_that_does_not_stream_gives_no_chunks() -> None:
+async def test_a_job_that_does_not_stream_has_no_chunks() -> None:
     with scripted([RUN], [answer(200, '{"status": "COMPLETED"}')]) as server:
         async with client_of(server) as client:
             job = await client.endpoint("ep").run({"n": 1})
             assert [chunk async for chunk in job.stream(timeout=5)] == []
 
 
-async def test_after_its_stream_the_jobs_state_is_known(queue: LocalQueue) -> None:
+async def test_the_state_is_known_after_the_stream(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         job = await client.endpoint(queue.endpoint_id).run({"n": 2})
         assert len([chunk async for chunk in job.stream(timeout=20)]) == 2
@@ -193,8 +193,85 @@ async def test_after_its_stream_the_jobs_state_is_known(queue: LocalQueue) -> No
         assert job.state.output == [{"number": 0}, {"number": 1}]
 
 
-async def test_a_stream_with_a_timeout_of_zero_takes_what_is_there(queue: LocalQueue) -> None:
+async def test_a_timeout_of_zero_reads_the_chunks_that_are_there(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         job = await client.endpoint(queue.endpoint_id).run({"n": 3, "pause": 0})
         await client.endpoint(queue.endpoint_id).job(job.id).wait(timeout=10)
         assert [chunk["number"] async for chunk in job.stream(timeout=0)] == [0, 1, 2]
+
+
+# Reconnecting
+
+
+async def test_a_finished_stream_is_replayed_to_a_new_handle(queue: LocalQueue) -> None:
+    async with client_of(queue) as client:
+        endpoint = client.endpoint(queue.endpoint_id)
+        job = await endpoint.run({"n": 5})
+        assert len([chunk async for chunk in job.stream(timeout=20)]) == 5
+        again = [chunk["number"] async for chunk in endpoint.job(job.id).stream(timeout=20)]
+        assert again == list(range(5))
+
+
+async def test_a_short_stream_is_replayed_from_its_first_chunk(queue: LocalQueue) -> None:
+    async with client_of(queue) as client:
+        endpoint = client.endpoint(queue.endpoint_id)
+        job = await endpoint.run({"n": 5, "pause": 0.1})
+        async for _ in job.stream(timeout=20):
+            break
+        again = [chunk["number"] async for chunk in endpoint.job(job.id).stream(timeout=20)]
+        assert again == list(range(5))
+
+
+async def test_a_hole_in_a_long_stream_is_an_error_at_its_end() -> None:
+    done = answer(200, f'{{"id": "job-1", "status": "COMPLETED", "output": {list(range(18))}}}')
+    pages = [[page("IN_PROGRESS", number)] for number in range(1, 17)]  # as many as are held back, and one more
+    with scripted(*pages, [page("COMPLETED", 17)], [page("COMPLETED")], [done]) as server:
+        async with client_of(server) as client:
+            seen: list[object] = []
+            with pytest.raises(StreamInterruptedError, match="another reader") as caught:
+                async for chunk in client.endpoint("ep").job("job-1").stream(timeout=20):
+                    seen.append(chunk)
+    assert seen == list(range(1, 18))
+    assert (caught.value.received, caught.value.job_id) == (seen, "job-1")
+
+
+async def test_a_stream_without_aggregated_output_is_read_by_a_new_handle() -> None:
+    done = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": []}')
+    with scripted([page("IN_PROGRESS", 0, 1)], [page("COMPLETED", 2)], [page("COMPLETED")], [done]) as server:
+        async with client_of(server) as client:
+            assert [chunk async for chunk in client.endpoint("ep").job("job-1").stream(timeout=5)] == [0, 1, 2]
+
+
+async def test_a_failed_stream_is_read_by_a_new_handle() -> None:
+    failed = answer(200, '{"id": "job-1", "status": "FAILED", "error": "boom"}')
+    with scripted([page("FAILED", 0, 1)], [page("FAILED")], [failed]) as server:
+        async with client_of(server) as client:
+            seen: list[object] = []
+            with pytest.raises(JobFailedError, match="boom"):
+                async for chunk in client.endpoint("ep").job("job-1").stream(timeout=5):
+                    seen.append(chunk)
+    assert seen == [0, 1]
+
+
+async def test_chunks_above_a_megabyte_are_aligned_with_the_output() -> None:
+    with LocalQueue({"handler": large_chunks, "return_aggregate_stream": True}) as queue:
+        async with client_of(queue) as client:
+            job = await client.endpoint(queue.endpoint_id).run({"n": 1})
+            received = ""
+            async for chunk in job.stream(timeout=30):
+                received += chunk
+                if len(received) == 1_500_000:
+                    queue.inject("dropped_stream", operation="stream")
+            assert received == "a" * 1_500_000 + "b"
+
+
+async def test_an_error_beside_a_completed_stream_is_raised() -> None:
+    done = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": [1], "error": "boom"}')
+    with scripted([RUN], [page("COMPLETED", 1)], [page("COMPLETED")], [done]) as server:
+        async with client_of(server) as client:
+            job = await client.endpoint("ep").run({"n": 1})
+            seen: list[object] = []
+            with pytest.raises(JobFailedError, match="boom"):
+                async for chunk in job.stream(timeout=5):
+                    seen.append(chunk)
+    assert seen == [1]

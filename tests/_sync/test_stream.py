@@ -18,7 +18,7 @@ from runpod_typed import (
     WaitTimeoutError,
 )
 from runpod_typed.local import LocalQueue
-from tests.handlers import count
+from tests.handlers import count, large_chunks
 from tests.scripted_server import ScriptedServer, answer, scripted
 
 pytestmark = pytest.mark.sync_half
@@ -62,7 +62,7 @@ def test_a_chunk_that_does_not_fit_its_type_says_so(queue: LocalQueue) -> None:
                 pass
 
 
-def test_a_job_that_fails_midway_yields_its_chunks_and_then_raises(queue: LocalQueue) -> None:
+def test_a_job_that_fails_midway_raises_after_its_chunks(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 5, "boom_at": 3, "pause": 0.05})
         seen: list[int] = []
@@ -74,7 +74,7 @@ def test_a_job_that_fails_midway_yields_its_chunks_and_then_raises(queue: LocalQ
         assert "count" in str(caught.value.remote_traceback)
 
 
-def test_a_consumer_that_stops_early_goes_on_where_it_stopped(queue: LocalQueue) -> None:
+def test_a_stream_continues_where_its_reader_stopped(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 8, "pause": 0})
         seen: list[int] = []
@@ -116,7 +116,7 @@ def test_a_stream_that_times_out_loses_nothing(queue: LocalQueue) -> None:
         assert seen == list(range(8))
 
 
-def test_details_carry_the_workers_metrics() -> None:
+def test_chunks_have_the_metrics_of_the_worker() -> None:
     chunk = answer(200, '{"status": "COMPLETED", "stream": [{"output": "a", "metrics": {"output_tokens": 1}}]}')
     with scripted([RUN], [chunk], [page("COMPLETED")]) as server:
         with client_of(server) as client:
@@ -126,7 +126,7 @@ def test_details_carry_the_workers_metrics() -> None:
     assert chunks[0].metrics == {"output_tokens": 1}
 
 
-def test_the_bare_array_of_the_documents_is_read_too() -> None:
+def test_the_documented_bare_array_is_read() -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED"}')
     with scripted([RUN], [answer(200, '[{"output": 1}]')], [answer(200, "[]")], [done], [answer(200, "[]")]) as server:
         with client_of(server) as client:
@@ -134,7 +134,7 @@ def test_the_bare_array_of_the_documents_is_read_too() -> None:
             assert [chunk for chunk in job.stream(timeout=5)] == [1]
 
 
-def test_a_chunk_between_an_empty_array_and_the_look_that_sees_the_end_is_handed_out() -> None:
+def test_a_chunk_between_the_last_page_and_the_end_is_read() -> None:
     # The array does not tell that the job goes on, so it is looked at; by then it has yielded once more, and ended.
     done = answer(200, '{"id": "job-1", "status": "COMPLETED"}')
     scripts = [RUN], [answer(200, "[]")], [done], [answer(200, '[{"output": 1}]')], [answer(200, "[]")], [done]
@@ -144,7 +144,7 @@ def test_a_chunk_between_an_empty_array_and_the_look_that_sees_the_end_is_handed
             assert [chunk for chunk in job.stream(timeout=5)] == [1]
 
 
-def test_a_lost_answer_is_healed_from_the_aggregate_output() -> None:
+def test_a_lost_response_is_replayed_from_the_output() -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": [0, 1, 2, 3, 4]}')
     lost = [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", b""]
     scripts = [RUN], [page("IN_PROGRESS", 0, 1)], lost, [page("COMPLETED", 4)], [page("COMPLETED")], [done]
@@ -154,7 +154,7 @@ def test_a_lost_answer_is_healed_from_the_aggregate_output() -> None:
             assert [chunk for chunk in job.stream(timeout=5)] == [0, 1, 2, 3, 4]
 
 
-def test_a_lost_answer_that_cannot_be_healed_is_reported_with_all_that_came() -> None:
+def test_a_lost_response_without_output_is_an_error() -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": []}')
     scripts = [RUN], [page("IN_PROGRESS", 0, 1)], [None], [page("COMPLETED", 4)], [page("COMPLETED")], [done]
     with scripted(*scripts) as server:
@@ -169,7 +169,7 @@ def test_a_lost_answer_that_cannot_be_healed_is_reported_with_all_that_came() ->
     assert caught.value.gap == 2
 
 
-def test_chunks_that_come_with_the_end_in_several_answers_all_arrive() -> None:
+def test_chunks_after_the_end_status_all_arrive() -> None:
     scripts = [RUN], [page("COMPLETED", 0, 1)], [page("COMPLETED", 2)], [page("COMPLETED")]
     with scripted(*scripts) as server:
         with client_of(server) as client:
@@ -177,14 +177,14 @@ def test_chunks_that_come_with_the_end_in_several_answers_all_arrive() -> None:
             assert [chunk for chunk in job.stream(timeout=5)] == [0, 1, 2]
 
 
-def test_a_job_that_does_not_stream_gives_no_chunks() -> None:
+def test_a_job_that_does_not_stream_has_no_chunks() -> None:
     with scripted([RUN], [answer(200, '{"status": "COMPLETED"}')]) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
             assert [chunk for chunk in job.stream(timeout=5)] == []
 
 
-def test_after_its_stream_the_jobs_state_is_known(queue: LocalQueue) -> None:
+def test_the_state_is_known_after_the_stream(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 2})
         assert len([chunk for chunk in job.stream(timeout=20)]) == 2
@@ -193,8 +193,85 @@ def test_after_its_stream_the_jobs_state_is_known(queue: LocalQueue) -> None:
         assert job.state.output == [{"number": 0}, {"number": 1}]
 
 
-def test_a_stream_with_a_timeout_of_zero_takes_what_is_there(queue: LocalQueue) -> None:
+def test_a_timeout_of_zero_reads_the_chunks_that_are_there(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 3, "pause": 0})
         client.endpoint(queue.endpoint_id).job(job.id).wait(timeout=10)
         assert [chunk["number"] for chunk in job.stream(timeout=0)] == [0, 1, 2]
+
+
+# Reconnecting
+
+
+def test_a_finished_stream_is_replayed_to_a_new_handle(queue: LocalQueue) -> None:
+    with client_of(queue) as client:
+        endpoint = client.endpoint(queue.endpoint_id)
+        job = endpoint.run({"n": 5})
+        assert len([chunk for chunk in job.stream(timeout=20)]) == 5
+        again = [chunk["number"] for chunk in endpoint.job(job.id).stream(timeout=20)]
+        assert again == list(range(5))
+
+
+def test_a_short_stream_is_replayed_from_its_first_chunk(queue: LocalQueue) -> None:
+    with client_of(queue) as client:
+        endpoint = client.endpoint(queue.endpoint_id)
+        job = endpoint.run({"n": 5, "pause": 0.1})
+        for _ in job.stream(timeout=20):
+            break
+        again = [chunk["number"] for chunk in endpoint.job(job.id).stream(timeout=20)]
+        assert again == list(range(5))
+
+
+def test_a_hole_in_a_long_stream_is_an_error_at_its_end() -> None:
+    done = answer(200, f'{{"id": "job-1", "status": "COMPLETED", "output": {list(range(18))}}}')
+    pages = [[page("IN_PROGRESS", number)] for number in range(1, 17)]  # as many as are held back, and one more
+    with scripted(*pages, [page("COMPLETED", 17)], [page("COMPLETED")], [done]) as server:
+        with client_of(server) as client:
+            seen: list[object] = []
+            with pytest.raises(StreamInterruptedError, match="another reader") as caught:
+                for chunk in client.endpoint("ep").job("job-1").stream(timeout=20):
+                    seen.append(chunk)
+    assert seen == list(range(1, 18))
+    assert (caught.value.received, caught.value.job_id) == (seen, "job-1")
+
+
+def test_a_stream_without_aggregated_output_is_read_by_a_new_handle() -> None:
+    done = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": []}')
+    with scripted([page("IN_PROGRESS", 0, 1)], [page("COMPLETED", 2)], [page("COMPLETED")], [done]) as server:
+        with client_of(server) as client:
+            assert [chunk for chunk in client.endpoint("ep").job("job-1").stream(timeout=5)] == [0, 1, 2]
+
+
+def test_a_failed_stream_is_read_by_a_new_handle() -> None:
+    failed = answer(200, '{"id": "job-1", "status": "FAILED", "error": "boom"}')
+    with scripted([page("FAILED", 0, 1)], [page("FAILED")], [failed]) as server:
+        with client_of(server) as client:
+            seen: list[object] = []
+            with pytest.raises(JobFailedError, match="boom"):
+                for chunk in client.endpoint("ep").job("job-1").stream(timeout=5):
+                    seen.append(chunk)
+    assert seen == [0, 1]
+
+
+def test_chunks_above_a_megabyte_are_aligned_with_the_output() -> None:
+    with LocalQueue({"handler": large_chunks, "return_aggregate_stream": True}) as queue:
+        with client_of(queue) as client:
+            job = client.endpoint(queue.endpoint_id).run({"n": 1})
+            received = ""
+            for chunk in job.stream(timeout=30):
+                received += chunk
+                if len(received) == 1_500_000:
+                    queue.inject("dropped_stream", operation="stream")
+            assert received == "a" * 1_500_000 + "b"
+
+
+def test_an_error_beside_a_completed_stream_is_raised() -> None:
+    done = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": [1], "error": "boom"}')
+    with scripted([RUN], [page("COMPLETED", 1)], [page("COMPLETED")], [done]) as server:
+        with client_of(server) as client:
+            job = client.endpoint("ep").run({"n": 1})
+            seen: list[object] = []
+            with pytest.raises(JobFailedError, match="boom"):
+                for chunk in job.stream(timeout=5):
+                    seen.append(chunk)
+    assert seen == [1]

@@ -307,6 +307,11 @@ def test_pieces_after_a_gap_are_aligned(arrived: list[str]) -> None:
     assert "".join(outputs(buffer)) == f"a{BIG}b"
 
 
+def test_a_foreign_piece_after_a_gap_is_not_aligned() -> None:
+    buffer = buffer_of(page("a"), None, page(PIECES[0], "foreign"))
+    assert not buffer.reconcile(["a", BIG, "b"])
+
+
 @pytest.mark.parametrize("pieces", [["x" * 1_000_000], [PIECES[1]]], ids=["foreign", "second"])
 def test_pieces_that_do_not_fit_are_named_in_the_error(pieces: list[str]) -> None:
     buffer = buffer_of(page(*pieces), None)

@@ -1,11 +1,13 @@
-"""Ctrl-C at each place in a call where Python can deliver it, one after the other."""
+"""Ctrl-C at each place in a call where Python can deliver it, one after the other, and what a wait says of it."""
 
 from __future__ import annotations
 
 import dis
 import gc
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise
 from types import CodeType, FrameType
@@ -14,7 +16,8 @@ from typing import Any
 import pytest
 
 import runpod_typed
-from runpod_typed import Client, RateLimit, RateLimits
+from runpod_typed import Client, Job, RateLimit, RateLimits
+from runpod_typed.local import LocalQueue
 from tests.scripted_server import answer, scripted, wait_until
 
 HERE = runpod_typed.__path__[0]
@@ -90,7 +93,7 @@ def _no_collector() -> Iterator[None]:
 # One that comes while Python frees an object is printed, and goes no further.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_at_any_place_keeps_no_place_under_a_limit() -> None:
+def test_an_interrupt_anywhere_keeps_no_permit() -> None:
     limits = RateLimits(overrides={"status": RateLimit(requests=1_000_000, window=1, concurrent=1)})
     with scripted([DONE]) as server, Client("key", base_url=server.base_url, rate_limits=limits) as client:
         job = client.endpoint("ep").job("job-1")
@@ -108,3 +111,88 @@ def test_an_interrupt_at_any_place_keeps_no_place_under_a_limit() -> None:
         assert number > 200
         client.close()
         wait_until(lambda: server.open_connections == 0)
+
+
+WATCHES: dict[str, Callable[[Job[Any, Any]], object]] = {
+    "output": lambda job: job.output(timeout=5),
+    "events": lambda job: next(iter(job.events(timeout=5))),
+    "stream": lambda job: next(iter(job.stream(timeout=5)), None),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("watch", WATCHES.values(), ids=list(WATCHES))
+def test_an_interrupt_anywhere_leaves_no_waiter(watch: Callable[[Job[Any, Any]], object]) -> None:
+    with scripted([DONE]) as server, Client("key", base_url=server.base_url) as client:
+        scheduler = client._executor.scheduler  # pyright: ignore[reportPrivateUsage] -- shows in no public name
+        number, came = 0, True
+        while came:
+            number += 7
+            with InterruptAt(0):
+                client.endpoint("ep").job("job-1").status(timeout=5)
+            interrupt = InterruptAt(number)
+            with interrupt:
+                watch(client.endpoint("ep").job("job-1"))
+            assert scheduler.waiters("ep") == 0, f"place {number}"
+            came = interrupt.came
+        assert number > 200
+
+
+# What a wait says of an interrupt
+
+
+def interrupted(call: Callable[[], object], seconds: float) -> list[str]:
+    """The notes of a KeyboardInterrupt that ends a call after some seconds."""
+    main = threading.main_thread().ident or 0
+    timer = threading.Timer(seconds, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        call()
+    timer.join()
+    return caught.value.__notes__
+
+
+@pytest.fixture(name="queue")
+def _queue() -> Iterator[LocalQueue]:
+    with LocalQueue() as running:  # no worker: the jobs stay in the queue
+        yield running
+
+
+WAITS: dict[str, Callable[[Job[Any, Any]], object]] = {
+    "wait": lambda job: job.wait(),
+    "output": lambda job: job.output(),
+    "stream": lambda job: list(job.stream()),
+    "events": lambda job: list(job.events()),
+}
+
+
+@pytest.mark.parametrize("wait", WAITS.values(), ids=list(WAITS))
+def test_an_interrupted_wait_says_how_to_reconnect(queue: LocalQueue, wait: Callable[[Job[Any, Any]], object]) -> None:
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        job = client.endpoint(queue.endpoint_id).run({"n": 1})
+        notes = interrupted(lambda: wait(job), 0.3)
+        assert notes == [f"Job {job.id} keeps running; reconnect with endpoint.job({job.id!r})."]
+        assert job.status() == "IN_QUEUE"
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.5])
+@pytest.mark.parametrize("cancel_on_exit", [False, True])
+def test_an_interrupted_run_sync_keeps_or_cancels_the_job(
+    queue: LocalQueue, seconds: float, *, cancel_on_exit: bool
+) -> None:
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        endpoint = client.endpoint(queue.endpoint_id)
+        endpoint.health()  # opens the connection
+        (note,) = interrupted(lambda: endpoint.run_sync({"n": 1}, cancel_on_exit=cancel_on_exit), seconds)
+    assert ("was cancelled" if cancel_on_exit else "keeps running; reconnect with endpoint.job('sync-") in note
+    assert queue.stats().cancelled == cancel_on_exit
+
+
+def test_an_interrupted_output_cancels_the_job_on_exit(queue: LocalQueue) -> None:
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        job = client.endpoint(queue.endpoint_id).run({"n": 1})
+        assert interrupted(lambda: job.output(cancel_on_exit=True), 0.3) == [
+            f"Job {job.id} was cancelled: it is CANCELLED."
+        ]
+        assert job.status() == "CANCELLED"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,7 @@ from runpod_typed import (
     RetryPolicy,
     RunpodError,
     StreamInterruptedError,
+    WaitTimeoutError,
 )
 from runpod_typed.local import LocalQueue
 from tests._async.ways import ALL_WAYS, AsyncClientOver, until
@@ -92,7 +94,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process holds open")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # generators of httpx's, cut off
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_cancelled_tasks_leave_nothing_open_and_the_client_usable(way: str) -> None:
+async def test_cancelled_tasks_leave_nothing_open(way: str) -> None:
     before = OpenThings.now()
     for script in STUBBORN.values():
         with scripted(script) as server:
@@ -106,7 +108,7 @@ async def test_cancelled_tasks_leave_nothing_open_and_the_client_usable(way: str
 
 @pytest.mark.slow
 @pytest.mark.anyio
-async def test_cancelled_tasks_keep_no_place_under_a_limit() -> None:
+async def test_cancelled_tasks_keep_no_permit_and_no_waiter() -> None:
     two = {name: RateLimit(requests=1_000_000, window=1, concurrent=2) for name in ("run", "run_sync", "status")}
     with scripted([60.0]) as server:
         limits = RateLimits(overrides=two)
@@ -117,6 +119,8 @@ async def test_cancelled_tasks_keep_no_place_under_a_limit() -> None:
             for call in (endpoint.run, endpoint.run_sync):
                 await call({"n": 1}, timeout=5)
             await endpoint.job("job-1").status(timeout=5)
+            scheduler = client._executor.scheduler  # pyright: ignore[reportPrivateUsage] -- shows in no public name
+            assert scheduler.waiters("ep") == 0
 
 
 @pytest.mark.slow
@@ -135,7 +139,7 @@ async def test_a_cancelled_task_shows_no_secret() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_stream_that_a_cancelled_task_cut_off_says_that_chunks_may_be_missing() -> None:
+async def test_a_stream_cut_off_by_cancellation_has_a_hole() -> None:
     done = answer(200, '{"status": "COMPLETED", "stream": []}')
     with scripted([QUEUED], [CHUNKS], [60.0], [done], [DONE]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
@@ -155,7 +159,7 @@ async def test_a_stream_that_a_cancelled_task_cut_off_says_that_chunks_may_be_mi
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore:An async client:ResourceWarning")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_client_works_in_one_loop_after_the_other(backend: str) -> None:
+def test_a_client_works_in_one_event_loop_after_another(backend: str) -> None:
     with scripted([HEALTHY]) as server:
         client = AsyncClient("key", base_url=server.base_url)
 
@@ -172,7 +176,7 @@ def test_a_client_works_in_one_loop_after_the_other(backend: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_hundred_tasks_share_a_client_and_each_gets_its_own_result() -> None:
+async def test_tasks_share_a_client_and_get_their_own_results() -> None:
     with LocalQueue(square, workers=8) as queue:
         async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
             endpoint = client.endpoint(queue.endpoint_id)
@@ -188,7 +192,7 @@ async def test_a_hundred_tasks_share_a_client_and_each_gets_its_own_result() -> 
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_client_that_serves_one_loop_after_the_other_leaves_no_complaint_of_what_is_not_closed(
+def test_event_loops_one_after_another_leave_no_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with LocalQueue(square) as queue:
@@ -202,3 +206,52 @@ def test_a_client_that_serves_one_loop_after_the_other_leaves_no_complaint_of_wh
         anyio.run(client.aclose)
         gc.collect()
     assert "Unclosed" not in caplog.text
+
+
+def test_a_cancelled_wait_says_how_to_reconnect() -> None:
+    async def cancel(queue: LocalQueue) -> None:
+        async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+            job = await client.endpoint(queue.endpoint_id).run({"n": 1})
+            task = asyncio.create_task(job.output())
+            await asyncio.sleep(0.3)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+            assert caught.value.__notes__ == [f"Job {job.id} keeps running; reconnect with endpoint.job({job.id!r})."]
+
+    with LocalQueue() as queue:
+        asyncio.run(cancel(queue))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("seconds", [0.3, 1.5])
+async def test_a_cancelled_wait_cancels_the_job_on_exit(seconds: float) -> None:
+    with LocalQueue() as queue:
+        async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+            with anyio.move_on_after(seconds):
+                await client.endpoint(queue.endpoint_id).run_sync({"n": 1}, cancel_on_exit=True)
+            assert queue.stats().cancelled == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["wait", "events", "stream"])
+async def test_many_watchers_leave_room_for_other_calls(kind: str) -> None:
+    limits = RateLimits(overrides={"status": RateLimit(requests=60, window=3, concurrent=12)})
+    with scripted([QUEUED]) as server:
+        async with AsyncClient("key", base_url=server.base_url, rate_limits=limits) as client:
+            job = client.endpoint("ep").job("job-1")
+
+            async def watch() -> None:
+                with suppress(WaitTimeoutError):
+                    if kind == "wait":
+                        await client.endpoint("ep").job("job-1").wait(timeout=6)
+                    async for _ in getattr(client.endpoint("ep").job("job-1"), kind)(timeout=6):
+                        pass
+
+            async with anyio.create_task_group() as tasks:
+                for _ in range(40):
+                    tasks.start_soon(watch)
+                await anyio.sleep(3.5)
+                for _ in range(5):
+                    await job.status(timeout=1)  # fails if its permit comes later
+                tasks.cancel_scope.cancel()
