@@ -20,7 +20,7 @@ WITHOUT_PAUSES = RateLimits(
 
 
 def _poll(name: str) -> PollPolicy:
-    return PollPolicy(long_poll=not name.endswith("polling"))
+    return PollPolicy.disabled() if name.endswith("polling") else PollPolicy()
 
 
 def _limits(name: str) -> RateLimits:

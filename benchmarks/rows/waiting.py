@@ -16,8 +16,6 @@ from benchmarks.rows.bench import OURS, RUNPOD, Bench
 
 AIOHTTP = "aiohttp"
 POLLING = "ours, polling"
-FIRST_JOBS = "first jobs"
-LATER_JOBS = "later jobs"
 
 
 def measure(bench: Bench) -> list[Section]:
@@ -103,12 +101,9 @@ def _chart(title: str, late: Mapping[str, list[float]]) -> str:
 
 
 def _polled(bench: Bench) -> Section:
-    """Each run time has an endpoint and a client of its own: first jobs of which nothing is known, then the same again.
-
-    All of it goes on at once, since it is long and nobody is busy.
-    """
+    """Measure each run time with an endpoint and a client of its own, all at once, since no process is busy."""
     run_times = bench.sizes.polled_seconds
-    # No job's end shall keep time with anybody's looks.
+    # Random run times, so that no job ends in step with the polls.
     given = {
         seconds: [{"seconds": seconds * bench.dice.uniform(0.95, 1.0)} for _ in range(bench.sizes.polled)]
         for seconds in run_times
@@ -118,7 +113,7 @@ def _polled(bench: Bench) -> Section:
         server = stack.enter_context(Server())
         ours = {seconds: stack.enter_context(bench.probe("async", POLLING, server)) for seconds in run_times}
         theirs = {seconds: stack.enter_context(bench.probe("async", RUNPOD, server)) for seconds in run_times}
-        for name, probes in ((FIRST_JOBS, ours), (LATER_JOBS, ours), (RUNPOD, theirs)):
+        for name, probes in ((POLLING, ours), (RUNPOD, theirs)):
             for seconds, probe in probes.items():
                 probe.begin(do="wait", jobs=server.create(given[seconds]), seconds=2 * seconds + 30)
             found[name] = {seconds: probe.end() for seconds, probe in probes.items()}
@@ -129,41 +124,38 @@ def _polled_section(found: Mapping[str, Mapping[float, Sample]], run_times: tupl
     def share(name: str, seconds: float) -> float:
         return statistics.median(found[name][seconds].values) / seconds
 
-    def mean_looks(name: str, seconds: float) -> float:
+    def mean_polls(name: str, seconds: float) -> float:
         return statistics.mean(found[name][seconds].looks)
 
     longest = run_times[-1]
-    rows: list[Row] = []
-    for name in (FIRST_JOBS, LATER_JOBS):
-        worst = max(run_times, key=partial(share, name))
-        rows += [
-            Row(
-                what=f"polling only, {name}: lateness over the run time, p50, at the worst run time",
-                ours=f"{share(name, worst):.1%} at {worst:g} s",
-                peer=f"runpod: {share(RUNPOD, worst):.1%}",
-                figure=share(name, worst),
-                target=0.10,
-                show="{:.1%}".format,
-            ),
-            Row(
-                what=f"polling only, {name}: requests for a job of {longest:g} s, at most",
-                ours=str(max(found[name][longest].looks)),
-                peer=f"runpod: {max(found[RUNPOD][longest].looks)}",
-                figure=max(found[name][longest].looks),
-                target=12,
-                show="{:g}".format,
-            ),
-        ]
+    worst = max(run_times, key=partial(share, POLLING))
+    rows = [
+        Row(
+            what="polling only: lateness over the run time, p50, at the worst run time",
+            ours=f"{share(POLLING, worst):.1%} at {worst:g} s",
+            peer=f"runpod: {share(RUNPOD, worst):.1%}",
+            figure=share(POLLING, worst),
+            target=0.10,
+            show="{:.1%}".format,
+        ),
+        Row(
+            what=f"polling only: requests for a job of {longest:g} s, at most",
+            ours=str(max(found[POLLING][longest].looks)),
+            peer=f"runpod: {max(found[RUNPOD][longest].looks)}",
+            figure=max(found[POLLING][longest].looks),
+            target=12,
+            show="{:g}".format,
+        ),
+    ]
     return Section(
         title="From done to result, polling only",
         rows=rows,
-        text="`PollPolicy(long_poll=False)` beside Runpod's asyncio client, which looks each second; the looks are "
-        "counted by the server. Each run time has an endpoint of its own. Of its first jobs nothing is known; then the "
-        "client has learned how long they run.\n\n"
+        text="`PollPolicy.disabled()` beside Runpod's asyncio client, which polls each second; the server counts the "
+        "polls. Each run time has an endpoint of its own.\n\n"
         + table(
             [
                 "run time",
-                *(f"{name}: {what}" for name in found for what in ("late by, p50", "of the run time", "looks")),
+                *(f"{name}: {what}" for name in found for what in ("late by, p50", "of the run time", "polls")),
             ],
             [
                 [
@@ -174,7 +166,7 @@ def _polled_section(found: Mapping[str, Mapping[float, Sample]], run_times: tupl
                         for cell in (
                             in_seconds(share(name, seconds) * seconds),
                             f"{share(name, seconds):.1%}",
-                            f"{mean_looks(name, seconds):.1f}",
+                            f"{mean_polls(name, seconds):.1f}",
                         )
                     ),
                 ]
