@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Final
 
 import httpx  # noqa: TID251 -- its mock transport replaces the network
@@ -24,20 +25,20 @@ from scripts.spec_document import Json, Operation, Pointer, SpecDocument, mappin
 
 SPEC: Final = Path("spec/openapi.yaml")
 
-CALLS: Final[Mapping[str, Callable[[Endpoint], object]]] = {
-    "run": lambda endpoint: endpoint.run({"a": 1}),
-    "run_sync": lambda endpoint: endpoint.run_sync_state({"a": 1}),
-    "get_status": lambda endpoint: endpoint.job("a").status(),
-    "get_status_sync": lambda endpoint: endpoint.job("a").wait(),
-    "stream": lambda endpoint: list(endpoint.job("a").stream_detailed()),
-    "cancel": lambda endpoint: endpoint.job("a").cancel(),
-    "retry": lambda endpoint: endpoint.job("a").retry(),
-    "get_health": lambda endpoint: endpoint.health(),
-    "get_metrics": lambda endpoint: endpoint.metrics(),
-    "get_requests": lambda endpoint: endpoint.requests(),
-    "purge_queue": lambda endpoint: endpoint.purge_queue(),
+CALLS: Final[Mapping[str, Callable[[Endpoint, str], object]]] = {
+    "run": lambda endpoint, _: endpoint.run({"a": 1}),
+    "run_sync": lambda endpoint, _: endpoint.run_sync_state({"a": 1}),
+    "get_status": lambda endpoint, job_id: endpoint.job(job_id).status(),
+    "get_status_sync": lambda endpoint, job_id: endpoint.job(job_id).wait(),
+    "stream": lambda endpoint, job_id: list(endpoint.job(job_id).stream_detailed()),
+    "cancel": lambda endpoint, job_id: endpoint.job(job_id).cancel(),
+    "retry": lambda endpoint, job_id: endpoint.job(job_id).retry(),
+    "get_health": lambda endpoint, _: endpoint.health(),
+    "get_metrics": lambda endpoint, _: endpoint.metrics(),
+    "get_requests": lambda endpoint, _: endpoint.requests(),
+    "purge_queue": lambda endpoint, _: endpoint.purge_queue(),
 }
-"""A call of the facade for each operation that it offers."""
+"""A call of the facade for each operation that it offers, and the id of the job that the example is of."""
 
 _READ_STATUSES: Final = ("200", "400")
 """The responses whose examples are tried: results, and a failed job that comes as an error."""
@@ -100,13 +101,13 @@ def _unread(operation: Operation, status: int, value: Json, number: int) -> str:
             with httpx.Client(transport=httpx.MockTransport(answer)) as http:
                 # Another endpoint each time: rate limits count per endpoint.
                 client = Client("key", base_url="http://example.invalid", http_client=http)
-                CALLS[operation.name](client.endpoint(f"example-{number}"))
+                CALLS[operation.name](client.endpoint(f"example-{number}"), str(mapping(value).get("id", "a")))
     except _AnsweredError as error:
         return "" if answered > 1 else f"the facade {error}"
     except (APIStatusError, JobError):
         return ""  # read, and raised as an error of the request or the job
     except Exception as error:  # noqa: BLE001 -- any error means that the example was not read
-        return f"{type(error).__name__}: {error}"
+        return shorten(f"{type(error).__name__}: {error}", 240, placeholder="...")
     return ""
 
 
