@@ -153,7 +153,7 @@ def _spec(tree: Path) -> SpecDocument:
 
 
 def _is_stale(root: Path) -> bool:
-    """Whether the generated package is older than the specification."""
+    """Return True if the generated package is older than the specification."""
     if not (root / RECORD).is_file() or not (root / SPEC).is_file():
         return False
     record = cast("dict[str, str]", json.loads((root / RECORD).read_text(encoding="utf-8")))

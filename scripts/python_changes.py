@@ -109,7 +109,7 @@ def _compared(path: str, was: griffe.Object, now: griffe.Object) -> Iterator[Cha
         case griffe.Class(), griffe.Class():
             bases = [_text(base) for base in now.bases]
             yield from (
-                Change(path, f"is no {base} any more", breaks=True) for base in was.bases if _text(base) not in bases
+                Change(path, f"is not a {base} any more", breaks=True) for base in was.bases if _text(base) not in bases
             )
         case griffe.Attribute(), griffe.Attribute():
             yield from _type(path, "is", was.annotation, now.annotation)

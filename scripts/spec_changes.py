@@ -79,7 +79,7 @@ def _narrowed(was: Json, now: Json) -> bool:
 
 
 def _withdrawn(was: Json, now: Json) -> bool:
-    """One of the old ways is not offered any more."""
+    """Return True if an old way is not offered any more."""
     return now != [] and any(each not in sequence(now) for each in sequence(was) or [None])
 
 
@@ -136,7 +136,7 @@ def spec_changes(old: SpecDocument, new: SpecDocument) -> list[Change]:
 
 
 def _renamed(before: Mapping[str, Node], after: Mapping[str, Node]) -> dict[str, str]:
-    """Find what goes on under another name: one is gone, one like it is new, and no other is like them."""
+    """Find what has another name now: one is gone, one like it is new, and no other is like them."""
     gone, new = _by_likeness(before, after), _by_likeness(after, before)
     pairs = ((gone[like], new[like]) for like in gone if like in new)
     return {names[0]: others[0] for names, others in pairs if len(names) == len(others) == 1}

@@ -1,4 +1,4 @@
-"""What is compared with what, and how the report looks."""
+"""Revisions that are compared, and the report."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def reported(before: dict[str, str], after: dict[str, str], folder: Path) -> lis
         ("limit: {}", "int = 1", "int = 2", []),
         ("limit: {}", "int = 1", "float = 1", ["breaking: limit is float, was int"]),
         # Classes.
-        ("class Thing{}: ...", "(ValueError)", "(TypeError)", ["breaking: Thing is no ValueError any more"]),
+        ("class Thing{}: ...", "(ValueError)", "(TypeError)", ["breaking: Thing is not a ValueError any more"]),
         (
             THING,
             "def go(self): ...",
