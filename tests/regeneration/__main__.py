@@ -1,6 +1,9 @@
-"""Writes what the commands of `docs/regenerating.md` print today into the page: `python -m tests.regeneration`.
+"""Follows `docs/regenerating.md`.
 
-For whoever has changed a tool's words on purpose; read the difference before you keep it.
+    python -m tests.regeneration        write what the commands print today into the page
+    python -m tests.regeneration 3      make edit 3 in this work tree, with every line that follows it
+
+Read the difference before you keep it.
 """
 
 import re
@@ -8,30 +11,37 @@ import sys
 import tempfile
 from pathlib import Path
 
+from scripts.check_spec import ROOT
 from tests.regeneration.project import Project
 from tests.regeneration.walkthrough import PAGE, follow, normalized, walks
 
 
 def main() -> int:
-    """Goes through the page on a copy of the project; returns the exit code."""
+    """Run the command line; returns the exit code."""
+    if sys.argv[1:]:
+        for edit in walks(PAGE.read_text(encoding="utf-8"))[int(sys.argv[1]) - 1].edits():
+            edit.apply(ROOT)
+        return 0
     page = PAGE.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="regeneration-") as folder:
         project = Project.checked(Path(folder))
         for walk in walks(page):
             project.reset()
-            text = walk.text
-            for shown in follow(project, walk):
-                printed = re.sub(r"commit [0-9a-f]{7,}", "commit 1a2b3c4", shown.printed.rstrip("\n"))
-                text = text.replace(_block(shown.command, shown.shown), _block(shown.command, printed), 1)
-                is_same = normalized(printed) == normalized(shown.shown)
-                print(f"{walk.title}: {shown.command}: {'as before' if is_same else 'CHANGED'}")
+            text, start = walk.text, 0
+            for command in follow(project, walk):
+                printed = re.sub(r"commit [0-9a-f]{7,}", "commit 1a2b3c4", command.printed.rstrip("\n"))
+                old, new = (_block(command.command, output) for output in (command.shown, printed))
+                start = text.index(old, start)
+                text, start = f"{text[:start]}{new}{text[start + len(old) :]}", start + len(new)
+                is_same = normalized(printed) == normalized(command.shown)
+                print(f"{walk.title}: {command.command}: {'as before' if is_same else 'CHANGED'}", flush=True)
             page = page.replace(walk.text, text)
-    PAGE.write_text(page, encoding="utf-8")
+            PAGE.write_text(page, encoding="utf-8")
     return 0
 
 
 def _block(command: str, output: str) -> str:
-    """A command and its output, up to what follows them on the page."""
+    """Return a command and its output, up to what follows them on the page."""
     return "\n".join(filter(None, (f"$ {command}", output))) + "\n"
 
 

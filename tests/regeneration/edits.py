@@ -52,6 +52,17 @@ class Edit:
 TEXT: Final[Object] = {"type": "object", "additionalProperties": True, "properties": {"word": {"type": "string"}}}
 STRINGS: Final[Object] = {"type": "array", "items": {"type": "string"}}
 REGION: Final[Object] = {"name": "X-Region", "in": "header", "schema": {"type": "string"}}
+RESPONSES_OF_ANY: Final = (
+    ("200", "BatchChanged"),
+    ("400", "BadRequest"),
+    ("401", "Unauthorized"),
+    ("404", "NotFound"),
+    ("429", "TooManyRequests"),
+    ("4XX", "OtherClientError"),
+    ("500", "InternalServerError"),
+    ("502", "BadGateway"),
+    ("5XX", "OtherServerError"),
+)
 STATUSES: Final = ("IN_QUEUE", "IN_PROGRESS", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 FINAL: Final = STATUSES[3:]
 
@@ -314,9 +325,9 @@ REQUESTS: Final = (
     ),
     Edit(
         name="a looser pattern of ids",
-        changes=(Put(component("parameters", "JobId", "schema", "pattern"), "^[A-Za-z0-9_.-]+$"),),
+        changes=(Put(component("parameters", "JobId", "schema", "pattern"), "^[A-Za-z0-9_~-]+$"),),
         behavior=behaviors.works,
-        report=("compatible  get_status and 4 more: job_id (path) has pattern ^[A-Za-z0-9_.-]+$, was ...",),
+        report=("compatible  get_status and 4 more: job_id (path) has pattern ^[A-Za-z0-9_~-]+$, was ...",),
     ),
 )
 
@@ -463,7 +474,9 @@ OPERATIONS: Final = (
                         "operationId": "pause",
                         "tags": ["endpoint"],
                         "x-runpod-rate-limit": "none-published",
-                        "responses": {"200": {"$ref": "#/components/responses/BatchChanged"}},
+                        "responses": {
+                            status: {"$ref": f"#/components/responses/{name}"} for status, name in RESPONSES_OF_ANY
+                        },
                     },
                 },
             ),

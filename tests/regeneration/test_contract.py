@@ -1,6 +1,6 @@
-"""The contract tests fail when a release of the generator moves what the project relies on.
+"""The contract tests fail if a release of the generator changes what the project relies on.
 
-Each case is a thing that a generator might do otherwise one day, done by hand to a copy of what it writes today.
+Each case is a change that a release might make, made by hand to a copy of the generated package.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not 
 
 
 class Move(NamedTuple):
-    """A pattern that is replaced wherever it stands in these modules of the generated package."""
+    """A pattern that is replaced in modules of the generated package."""
 
     modules: str
     pattern: str
@@ -37,7 +37,7 @@ MOVES = {
     "fields have other names": Move("models/run_request.py", r"\bs_3_config\b", "s3_config"),
     "an unknown status is refused": Move("models/job.py", r"return cast\(KnownJobStatus \| str, data\)", "raise"),
     "dates are read by the standard library": Move(
-        "models/batch_request.py", r"isoparse\(", "datetime.datetime.fromisoformat("
+        "models/batch_request.py", r"\bread_date_time\(", "datetime.datetime.fromisoformat("
     ),
     "enums have members of other names": Move("models/known_*.py", r"^    ([A-Z_]+) = ", r"    VALUE_\1 = "),
     "what is absent is None": Move("types.py", r"^UNSET: Unset = Unset\(\)", "UNSET = None"),
@@ -63,7 +63,7 @@ def test_the_contract_tests_notice_that(move: Move, copy: Project) -> None:
 
 
 def moved(path: Path, move: Move) -> int:
-    """Makes a move in a module; says how often it was made."""
+    """Make a move in a module, and return how often it was made."""
     text, times = re.subn(move.pattern, move.replacement, path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     path.write_text(text, encoding="utf-8")
     return times

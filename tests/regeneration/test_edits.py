@@ -15,6 +15,27 @@ from tests.regeneration.edits import EDITS, Edit
 from tests.regeneration.project import Project
 from tests.regeneration.spec_edits import BASE, edited
 
+HARMLESS = {
+    "an optional field becomes required",
+    "new optional fields with common names",
+    "a shorter longest wait",
+    "a shorter longest wait of streams",
+    "a shorter longest life and a lower rate limit",
+    "an optional header",
+    "an optional field of a request",
+    "a looser pattern of ids",
+    "another header with the id of a request",
+    "a typed output",
+    "a typed chunk",
+    "a code before the message of an error",
+    "a shorter retention",
+    "a response that was not described",
+    "no plain text for a missing job",
+    "an unused operation is renamed",
+    "a new operation",
+}
+"""Edits that no test has to follow, all made together."""
+
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 
@@ -43,6 +64,28 @@ def test_an_edit_is_followed_or_its_lines_are_named(
         done = project.python("-m", "tests.regeneration.behaviors", edit.behavior.__name__)
         assert done.returncode == 0, done.stdout + done.stderr
     assert_reported(edit, spec)
+
+
+def test_edits_that_need_nothing_break_no_test(project: Project) -> None:
+    harmless = [edit for edit in EDITS if edit.name in HARMLESS]
+    assert len(harmless) == len(HARMLESS)
+    path = project.folder / SPEC
+    changes = [change for edit in harmless for change in edit.changes]
+    path.write_text(edited(changes, path.read_text(encoding="utf-8")), encoding="utf-8")
+    assert project.output("nox -s generate").startswith("generated/ is written")
+
+    assert project.output("nox -s tests | grep -E FAILED|ERROR") == ""
+
+
+def test_mypy_forgets_an_operation_that_came_back(project: Project) -> None:
+    (removed,) = (edit for edit in EDITS if edit.name == "a used operation is removed")
+    path = project.folder / SPEC
+    before = path.read_text(encoding="utf-8")
+
+    for text in (edited(removed.changes, before), before):
+        path.write_text(text, encoding="utf-8")
+        assert project.output("nox -s generate").startswith("generated/ is written")
+        assert bool(project.complaints()) is (text != before)
 
 
 def assert_flagged(edit: Edit, project: Project) -> None:

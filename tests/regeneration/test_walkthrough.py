@@ -1,4 +1,4 @@
-"""The page is read as a person reads it, and what does not fit is refused."""
+"""The page is read section by section, and what does not fit is refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Success
 """
 
 
-def test_the_numbered_sections_are_what_is_followed() -> None:
+def test_follows_the_numbered_sections() -> None:
     first, second = walks(PAGE)
 
     assert (first.title, second.title) == ("First", "Second")
@@ -56,20 +56,20 @@ def test_a_diff_may_have_several_files_and_places() -> None:
 
 
 @pytest.mark.parametrize("text", ["-x\n", "--- a/a\n+++ b/a\nx\n"])
-def test_what_is_no_diff_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="this is no line of a diff"):
+def test_refuses_what_is_not_a_diff(text: str) -> None:
+    with pytest.raises(ValueError, match="this line is not part of a diff"):
         list(parse_diff(text))
 
 
 @pytest.mark.parametrize(("text", "times"), [("", 0), ("old\nold\n", 2)])
-def test_an_edit_fits_one_place_or_is_refused(text: str, times: int, tmp_path: Path) -> None:
+def test_refuses_an_edit_that_does_not_fit_one_place(text: str, times: int, tmp_path: Path) -> None:
     (tmp_path / "a").write_text(text, encoding="utf-8")
 
     with pytest.raises(ValueError, match=f"this stands in a {times} times:\nold"):
         Edit(Path("a"), "old\n", "new\n").apply(tmp_path)
 
 
-def test_an_edit_is_made_in_its_place(tmp_path: Path) -> None:
+def test_makes_an_edit_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("one\nold\n", encoding="utf-8")
 
     Edit(Path("a"), "old\n", "new\n").apply(tmp_path)
@@ -77,7 +77,7 @@ def test_an_edit_is_made_in_its_place(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_text(encoding="utf-8") == "one\nnew\n"
 
 
-def test_lines_that_go_can_be_left_out_of_the_page(tmp_path: Path) -> None:
+def test_the_page_may_leave_removed_lines_out(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("one\n  first\n    two\n    three\n  last\nfirst\n", encoding="utf-8")
     (edit,) = parse_diff("--- a/a\n+++ b/a\n@@\n-  first\n-    ...\n-  last\n+  new\n")
 
@@ -86,13 +86,13 @@ def test_lines_that_go_can_be_left_out_of_the_page(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_text(encoding="utf-8") == "one\n  new\nfirst\n"
 
 
-def test_a_console_shows_commands_and_what_they_print() -> None:
+def test_a_console_shows_commands_and_their_output() -> None:
     assert commands("$ one\na\n\nb\n$ two\n") == [("one", "a\n\nb"), ("two", "")]
     with pytest.raises(ValueError, match="output without a command"):
         commands("a\n$ one\n")
 
 
-def test_what_changes_while_nothing_of_interest_does_is_left_out() -> None:
+def test_ignores_numbers_of_lines_commits_and_versions() -> None:
     told = "runpod_typed/_models/jobs.py:217: error: 217 files, since commit 1a2b3c4. After 0.1.0 comes 0.2.0."
 
     assert normalized(told) == "runpod_typed/_models/jobs.py:N: error: N files, since commit C. After V comes W."

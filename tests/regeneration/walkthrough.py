@@ -1,4 +1,4 @@
-"""What `docs/regenerating.md` shows: edits to make, commands with what they print, and Python that people write."""
+"""The content of `docs/regenerating.md`: edits, commands with their output, and Python sessions."""
 
 from __future__ import annotations
 
@@ -20,21 +20,18 @@ _PLACEHOLDERS = (
     (re.compile(r"\d+(?= (source )?files)"), "N"),
     (re.compile(r"commit [0-9a-f]{7,}"), "commit C"),
     (re.compile(r"After \S+ comes \S+\."), "After V comes W."),
+    (re.compile(r"yaml:\d+: info\.version is \S+; (.*): make it \S+\."), r"yaml:N: info.version is V; \1: make it W."),
 )
 
 
 @frozen
 class Edit:
-    """What is put in the place of what, in a file.
-
-    Attributes:
-        path: The file, from the root.
-        old: Whole lines that stand there; one that says `...`, and no more, is any number of lines.
-        new: Whole lines that come in their place.
-    """
+    """A replacement of lines in a file."""
 
     path: Path
+    """The file, from the root."""
     old: str
+    """Whole lines; one that says `...`, and no more, is any number of lines."""
     new: str
 
     def apply(self, root: Path) -> None:
@@ -57,14 +54,10 @@ class Edit:
 
 @frozen
 class Step:
-    """A block of the page.
-
-    Attributes:
-        language: What stands behind its fence: diff, console or pycon.
-        text: What stands in it.
-    """
+    """A block of the page."""
 
     language: str
+    """The word behind its fence: diff, console or pycon."""
     text: str
 
 
@@ -81,17 +74,13 @@ class Shown:
 
 @frozen
 class Walk:
-    """One of the numbered sections.
-
-    Attributes:
-        title: Its heading.
-        steps: Its blocks, in order.
-        text: All of it.
-    """
+    """A numbered section."""
 
     title: str
     steps: tuple[Step, ...]
+    """Its blocks, in order."""
     text: str
+    """All of it."""
 
     def edits(self) -> list[Edit]:
         """Everything that a person changes by hand."""
@@ -128,7 +117,7 @@ def parse_diff(text: str) -> Iterator[Edit]:
         elif line[0] in "+-" and path is not None:
             (new if line[0] == "+" else old).append(f"{line[1:]}\n")
         else:
-            raise ValueError(f"this is no line of a diff: {line!r}")
+            raise ValueError(f"this line is not part of a diff: {line!r}")
 
 
 def commands(text: str) -> list[tuple[str, str]]:
