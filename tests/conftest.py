@@ -4,6 +4,7 @@ import importlib.util
 import ipaddress
 import os
 import signal
+import socket
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -91,3 +92,11 @@ def _own_environment() -> Iterator[None]:
             if name.upper().startswith("RUNPOD_") or name.upper().endswith("_PROXY"):
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture
+def free_tcp_port() -> int:
+    """A port that nothing listens on; the oldest anyio has no such fixture."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port

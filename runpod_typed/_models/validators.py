@@ -135,6 +135,8 @@ def check_http_client(given: object, kind: type) -> None:
     """
     if given is not None and not isinstance(given, kind):
         raise ConfigurationError(f"http_client= must be an httpx.{kind.__name__} here, not {type(given).__name__}.")
+    if getattr(given, "auth", None) is not None:
+        raise ConfigurationError("http_client= must have no auth=: it would replace the API key of each request.")
 
 
 def check_client(given: object, kind: type, *, alone: bool) -> None:

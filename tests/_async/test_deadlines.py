@@ -285,7 +285,7 @@ async def test_a_queue_timeout_ends_with_a_job_that_cannot_be_asked(script: Scri
     with scripted([QUEUED], script) as server:
         async with client_of(server.base_url) as client:
             job = await client.endpoint("ep").run({"n": 1})
-            with far_below_the_hang(), pytest.raises(QueueTimeoutError, match="health could not be had") as caught:
+            with far_below_the_hang(), pytest.raises(QueueTimeoutError, match="health is unknown") as caught:
                 await job.output(queue_timeout=LIMIT)
             assert caught.value.job is job
 

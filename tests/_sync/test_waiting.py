@@ -323,8 +323,9 @@ def test_one_404_does_not_end_long_polling() -> None:
 
 
 def test_404s_on_several_jobs_end_long_polling() -> None:
-    each = [[MISSING], [RUNNING], [MISSING], [DONE]]
-    with scripted(*each, *each, *each, [DONE]) as server:
+    jobs = [(RUNNING.replace(b"job-1", name), DONE.replace(b"job-1", name)) for name in (b"job-0", b"job-1", b"job-2")]
+    each = [step for running, done in jobs for step in ([MISSING], [running], [MISSING], [done])]
+    with scripted(*each, [DONE.replace(b"job-1", b"job-3")]) as server:
         with client_of(server) as client:
             for number in range(4):
                 assert output_of(client.endpoint("ep"), number) == 7
@@ -332,7 +333,7 @@ def test_404s_on_several_jobs_end_long_polling() -> None:
 
 
 def test_405_ends_long_polling_at_once() -> None:
-    with scripted([answer(405)], [RUNNING], [DONE]) as server:
+    with scripted([answer(405)], [RUNNING], [DONE], [DONE.replace(b"job-1", b"job-2")]) as server:
         with client_of(server) as client:
             assert output_of(client.endpoint("ep"), 1) == 7
             assert output_of(client.endpoint("ep"), 2) == 7

@@ -484,6 +484,12 @@ def test_a_client_of_the_other_api_is_refused() -> None:
         AsyncEndpoint("ep", client=of_threads)
 
 
+@pytest.mark.parametrize("auth", [("user", "password"), httpx.DigestAuth("user", "password")])
+def test_custom_http_client_with_auth_is_refused(auth: Any) -> None:
+    with httpx.Client(auth=auth, verify=False) as own, pytest.raises(ConfigurationError, match="no auth="):
+        Client("key", http_client=own)
+
+
 def test_an_httpx_client_of_the_other_api_is_refused() -> None:
     of_threads: Any = httpx.Client()
     of_tasks: Any = httpx.AsyncClient()
