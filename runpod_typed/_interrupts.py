@@ -31,7 +31,7 @@ def finish(send: Callable[[], T], late: Callable[[T], object]) -> T:
 
     Args:
         send: Sends the request.
-        late: Called with the value of `send` if the caller was interrupted, before the interrupt goes on.
+        late: Called with the value of `send` if the caller was interrupted, before the interrupt is raised.
 
     Raises:
         BaseException: `send` raised it, or it interrupted the caller.
@@ -109,7 +109,7 @@ async def async_finish(send: Callable[[], Awaitable[T]], late: Callable[[T], obj
 
     Args:
         send: Sends the request.
-        late: Called with the value of `send` if the caller was interrupted, before the interrupt goes on.
+        late: Called with the value of `send` if the caller was interrupted, before the interrupt is raised.
 
     Raises:
         BaseException: `send` raised it, or it interrupted the caller.

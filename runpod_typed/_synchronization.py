@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, final
 
 from attrs import define, field
 
-from runpod_typed._models.durations import Duration
-from runpod_typed._models.validators import call_timeout
+from runpod_typed._models.durations import Duration, call_timeout
 
 if TYPE_CHECKING:
     import anyio

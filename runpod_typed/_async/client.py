@@ -97,7 +97,7 @@ class AsyncClient(HasOptions, AsyncClosable):
         self._executor = self._owned = AsyncRequestExecutor(connection, http_client)
 
     def __repr__(self) -> str:
-        where = repr(self.base_url) if "_executor" in vars(self) else "?"  # one that could not be made may be shown too
+        where = repr(self.base_url) if "_executor" in vars(self) else "?"  # a failed constructor may show it
         return f"{type(self).__name__}(base_url={where})"
 
     @property

@@ -1,5 +1,5 @@
-# An endpoint: submitting jobs, and what can be asked of the whole.
-"""An endpoint: jobs go in here, and the queue and its workers can be looked at."""
+# An endpoint: submit jobs, read the queue and its workers.
+"""An endpoint: submit jobs, read the queue and its workers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from runpod_typed._core.job_record import JobErrors, JobRecord
 from runpod_typed._core.operations import ExtraQuery, Request, oversize_error, with_query
 from runpod_typed._core.run_request import RunRequest, build_run_request
 from runpod_typed._core.schedule import run_sync_long_poll_ms
-from runpod_typed._models.durations import Duration, to_optional_seconds
+from runpod_typed._models.durations import Duration, to_optional_seconds, wait_timeout
 from runpod_typed._models.health import EndpointHealth, EndpointMetrics, PurgeResult
 from runpod_typed._models.jobs import JobAddress, JobCodecs, JobState, with_typed_output
 from runpod_typed._models.options import ExecutionPolicy, S3Config
@@ -133,13 +133,13 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
         self._config = evolve(config, leave_outputs=isinstance(self._codecs.output, TypeCodec))
 
     def __repr__(self) -> str:
-        shown = repr(vars(self).get("_id"))  # one that could not be made may be shown too
+        shown = repr(vars(self).get("_id"))  # a failed constructor may show it
         return f"{type(self).__name__}({shown})"
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         if self._owned is None:
-            state["_executor"] = self._executor.without_keepalive()  # nobody would close it
+            state["_executor"] = self._executor.without_keepalive()  # the copy is never closed
         return state
 
     @property
@@ -163,27 +163,28 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
         extra_query: ExtraQuery | None = None,
         timeout: Duration | None = None,
     ) -> AsyncJob[Out, Chunk]:
-        """Queue a job, and get a handle for it at once. Its result is kept for 30 minutes after its end.
+        """Queue a job and return its handle at once. The result is kept for 30 minutes after the job has finished.
 
-        Source: the vendor's documents, "Operation reference", /run.
+        If an interrupt or a cancellation hits while the job is submitted, the exception has a note with the job's id.
+
+        Example:
+            ``job = await endpoint.run({"prompt": "a lighthouse"})``
 
         Args:
-            input: What the handler gets as ``job["input"]``. A plain dict that holds only fields of the request body,
-                ``input`` among them, is taken as the whole body. At most 10 MiB.
-            webhook: The URL that the platform posts the job to when it has ended.
-            policy: How long the job may run and live, and how urgent it is.
-            s3_config: Where the worker puts large files.
+            input: The handler's ``job["input"]``. A plain dict that has only fields of the request body, ``input``
+                among them, is taken as the whole body. At most 10 MiB.
+            webhook: The URL that the platform posts the job to when it has finished.
+            policy: Limits and priority of the job.
+            s3_config: The bucket for large results.
             extra_body: Fields of the request body that are newer than this version.
             extra_query: Query parameters that are newer than this version.
-            timeout: Seconds (or a timedelta) that submitting may take in all, retries included, above 0; None for the
-                retry policy's budget alone.
+            timeout: Seconds (or a timedelta) that the submission may take with its retries, above 0; None for the
+                budget of the retry policy.
 
         Raises:
-            InputError: The input is empty, no JSON, or does not fit its type. Nothing was sent.
-            PayloadTooLargeError: The input is too large. Nothing was sent, or it was refused.
+            InputError: The input is empty, is not JSON, or does not fit its type. Nothing was sent.
             SubmissionUncertainError: It was sent and its fate is unknown.
             APIError: It could not be sent, or was refused.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         deadline = deadline_after(timeout)
         request = operations.submit(self._id, self._body(input, webhook, policy, s3_config, extra_body))
@@ -216,10 +217,10 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
             ``output = await endpoint.run_sync({"prompt": "a lighthouse"}, timeout=600)``
 
         Args:
-            input: What the handler gets, as with `run`; at most 20 MiB.
+            input: The handler's ``job["input"]``, as for `run`; at most 20 MiB.
             webhook: The URL that the platform posts the job to when it has finished.
-            policy: How long the job may run and live, and how urgent it is.
-            s3_config: Where the worker puts large files.
+            policy: Limits and priority of the job.
+            s3_config: The bucket for large results.
             extra_body: Fields of the request body that are newer than this version.
             extra_query: Query parameters that are newer than this version.
             timeout: Seconds (or a timedelta) until a result must be there; None for no limit, 0 to submit and
@@ -255,10 +256,10 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
             ``state = await endpoint.run_sync_state({"prompt": "a lighthouse"}, timeout=600)``
 
         Args:
-            input: What the handler gets, as with `run`; at most 20 MiB.
+            input: The handler's ``job["input"]``, as for `run`; at most 20 MiB.
             webhook: The URL that the platform posts the job to when it has finished.
-            policy: How long the job may run and live, and how urgent it is.
-            s3_config: Where the worker puts large files.
+            policy: Limits and priority of the job.
+            s3_config: The bucket for large results.
             extra_body: Fields of the request body that are newer than this version.
             extra_query: Query parameters that are newer than this version.
             timeout: Seconds (or a timedelta) until the job must have finished; None for no limit, 0 to submit and poll
@@ -276,73 +277,76 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
         return await self._run_sync(request, lambda state: state, timeout, queue_timeout, cancel_on_exit)
 
     def job(self, job_id: str) -> AsyncJob[Out, Chunk]:
-        """Take up a job again by its id, in another process or tomorrow. Nothing is sent.
+        """Reconnect to a job by its id, in another process or tomorrow. Nothing is sent.
+
+        Example:
+            ``output = await endpoint.job("2f1c-u1").output()``
 
         Args:
-            job_id: The id, as ``job.id`` gave it.
+            job_id: The id, from ``job.id``.
 
         Raises:
-            ConfigurationError: The id cannot be one.
+            ConfigurationError: The id is invalid.
         """
         return self._job(AsyncPoller(self._executor, JobRecord(JobAddress(self._id, check_job_id(job_id)))))
 
     async def health(self, timeout: Duration | None = None) -> EndpointHealth:
-        """How many jobs and workers the endpoint has, by state. No worker is needed to answer.
+        """Return the numbers of jobs and workers, by state. No worker is needed for it.
 
-        Source: the vendor's documents, "Operation reference", /health.
+        Example:
+            ``idle = (await endpoint.health()).workers.idle``
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
-                alone.
+            timeout: Seconds (or a timedelta) that the call may take with its retries, above 0; None for the budget of
+                the retry policy.
 
         Raises:
             APIError: The call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         return await self._call(operations.ask_health(self._id), deadline_after(timeout))
 
     async def metrics(self, timeout: Duration | None = None) -> EndpointMetrics:
-        """What the platform's undocumented metrics operation says: the workers by state, and which are ready.
+        """Return the workers by state, and the ids of those that are ready. Runpod does not document this operation.
 
-        Source: none of the vendor's documents; its own deployment tool reads /metrics.
+        Example:
+            ``ready = (await endpoint.metrics()).ready_workers``
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
-                alone.
+            timeout: Seconds (or a timedelta) that the call may take with its retries, above 0; None for the budget of
+                the retry policy.
 
         Raises:
             APIError: The call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         return await self._call(operations.ask_metrics(self._id), deadline_after(timeout))
 
     async def requests(self, timeout: Duration | None = None) -> Mapping[str, Any]:
-        """What the platform's requests operation says, a JSON object of a shape that is documented nowhere.
+        """Return the requests of the endpoint, a JSON object. Runpod does not document its shape.
 
-        Source: the vendor's documents name its rate limit ("Send requests") and nothing else.
+        Example:
+            ``requests = await endpoint.requests()``
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
-                alone.
+            timeout: Seconds (or a timedelta) that the call may take with its retries, above 0; None for the budget of
+                the retry policy.
 
         Raises:
             APIError: The call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         return await self._call(operations.ask_requests(self._id), deadline_after(timeout))
 
     async def purge_queue(self, timeout: Duration | None = None) -> PurgeResult:
-        """Remove all jobs that wait for a worker; those that run go on.
+        """Remove all jobs that wait for a worker; running jobs keep running.
 
-        Source: the vendor's documents, "Operation reference", /purge-queue.
+        Example:
+            ``removed = (await endpoint.purge_queue()).removed``
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
-                alone.
+            timeout: Seconds (or a timedelta) that the call may take with its retries, above 0; None for the budget of
+                the retry policy.
 
         Raises:
             APIError: The call failed for good.
-            ConfigurationError: A limit is out of its range, or the client is closed or has no key.
         """
         return await self._call(operations.purge(self._id), deadline_after(timeout))
 
@@ -392,8 +396,8 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
         queue_timeout: Duration | None,
         cancel_on_exit: bool,  # noqa: FBT001 -- private
     ) -> T:
-        began, seconds = monotonic(), to_optional_seconds(timeout, "timeout")
-        queue_seconds = to_optional_seconds(queue_timeout, "queue_timeout")
+        began, seconds = monotonic(), wait_timeout(timeout)
+        queue_seconds = wait_timeout(queue_timeout, "queue_timeout")
         submitted = list[JobState[Any]]()
         try:
             # With a timeout of 0 the job is submitted, and polled once.

@@ -1,5 +1,5 @@
-# Calls of operations: turns, attempts, pauses.
-"""Calls of operations: one attempt after the other, as the decisions of the core say."""
+# Calls of operations: permits, attempts, pauses.
+"""Calls of operations: permits, attempts and the pauses between them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @frozen
 class _PerProcessState:
-    """What belongs to one process: a fork makes new ones, since locks, sockets and places in line are its parent's."""
+    """The state of one process. After a fork the child makes its own: locks, sockets and permits are the parent's."""
 
     transport: AsyncTransportProvider
     pid: int = field(factory=os.getpid)
@@ -43,7 +43,7 @@ class _PerProcessState:
 
 @final
 class AsyncRequestExecutor:
-    """What all clients, endpoints and jobs share that share connections."""
+    """Makes the calls of all clients, endpoints and jobs that share connections."""
 
     def __init__(self, connection: ConnectionConfig, http_client: httpx.AsyncClient | None = None) -> None:
         self.connection = connection
@@ -152,7 +152,7 @@ class AsyncRequestExecutor:
         return await async_finish(send, late)
 
     def without_keepalive(self) -> AsyncRequestExecutor:
-        """Another one, which closes each connection after its request, for where nobody would do it."""
+        """Return a copy without keep-alive, for handles that are never closed."""
         return AsyncRequestExecutor(evolve(self.connection, idle_connections=0), self._http_client)
 
     async def aclose(self) -> None:

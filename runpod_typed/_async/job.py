@@ -22,7 +22,7 @@ from runpod_typed._core.operations import Request
 from runpod_typed._core.results import was_cancelled, was_requeued
 from runpod_typed._core.schedule import PollSchedule, Watching, ttl_ms
 from runpod_typed._core.streaming import StreamBuffer
-from runpod_typed._models.durations import Duration, to_optional_seconds
+from runpod_typed._models.durations import Duration, wait_timeout
 from runpod_typed._models.job_status import JobStatus
 from runpod_typed._models.jobs import JobAddress, JobCodecs, JobEvent, JobState, with_typed_output
 from runpod_typed._models.stream import StreamChunk
@@ -299,8 +299,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
         return await self._poller.wait(
             self,
             self._config,
-            timeout=to_optional_seconds(timeout, "timeout"),
-            queue_timeout=to_optional_seconds(queue_timeout, "queue_timeout"),
+            timeout=wait_timeout(timeout),
+            queue_timeout=wait_timeout(queue_timeout, "queue_timeout"),
             cancel_on_exit=cancel_on_exit,
         )
 
@@ -309,8 +309,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
             self._config,
             monotonic(),
             watching=watching,
-            timeout=to_optional_seconds(timeout, "timeout"),
-            queue_timeout=to_optional_seconds(queue_timeout, "queue_timeout"),
+            timeout=wait_timeout(timeout),
+            queue_timeout=wait_timeout(queue_timeout, "queue_timeout"),
             seen=self._poller.record.seen,
         )
 

@@ -29,7 +29,7 @@ _LARGE_BODY: Final = 64 * 1024
 _SLOWEST_UPLOAD: Final = 125_000.0  # bytes per second, which is 1 Mbit/s: on a slower link, pass a longer timeout
 
 
-class TurnTooLateError(APITimeoutError):
+class RateLimitTimeoutError(APITimeoutError):
     """The caller's time limit ends before the rate limit allows the request."""
 
 
@@ -57,7 +57,7 @@ class Call(Generic[T]):
 
     @property
     def is_submission(self) -> bool:
-        """Whether the call creates something that is paid for."""
+        """True if the call creates something that is paid for."""
         return self.request.operation.kind in _SUBMISSIONS
 
     def begin(self, now: float) -> float:
@@ -106,7 +106,7 @@ class Call(Generic[T]):
 
     @property
     def request_sent(self) -> bool:
-        """Whether the request of the current attempt may have reached the server."""
+        """True if the request of the current attempt may have reached the server."""
         return not isinstance(self.outcome, TransportFailure) or self.outcome.request_sent
 
     def describe(self) -> str:
@@ -128,7 +128,7 @@ class Call(Generic[T]):
 
     def too_late(self, refusal: TooLate) -> RunpodError:
         """Return the error if the caller's time limit ends before the rate limit allows the request."""
-        error = TurnTooLateError(
+        error = RateLimitTimeoutError(
             f"{self.request.operation.name} was not sent. {refusal.message}",
             operation=self.request.operation.name,
             method=self.request.http.method,

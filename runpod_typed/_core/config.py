@@ -12,7 +12,8 @@ from runpod_typed._models.durations import Duration, plain_seconds
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimits
 from runpod_typed._models.retry_policy import RetryPolicy
-from runpod_typed._models.validators import instance_of, seconds, warn_caller
+from runpod_typed._models.user_warnings import warn_caller
+from runpod_typed._models.validators import instance_of, seconds
 
 DEFAULT_TIMEOUT = 30.0
 _LONG_TIMEOUT = timedelta(hours=1).total_seconds()

@@ -30,8 +30,8 @@ from runpod_typed._models import health, jobs
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed._models.secret import Secret
 from runpod_typed._models.stream import StreamPage
+from runpod_typed._models.user_warnings import warn_caller
 from runpod_typed._models.validation import Reader, validation, without_nulls
-from runpod_typed._models.validators import warn_caller
 from runpod_typed._transport.messages import HttpRequest
 from runpod_typed.errors import ConfigurationError, PayloadTooLargeError
 

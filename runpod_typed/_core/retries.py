@@ -159,7 +159,7 @@ def next_delay(
     if remaining is not None and remaining < left:
         left, bound = remaining, "the caller's time limit"
     if left <= 0:
-        return GiveUp(f"Gave up after {attempts} in {elapsed:.3g} s: {bound} has ended.")
+        return GiveUp(f"Gave up after {attempts} in {elapsed:.3g} s: {bound} is over.")
     asked = failure.retry_after or 0.0
     if asked > policy.max_retry_after:
         limit = f"max_retry_after is {policy.max_retry_after:g} s"

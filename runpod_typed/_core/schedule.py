@@ -15,7 +15,7 @@ import attrs
 from attrs import frozen
 from runpod_queue_api import wire
 
-from runpod_typed._core.call import TurnTooLateError
+from runpod_typed._core.call import RateLimitTimeoutError
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.retries import Failure, is_retryable, may_have_taken_effect
 from runpod_typed._core.scheduler import FREE_SLOT, PollSlot
@@ -250,7 +250,7 @@ class PollSchedule:
         self, error: APIError, *, asked_at: float, now: float, random: Random
     ) -> PollSchedule | LimitReached | GiveUp:
         """Return the schedule after a failed poll, or the reason why no other poll follows."""
-        if isinstance(error, TurnTooLateError):
+        if isinstance(error, RateLimitTimeoutError):
             return LimitReached(self.first_limit)
         failure, before = Failure.of(error), self.outage or Outage(asked_at, 0, 0, now)
         since, failures = before.since, before.failures + 1

@@ -6,9 +6,12 @@ import math
 from datetime import timedelta
 
 from runpod_typed._errors import ConfigurationError
+from runpod_typed._models.user_warnings import warn_caller
 
 Duration = float | timedelta
 """Seconds (an int or a float) or a timedelta."""
+
+_LONG_WAIT = timedelta(days=7).total_seconds()  # the longest life of a job
 
 
 def to_seconds(value: Duration, name: str) -> float:
@@ -45,3 +48,27 @@ def plain_seconds(value: Duration) -> float:
 def plain_optional_seconds(value: Duration | None) -> float | None:
     """Return a timedelta in seconds, and anything else unchanged for a validator to check."""
     return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def call_timeout(timeout: Duration | None) -> float | None:
+    """Return the ``timeout=`` of a single call in seconds; None for no limit.
+
+    Raises:
+        ConfigurationError: It is not a duration, or is 0.
+    """
+    limit = to_optional_seconds(timeout, "timeout")
+    if limit == 0:
+        raise ConfigurationError("timeout must be above 0 s here: a call that has no time cannot be made.")
+    return limit
+
+
+def wait_timeout(timeout: Duration | None, name: str = "timeout") -> float | None:
+    """Return the time limit of a wait in seconds; 0 asks once, None for no limit.
+
+    Raises:
+        ConfigurationError: It is not a duration.
+    """
+    limit = to_optional_seconds(timeout, name)
+    if limit is not None and limit > _LONG_WAIT:
+        warn_caller(f"{name} of {limit:g} s is more than 7 days, the longest life of a job. It is in seconds.")
+    return limit

@@ -13,7 +13,8 @@ from runpod_queue_api.types import UNSET
 from runpod_typed._errors import ConfigurationError
 from runpod_typed._models.durations import plain_optional_seconds
 from runpod_typed._models.secret import Secret
-from runpod_typed._models.validators import flag, seconds_in, string, warn_caller
+from runpod_typed._models.user_warnings import warn_caller
+from runpod_typed._models.validators import flag, seconds_in, string
 
 _MS = 1000
 _LONG_EXECUTION = timedelta(days=1).total_seconds()

@@ -57,7 +57,7 @@ class FailedAttempt:
 
 
 RetryDecision = Callable[[FailedAttempt], bool]
-"""Returns whether a failed attempt is repeated, in place of the library's own rules."""
+"""Returns whether a failed attempt is repeated, in place of the default rules."""
 
 
 @frozen(kw_only=True)

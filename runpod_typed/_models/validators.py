@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Callable
-from datetime import timedelta
-from inspect import currentframe
 from typing import Any, TypeAlias
 
 from attrs import Attribute
 from runpod_queue_api import wire
 
 from runpod_typed._errors import ConfigurationError
-from runpod_typed._models.durations import Duration, to_optional_seconds, to_seconds
+from runpod_typed._models.durations import to_seconds
 from runpod_typed._models.secret import Secret
 
 _Validator: TypeAlias = "Callable[[object, Attribute[Any], object], None]"  # attrs' class has no [] at run time
 
-_LONG_WAIT = timedelta(days=7).total_seconds()  # the longest life of a job
 _ENDPOINT_ID = re.compile(wire.ENDPOINT_ID_PATTERN)
 _JOB_ID = re.compile(wire.JOB_ID_PATTERN)
 
@@ -103,30 +99,6 @@ def _name(instance: object, attribute: Attribute[Any]) -> str:
     return f"{type(instance).__name__}.{attribute.name}"
 
 
-def call_timeout(timeout: Duration | None) -> float | None:
-    """Return the ``timeout=`` of a single call in seconds; None is no limit.
-
-    Raises:
-        ConfigurationError: It is not a duration, or is 0.
-    """
-    limit = to_optional_seconds(timeout, "timeout")
-    if limit == 0:
-        raise ConfigurationError("timeout must be above 0 s here: a call that has no time cannot be made.")
-    return limit
-
-
-def wait_timeout(timeout: Duration | None, name: str = "timeout") -> float | None:
-    """Return the time limit of a wait in seconds; 0 asks once, None is no limit.
-
-    Raises:
-        ConfigurationError: It is not a duration.
-    """
-    limit = to_optional_seconds(timeout, name)
-    if limit is not None and limit > _LONG_WAIT:
-        warn_caller(f"{name} of {limit:g} s is more than 7 days, the longest life of a job. It is in seconds.")
-    return limit
-
-
 def check_http_client(given: object, kind: type) -> None:
     """Check that a custom HTTP client is None or of the class that the client needs.
 
@@ -189,16 +161,3 @@ def _check_id(value: object, pattern: re.Pattern[str], what: str) -> str:
             f"The {what} id {value!r} has an invalid character (letters, digits, '-' and '_' are valid).{hint}"
         )
     return value
-
-
-def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn with the first frame outside this package as the source."""
-    package = __name__.partition(".")[0]
-    level, frame = 1, currentframe()
-    while frame is not None and _is_internal(frame.f_globals.get("__name__", ""), frame.f_code.co_filename, package):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level)
-
-
-def _is_internal(module: str, filename: str, package: str) -> bool:
-    return module.partition(".")[0] == package or filename.startswith("<attrs generated")

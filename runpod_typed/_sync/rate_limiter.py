@@ -95,7 +95,7 @@ class Permit:
     _waiter: Waiter
 
     def rate_limited(self, retry_after: float | None) -> None:
-        """Pause all requests under the limit, since the server answered 429."""
+        """Pause all requests under the limit, after a 429."""
         with self._lock:
             self._window.rate_limited(self._waiter, monotonic(), retry_after)
 

@@ -12,7 +12,8 @@ from attrs import field, frozen
 from runpod_queue_api import wire
 
 from runpod_typed._models.secret import MaskedBytes, Secret
-from runpod_typed._models.validators import warn_caller, whole_number
+from runpod_typed._models.user_warnings import warn_caller
+from runpod_typed._models.validators import whole_number
 from runpod_typed._transport.messages import HttpRequest
 from runpod_typed._version import __version__
 from runpod_typed.errors import ConfigurationError

@@ -32,7 +32,7 @@ HEALTH: Script = [HEALTHY]
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_client_can_be_closed_twice_and_says_so_when_it_is_used_after(way: str) -> None:
+async def test_a_closed_client_says_so_when_used(way: str) -> None:
     with scripted([DONE]) as server:
         async with AsyncClientOver(way, server.base_url) as client:
             endpoint = client.endpoint("ep")
@@ -48,13 +48,13 @@ async def test_a_client_can_be_closed_twice_and_says_so_when_it_is_used_after(wa
         assert len(server.requests) == 1
 
 
-async def test_a_client_that_was_never_used_can_be_closed_twice() -> None:
+async def test_an_unused_client_can_be_closed_twice() -> None:
     client = AsyncClient("key", base_url="http://127.0.0.1:1/v2")
     await client.aclose()
     await client.aclose()
 
 
-async def test_an_endpoint_of_its_own_can_be_closed_twice_and_says_so_when_it_is_used_after() -> None:
+async def test_a_closed_standalone_endpoint_says_so_when_used() -> None:
     with scripted(HEALTH) as server:
         endpoint: AsyncEndpoint = AsyncEndpoint("ep", api_key="key", base_url=server.base_url)
         async with endpoint:
@@ -65,7 +65,7 @@ async def test_an_endpoint_of_its_own_can_be_closed_twice_and_says_so_when_it_is
 
 
 @pytest.mark.parametrize("way", ["straight", "proxy"])
-async def test_a_closed_client_holds_no_connection_at_the_server(way: str) -> None:
+async def test_a_closed_client_holds_no_connection(way: str) -> None:
     with scripted(HEALTH) as server:
         async with AsyncClientOver(way, server.base_url) as client:
             await client.endpoint("ep").health()
@@ -73,7 +73,7 @@ async def test_a_closed_client_holds_no_connection_at_the_server(way: str) -> No
         wait_until(lambda: server.open_connections == 0)
 
 
-async def test_copies_with_other_options_share_the_connections_and_do_not_close_them() -> None:
+async def test_copies_share_connections_and_do_not_close_them() -> None:
     with scripted(HEALTH) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
             await client.endpoint("ep").health()
@@ -107,14 +107,14 @@ async def test_two_clients_with_different_keys_do_not_mix_them() -> None:
         assert ["Bearer key-two" in head for head in server.requests] == [False, True] * 3
 
 
-async def test_the_key_may_be_passed_as_a_header_sees_it_and_is_trimmed() -> None:
+async def test_the_key_is_trimmed() -> None:
     with scripted(HEALTH) as server:
         async with AsyncClient(" key-one\n", base_url=server.base_url) as client:
             await client.endpoint("ep").health()
         assert "Bearer key-one\r\n" in server.requests[0]
 
 
-async def test_the_environment_fills_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environment_fills_omitted_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted(HEALTH) as server, scripted(HEALTH) as other:
         monkeypatch.setenv("RUNPOD_API_KEY", "key-of-the-environment")
         monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", f"{server.base_url}/")
@@ -129,21 +129,21 @@ async def test_the_environment_fills_what_is_not_given(monkeypatch: pytest.Monke
         assert ["Bearer key-given" in head for head in other.requests] == [True]
 
 
-async def test_a_client_without_a_key_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RUNPOD_API_KEY", raising=False)
     for make in (AsyncClient, lambda: AsyncEndpoint("ep")):
         with pytest.raises(ConfigurationError, match="RUNPOD_API_KEY"):
             make()
 
 
-async def test_a_wrong_key_is_an_error_that_says_what_to_check() -> None:
+async def test_a_wrong_key_raises_with_advice() -> None:
     with LocalQueue(square) as queue:
         async with AsyncClient("wrong", base_url=queue.base_url) as client:
             with pytest.raises(AuthenticationError, match="RUNPOD_API_KEY"):
                 await client.endpoint(queue.endpoint_id).run({"n": 1})
 
 
-async def test_a_pickled_client_takes_the_environments_key_and_keeps_its_options(
+async def test_a_pickled_client_takes_the_key_from_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with scripted([answer(503)], [answer(503)], HEALTH) as server:
@@ -158,7 +158,7 @@ async def test_a_pickled_client_takes_the_environments_key_and_keeps_its_options
         wait_until(lambda: server.open_connections == 0)
 
 
-async def test_a_pickled_copy_is_open_though_its_original_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pickled_copy_of_a_closed_client_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNPOD_API_KEY", "key")
     with scripted(HEALTH) as server:
         client = AsyncClient(base_url=server.base_url)
@@ -168,7 +168,7 @@ async def test_a_pickled_copy_is_open_though_its_original_is_closed(monkeypatch:
             await again.endpoint("ep").health()
 
 
-async def test_a_client_with_connections_of_the_callers_own_is_not_pickled() -> None:
+async def test_a_client_with_an_http_client_is_not_pickled() -> None:
     async with httpx.AsyncClient(verify=False) as own:
         client = AsyncClient("key", base_url="http://127.0.0.1:1/v2", http_client=own)
         for each in (client, client.endpoint("ep")):
@@ -176,7 +176,7 @@ async def test_a_client_with_connections_of_the_callers_own_is_not_pickled() -> 
                 pickle.dumps(each)
 
 
-async def test_a_callers_own_client_is_used_through_its_send_and_is_not_closed() -> None:
+async def test_an_http_client_is_used_by_send_and_not_closed() -> None:
     sent: list[httpx.Request] = []
 
     class Own(httpx.AsyncClient):
@@ -196,7 +196,7 @@ async def test_a_callers_own_client_is_used_through_its_send_and_is_not_closed()
         assert "Bearer key" not in server.requests[1]
 
 
-async def test_a_callers_own_client_that_is_closed_is_named() -> None:
+async def test_a_closed_http_client_is_named() -> None:
     own = httpx.AsyncClient(verify=False)
     await own.aclose()
     async with AsyncClient("key", base_url="http://127.0.0.1:1/v2", http_client=own) as client:
@@ -204,7 +204,7 @@ async def test_a_callers_own_client_that_is_closed_is_named() -> None:
             await client.endpoint("ep").run({"n": 1})
 
 
-async def test_a_callers_own_client_may_have_a_transport_that_never_touches_the_network() -> None:
+async def test_an_http_client_may_have_a_mock_transport() -> None:
     def handle(request: httpx.Request) -> httpx.Response:
         assert request.headers["authorization"] == "Bearer key"
         if request.method == "POST":
@@ -217,7 +217,7 @@ async def test_a_callers_own_client_may_have_a_transport_that_never_touches_the_
         assert await client.endpoint("ep").run_sync({"n": 1}, timeout=1.5) == 7
 
 
-async def test_an_answer_that_hooks_of_a_callers_own_client_have_read_is_read_all_the_same() -> None:
+async def test_hooks_of_an_http_client_may_read_the_response() -> None:
     read: list[str] = []
 
     async def hook(response: httpx.Response) -> None:
@@ -232,7 +232,7 @@ async def test_an_answer_that_hooks_of_a_callers_own_client_have_read_is_read_al
     assert "inQueue" in read[0]
 
 
-async def test_an_error_of_a_callers_own_transport_is_one_of_ours() -> None:
+async def test_an_error_of_a_custom_transport_becomes_ours() -> None:
     def handle(request: httpx.Request) -> httpx.Response:
         raise OSError("the cable is out")
 
@@ -254,7 +254,7 @@ async def test_the_environments_proxy_is_used(monkeypatch: pytest.MonkeyPatch, v
 
 
 @pytest.mark.filterwarnings("ignore:The base URL")
-async def test_a_proxy_address_without_a_scheme_is_one_of_http(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_without_a_scheme_is_http(monkeypatch: pytest.MonkeyPatch) -> None:
     with proxying() as proxy, scripted(HEALTH) as server:
         monkeypatch.setenv("HTTP_PROXY", proxy.url.removeprefix("http://"))
         async with AsyncClient("key", base_url=server.base_url.replace("127.0.0.1", PROXIED_HOST)) as client:
@@ -279,7 +279,7 @@ async def test_a_proxy_for_the_other_scheme_is_not_used(monkeypatch: pytest.Monk
         assert proxy.targets == []
 
 
-async def test_a_proxy_that_refuses_is_named_and_nothing_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refusing_proxy_is_named_and_nothing_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted([answer(403, "not you")]) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.base_url.removesuffix("/v2"))
         async with AsyncClient("key", base_url="https://server.example/v2", retry=RetryPolicy.disabled()) as client:
@@ -288,14 +288,14 @@ async def test_a_proxy_that_refuses_is_named_and_nothing_was_sent(monkeypatch: p
         assert getattr(caught.value, "request_sent", None) is False
 
 
-async def test_plain_http_to_another_machine_warns_and_to_this_one_does_not() -> None:
+async def test_plain_http_to_another_machine_warns() -> None:
     with pytest.warns(UserWarning, match="not encrypted"):
         client = AsyncClient("key", base_url="http://api.example/v2")
     await client.aclose()
     await AsyncClient("key", base_url="http://localhost:1/v2").aclose()
 
 
-async def test_ids_are_path_segments_and_keys_are_headers_and_nothing_more() -> None:
+async def test_ids_and_keys_cannot_change_the_request() -> None:
     async with AsyncClient("key", base_url="http://127.0.0.1:1/v2") as client:
         for bad in ("", "a/b", "a?b", "a#b", "..", "a b", "a\r\nX: y", "ä", "a%2Fb"):
             with pytest.raises(ConfigurationError):

@@ -1,5 +1,5 @@
-# What is sent again, and what is not.
-"""What is sent again after a failure, and what never is."""
+# Retries over real connections.
+"""Retries over real connections."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LOST: dict[str, Script] = {
 
 
 @pytest.mark.parametrize("script", LOST.values(), ids=list(LOST))
-async def test_a_submission_of_unknown_fate_is_not_sent_again_and_says_so(script: Script) -> None:
+async def test_an_uncertain_submission_is_not_sent_again(script: Script) -> None:
     with scripted(script, [QUEUED]) as server:
         async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
             with pytest.raises(SubmissionUncertainError, match="resubmit=True") as caught:
@@ -44,7 +44,7 @@ async def test_a_submission_of_unknown_fate_is_not_sent_again_and_says_so(script
 
 
 @pytest.mark.parametrize("script", LOST.values(), ids=list(LOST))
-async def test_a_submission_is_sent_again_with_the_callers_consent(script: Script) -> None:
+async def test_resubmit_sends_a_submission_again(script: Script) -> None:
     policy = RetryPolicy(initial_backoff=0.01, max_backoff=0.02, resubmit=True)
     with scripted(script, [QUEUED]) as server:
         async with AsyncClient("key", base_url=server.base_url, retry=policy) as client:
@@ -62,14 +62,15 @@ async def test_a_read_is_sent_again(script: Script) -> None:
         assert len(server.requests) == 2
 
 
-async def test_a_submission_that_was_refused_for_its_rate_is_sent_again() -> None:
-    with scripted([answer(429, "slow down", "Retry-After: 0.01")], [QUEUED]) as server:
+async def test_a_submission_is_sent_again_after_429_and_409() -> None:
+    busy, conflict = answer(429, "slow down", "Retry-After: 0.01"), answer(409, "conflict")
+    with scripted([busy], [conflict], [QUEUED]) as server:
         async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
             assert (await client.endpoint("ep").run({"n": 1})).id == "job-1"
-        assert len(server.requests) == 2
+        assert len(server.requests) == 3
 
 
-async def test_a_submission_that_was_refused_is_an_error_of_its_own() -> None:
+async def test_a_refused_submission_raises_its_status_error() -> None:
     with scripted([answer(400, '{"error": "bad policy"}')]) as server:
         async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
             with pytest.raises(BadRequestError, match="bad policy"):
@@ -77,7 +78,7 @@ async def test_a_submission_that_was_refused_is_an_error_of_its_own() -> None:
         assert len(server.requests) == 1
 
 
-async def test_a_connection_that_is_never_made_is_no_uncertain_submission() -> None:
+async def test_a_failed_connection_is_not_uncertain() -> None:
     with scripted([QUEUED]) as server:
         base_url = server.base_url
     async with AsyncClient("key", base_url=base_url, retry=FAST) as client:
@@ -86,7 +87,7 @@ async def test_a_connection_that_is_never_made_is_no_uncertain_submission() -> N
     assert not caught.value.request_sent
 
 
-async def test_a_server_that_asks_for_too_long_is_not_waited_for() -> None:
+async def test_gives_up_when_retry_after_exceeds_limit() -> None:
     with scripted([answer(429, "later", "Retry-After: 3600")], [HEALTH]) as server:
         async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
             with pytest.raises(RateLimitError, match="3600") as caught:
@@ -95,7 +96,7 @@ async def test_a_server_that_asks_for_too_long_is_not_waited_for() -> None:
         assert len(server.requests) == 1
 
 
-async def test_attempts_end_and_the_last_error_is_raised() -> None:
+async def test_the_last_error_is_raised_after_all_attempts() -> None:
     with scripted([answer(503, "busy")]) as server:
         async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
             with pytest.raises(ServerError, match="busy") as caught:
@@ -104,7 +105,7 @@ async def test_attempts_end_and_the_last_error_is_raised() -> None:
         assert len(server.requests) == FAST.attempts
 
 
-async def test_a_call_that_is_not_answered_times_out() -> None:
+async def test_a_call_without_a_response_times_out() -> None:
     with scripted([60.0]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
             with pytest.raises(APITimeoutError) as caught:
@@ -121,7 +122,7 @@ async def test_a_redirect_is_not_followed() -> None:
         assert len(server.requests) == 1
 
 
-async def test_a_cancellation_whose_answer_was_lost_is_found_to_have_happened() -> None:
+async def test_a_lost_cancellation_is_found_to_have_happened() -> None:
     cancelled = answer(200, '{"id": "job-1", "status": "CANCELLED"}')
     with scripted([None], [answer(400, "not running")], [cancelled]) as server:
         async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
@@ -136,7 +137,7 @@ async def test_a_refused_cancellation_raises() -> None:
                 await client.endpoint("ep").job("job-1").cancel()
 
 
-async def test_a_requeueing_whose_answer_was_lost_is_looked_up_and_not_repeated() -> None:
+async def test_a_lost_retry_is_looked_up_and_not_repeated() -> None:
     with scripted([None], [QUEUED]) as server:
         async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
             state = await client.endpoint("ep").job("job-1").retry()
@@ -144,7 +145,7 @@ async def test_a_requeueing_whose_answer_was_lost_is_looked_up_and_not_repeated(
         assert len([head for head in server.requests if head.startswith("POST")]) == 1
 
 
-async def test_a_requeueing_that_did_not_happen_raises() -> None:
+async def test_a_retry_that_did_not_happen_raises() -> None:
     with scripted([None], [answer(200, '{"id": "job-1", "status": "FAILED"}')]) as server:
         async with AsyncClient("key", base_url=server.base_url, retry=FAST) as client:
             with pytest.raises(APIConnectionError):

@@ -16,7 +16,7 @@ from runpod_queue_api import wire
 from runpod_typed import EndpointHealth, EndpointMetrics, JobState, JobStatus, PurgeResult, RetryPolicy
 from runpod_typed._codecs.codec import UNTYPED, codec_for
 from runpod_typed._core import operations
-from runpod_typed._core.call import Call, TurnTooLateError
+from runpod_typed._core.call import Call, RateLimitTimeoutError
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.retries import Failure, may_have_taken_effect
@@ -37,7 +37,7 @@ from runpod_typed.errors import (
 from tests.core.calls import CONNECTION, GOOD, KEY, NOW, REQUESTS, answer, call_of, error, result
 from tests.secrecy import ACCESS_ID, ACCESS_SECRET, storage
 
-# Hostile answers
+# Hostile responses
 
 SHOWN_AT_MOST: Final = 2_500  # a message: 200 characters of the body, each escaped in ten at most, and our own words
 
@@ -89,7 +89,7 @@ ALMOST: Final[st.SearchStrategy[Any]] = st.fixed_dictionaries(
         "readyWorkers": HOSTILE_JSON,
     },
 )
-"""Answers of about the right shape: the wrong kind of value stands in one place or another."""
+"""Responses of about the right shape: the wrong kind of value stands in one place or another."""
 
 
 def written(value: object) -> bytes:
@@ -102,7 +102,7 @@ def is_optional(value: object, kind: type) -> bool:
 
 
 def is_well_typed(found: Any) -> bool:
-    """Whether what an operation gave back is what its type says, to the last field."""
+    """Return whether a result is what its type says, to the last field."""
     kind: object = cast("object", type(found))
     if kind is JobState:
         return is_well_typed_job(found)
@@ -135,7 +135,7 @@ def is_well_typed_job(state: JobState[Any]) -> bool:
 
 
 def check(found: object, status: int, headers: Mapping[str, str]) -> None:
-    """An answer was read into what its operation promises, or into an error of ours that tells all that is known."""
+    """Check that a response became the result of its operation, or an error of ours that tells all that is known."""
     if not isinstance(found, Exception):
         assert is_well_typed(found)
         return
@@ -157,27 +157,27 @@ def check_everywhere(body: bytes, status: int, headers: Mapping[str, str]) -> No
 
 
 @given(body=st.binary(max_size=300), status=STATUSES, headers=HEADERS)
-def test_any_bytes_are_an_answer_or_an_error_of_ours(body: bytes, status: int, headers: dict[str, str]) -> None:
+def test_any_bytes_are_a_result_or_our_error(body: bytes, status: int, headers: dict[str, str]) -> None:
     check_everywhere(body, status, headers)
 
 
 @settings(max_examples=3 * settings().max_examples)
 @given(body=HOSTILE_JSON | ALMOST, status=STATUSES, headers=HEADERS)
-def test_json_of_any_shape_is_an_answer_or_an_error_of_ours(body: object, status: int, headers: dict[str, str]) -> None:
+def test_json_of_any_shape_is_a_result_or_our_error(body: object, status: int, headers: dict[str, str]) -> None:
     check_everywhere(written(body), status, headers)
 
 
 @given(
     good=st.sampled_from(list(GOOD.values())).map(written), place=st.floats(0, 1), byte=st.none() | st.integers(0, 255)
 )
-def test_a_good_answer_cut_short_or_with_a_byte_changed_is_one_too(good: bytes, place: float, byte: int | None) -> None:
+def test_a_damaged_response_is_a_result_or_our_error(good: bytes, place: float, byte: int | None) -> None:
     start = int(place * (len(good) - 1))
     check_everywhere(good[:start] if byte is None else good[:start] + bytes([byte]) + good[start + 1 :], 200, {})
 
 
 @pytest.mark.parametrize("status", [100, 204, 299, 300, 418, 499, 520, 530, 600, 999])
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b"[]", b'""', b"0", b"NaN", b"\x00", b"<html></html>"])
-def test_a_status_that_python_has_no_name_for_is_one_like_any_other(status: int, body: bytes) -> None:
+def test_an_unknown_status_is_a_result_or_our_error(status: int, body: bytes) -> None:
     check_everywhere(body, status, {})
 
 
@@ -187,7 +187,7 @@ def test_a_status_that_python_has_no_name_for_is_one_like_any_other(status: int,
     "opening", [b"[", b'{"error":', b'{"status":"FAILED","id":"j","error":', b'{"stream":[{"output":', b'{"jobs":{"a":']
 )
 @pytest.mark.parametrize("status", [200, 500])
-def test_no_depth_of_nesting_is_too_much(name: str, opening: bytes, status: int) -> None:
+def test_any_depth_of_nesting_is_a_result_or_our_error(name: str, opening: bytes, status: int) -> None:
     limit = sys.getrecursionlimit()
     around = range(limit - 150, limit + 10)  # where one function still follows, and the next one does not
     for depth in (*around, limit // 2, 2 * limit, 100_000):
@@ -199,13 +199,13 @@ def test_no_depth_of_nesting_is_too_much(name: str, opening: bytes, status: int)
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_nulls_everywhere_are_an_answer_or_an_error_of_ours(name: str) -> None:
+def test_nulls_everywhere_are_a_result_or_our_error(name: str) -> None:
     nulls = dict.fromkeys(["id", "status", "output", "error", "stream", "jobs", "workers", "removed", "readyWorkers"])
     for body in (nulls, {**GOOD[name], **dict.fromkeys(["output", "error", "delayTime", "stream"])}):
         check(result(name, answer(body)), 200, {})
 
 
-def test_what_python_workers_send_beyond_json_is_no_loss() -> None:
+def test_reads_what_python_workers_send_beyond_json() -> None:
     body = b'{"id": "job-1", "status": "COMPLETED", "output": [NaN, Infinity, 1e400, "\\ud83d", 123456789012345678901]}'
     nan, *rest = result("get_status", answer(body)).output
     assert math.isnan(nan)
@@ -227,21 +227,31 @@ def test_what_python_workers_send_beyond_json_is_no_loss() -> None:
         (30.0, math.inf, None, 1e6, 30.0),
     ],
 )
-def test_an_attempt_ends_with_its_timeout_the_budget_or_the_caller_s_limit(
+def test_an_attempt_ends_with_timeout_budget_or_deadline(
     timeout: float, budget: float, deadline: float | None, now: float, seconds: float
 ) -> None:
     config = DEFAULT_CALL_CONFIG.replace(timeout=timeout, retry=RetryPolicy(budget=budget))
     assert call_of(REQUESTS["run"], config, deadline=deadline).attempt_seconds(now) == seconds
 
 
-def test_a_call_begins_once_and_not_before_its_first_attempt() -> None:
+def test_the_budget_begins_with_the_first_attempt() -> None:
     waiting = Call(request=REQUESTS["run"], connection=CONNECTION, config=DEFAULT_CALL_CONFIG, deadline=None)
     assert waiting.attempt_seconds(1e6) == 30.0
     assert waiting.begin(100.0) == 30.0
     assert waiting.begin(110.0) == 20.0
 
 
-# What follows on a failed attempt
+def test_a_large_upload_gets_more_time_up_to_the_deadline() -> None:
+    body = build_run_request(
+        {"text": "x" * 1_250_000}, codec_for(UNTYPED), typed=False, webhook=None, policy=None, s3_config=None
+    )
+    request = operations.submit("ep", body)
+    assert 10.0 < call_of(request).upload_seconds(0.0) < 10.1
+    assert call_of(request, deadline=90.0).upload_seconds(0.0) == 60.0
+    assert call_of(REQUESTS["run"], deadline=90.0).upload_seconds(0.0) == 0.0
+
+
+# After a failed attempt
 
 
 def lost() -> APIError:
@@ -262,14 +272,14 @@ def raised_by(name: str, failed: APIError, *, lost_before: bool = False, **optio
     return step
 
 
-def test_a_message_quotes_a_failure_s_reason_in_limited_length() -> None:
+def test_a_message_shortens_the_reason() -> None:
     assert len(error("run", TransportFailure("x" * 100_000, request_sent=True)).message) < 500
 
 
 REFUSED: Final = TransportFailure("ConnectError: refused", request_sent=False)
 
 
-def test_a_submission_that_was_never_sent_is_repeated() -> None:
+def test_a_refused_or_unsent_submission_is_repeated() -> None:
     assert isinstance(next_of("run", error("run", REFUSED)), float)
     assert isinstance(next_of("run_sync", error("run_sync", answer(b"", 429))), float)
     assert isinstance(next_of("run", error("run", answer(b"", 409))), float)
@@ -289,7 +299,7 @@ def test_a_submission_that_was_never_sent_is_repeated() -> None:
     ],
     ids=repr,
 )
-def test_a_submission_whose_fate_is_unknown_says_so(name: str, outcome: Any) -> None:
+def test_an_uncertain_submission_raises_and_explains(name: str, outcome: Any) -> None:
     cause = error(name, outcome)
     found = raised_by(name, cause)
     assert isinstance(found, SubmissionUncertainError)
@@ -300,7 +310,7 @@ def test_a_submission_whose_fate_is_unknown_says_so(name: str, outcome: Any) -> 
     assert "RetryPolicy(resubmit=True)" in found.message
 
 
-def test_with_consent_it_is_repeated_and_the_last_failure_still_uncertain() -> None:
+def test_resubmit_repeats_and_stays_uncertain() -> None:
     assert isinstance(next_of("run", lost(), resubmit=True), float)
     found = raised_by("run", lost(), resubmit=True, attempts=1)
     assert isinstance(found, SubmissionUncertainError)
@@ -309,21 +319,21 @@ def test_with_consent_it_is_repeated_and_the_last_failure_still_uncertain() -> N
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 429, 301])
-def test_a_refused_submission_is_certain_unless_an_answer_was_lost_before(status: int) -> None:
+def test_a_refusal_is_certain_unless_a_response_was_lost(status: int) -> None:
     refused = error("run", answer(b"", status))
     assert raised_by("run", refused, attempts=1) == refused
     assert isinstance(raised_by("run", refused, lost_before=True, attempts=1), SubmissionUncertainError)
 
 
 @pytest.mark.parametrize("name", ["get_status", "get_health", "cancel", "stream"])
-def test_what_is_no_submission_raises_what_went_wrong(name: str) -> None:
+def test_other_operations_raise_the_last_error(name: str) -> None:
     failed = error(name, answer(b"", 503))
     assert isinstance(failed, ServerError)
     assert raised_by(name, failed, attempts=1) is failed
     assert failed.__notes__ == ["Gave up after 1 attempt in 0.1 s."]
 
 
-def test_a_server_that_asks_for_too_long_a_wait_is_quoted() -> None:
+def test_the_error_names_a_retry_after_that_is_too_long() -> None:
     failed = error("get_status", answer(b"", 429, {wire.RETRY_AFTER_HEADERS[0]: "3600"}))
     assert isinstance(raised_by("get_status", failed), RateLimitError)
     assert "asks to wait 3600 s" in "".join(failed.__notes__)
@@ -343,7 +353,7 @@ def test_a_permit_that_comes_too_late_is_a_timeout(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "raised"),
-    [("run", SubmissionUncertainError), ("run_sync", SubmissionUncertainError), ("get_status", TurnTooLateError)],
+    [("run", SubmissionUncertainError), ("run_sync", SubmissionUncertainError), ("get_status", RateLimitTimeoutError)],
 )
 def test_a_permit_that_comes_too_late_does_not_hide_a_lost_job(name: str, raised: type[RunpodError]) -> None:
     call = call_of(REQUESTS[name])
@@ -351,7 +361,7 @@ def test_a_permit_that_comes_too_late_does_not_hide_a_lost_job(name: str, raised
     assert type(call.too_late(TOO_LATE)) is raised
 
 
-def test_the_time_of_day_counts_for_a_date_in_retry_after() -> None:
+def test_a_date_in_retry_after_is_compared_with_the_clock() -> None:
     date = "Fri, 02 Jan 2026 03:04:15 GMT"
     found = call_of(REQUESTS["run"]).result(
         answer(b"", 429, {wire.RETRY_AFTER_HEADERS[0]: date}), seconds=5.0, wall_clock=NOW
@@ -432,14 +442,14 @@ def test_a_log_line_names_operation_outcome_and_job(name: str, outcome: Any, lin
     ],
     ids=repr,
 )
-def test_no_error_shows_a_key_that_the_server_has_sent_back(outcome: Any) -> None:
+def test_no_error_shows_a_key_from_the_server(outcome: Any) -> None:
     found = error("get_status", outcome)
     assert KEY not in f"{found}{found!r}{vars(found)}"
     assert "***" in found.message
 
 
 @pytest.mark.parametrize("length", range(165, 205))
-def test_no_error_shows_the_beginning_of_a_key_where_a_text_was_shortened(length: int) -> None:
+def test_no_error_shows_the_beginning_of_a_key(length: int) -> None:
     around = "x" * length
     for outcome in (
         TransportFailure(f"{around}{KEY}", request_sent=True),
@@ -460,7 +470,7 @@ def test_no_error_shows_the_beginning_of_a_key_where_a_text_was_shortened(length
     ids=repr,
 )
 @pytest.mark.parametrize("hold_ms", [None, 5000])
-def test_no_error_shows_storage_credentials_that_the_server_has_sent_back(outcome: Any, hold_ms: int | None) -> None:
+def test_no_error_shows_storage_credentials(outcome: Any, hold_ms: int | None) -> None:
     body = build_run_request({"n": 1}, codec_for(UNTYPED), typed=False, webhook=None, policy=None, s3_config=storage())
     call = call_of(operations.submit_and_hold("ep", body, hold_ms=hold_ms))
     found = call.result(outcome, seconds=5.0, wall_clock=NOW)
@@ -470,7 +480,7 @@ def test_no_error_shows_storage_credentials_that_the_server_has_sent_back(outcom
     assert not [secret for secret in (ACCESS_ID, ACCESS_SECRET, KEY) if secret in told]
 
 
-def test_a_result_is_what_the_server_has_sent_whatever_it_holds() -> None:
+def test_a_result_is_not_redacted() -> None:
     assert result("get_status", answer({"id": "job-1", "status": "COMPLETED", "output": KEY})).output == KEY
 
 
@@ -488,7 +498,7 @@ def test_a_result_is_what_the_server_has_sent_whatever_it_holds() -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["run_sync", "get_status_sync", "stream"])
-def test_an_attempt_asks_for_no_longer_hold_than_it_may_last(
+def test_a_long_poll_is_shorter_than_its_attempt(
     name: str, config: CallConfig, deadline: float | None, now: float, hold_ms: int
 ) -> None:
     call = call_of(REQUESTS[name], config, deadline=deadline)

@@ -82,7 +82,7 @@ def test_an_empty_key_is_refused_and_its_source_named(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("middle", [" ", "\r\n", "\r\nX-Evil: 1", "\n", "\t", "\0", "\x7f", "ä", "\u2028", "\udc80"])
-def test_a_key_that_could_forge_a_header_is_refused_and_not_shown(middle: str) -> None:
+def test_a_key_that_forges_a_header_is_refused_and_not_shown(middle: str) -> None:
     key = f"{KEY}{middle}{KEY}"
     with pytest.raises(ConfigurationError, match="a character that no key has") as caught:
         resolve_api_key(key)
@@ -238,7 +238,7 @@ def test_loopback_is_told_by_name_or_address(host: str, *, loopback: bool) -> No
 
 
 @given(st.text())
-def test_whatever_is_given_as_base_url_makes_a_clean_address_or_is_refused(text: str) -> None:
+def test_any_base_url_is_a_clean_address_or_refused(text: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -287,7 +287,7 @@ def test_a_cap_that_is_no_whole_number_above_0_is_refused(cap: Any) -> None:
         ConnectionConfig(api_key=Secret(KEY), base_url=CONNECTION.base_url, max_response_bytes=cap)
 
 
-def test_the_pool_has_room_for_all_requests_that_may_be_open_at_once() -> None:
+def test_the_pool_has_room_for_all_open_requests() -> None:
     budgets = {limit.budget: limit.concurrent for limit in wire.OPERATION_LIMITS.values()}
     assert sum(filter(None, budgets.values())) == connection.POOL_SIZE
     assert max(filter(None, budgets.values())) < connection.POOL_SIZE
@@ -404,7 +404,7 @@ def test_a_proxy_is_what_the_environment_names_for_the_host(
         (f"http://me:{PASSWORD}@[::1", "not a URL"),
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_refused_and_its_password_not_shown(
+def test_an_invalid_proxy_is_refused_without_its_password(
     environment: pytest.MonkeyPatch, proxy: str, words: str
 ) -> None:
     environment.setenv("https_proxy", proxy)

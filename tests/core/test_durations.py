@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod_typed._models.durations import to_optional_seconds, to_seconds
-from runpod_typed._models.validators import call_timeout, wait_timeout
+from runpod_typed._models.durations import call_timeout, to_optional_seconds, to_seconds, wait_timeout
 from runpod_typed.errors import ConfigurationError
 
 

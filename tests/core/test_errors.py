@@ -9,7 +9,7 @@ import pytest
 
 import runpod_typed
 from runpod_typed import Client, JobStatus, RetryPolicy, errors
-from runpod_typed._core.call import TurnTooLateError
+from runpod_typed._core.call import RateLimitTimeoutError
 from runpod_typed._core.responses import read_job
 from runpod_typed._models.health import read_health
 from runpod_typed.errors import (
@@ -73,8 +73,8 @@ def test_the_drawing_matches_the_base_classes() -> None:
 
 
 def test_private_errors_derive_from_public_ones() -> None:
-    assert set(CLASSES) - set(PUBLIC) == {TurnTooLateError}
-    assert TurnTooLateError.__base__ in PUBLIC
+    assert set(CLASSES) - set(PUBLIC) == {RateLimitTimeoutError}
+    assert RateLimitTimeoutError.__base__ in PUBLIC
 
 
 def test_errors_derive_from_the_builtin_classes_that_fit() -> None:

@@ -352,7 +352,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
             self.open.append(caller)
             self.granted.append(caller)
             assert self.limit.concurrent is None or len(self.open) <= self.limit.concurrent
-            # At whatever possible times the requests arrived: no window that ends here has too many.
+            # At all possible times of arrival: no window that ends here has too many.
             may_meet = [
                 other for other in self.granted if other.sent and other.arrives_until() + self.limit.window > self.now
             ]

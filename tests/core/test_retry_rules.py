@@ -117,7 +117,7 @@ def test_a_refusal_is_final_and_certain(kind: OperationKind, code: int) -> None:
     assert not reason(step(status(code), kind))
 
 
-def test_a_conflict_is_a_refusal_and_retried_for_submissions_alone() -> None:
+def test_a_conflict_is_a_refusal_and_retried_for_submissions() -> None:
     assert [kind for kind in OperationKind if is_retryable(kind, answered(409), RetryPolicy())] == [SUBMIT]
     assert not may_have_taken_effect(answered(409))
 
@@ -239,13 +239,18 @@ def test_gives_up_when_retry_after_exceeds_the_time_left() -> None:
     ("options", "message"),
     [
         ({"attempt": 4, "elapsed": 3.21}, "Gave up after 4 attempts in 3.21 s."),
-        ({"elapsed": 30.0}, "Gave up after 1 attempt in 30 s: the retry budget of 30 s has ended."),
-        ({"remaining": 0.0}, "Gave up after 1 attempt in 0.1 s: the caller's time limit has ended."),
+        ({"elapsed": 30.0}, "Gave up after 1 attempt in 30 s: the retry budget of 30 s is over."),
+        ({"remaining": 0.0}, "Gave up after 1 attempt in 0.1 s: the caller's time limit is over."),
         ({"policy": RetryPolicy.disabled()}, "Gave up after 1 attempt in 0.1 s."),
     ],
 )
 def test_gives_a_reason_for_giving_up(options: dict[str, Any], message: str) -> None:
     assert reason(step(lost(), **options)) == message
+
+
+@pytest.mark.parametrize("kind", OperationKind)
+def test_a_permanent_failure_is_not_retried(kind: OperationKind) -> None:
+    assert not is_retryable(kind, Failure(request_sent=False, permanent=True), RetryPolicy())
 
 
 def test_a_refusal_needs_no_reason() -> None:
@@ -317,4 +322,4 @@ def test_a_custom_decision_does_not_pay_twice(kind: OperationKind) -> None:
 def test_a_custom_decision_is_held_to_attempts_and_budget() -> None:
     policy = RetryPolicy(decide=lambda _attempt: True, attempts=2)
     assert reason(step(lost(), READ, policy, attempt=2)).startswith("Gave up after 2 attempts")
-    assert "has ended" in reason(step(lost(), READ, policy, elapsed=31))
+    assert "is over" in reason(step(lost(), READ, policy, elapsed=31))

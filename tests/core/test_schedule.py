@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runpod_typed import JobState, PollPolicy, RateLimit, RetryPolicy
-from runpod_typed._core.call import TurnTooLateError
+from runpod_typed._core.call import RateLimitTimeoutError
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.rate_limiter import RateLimitUsage
 from runpod_typed._core.responses import read_job, read_stream_page
@@ -371,7 +371,7 @@ def test_a_crowd_takes_turns_after_an_outage_too() -> None:
 
 
 def test_a_permit_that_comes_too_late_ends_the_wait() -> None:
-    late = TurnTooLateError("late", operation="get_status", method="GET", url="u", request_sent=False)
+    late = RateLimitTimeoutError("late", operation="get_status", method="GET", url="u", request_sent=False)
     assert failed(starting(timeout=10), 5.0, late) == LimitReached(Limit.TIMEOUT)
     assert failed(starting(timeout=10, queue_timeout=2), 1.0, late) == LimitReached(Limit.QUEUE_TIMEOUT)
 
