@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, final
 
 from attrs import Factory, define, evolve, field
+from runpod_queue_api import wire
 
 from runpod_typed._core.schedule import Limit, PollSchedule
 from runpod_typed._models.health import EndpointHealth, explain_waiting
@@ -23,8 +24,8 @@ from runpod_typed.errors import (
 )
 
 _POSSIBLY_GONE = (
-    "It may have been purged, its ttl may have ended, or its result may no longer be kept (30 minutes after run, 1 "
-    "minute after run_sync)."
+    "It may have been purged, its ttl may have ended, or its result may no longer be kept "
+    f"({wire.RUN_RETENTION_SECONDS // 60} minutes after run, {wire.RUN_SYNC_RETENTION_SECONDS} seconds after run_sync)."
 )
 
 

@@ -234,6 +234,8 @@ class PollSchedule:
 
     def succeeded(self, step: PollStep, response: JobState[object] | StreamPage, took: float) -> PollSchedule:
         """Return the schedule after a response that took that many seconds."""
+        if isinstance(response, JobState) and response.done and self.outage is None:
+            return self  # no poll follows
         delayed = step.long_poll_ms is not None and took >= _DELAYED_AT_LEAST * step.long_poll_ms / MS
         flowing = isinstance(response, StreamPage) and bool(response.chunks)
         return attrs.evolve(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
@@ -81,7 +82,7 @@ class Poller:
                     missing, first_at, attempts = error, first_at or now, attempts + 1
                 elif missing is None or deadline is None or now < deadline:
                     raise
-                remaining = float("inf") if deadline is None else deadline - now
+                remaining = math.inf if deadline is None else deadline - now
                 pause = pause_after_not_found(attempts, now - first_at, remaining)
                 if pause is None or not (retry_not_found and self.record.may_reappear):
                     raise expired_error(self.record) from missing

@@ -322,10 +322,15 @@ def test_one_404_does_not_end_long_polling() -> None:
     assert operations_of(server) == ["status-sync", "status", "status-sync"]
 
 
+def state_of(number: int, status: str, **fields: object) -> Script:
+    return [answer(200, json.dumps({"id": f"job-{number}", "status": status, **fields}))]
+
+
 def test_404s_on_several_jobs_end_long_polling() -> None:
-    jobs = [(RUNNING.replace(b"job-1", name), DONE.replace(b"job-1", name)) for name in (b"job-0", b"job-1", b"job-2")]
-    each = [step for running, done in jobs for step in ([MISSING], [running], [MISSING], [done])]
-    with scripted(*each, [DONE.replace(b"job-1", b"job-3")]) as server:
+    scripts: list[Script] = []
+    for number in range(3):
+        scripts += [MISSING], state_of(number, "IN_PROGRESS"), [MISSING], state_of(number, "COMPLETED", output=7)
+    with scripted(*scripts, state_of(3, "COMPLETED", output=7)) as server:
         with client_of(server) as client:
             for number in range(4):
                 assert output_of(client.endpoint("ep"), number) == 7
@@ -333,7 +338,8 @@ def test_404s_on_several_jobs_end_long_polling() -> None:
 
 
 def test_405_ends_long_polling_at_once() -> None:
-    with scripted([answer(405)], [RUNNING], [DONE], [DONE.replace(b"job-1", b"job-2")]) as server:
+    scripts = [answer(405)], state_of(1, "IN_PROGRESS"), state_of(1, "COMPLETED", output=7)
+    with scripted(*scripts, state_of(2, "COMPLETED", output=7)) as server:
         with client_of(server) as client:
             assert output_of(client.endpoint("ep"), 1) == 7
             assert output_of(client.endpoint("ep"), 2) == 7

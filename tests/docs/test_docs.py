@@ -86,7 +86,7 @@ HANDLERS: dict[tuple[str, str], Handler | HandlerConfig | None] = {
     ("types.md", "Options of one job"): None,  # no worker takes it, and nothing is posted to its webhook
     ("waiting.md", "Waiting"): paint,
     ("waiting.md", "Two limits"): paint_slowly,
-    ("waiting.md", "Taking a job up again"): paint,
+    ("waiting.md", "Reconnecting to a job"): paint,
     ("waiting.md", "Progress"): paint_slowly,
     ("waiting.md", "Streaming"): write,
     ("waiting.md", "Cancelling and retrying"): dawdle,
