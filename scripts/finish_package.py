@@ -67,6 +67,7 @@ def finish(package: Path, spec: SpecDocument) -> None:
     """
     _harden_client(package)
     _read_date_times(package, spec)
+    _rename_results(package)
     for endpoint in _endpoints(spec):
         path = package / "api" / endpoint.tags[0] / f"{endpoint.name}.py"
         path.write_text(_finished_operation(path, endpoint), encoding="utf-8")
@@ -106,6 +107,14 @@ def _read_date_times(package: Path, spec: SpecDocument) -> None:
         _replace(path, r"^(from \.+types import .*)$", r"\1, read_date_time", 1)
     _replace(package / "types.py", r"^(from collections)", r"import datetime\n\1", 1)
     _replace(package / "types.py", r"^__all__ = \[", f"{READ_DATE_TIME}\n\n__all__ = ['read_date_time', ", 1)
+
+
+def _rename_results(package: Path) -> None:
+    """Rename the variable that holds a new model: a field may have the name of its model."""
+    for path in package.glob("models/*.py"):
+        name = path.stem
+        if re.search(rf"^        {name} = cls\($", path.read_text(encoding="utf-8"), re.MULTILINE):
+            _replace(path, rf"^(        (?:return )?){name}( = cls\($|\.additional_properties = |$)", r"\1_model\2", 3)
 
 
 def _endpoints(spec: SpecDocument) -> Iterator[Endpoint]:

@@ -152,7 +152,7 @@ FIELDS: Final = (
     Edit(
         name="a counter of the health becomes a string",
         changes=(Put(prop("JobCounts.inQueue", "type"), "string"), Everywhere(r"\binQueue: (\d)", r"inQueue: '\1'")),
-        flags=("model.in_queue,",),
+        flags=("model.in_queue,", "health.jobs.in_queue"),
         report=("breaking    JobCounts.inQueue is string, was integer",),
     ),
     Edit(
@@ -216,7 +216,7 @@ FIELDS: Final = (
                 new("object", additionalProperties=True, properties={"job": {"$ref": "#/components/schemas/Job"}}),
             ),
         ),
-        flags=("STATUS = _operation(get_status,",),
+        flags=("STATUS = _operation(get_status,", "client.call(get_status", "job.worker_id or None"),
         report=(
             "breaking    get_status: the response 200 as application/json is Wrapper, was Job",
             "compatible  Wrapper is new: object",
@@ -321,7 +321,10 @@ REQUESTS: Final = (
         changes=(Rename(operation("run", "requestBody", "content", "application/json"), "multipart/form-data"),),
         refused_at=operation("run", "requestBody", "content", "multipart/form-data"),
         reason="a client cannot send multipart/form-data",
-        report=("breaking    run: the body as application/json is called as multipart/form-data now",),
+        report=(
+            "breaking    run: the body as application/json is gone",
+            "compatible  run: the body as multipart/form-data is new: RunRequest",
+        ),
     ),
     Edit(
         name="a looser pattern of ids",
@@ -503,6 +506,7 @@ OPERATIONS: Final = (
             Everywhere(r"\{endpoint_id\}", "{endpoint}"),
         ),
         behavior=behaviors.works,
+        flags=("endpoint_id=",),  # a test that names it
         report=(
             "breaking    run and 20 more: endpoint_id (path) is called endpoint (path) now",
             "compatible  The tag openai has base path /{endpoint}/openai/v1, was /{endpoint_id}/openai/v1",

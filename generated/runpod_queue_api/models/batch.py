@@ -121,7 +121,7 @@ class Batch:
 
         created_at = d.pop("createdAt", UNSET)
 
-        batch = cls(
+        _model = cls(
             id=id,
             status=status,
             endpoint_id=endpoint_id,
@@ -133,8 +133,8 @@ class Batch:
             created_at=created_at,
         )
 
-        batch.additional_properties = d
-        return batch
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

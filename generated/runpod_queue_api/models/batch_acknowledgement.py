@@ -68,13 +68,13 @@ class BatchAcknowledgement:
 
         status = _parse_status(d.pop("status", UNSET))
 
-        batch_acknowledgement = cls(
+        _model = cls(
             id=id,
             status=status,
         )
 
-        batch_acknowledgement.additional_properties = d
-        return batch_acknowledgement
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

@@ -58,12 +58,12 @@ class BatchAppend:
 
             requests.append(componentsschemas_batch_requests_item)
 
-        batch_append = cls(
+        _model = cls(
             requests=requests,
         )
 
-        batch_append.additional_properties = d
-        return batch_append
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

@@ -90,7 +90,7 @@ class BatchList:
 
         has_more = d.pop("hasMore", UNSET)
 
-        batch_list = cls(
+        _model = cls(
             batches=batches,
             total=total,
             offset=offset,
@@ -98,8 +98,8 @@ class BatchList:
             has_more=has_more,
         )
 
-        batch_list.additional_properties = d
-        return batch_list
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

@@ -112,7 +112,7 @@ class BatchRequest:
         else:
             completed_at = read_date_time(_completed_at)
 
-        batch_request = cls(
+        _model = cls(
             id=id,
             status=status,
             output=output,
@@ -121,8 +121,8 @@ class BatchRequest:
             completed_at=completed_at,
         )
 
-        batch_request.additional_properties = d
-        return batch_request
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

@@ -88,7 +88,7 @@ class BatchRequestPage:
 
         has_more = d.pop("hasMore", UNSET)
 
-        batch_request_page = cls(
+        _model = cls(
             requests=requests,
             total=total,
             offset=offset,
@@ -96,8 +96,8 @@ class BatchRequestPage:
             has_more=has_more,
         )
 
-        batch_request_page.additional_properties = d
-        return batch_request_page
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

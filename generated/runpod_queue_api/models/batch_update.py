@@ -40,12 +40,12 @@ class BatchUpdate:
         d = dict(src_dict)
         name = d.pop("name", UNSET)
 
-        batch_update = cls(
+        _model = cls(
             name=name,
         )
 
-        batch_update.additional_properties = d
-        return batch_update
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

@@ -70,13 +70,13 @@ class EndpointHealth:
         else:
             workers = WorkerCounts.from_dict(_workers)
 
-        endpoint_health = cls(
+        _model = cls(
             jobs=jobs,
             workers=workers,
         )
 
-        endpoint_health.additional_properties = d
-        return endpoint_health
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

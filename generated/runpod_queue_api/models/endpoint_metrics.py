@@ -63,13 +63,13 @@ class EndpointMetrics:
 
         ready_workers = cast(list[str], d.pop("readyWorkers", UNSET))
 
-        endpoint_metrics = cls(
+        _model = cls(
             workers=workers,
             ready_workers=ready_workers,
         )
 
-        endpoint_metrics.additional_properties = d
-        return endpoint_metrics
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

@@ -27,10 +27,10 @@ class EndpointRequests:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        endpoint_requests = cls()
+        _model = cls()
 
-        endpoint_requests.additional_properties = d
-        return endpoint_requests
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

@@ -92,15 +92,15 @@ class ErrorBody:
 
         title = d.pop("title", UNSET)
 
-        error_body = cls(
+        _model = cls(
             error=error,
             message=message,
             detail=detail,
             title=title,
         )
 
-        error_body.additional_properties = d
-        return error_body
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

@@ -58,14 +58,14 @@ class ExecutionPolicy:
 
         low_priority = d.pop("lowPriority", UNSET)
 
-        execution_policy = cls(
+        _model = cls(
             execution_timeout=execution_timeout,
             ttl=ttl,
             low_priority=low_priority,
         )
 
-        execution_policy.additional_properties = d
-        return execution_policy
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

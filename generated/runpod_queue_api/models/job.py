@@ -183,7 +183,7 @@ class Job:
 
         gpu = d.pop("gpu", UNSET)
 
-        job = cls(
+        _model = cls(
             id=id,
             status=status,
             delay_time=delay_time,
@@ -197,8 +197,8 @@ class Job:
             gpu=gpu,
         )
 
-        job.additional_properties = d
-        return job
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

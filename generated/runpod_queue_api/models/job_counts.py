@@ -72,7 +72,7 @@ class JobCounts:
 
         retried = d.pop("retried", UNSET)
 
-        job_counts = cls(
+        _model = cls(
             completed=completed,
             failed=failed,
             in_progress=in_progress,
@@ -80,8 +80,8 @@ class JobCounts:
             retried=retried,
         )
 
-        job_counts.additional_properties = d
-        return job_counts
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

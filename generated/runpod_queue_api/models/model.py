@@ -66,15 +66,15 @@ class Model:
 
         owned_by = d.pop("owned_by", UNSET)
 
-        model = cls(
+        _model = cls(
             id=id,
             object_=object_,
             created=created,
             owned_by=owned_by,
         )
 
-        model.additional_properties = d
-        return model
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

@@ -66,13 +66,13 @@ class ModelList:
 
                 data.append(data_item)
 
-        model_list = cls(
+        _model = cls(
             object_=object_,
             data=data,
         )
 
-        model_list.additional_properties = d
-        return model_list
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

@@ -50,13 +50,13 @@ class PurgeResult:
 
         status = d.pop("status", UNSET)
 
-        purge_result = cls(
+        _model = cls(
             removed=removed,
             status=status,
         )
 
-        purge_result.additional_properties = d
-        return purge_result
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

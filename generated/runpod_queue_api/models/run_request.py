@@ -99,7 +99,7 @@ class RunRequest:
         else:
             s_3_config = S3Config.from_dict(_s_3_config)
 
-        run_request = cls(
+        _model = cls(
             input_=input_,
             webhook=webhook,
             webhook_v2=webhook_v2,
@@ -107,8 +107,8 @@ class RunRequest:
             s_3_config=s_3_config,
         )
 
-        run_request.additional_properties = d
-        return run_request
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

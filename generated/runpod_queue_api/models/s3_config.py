@@ -71,7 +71,7 @@ class S3Config:
 
         object_path = d.pop("objectPath", UNSET)
 
-        s3_config = cls(
+        _model = cls(
             access_id=access_id,
             access_secret=access_secret,
             bucket_name=bucket_name,
@@ -79,8 +79,8 @@ class S3Config:
             object_path=object_path,
         )
 
-        s3_config.additional_properties = d
-        return s3_config
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

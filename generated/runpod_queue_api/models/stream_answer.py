@@ -134,7 +134,7 @@ class StreamAnswer:
 
         error = _parse_error(d.pop("error", UNSET))
 
-        stream_answer = cls(
+        _model = cls(
             id=id,
             status=status,
             delay_time=delay_time,
@@ -142,8 +142,8 @@ class StreamAnswer:
             error=error,
         )
 
-        stream_answer.additional_properties = d
-        return stream_answer
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

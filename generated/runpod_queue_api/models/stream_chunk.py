@@ -61,13 +61,13 @@ class StreamChunk:
         else:
             metrics = StreamChunkMetrics.from_dict(_metrics)
 
-        stream_chunk = cls(
+        _model = cls(
             output=output,
             metrics=metrics,
         )
 
-        stream_chunk.additional_properties = d
-        return stream_chunk
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

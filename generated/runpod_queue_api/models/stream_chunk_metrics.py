@@ -27,10 +27,10 @@ class StreamChunkMetrics:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        stream_chunk_metrics = cls()
+        _model = cls()
 
-        stream_chunk_metrics.additional_properties = d
-        return stream_chunk_metrics
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

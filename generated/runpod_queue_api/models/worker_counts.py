@@ -80,7 +80,7 @@ class WorkerCounts:
 
         unhealthy = d.pop("unhealthy", UNSET)
 
-        worker_counts = cls(
+        _model = cls(
             idle=idle,
             initializing=initializing,
             ready=ready,
@@ -89,8 +89,8 @@ class WorkerCounts:
             unhealthy=unhealthy,
         )
 
-        worker_counts.additional_properties = d
-        return worker_counts
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:

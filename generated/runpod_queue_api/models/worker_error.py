@@ -106,7 +106,7 @@ class WorkerError:
 
         hook = d.pop("hook", UNSET)
 
-        worker_error = cls(
+        _model = cls(
             error_message=error_message,
             error_type=error_type,
             error_traceback=error_traceback,
@@ -118,8 +118,8 @@ class WorkerError:
             hook=hook,
         )
 
-        worker_error.additional_properties = d
-        return worker_error
+        _model.additional_properties = d
+        return _model
 
     @property
     def additional_keys(self) -> list[str]:
