@@ -94,6 +94,11 @@ def test_polls_at_once_after_a_delayed_response() -> None:
     assert next_poll(after(starting()), 25.0) == PollStep(long_poll_ms=25_000)
 
 
+def test_nothing_follows_on_a_finished_job() -> None:
+    schedule, done = starting(), read_job({"id": "job-1", "status": "COMPLETED", "output": 1})
+    assert after(schedule, response=done) is schedule
+
+
 def test_pauses_after_a_long_poll_that_was_not_delayed() -> None:
     step = next_poll(after(starting(), delayed=False), 10.0)
     assert 1.5 < step.delay < 2.5
