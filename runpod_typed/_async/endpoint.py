@@ -129,7 +129,7 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
         owner = _client(client, key, url)
         self._executor = owner._executor  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- shown to endpoints alone
         self._owned = self._executor if client is None else None
-        config = owner._config  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- shown to endpoints alone
+        config = owner._config  # noqa: SLF001 -- shown to endpoints alone
         self._config = evolve(config, leave_outputs=isinstance(self._codecs.output, TypeCodec))
 
     def __repr__(self) -> str:
@@ -192,7 +192,7 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
         try:
             return self._job(self._poller(state))
         except BaseException as error:  # Ctrl-C
-            error.add_note(submission_note(state))
+            error.add_note(submission_note(state.id))
             raise
 
     async def run_sync(

@@ -184,7 +184,7 @@ class Call(Generic[T]):
             return None
         job: Any = self.response
         if isinstance(job, JobState):
-            return submission_note(job)
+            return submission_note(job.id)
         if self.in_flight or self.may_have_taken_effect:
             return (
                 f"A job for endpoint {self.request.endpoint_id} may have been submitted and keep running: its "
@@ -201,6 +201,6 @@ def _outcome(outcome: HttpResponse | TransportFailure | None) -> str:
     return "connection lost" if outcome is None or outcome.request_sent else "not connected"
 
 
-def submission_note(job: JobState[Any]) -> str:
+def submission_note(job_id: str) -> str:
     """Return the note for an exception that hides the id of a submitted job."""
-    return f"job {job.id} was submitted and keeps running; reconnect with endpoint.job({job.id!r})"
+    return f"job {job_id} was submitted and keeps running; reconnect with endpoint.job({job_id!r})"

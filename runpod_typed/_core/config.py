@@ -105,6 +105,6 @@ class HasOptions:
 
 
 def _attributes(instance: object) -> Mapping[str, Any]:
-    state: Any = object.__getstate__(instance)
-    in_dict, in_slots = state if isinstance(state, tuple) else (state, None)
-    return {**(in_dict or {}), **(in_slots or {})}
+    state: Any = object.__getstate__(instance)  # the attributes; a pair if there are slots
+    parts: tuple[Any, ...] = state if isinstance(state, tuple) else (state,)  # pyright: ignore[reportUnknownVariableType] -- of Any
+    return {name: value for part in parts if part for name, value in part.items()}

@@ -1,5 +1,7 @@
 """Options of clients, endpoints and jobs: one `with_options` serves all three."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
