@@ -59,6 +59,8 @@ def test_page_shows_every_description() -> None:
     said = " ".join(HTTP_API.replace("\\|", "|").split())
     places = {"info", "tags", "paths", "webhooks", "components"}
     for pointer, value in SPEC.walk():
+        if pointer[:2] == ("components", "links"):
+            continue  # they tell programs how operations follow on each other
         if pointer and pointer[-1] == "description" and isinstance(value, str) and pointer[0] in places:
             assert " ".join(value.split()) in said, pointer
 

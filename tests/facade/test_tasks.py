@@ -171,6 +171,7 @@ def test_a_client_works_in_one_event_loop_after_another(backend: str) -> None:
         for _ in range(3):
             anyio.run(look, backend=backend)
             gc.collect()
+        anyio.run(client.aclose, backend=backend)
         assert len(server.requests) == 12
         assert server.connections_made <= 12
 
