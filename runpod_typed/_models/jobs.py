@@ -140,7 +140,7 @@ class JobState(Generic[Out]):
             JobCancelledError: The job was cancelled.
             JobTimedOutError: The platform gave up on the job.
             OutputError: The output does not fit the declared type.
-            JobError: The job is not finished.
+            JobError: The job is not finished, or its final status is unknown to this version.
         """
         error = job_error(self)
         if error is None and not self.done:
@@ -315,6 +315,14 @@ def job_error(state: JobState[Any]) -> JobError | None:
         return JobTimedOutError(
             f"{where} failed, and the platform gave up on it: {printable(state.error)}. No worker reported back. "
             "Check the worker's logs for a crash, or for an input that the worker dropped.",
+            job_id=state.id,
+            state=state,
+        )
+    if state.done and state.status not in {JobStatus.COMPLETED, JobStatus.FAILED}:
+        reason = f": {printable(state.error_message, _SHOWN_CHARACTERS)}" if state.error_message else ""
+        return JobError(
+            f"{where} ended as {printable(state.status)}{reason}. This version of runpod_typed does not know the "
+            "status; `error.state` has the response.",
             job_id=state.id,
             state=state,
         )

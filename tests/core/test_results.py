@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 import pytest
+from runpod_queue_api import wire
 
 from runpod_typed import JobFailure, JobState, JobStatus, OutputError
 from runpod_typed._codecs.codec import PLAIN, Codec, codec_for
@@ -263,6 +264,25 @@ def test_a_job_without_a_result_raises_the_error_for_its_end(
     assert type(caught.value) is error
     assert (caught.value.job_id, caught.value.state) == (state.id, state)
     assert not state.succeeded
+
+
+@pytest.mark.parametrize(
+    ("fields", "failure", "words"),
+    [
+        ({}, None, "Job job-1 ended as EVICTED. This version"),
+        ({"output": [1]}, None, "Job job-1 ended as EVICTED. This version"),
+        ({"error": "no capacity"}, JobFailure(error_message="no capacity"), "ended as EVICTED: no capacity. This"),
+    ],
+)
+def test_an_unknown_final_status_has_no_result(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], failure: JobFailure | None, words: str
+) -> None:
+    monkeypatch.setattr(wire, "FINAL_JOB_STATUSES", (*wire.FINAL_JOB_STATUSES, "EVICTED"))
+    state = job("EVICTED", **fields)
+    with pytest.raises(JobError, match=re.escape(words)) as caught:
+        state.result()
+    assert (type(caught.value), caught.value.job_id, caught.value.state) == (JobError, "job-1", state)
+    assert (state.done, state.succeeded, state.output, state.failure) == (True, False, None, failure)
 
 
 def test_failure_is_structured_or_none() -> None:
