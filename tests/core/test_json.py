@@ -28,7 +28,7 @@ def test_any_json_value_survives_both_ways(value: Any) -> None:
 
 
 @given(WHAT_WORKERS_SEND)
-def test_whatever_python_writes_as_json_is_read_as_python_reads_it(value: Any) -> None:
+def test_json_that_python_writes_is_read_as_python_reads_it(value: Any) -> None:
     body = stdlib.dumps(value).encode()
     assert repr(json.decode(body)) == repr(stdlib.loads(body))  # NaN equals nothing, not even itself; its repr does
 
@@ -47,7 +47,7 @@ def test_whatever_python_writes_as_json_is_read_as_python_reads_it(value: Any) -
     ],
     ids=["Infinity", "-Infinity", "beyond floats", "surrogate", "big", "big negative", "byte order mark", "twice"],
 )
-def test_what_python_workers_send_beyond_the_standard_is_understood(body: bytes, value: Any) -> None:
+def test_nonstandard_json_of_python_workers_is_read(body: bytes, value: Any) -> None:
     assert json.decode(body) == value
 
 
@@ -106,7 +106,7 @@ def _damaged(body: bytes, random: Random) -> bytes:
 @pytest.mark.slow
 @settings(max_examples=5 * settings().max_examples)
 @given(WHAT_WORKERS_SEND, st.randoms(use_true_random=False))
-def test_thousands_of_damaged_bodies_raise_nothing_but_malformed_json(value: Any, random: Random) -> None:
+def test_damaged_bodies_raise_only_malformed_json(value: Any, random: Random) -> None:
     whole = stdlib.dumps({"id": "job-1", "output": value}, ensure_ascii=random.random() < 0.5)
     for _ in range(20):
         body = _damaged(whole.encode("utf-8", "backslashreplace"), random)
@@ -120,7 +120,7 @@ def test_thousands_of_damaged_bodies_raise_nothing_but_malformed_json(value: Any
 
 
 @given(st.binary())
-def test_noise_raises_nothing_but_malformed_json(body: bytes) -> None:
+def test_noise_raises_only_malformed_json(body: bytes) -> None:
     try:
         decoded = json.decode(body)
     except json.MalformedJSON:
