@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from http import HTTPStatus
 from inspect import signature
 from typing import Any, Generic, ParamSpec, Protocol, cast
@@ -275,7 +275,7 @@ def with_query(request: Request[T], extra: ExtraQuery | None) -> Request[T]:
         raise ConfigurationError(f"extra_query= has a parameter that is sent already: {', '.join(taken)}.")
 
     def extended(target: str) -> str:
-        return f"{target}{'&' if '?' in target else '?'}{_query(*extra.items())}"
+        return f"{target}{'&' if '?' in target else '?'}{_query(extra)}"
 
     poll = request._long_poll
     if poll is not None:
@@ -363,12 +363,16 @@ def _held(
 def _target(kwargs: Mapping[str, Any]) -> str:
     target: str = kwargs["url"]
     query: Mapping[str, Any] = kwargs.get("params") or {}
-    return f"{target}?{_query(*query.items())}" if query else target
+    return f"{target}?{_query(query)}" if query else target
 
 
-@lru_cache(maxsize=256)  # most polls ask for the same
-def _query(*items: tuple[str, Any]) -> str:
-    return urlencode(items, doseq=True)
+def _query(parameters: Mapping[str, Any]) -> str:
+    """Return parameters as a query: booleans as in JSON, an array as one parameter for each item."""
+    pairs = list[tuple[str, object]]()
+    for name, value in parameters.items():
+        items = cast("list[object]", value) if isinstance(value, list) else [value]
+        pairs += [(name, str(item).lower() if isinstance(item, bool) else item) for item in items]
+    return urlencode(pairs)
 
 
 def oversize_error(request: Request[Any]) -> PayloadTooLargeError | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from runpod_queue_api import wire
+from runpod_queue_api.api.jobs import get_status, run
 from runpod_queue_api.models import RunRequest, S3Config
 
 from runpod_typed._core import operations
-from runpod_typed._core.operations import Request, oversize_error
+from runpod_typed._core.operations import Request, generated_request, oversize_error, with_query
+from runpod_typed._models.retry_policy import OperationKind
+from runpod_typed.errors import ConfigurationError
 from tests.contract.described import OPERATIONS
 from tests.core.calls import REQUESTS
 
@@ -138,3 +142,88 @@ def test_a_hold_that_fits_or_is_the_shortest_is_left_as_it_is() -> None:
 def test_what_is_not_held_stays_as_it_is(name: str) -> None:
     assert REQUESTS[name].hold_ms is None
     assert REQUESTS[name].held_within(0.1) is REQUESTS[name]
+
+
+# Any generated operation
+
+
+STORAGE = S3Config(access_id="an-id", access_secret="a-secret", bucket_name="b", endpoint_url="u")
+
+
+def described(**parts: Any) -> Any:
+    """A generated operation whose request has these parts."""
+
+    def built(endpoint_id: str, body: object = None) -> dict[str, Any]:
+        return {"method": "post", "url": f"/{endpoint_id}/new", **parts}
+
+    return SimpleNamespace(__name__="api.new", _get_kwargs=built, _read_success=lambda status, data: (status, data))
+
+
+def test_a_generated_operation_reads_its_own_model() -> None:
+    request = generated_request(get_status, "ep", "job-1")
+    assert (request.endpoint_id, request.operation.kind) == ("ep", OperationKind.READ)
+    state = request.operation.read({"id": "job-1", "status": "COMPLETED", "output": {"a": None}, "error": None})
+    assert state.to_dict() == {"id": "job-1", "status": "COMPLETED", "output": {"a": None}}
+
+
+def test_a_generated_operation_that_may_act_is_no_read() -> None:
+    assert generated_request(described(), "ep").operation.kind is OperationKind.PURGE
+    assert generated_request(described(method="delete"), "ep").operation.kind is OperationKind.CANCEL
+
+
+def test_credentials_anywhere_in_a_body_are_noted() -> None:
+    bodies: list[Any] = [RunRequest(input_=1, s_3_config=STORAGE), [STORAGE], STORAGE]
+    for body in bodies:
+        credentials = generated_request(described(), "ep", body).http.credentials
+        assert [secret.reveal() for secret in credentials] == ["an-id", "a-secret"]
+    assert generated_request(run, "ep", body=RunRequest(input_=1)).http.credentials == ()
+
+
+def test_headers_and_cookies_of_an_operation_are_sent() -> None:
+    parts = described(headers={"X-Count": 3, "Content-Type": "application/json"}, cookies={"a": "b", "c": "d"})
+    assert generated_request(parts, "ep").http.headers == ((b"X-Count", b"3"), (b"Cookie", b"a=b; c=d"))
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"files": {}}, "cannot send: files"),
+        ({"headers": {"Content-Type": "text/plain"}}, "cannot send: text/plain"),
+        ({"headers": {"X-Name": "a\r\nb"}}, "X-Name of .* has a character that a header cannot hold"),
+    ],
+)
+def test_parts_that_cannot_be_sent_are_refused(parts: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        generated_request(described(**parts), "ep")
+
+
+def test_a_deprecated_operation_warns(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = generated_request(described(), "ep").operation.name
+    monkeypatch.setattr(wire, "DEPRECATED_OPERATIONS", frozenset({name}))
+    with pytest.warns(DeprecationWarning, match=f"The operation {name} is deprecated"):
+        generated_request(described(), "ep")
+
+
+def test_query_parameters_keep_their_kinds() -> None:
+    for value, sent in ((1, "a=1"), (True, "a=true"), (1.0, "a=1.0"), (["x", False], "a=x&a=false"), ([], "")):
+        assert generated_request(described(params={"a": value}), "ep").http.target == f"/ep/new?{sent}"
+
+
+# Query parameters that the specification does not know
+
+
+def test_an_extra_query_is_kept_by_each_long_poll() -> None:
+    request = with_query(operations.hold("ep", "j", wait_ms=5000), {"region": "eu", "fast": True})
+    assert request.http.target.endswith("?wait=5000&region=eu&fast=true")
+    assert request.held_within(2.0).http.target.endswith("?wait=1000&region=eu&fast=true")
+    assert with_query(operations.look("ep", "j"), {"a": 1}).http.target.endswith("/j?a=1")
+
+
+def test_no_extra_query_leaves_the_request_as_it_is() -> None:
+    request = operations.look("ep", "j")
+    assert with_query(request, None) is with_query(request, {}) is request
+
+
+def test_an_extra_query_that_is_sent_already_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="is sent already: wait"):
+        with_query(operations.hold("ep", "j", wait_ms=5000), {"wait": 1})
