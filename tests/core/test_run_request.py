@@ -131,6 +131,15 @@ def test_options_given_twice_are_refused(whole: dict[str, Any], options: dict[st
         body(whole, **options)
 
 
+def test_extra_fields_are_beside_the_input() -> None:
+    assert body({"a": 1}, extra={"region": "eu"}) == {"input": {"a": 1}, "region": "eu"}
+
+
+def test_extra_fields_with_an_argument_are_refused() -> None:
+    with pytest.raises(InputError, match="extra_body= has policy, webhook, which has an argument of its own"):
+        body({"a": 1}, extra={"webhook": "https://hook.example", "policy": {}, "region": "eu"})
+
+
 def test_a_body_may_be_completed_by_arguments() -> None:
     sent = body({"input": 1, "webhook": "https://a.example"}, policy=ExecutionPolicy(ttl=60))
     assert sent == {"input": 1, "webhook": "https://a.example", "policy": {"ttl": 60_000}}
