@@ -66,6 +66,8 @@ class Attempt:
     """Bytes of the body that were handed to the network; None before its upload begins."""
     request_sent: bool = False
     """Whether the last byte of the request may have been handed to the network."""
+    stream: Any = None
+    """The network stream that was opened for the attempt, or None."""
     deadline: float = field(init=False)
     """The end of the attempt, on the monotonic clock."""
     _limit: tuple[_TimeLimit, float] | None = None

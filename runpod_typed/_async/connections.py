@@ -61,7 +61,7 @@ class AsyncConnections:
         while (expired := self._oldest_expired()) is not None:
             await self.discard(expired)
 
-    async def discard(self, connection: httpcore.AsyncConnectionInterface) -> None:
+    async def discard(self, connection: httpcore.AsyncConnectionInterface | httpcore.AsyncNetworkStream) -> None:
         """Close a connection, whatever its state."""
         with async_shielded():
             await connection.aclose()

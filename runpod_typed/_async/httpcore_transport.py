@@ -89,6 +89,8 @@ class AsyncHttpcoreTransport:
                 response = await self._exchange(connection, request, attempt)
             except BaseException:
                 await self._connections.discard(connection)
+                if attempt.stream is not None:
+                    await self._connections.discard(attempt.stream)
                 raise
             await self._connections.release(connection)
             return response

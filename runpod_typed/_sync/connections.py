@@ -61,7 +61,7 @@ class Connections:
         while (expired := self._oldest_expired()) is not None:
             self.discard(expired)
 
-    def discard(self, connection: httpcore.ConnectionInterface) -> None:
+    def discard(self, connection: httpcore.ConnectionInterface | httpcore.NetworkStream) -> None:
         """Close a connection, whatever its state."""
         with shielded():
             connection.close()

@@ -89,6 +89,8 @@ class HttpcoreTransport:
                 response = self._exchange(connection, request, attempt)
             except BaseException:
                 self._connections.discard(connection)
+                if attempt.stream is not None:
+                    self._connections.discard(attempt.stream)
                 raise
             self._connections.release(connection)
             return response

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import httpcore
 from typing_extensions import override
@@ -23,6 +23,7 @@ from runpod_typed.errors import ConfigurationError
 
 _WRITE_SIZE: Final = 64 * 1024
 
+_StreamT = TypeVar("_StreamT")
 _SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 
@@ -86,6 +87,14 @@ def holds_leftovers(connection: object) -> bool:
     return False
 
 
+def _noted(stream: _StreamT) -> _StreamT:
+    """Let the attempt know its new connection: httpcore closes none that fails on the way through a SOCKS proxy."""
+    attempt = current_attempt.get()
+    if attempt is not None:
+        attempt.stream = stream
+    return stream
+
+
 def _time_left(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
     attempt = current_attempt.get()
     if attempt is None:
@@ -127,7 +136,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
-                return DeadlineStream(stream, layers_to_come=self._tls_layers)
+                return _noted(DeadlineStream(stream, layers_to_come=self._tls_layers))
         raise failure
 
 
@@ -179,7 +188,11 @@ class DeadlineStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        inner = self._inner.start_tls(ssl_context, server_hostname, _time_left(timeout, httpcore.ConnectTimeout))
+        try:
+            inner = self._inner.start_tls(ssl_context, server_hostname, _time_left(timeout, httpcore.ConnectTimeout))
+        except BaseException:  # httpcore closes it neither at an interrupt nor if no time is left to begin
+            self._inner.close()
+            raise
         return DeadlineStream(inner, self._tls_layers + 1, layers_to_come=self._layers_to_come - 1)
 
     @override
@@ -209,7 +222,7 @@ class AsyncDeadlineBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[_SocketOption] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         stream = await self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
-        return AsyncDeadlineStream(stream, self._tls_layers)
+        return _noted(AsyncDeadlineStream(stream, self._tls_layers))
 
 
 class AsyncDeadlineStream(httpcore.AsyncNetworkStream):

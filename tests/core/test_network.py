@@ -207,6 +207,27 @@ def test_a_handshake_that_fails_or_is_not_answered_was_never_sent() -> None:
         assert not sent
 
 
+class Closable(httpcore.NetworkStream):
+    def __init__(self) -> None:
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+    def start_tls(self, *_: Any, **__: Any) -> httpcore.NetworkStream:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("seconds", "raised"), [(-1.0, httpcore.ConnectTimeout), (30.0, KeyboardInterrupt)])
+def test_a_handshake_that_does_not_begin_or_is_interrupted_leaves_no_socket(
+    seconds: float, raised: type[BaseException]
+) -> None:
+    inner = Closable()
+    with deadline(Attempt(seconds)), pytest.raises(raised):
+        _network.DeadlineStream(inner).start_tls(ssl.create_default_context())
+    assert inner.closed
+
+
 @pytest.mark.parametrize("secure", [False, True])
 def test_a_proxy_s_address_and_password_are_given_to_the_pool(secure: bool) -> None:
     scheme = "https" if secure else "http"
