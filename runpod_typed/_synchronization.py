@@ -13,9 +13,10 @@ import time
 import warnings
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Generator, Iterator, MutableMapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, MutableMapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, final
 
@@ -45,11 +46,7 @@ def deadline_after(timeout: Duration | None) -> float | None:
 class _TimeLimit(Protocol):
     """A time limit whose end can be moved."""
 
-    async def __aenter__(self) -> object: ...
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None: ...
-    def reschedule(self, when: float | None) -> None: ...
+    def reschedule(self, when: float | None, /) -> None: ...
 
 
 @define
@@ -123,13 +120,15 @@ class async_deadline:  # noqa: N801 -- the twin of a function
         if running_asyncio_loop() is not None:
             import asyncio  # noqa: PLC0415 -- imported already
 
-            self._limit: _TimeLimit = asyncio.timeout(seconds)  # a quarter of the cost of anyio's
-            self._attempt.limit_by(self._limit, asyncio.get_running_loop().time())
+            limit = asyncio.timeout(seconds)  # a quarter of the cost of anyio's
+            self._limit: AbstractAsyncContextManager[object] = limit
+            self._attempt.limit_by(limit, asyncio.get_running_loop().time())
         else:
             import anyio  # noqa: PLC0415 -- the sync API never needs it
 
-            self._limit = _AnyioTimeLimit(seconds)
-            self._attempt.limit_by(self._limit, anyio.current_time())
+            own = _AnyioTimeLimit(seconds)
+            self._limit = own
+            self._attempt.limit_by(own, anyio.current_time())
         await self._limit.__aenter__()
 
     async def __aexit__(
@@ -339,7 +338,7 @@ def prepare() -> None:
 
 def async_prepare() -> None:
     """Import the async library early: a later import fails if all file descriptors are in use."""
-    import anyio.lowlevel  # noqa: F401, PLC0415 -- the sync API never needs it
+    import_module("anyio.lowlevel")
 
 
 def runtime() -> object:
@@ -360,13 +359,15 @@ def has_ended(runtime: object) -> bool:
 
 def async_has_ended(runtime: object) -> bool:
     """Return whether an event loop is closed, or trio's run has ended."""
-    if hasattr(runtime, "is_closed"):
-        return bool(runtime.is_closed())
-    if hasattr(runtime, "run_sync_soon"):
-        try:
-            runtime.run_sync_soon(bool)
-        except RuntimeError:  # trio.RunFinishedError is one
-            return True
+    is_closed: Callable[[], bool] | None = getattr(runtime, "is_closed", None)
+    if is_closed is not None:
+        return is_closed()
+    run_sync_soon: Callable[[Callable[[], object]], None] | None = getattr(runtime, "run_sync_soon", None)
+    try:
+        if run_sync_soon is not None:
+            run_sync_soon(bool)
+    except RuntimeError:  # trio.RunFinishedError is one
+        return True
     return False
 
 

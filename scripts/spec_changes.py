@@ -48,7 +48,7 @@ class Node:
     parent: str
     form: str
     """Its type, route or address, in words."""
-    keywords: Object = field(factory=dict)
+    keywords: Object = field(factory=dict[str, Json])
     way: Way = _NOWHERE
     required: bool | None = None
     """None if it cannot be left out or required."""
@@ -231,8 +231,9 @@ class _Table:
         """Add an operation and everything that it sends and receives."""
         path, content = (mapping(self._spec.find(each)) for each in (operation.pointer[:-1], operation.pointer))
         parameters = [*sequence(path.get("parameters")), *sequence(content.get("parameters"))]
-        content = content | {"security": _security(self._spec, content), "parameters": parameters}
-        self.nodes[operation.name] = Node("paths", f"{operation.method.upper()} {operation.path}", content)
+        security = _security(self._spec, content)
+        keywords: Object = {**content, "security": security, "parameters": parameters}
+        self.nodes[operation.name] = Node("paths", f"{operation.method.upper()} {operation.path}", keywords)
         for container, way in _WAYS.items():
             for name, member, required in _members(self._spec, operation.name, {container: content.get(container)}):
                 self.add(name, member, operation.name, ~way if operation.is_webhook else way, required=required)

@@ -54,7 +54,8 @@ class PydanticCodec(TypeCodec):
     def of(cls, type_form: object) -> PydanticCodec:
         """Return the codec of a type; raise an exception of pydantic's if it cannot handle the type."""
         # The config applies to dataclasses and TypedDicts without one, but pydantic refuses it for a bare class.
-        adapter = TypeAdapter[Any](cast("Any", TypeAliasType("Declared", type_form)), config=_CONFIG)
+        make_alias = cast("Callable[[str, object], Any]", TypeAliasType)  # type checkers refuse it in a function
+        adapter = TypeAdapter[Any](make_alias("Declared", type_form), config=_CONFIG)
         if not adapter.pydantic_complete:
             adapter.rebuild()
         config = core_schema.CoreConfig(ser_json_bytes=_BASE64)
@@ -126,7 +127,8 @@ class PydanticCodec(TypeCodec):
 def _with_standard_base64(schema: Any) -> Any:
     """Return a copy of a schema that serializes bytes in the standard alphabet; pydantic's own uses that of URLs."""
     if isinstance(schema, list | tuple):
-        return type(schema)(_with_standard_base64(item) for item in cast("Sequence[Any]", schema))
+        copies = [_with_standard_base64(item) for item in cast("Sequence[Any]", schema)]
+        return tuple(copies) if isinstance(schema, tuple) else copies
     if not isinstance(schema, dict):
         return schema
     node = cast("dict[str, Any]", schema)
@@ -149,7 +151,7 @@ def _any_with_base64(value: object, serialize: Callable[[object], Any]) -> Any:
 def _base64_within(value: object) -> object:
     match value:
         case bytes() | bytearray() | memoryview():
-            return b64encode(value).decode()
+            return b64encode(cast("bytes", value)).decode()
         case dict():
             return {key: _base64_within(item) for key, item in cast("dict[object, object]", value).items()}
         case list() | tuple() | set() | frozenset():

@@ -135,9 +135,11 @@ def _checked(
     request: Request[Any], response: HttpResponse, connection: ConnectionConfig, result: Any
 ) -> Any | APIResponseValidationError:
     """Return the result, or an error if it belongs to another request."""
-    if request.job_id is None or not isinstance(result, JobState) or result.id == request.job_id:
+    kind: type = JobState  # a plain type: narrowing to the generic one would leave its parameter unknown
+    job_id: object = getattr(result, "id", None) if isinstance(result, kind) else None
+    if job_id is None or request.job_id in {None, job_id}:
         return result
-    shown = printable(result.id, _SHOWN_CHARACTERS)
+    shown = printable(str(job_id), _SHOWN_CHARACTERS)
     return _validation_error(request, response, connection, f"the job {shown!r}, not {request.job_id!r}")
 
 

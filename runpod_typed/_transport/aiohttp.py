@@ -71,6 +71,7 @@ class AsyncAiohttpTransport:
         import asyncio  # noqa: PLC0415 -- the sync API never needs it
 
         import aiohttp  # noqa: PLC0415 -- an extra, and slow to import
+        from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415 -- the same
         from yarl import URL  # noqa: PLC0415 -- it comes with aiohttp
 
         self._config = config
@@ -79,7 +80,7 @@ class AsyncAiohttpTransport:
         self._loop = asyncio.get_running_loop()
         self._session = _session(config)
         self._connecting = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-        self._failures = (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, OSError)
+        self._failures = (aiohttp.ClientError, HttpProcessingError, OSError)
 
     async def send(
         self, request: HttpRequest, seconds: float, *, upload_seconds: float = 0.0

@@ -113,7 +113,7 @@ def resolve_api_key(given: str | Secret | None, *, pickled: bool = False) -> Sec
     """
     problem = _key_problem(given)
     flag: object = pickled
-    if not isinstance(flag, bool):  # callers without a type checker
+    if not isinstance(flag, bool):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers without a type checker
         problem = f"pickle_api_key= must be True or False, not {type(flag).__name__}."
     if problem is not None:
         raise ConfigurationError(problem)
@@ -135,7 +135,7 @@ def _key_problem(given: str | Secret | None) -> str | None:
             f"There is no API key. Set {API_KEY_VARIABLE}, or pass api_key=. "
             "Keys are made in the Runpod console under Settings."
         )
-    if not isinstance(key, str):
+    if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers without a type checker
         return f"{source} must be a str, not {type(key).__name__}."
     if not key.strip():
         return f"The API key from {source} is empty."

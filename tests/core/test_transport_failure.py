@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
@@ -177,7 +178,11 @@ def test_foreign_exceptions_that_a_library_wraps_pass_through(library: Any, fore
     outcome_of: Any = httpcore_outcome if library is httpcore else httpx_outcome
     for wrapping in (library.ReadTimeout, library.WriteTimeout, library.ReadError):
         with pytest.raises(foreign):
-            outcome_of(lambda _: caused(wrapping("x"), foreign("5 s")))  # noqa: B023 -- called at once
+            outcome_of(partial(raised_by, wrapping, foreign))
+
+
+def raised_by(wrapping: type[Exception], foreign: type[Exception], _attempt: Attempt) -> Exception:
+    return caused(wrapping("x"), foreign("5 s"))
 
 
 def test_a_timeout_of_the_attempt_itself_is_a_failure() -> None:

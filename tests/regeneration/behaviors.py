@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -34,7 +34,7 @@ DONE: Final = {"id": "a", "status": "COMPLETED", "output": {"word": "hello"}}
 @contextmanager
 def service(
     *responses: object, status: int = 200, headers: tuple[str, ...] = ()
-) -> Iterator[tuple[Endpoint, ScriptedServer]]:
+) -> Generator[tuple[Endpoint, ScriptedServer]]:
     """Serve JSON responses, one for each request, the last one from then on."""
     scripts = [[answer(status, json.dumps(each), *headers)] for each in responses]
     retry = RetryPolicy(attempts=1)
@@ -79,7 +79,16 @@ def works() -> None:
 
 def reads_new_fields() -> None:
     works()
-    new = {"queuePosition": 3, "type": "t", "reason": "r", "job": {}, "timeout": 1, "path": "/", "url": "u", "key": "k"}
+    new: dict[str, Any] = {
+        "queuePosition": 3,
+        "type": "t",
+        "reason": "r",
+        "job": {},
+        "timeout": 1,
+        "path": "/",
+        "url": "u",
+        "key": "k",
+    }
     state = reads_a_job(**new)
     assert new.items() <= state.raw.items()
     assert parse_webhook(json.dumps({**DONE, **new})).raw["key"] == "k"
@@ -152,7 +161,7 @@ def reads_the_renamed_request_id() -> None:
 
 def returns_plain_output() -> None:
     state = reads_a_job()
-    assert type(state.output) is dict
+    assert type(cast("object", state.output)) is dict
     assert state.output == {"word": "hello"}
     with service(QUEUED, DONE) as (endpoint, _):
         output: object = endpoint.run_sync({"a": 1}, timeout=5)
