@@ -33,17 +33,17 @@ class JobStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job is finished: only a retry changes it any more."""
+        """True if the job is finished: only a retry changes it any more."""
         return self in wire.FINAL_JOB_STATUSES
 
     @property
     def is_running(self) -> bool:
-        """Whether a worker runs the job now."""
+        """True if a worker runs the job now."""
         return self in wire.RUNNING_JOB_STATUSES
 
     @property
     def is_started(self) -> bool:
-        """Whether a worker must have had the job."""
+        """True if a worker must have had the job."""
         return self.is_running or self in {JobStatus.COMPLETED, JobStatus.FAILED}
 
     @classmethod

@@ -36,10 +36,10 @@ class StreamPage:
 
     @property
     def started(self) -> bool:
-        """Whether a worker runs or ran the job."""
+        """True if a worker runs or ran the job."""
         return bool(self.chunks) or (self.status is not None and self.status.is_started)
 
     @property
     def tells_nothing(self) -> bool:
-        """Whether it holds neither a chunk nor a status."""
+        """True if it holds neither a chunk nor a status."""
         return self.status is None and not self.chunks

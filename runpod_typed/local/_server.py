@@ -7,7 +7,8 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from importlib import import_module
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -184,7 +185,8 @@ class ServerThread:
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's, if it is installed."""
     try:
-        import uvloop  # noqa: PLC0415 -- optional
+        uvloop: Any = import_module("uvloop")
     except ImportError:
         return None
-    return uvloop.new_event_loop
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return new_event_loop

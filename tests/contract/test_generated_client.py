@@ -1,6 +1,6 @@
-"""What the rest of the project relies on in the code of the pinned generator.
+"""Parts of the generated code that the rest of the project relies on.
 
-A newer generator that renames, moves or reinterprets any of this fails here, and not in somebody's program.
+A newer generator that renames, moves or reinterprets any of this fails here, and not in a user's program.
 """
 
 import inspect
@@ -35,7 +35,7 @@ ANY_JSON: Final[list[Json]] = ["text", "", 0, 1.5, True, None, [], [1, [2]], {},
 
 
 class Model(Protocol):
-    """What every generated model has."""
+    """The attributes of every generated model."""
 
     additional_properties: dict[str, Any]
 
@@ -77,7 +77,7 @@ def required_fields(name: str) -> dict[str, object]:
 
 
 def vars_of(parsed: Model) -> dict[str, object]:
-    """The fields of a model by their Python names, those that nobody knows left out."""
+    """The fields of a model by their Python names, unknown ones left out."""
     fields = attrs.fields(type(cast("attrs.AttrsInstance", parsed)))
     return {field.name: getattr(parsed, field.name) for field in fields if field.name != "additional_properties"}
 
@@ -98,7 +98,7 @@ def example_body(operation: Operation) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_the_request_of_an_operation_is_built_from_its_ids_body_and_options(name: str) -> None:
+def test_builds_a_request_from_ids_body_and_options(name: str) -> None:
     operation = mapping(SPEC.find(OPERATIONS[name].pointer))
     signature = inspect.signature(builder(name)).parameters
     ids, options = parameters(OPERATIONS[name], "path"), parameters(OPERATIONS[name], "query", "header", "cookie")
@@ -275,7 +275,7 @@ def test_the_generated_client_shows_no_key_and_has_a_timeout() -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 409, 429, 500, 502, 524])
 @pytest.mark.parametrize("text", ["no token provided", "", "<html>", "[1]", "null"])
-def test_the_generated_client_survives_error_bodies_that_are_no_object(status: int, text: str) -> None:
+def test_survives_error_bodies_that_are_not_objects(status: int, text: str) -> None:
     transport = httpx.MockTransport(lambda _request: httpx.Response(status, text=text))
     client = Client(base_url="http://127.0.0.1:9").set_httpx_client(
         httpx.Client(transport=transport, base_url="http://127.0.0.1:9")

@@ -43,7 +43,7 @@ def pool() -> Generator[httpcore.ConnectionPool]:
 
 
 def ask(url: str, body: bytes = b"", seconds: float = SECONDS) -> tuple[int, bool] | tuple[Exception, bool]:
-    """The status of an answer, or what was raised; and whether anything was sent."""
+    """The status of a response, or what was raised; and whether anything was sent."""
     attempt = Attempt(seconds, len(body))
     with pool() as connections, deadline(attempt):
         try:
@@ -62,7 +62,7 @@ def test_an_answer_in_time_is_an_answer() -> None:
 
 
 @pytest.mark.parametrize("name", LATE)
-def test_an_attempt_ends_at_its_deadline_however_the_server_behaves(name: str) -> None:
+def test_an_attempt_ends_at_its_deadline(name: str) -> None:
     began = monotonic()
     with scripted(LATE[name]) as server:
         found, sent = ask(server.base_url)
@@ -80,7 +80,7 @@ def test_a_large_upload_that_is_read_slowly_ends_at_the_deadline() -> None:
     assert monotonic() - began < AT_MOST
 
 
-def test_a_connection_that_is_neither_made_nor_refused_ends_at_the_deadline() -> None:
+def test_a_connection_attempt_ends_at_the_deadline() -> None:
     with never_accepting() as base_url:
         found, sent = ask(base_url)
     assert isinstance(found, httpcore.ConnectTimeout)
@@ -126,7 +126,7 @@ def test_without_a_deadline_the_timeouts_of_each_step_hold() -> None:
             connections.request("GET", server.base_url, extensions={"timeout": {"read": 0.1}})
 
 
-def test_a_connection_is_used_again_and_each_attempt_has_a_deadline_of_its_own() -> None:
+def test_each_attempt_on_a_kept_connection_has_a_deadline() -> None:
     with scripted([answer(200)]) as server, pool() as connections:
         for _ in range(3):
             attempt = Attempt(30.0)
@@ -200,7 +200,7 @@ def test_a_name_that_nobody_knows_is_a_connection_never_made(monkeypatch: pytest
 # TLS
 
 
-def test_a_handshake_that_fails_or_is_not_answered_was_never_sent() -> None:
+def test_a_failed_handshake_was_never_sent() -> None:
     with scripted([b"this is not TLS", CLOSE]) as server:
         found, sent = ask(server.base_url.replace("http:", "https:"), LARGE)
         assert isinstance(found, httpcore.ConnectError | httpcore.ConnectTimeout)
@@ -219,9 +219,7 @@ class Closable(httpcore.NetworkStream):
 
 
 @pytest.mark.parametrize(("seconds", "raised"), [(-1.0, httpcore.ConnectTimeout), (30.0, KeyboardInterrupt)])
-def test_a_handshake_that_does_not_begin_or_is_interrupted_leaves_no_socket(
-    seconds: float, raised: type[BaseException]
-) -> None:
+def test_an_interrupted_handshake_leaves_no_socket(seconds: float, raised: type[BaseException]) -> None:
     inner = Closable()
     with deadline(Attempt(seconds)), pytest.raises(raised):
         _network.DeadlineStream(inner).start_tls(ssl.create_default_context())
@@ -255,7 +253,7 @@ class Layer(httpcore.NetworkStream):
         return self
 
 
-def test_what_is_sent_through_a_secure_proxy_goes_through_both_layers_in_parts() -> None:
+def test_a_secure_proxy_gets_large_bodies_in_parts() -> None:
     layer = Layer()
     stream = (
         _network.DeadlineStream(layer).start_tls(ssl.create_default_context()).start_tls(ssl.create_default_context())
@@ -269,11 +267,11 @@ def test_what_is_sent_through_a_secure_proxy_goes_through_both_layers_in_parts()
         stream.write(b"x")
 
 
-# The async half
+# The async API
 
 
 async def async_ask(url: str, body: bytes = b"", seconds: float = SECONDS) -> tuple[object, bool]:
-    """The status of an answer, or what was raised; and whether anything was sent."""
+    """The status of a response, or what was raised; and whether anything was sent."""
     attempt = Attempt(seconds, len(body))
     try:
         async with httpcore.AsyncConnectionPool(network_backend=AsyncDeadlineBackend()) as connections:
@@ -295,7 +293,7 @@ async def test_an_async_answer_in_time_is_an_answer() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", LATE)
-async def test_an_async_attempt_ends_at_its_deadline_however_the_server_behaves(name: str) -> None:
+async def test_an_async_attempt_ends_at_its_deadline(name: str) -> None:
     began = monotonic()
     with scripted(LATE[name]) as server:
         found, sent = await async_ask(server.base_url)
@@ -305,7 +303,7 @@ async def test_an_async_attempt_ends_at_its_deadline_however_the_server_behaves(
 
 
 @pytest.mark.anyio
-async def test_an_async_upload_that_is_read_slowly_ends_at_the_deadline() -> None:
+async def test_a_slow_async_upload_ends_at_the_deadline() -> None:
     with reading(0.02) as base_url:
         found, sent = await async_ask(base_url, LARGE)
     assert isinstance(found, TimeoutError)

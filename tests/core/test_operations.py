@@ -156,7 +156,10 @@ def described(**parts: Any) -> Any:
     def built(endpoint_id: str, body: object = None) -> dict[str, Any]:
         return {"method": "post", "url": f"/{endpoint_id}/new", **parts}
 
-    return SimpleNamespace(__name__="api.new", _get_kwargs=built, _read_success=lambda status, data: (status, data))
+    def read(status: int, data: object) -> tuple[int, object]:
+        return status, data
+
+    return SimpleNamespace(__name__="api.new", _get_kwargs=built, _read_success=read)
 
 
 def test_a_generated_operation_reads_its_own_model() -> None:

@@ -60,7 +60,7 @@ def test_what_is_left_of_an_attempt_runs_out() -> None:
     assert Attempt(-1).left() < 0
 
 
-def test_an_attempt_is_known_to_what_runs_within_it_and_to_nothing_else() -> None:
+def test_an_attempt_is_known_within_it_only() -> None:
     assert current_attempt.get() is None
     outer, inner = Attempt(60), Attempt(1)
     with deadline(outer):
@@ -177,7 +177,7 @@ def test_who_waits_for_an_event_goes_on_when_the_time_is_over() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_task_that_waits_for_an_event_goes_on_when_it_is_set_or_the_time_is_over() -> None:
+async def test_an_event_wakes_a_task_when_set_or_late() -> None:
     event = synchronization.AsyncEvent()
     await event.wait(0.01)
     async with anyio.create_task_group() as tasks:
@@ -221,7 +221,7 @@ def test_setting_an_event_of_an_ended_loop_does_nothing() -> None:
 
 
 @pytest.mark.anyio
-async def test_what_is_left_of_an_answer_runs_out_though_reading_it_fails() -> None:
+async def test_drains_a_response_that_fails_while_it_is_read() -> None:
     read = list[bytes]()
 
     async def parts() -> AsyncIterator[bytes]:
@@ -272,7 +272,7 @@ def test_async_connections_are_abandoned_with_a_warning() -> None:
     assert (connections.closed, connections.abandoned) == (0, 1)
 
 
-def test_async_connections_of_the_parent_are_left_alone_after_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fork_leaves_the_connections_of_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     connections, owner = Connections(), Owner()
     synchronization.async_close_when_collected(owner, {None: connections})
     monkeypatch.setattr(os, "getpid", lambda: -1)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
+
+from scripts.check_spec import ROOT
+
+sys.path.append(str(ROOT / "generated"))  # the project is not installed beside its copies
 
 from tests.regeneration.project import Project
 

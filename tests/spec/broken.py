@@ -172,7 +172,7 @@ EDITS: Final = {
         reason="an empty response schema parses as None",
         marker="              schema: {}",
     ),
-    "a rate limit that nobody published": Edit(
+    "an unpublished rate limit": Edit(
         old="x-runpod-rate-limit: cancel",
         new="x-runpod-rate-limit: cancelling",
         reason="x-runpod-rate-limit must be one of none-published, run, ",
@@ -198,13 +198,13 @@ EDITS: Final = {
         reason="the generated code uses the name 'src_dict' itself",
         marker="        src_dict:",
     ),
-    "a bound that is no constant": Edit(
+    "a bound without a constant": Edit(
         old="        type: integer\n        x-runpod-unit: milliseconds\n      example: 6000",
         new="        type: integer\n        maximum: 9000\n        x-runpod-unit: milliseconds\n      example: 6000",
         reason="a client must keep to the maximum of what it sends: name a constant in x-runpod-constants",
         marker="        maximum: 9000",
     ),
-    "a body that is no JSON": Edit(
+    "a body that is not JSON": Edit(
         old="          application/json:\n            schema:\n              $ref: '#/components/schemas/BatchUpdate'",
         new="          multipart/form-data:\n            schema:\n              "
         "$ref: '#/components/schemas/BatchUpdate'",
@@ -217,7 +217,7 @@ EDITS: Final = {
         reason="x-runpod-final names 'COMPLETE', which is not a value of the enum",
         marker="      x-runpod-final: [COMPLETE,",
     ),
-    "a key that is no field": Edit(
+    "a key that is not a field": Edit(
         old="x-runpod-input-key: input",
         new="x-runpod-input-key: inputs",
         reason="x-runpod-input-key names 'inputs', which is not a property",

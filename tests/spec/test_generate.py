@@ -23,7 +23,7 @@ SOURCES: Final = ("spec", "scripts", "pyproject.toml", "generated", "runpod_type
 
 BROKEN: Final = (
     *("missing reference", "duplicate operationId", "example of a wrong type", "not YAML"),
-    *("a closed object", "a rate limit that nobody published"),
+    *("a closed object", "an unpublished rate limit"),
 )
 
 NOT_GENERATED: Final = Edit(
@@ -184,9 +184,7 @@ def test_a_broken_specification_leaves_what_was_generated_alone(
     assert generate.read(tmp_path / generate.OUTPUT) == before
 
 
-def test_a_warning_of_the_generator_leaves_what_was_generated_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_generator_warning_leaves_the_output_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(check_spec.ROOT / generate.OUTPUT, tmp_path / generate.OUTPUT)
     before = generate.read(tmp_path / generate.OUTPUT)
     project_with(NOT_GENERATED, tmp_path)
@@ -238,7 +236,7 @@ def test_every_module_says_where_it_comes_from() -> None:
     assert files[Path(generate.PACKAGE) / "py.typed"] == b""
 
 
-def test_a_step_after_generation_fails_if_it_finds_nothing_to_change(tmp_path: Path) -> None:
+def test_a_step_fails_if_it_finds_nothing_to_change(tmp_path: Path) -> None:
     package = tmp_path / generate.PACKAGE
     shutil.copytree(check_spec.ROOT / generate.OUTPUT / generate.PACKAGE, package)
     with pytest.raises(FinishError, match=r"client\.py has 0 times what is known as"):
