@@ -190,11 +190,12 @@ def test_chunks_are_copied() -> None:
 
 
 def test_cancels_async_handler_and_continues() -> None:
-    stopped = threading.Event()
+    started, stopped = threading.Event(), threading.Event()
 
     async def handler(job: Job) -> object:
         if job["input"] == "quick":
             return "done"
+        started.set()
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
@@ -205,7 +206,7 @@ def test_cancels_async_handler_and_continues() -> None:
     with LocalQueue(handler) as queue:
         client = Caller(queue)
         job_id = client.run("slow")
-        client.until(f"/status/{job_id}", lambda shown: shown["status"] == "IN_PROGRESS")
+        assert started.wait(20)
         assert client.post(f"/cancel/{job_id}").json["status"] == "CANCELLED"
         assert stopped.wait(20)
         assert client.wait(client.run("quick"))["output"] == "done"
