@@ -29,8 +29,10 @@ nitpick_ignore_regex = [
 default_role = "py:obj"
 show_warning_types = True
 
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "substitution"]
+myst_substitutions = {"version": __version__}
 myst_heading_anchors = 4
+linkcheck_ignore = [r"https://repository\.example/"]  # the placeholder of pyproject.toml
 suppress_warnings = ["myst.header"]  # a docstring or a generated part may begin with a lower heading
 
 autodoc_class_signature = "mixed"
