@@ -62,7 +62,7 @@ class AsyncConnections:
             await self.discard(expired)
 
     async def discard(self, connection: httpcore.AsyncConnectionInterface | httpcore.AsyncNetworkStream) -> None:
-        """Close a connection, whatever its state."""
+        """Close a connection in any state."""
         with async_shielded():
             await connection.aclose()
 

@@ -62,7 +62,7 @@ class Connections:
             self.discard(expired)
 
     def discard(self, connection: httpcore.ConnectionInterface | httpcore.NetworkStream) -> None:
-        """Close a connection, whatever its state."""
+        """Close a connection in any state."""
         with shielded():
             connection.close()
 
