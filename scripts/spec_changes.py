@@ -235,7 +235,7 @@ class _Table:
         keywords: Object = {**content, "security": security, "parameters": parameters}
         self.nodes[operation.name] = Node("paths", f"{operation.method.upper()} {operation.path}", keywords)
         for container, way in _WAYS.items():
-            for name, member, required in _members(self._spec, operation.name, {container: content.get(container)}):
+            for name, member, required in _members(self._spec, operation.name, {container: keywords.get(container)}):
                 self.add(name, member, operation.name, ~way if operation.is_webhook else way, required=required)
 
     def add(self, name: str, given: Json, parent: str, way: Way, *, required: bool | None = None) -> None:
