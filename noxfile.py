@@ -235,13 +235,13 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation into site/, warnings being errors, and open each page in Chromium if it is installed."""
+    """Build the documentation into site/, fail on warnings, and open each page in Chromium if it is installed."""
     session.install("-e", EXTRAS, *groups("docs"))
     shutil.rmtree(ROOT / "site", ignore_errors=True)
     trees = session.create_tmp()
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--fresh-env", "-q", "-d", trees, "docs", "site")
     session.run("python", "scripts/browse_site.py", "site", success_codes=[0, NO_BROWSER])
-    session.log(f"the documentation is in {ROOT / 'site' / 'index.html'}")
+    session.log(f"The site is built. Open {ROOT / 'site' / 'index.html'}")
 
 
 @nox.session

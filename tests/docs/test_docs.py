@@ -1,5 +1,8 @@
 """The pages of `docs/` are true: their Python runs, their commands, tables and numbers are right."""
 
+# The figures of a page are compared with private constants.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
@@ -17,8 +20,8 @@ import pytest
 from runpod_queue_api import wire
 
 import runpod_typed
-from runpod_typed import Client, RateLimits, RetryPolicy
-from runpod_typed._core import config
+from runpod_typed import Client, PollPolicy, RateLimits, RetryPolicy
+from runpod_typed._core import config, schedule
 from runpod_typed._models.rate_limits import limit_for
 from runpod_typed._transport import connection
 from runpod_typed.local import FaultKind, Handler, HandlerConfig, LocalQueue, progress_update
@@ -77,7 +80,7 @@ HANDLERS: dict[tuple[str, str], Handler | HandlerConfig | None] = {
     ("quickstart.md", "With an account"): paint,
     ("quickstart.md", "Async"): paint,
     ("reliability.md", "Errors"): refuse,
-    ("reliability.md", "What is retried when"): paint,
+    ("reliability.md", "Retries"): paint,
     ("reliability.md", "Rate limits"): paint,
     ("types.md", "Typed inputs and outputs"): paint_seeded,
     ("types.md", "Where it does not fit"): paint_seeded,
@@ -189,7 +192,7 @@ def test_the_table_of_rate_limits_is_the_published_one() -> None:
         for limit in wire.OPERATION_LIMITS.values()
     }
 
-    assert {row[0].strip("`"): row[1:3] for row in rows_of_the_page("| Budget |")[1:]} == published
+    assert {row[0].strip("`"): row[1:3] for row in rows_of_the_page("| Limit | Requests")[1:]} == published
     assert {limit.window_seconds for limit in wire.OPERATION_LIMITS.values()} == {10}
     for operation, limit in wire.OPERATION_LIMITS.items():
         kept = limit_for(RateLimits(), operation)
@@ -203,6 +206,10 @@ def test_the_figures_of_the_page_on_reliability_are_the_defaults() -> None:
 
     assert f"up to {policy.attempts} attempts within {policy.budget:g} seconds" in words
     assert f"longer than `max_retry_after` ({policy.max_retry_after:g} seconds)" in words
+    assert f"`PollPolicy.max_outage` ({PollPolicy().max_outage:g} seconds)" in words
+    assert f"polls again for {schedule._NOT_FOUND_SECONDS:g} seconds" in words
+    assert f"pauses that grow to {schedule._LONGEST_RETRY_PAUSE:g} seconds" in words
+    assert f"at most {schedule._UNREADABLE_RESPONSES} in a row" in words
     assert f"| {config.DEFAULT_TIMEOUT:g} s, connecting {connection.CONNECT_TIMEOUT:g} s of it |" in words
     run_cap, sync_cap = (wire.PAYLOAD_CAPS[name] // 2**20 for name in ("run", "run_sync"))
     assert f"`run` takes {run_cap} MiB, `run_sync` {sync_cap} MiB." in words

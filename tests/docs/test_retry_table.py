@@ -1,10 +1,10 @@
-"""The table of docs/reliability.md says of every kind of operation what the code does."""
+"""The table of docs/reliability.md says of every operation what the code does."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -17,58 +17,56 @@ PAGE: Final = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(
 CONSENT: Final = RetryPolicy(resubmit=True)
 
 COLUMNS: Final[dict[str, list[Failure]]] = {
-    "never sent, or answered 429": [Failure(request_sent=False), Failure(request_sent=True, status=429)],
-    "passing failure after sending": [
+    "not accepted": [Failure(request_sent=False), Failure(request_sent=True, status=429)],
+    "unknown": [
         Failure(request_sent=True),
         Failure(request_sent=True, status=200, unreadable=True),
         *(Failure(request_sent=True, status=status) for status in (408, *range(500, 600))),
     ],
-    "any refusal": [
+    "refused": [
         Failure(request_sent=True, status=status)
         for status in (301, 307, 308, *range(400, 500))
         if status not in {408, 409, 429}
     ],
 }
+ALLOWED: Final = {
+    "again": (True, True),
+    "no": (False, False),
+    "no; again with `resubmit=True`": (False, True),
+    "no; again after 409": (False, False),
+}
+"""Whether another attempt follows, by default and with `resubmit=True`."""
 
 
-def rows_of(text: str, heading: str) -> dict[str, list[str]]:
-    """The cells of a table's rows, by the first cell; the rows follow on the one with the heading."""
-    lines = text[text.index(f"| {heading} |") :].partition("\n\n")[0].splitlines()
-    cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in (lines[0], *lines[2:])]
-    return {first: others for first, *others in cells}
+def table() -> dict[str, list[str]]:
+    """The cells of a row, by each of its operations; the heading's by "operation"."""
+    lines = PAGE[PAGE.index("| operation |") :].partition("\n\n")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in (lines[0], *lines[2:])]
+    return {name: row[1:] for row in rows for name in re.findall(r"`(\w+)`", row[0]) or [row[0]]}
 
 
-ROWS: Final = rows_of(PAGE, "kind")
+TABLE: Final = table()
+KINDS: Final[dict[str, OperationKind]] = {
+    each.name: each.kind for each in vars(operations).values() if isinstance(each, Operation)
+}
 
 
-def test_the_table_has_every_kind_and_every_column() -> None:
-    assert ROWS["kind"][:3] == list(COLUMNS)
-    assert set(ROWS) - {"kind"} == {kind.name for kind in OperationKind}
+def test_table_has_every_operation_and_column() -> None:
+    assert TABLE["operation"][:3] == list(COLUMNS)
+    assert TABLE.keys() - {"operation"} == KINDS.keys()
+    assert set(KINDS.values()) == set(OperationKind)
 
 
-@pytest.mark.parametrize("kind", OperationKind)
-def test_the_table_says_what_is_retried_when(kind: OperationKind) -> None:
-    for cell, failures in zip(ROWS[kind.name], COLUMNS.values(), strict=False):
-        said = {
-            "again": (True, True),
-            "no": (False, False),
-            "no; again with `resubmit=True`": (False, True),
-            "no; again after 409": (False, False),
-        }[cell]
+@pytest.mark.parametrize("operation", KINDS)
+def test_table_tells_which_failures_are_retried(operation: str) -> None:
+    for cell, failures in zip(TABLE[operation], COLUMNS.values(), strict=False):
         for failure in failures:
-            done = (is_retryable(kind, failure, RetryPolicy()), is_retryable(kind, failure, CONSENT))
-            assert done == said, failure
+            policies = RetryPolicy(), CONSENT
+            done = tuple(is_retryable(KINDS[operation], failure, policy) for policy in policies)
+            assert done == ALLOWED[cell], failure
 
 
-def test_a_conflict_is_retried_for_submissions_alone() -> None:
+def test_conflict_is_retried_for_submissions_alone() -> None:
     conflict = Failure(request_sent=True, status=409)
-    said = {kind for kind in OperationKind if "409" in ROWS[kind.name][2]}
-    assert said == {kind for kind in OperationKind if is_retryable(kind, conflict, RetryPolicy())}
-
-
-def test_every_operation_stands_under_its_kind() -> None:
-    found: list[Operation[Any]] = [each for each in vars(operations).values() if isinstance(each, Operation)]
-    names = {kind.name: {each.name for each in found if each.kind is kind} for kind in OperationKind}
-    table = rows_of(PAGE, "kind, and its operations")
-    said = {kind: set(re.findall(r"`(\w+)`", cells[0])) for kind, cells in table.items() if kind in names}
-    assert said == names
+    said = {operation for operation in KINDS if "409" in TABLE[operation][2]}
+    assert said == {operation for operation in KINDS if is_retryable(KINDS[operation], conflict, RetryPolicy())}
