@@ -18,6 +18,7 @@ from runpod_typed._models.failure import JobFailure
 from runpod_typed._models.health import EndpointHealth, EndpointMetrics, JobCounts, PurgeResult, WorkerCounts
 from runpod_typed._models.job_status import JobStatus
 from runpod_typed._models.jobs import JobEvent, JobState
+from runpod_typed._models.map_results import MapProgress, MapResult, MapStats
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimit, RateLimits
@@ -93,6 +94,9 @@ __all__ = [
     "JobState",
     "JobStatus",
     "JobTimedOutError",
+    "MapProgress",
+    "MapResult",
+    "MapStats",
     "NotFoundError",
     "OperationKind",
     "OutputError",
