@@ -38,7 +38,7 @@ from runpod_typed._models.jobs import (
 )
 from runpod_typed._models.stream import StreamChunk, StreamPage
 from runpod_typed._synchronization import monotonic
-from runpod_typed.errors import APIError, JobExpiredError, NotFoundError, RunpodError
+from runpod_typed.errors import JobExpiredError, NotFoundError, RunpodError
 
 T = TypeVar("T")
 
@@ -82,9 +82,9 @@ class AsyncStreamWatch(AsyncWatch[JobState[Any] | StreamPage]):
     async def _fetch(self, step: PollStep) -> JobState[Any] | StreamPage:
         poller, schedule = self._poller, self._schedule
         config, deadline = schedule.call_config, schedule.poll_deadline
-        retry_not_found = not (schedule.polls_once or self._buffer.confirming)
         if step.long_poll_ms is None:
-            return await poller.fetch_status(config, deadline, retry_not_found=retry_not_found)
+            return await poller.fetch_status(config, deadline, retry_not_found=not schedule.polls_once)
+        retry_not_found = not (schedule.polls_once or self._buffer.confirming)
         address = poller.record.address
         request = operations.drain(address.endpoint_id, address.job_id, wait_ms=step.long_poll_ms)
         try:
@@ -96,14 +96,6 @@ class AsyncStreamWatch(AsyncWatch[JobState[Any] | StreamPage]):
         except BaseException:  # an interrupt: the chunks that the server has sent by then are lost
             self._buffer.lost()
             raise
-
-    async def refresh(self) -> JobState[Any] | None:
-        """Return the job's state, or None if one request does not tell it."""
-        with suppress(APIError, JobExpiredError):
-            return await self._poller.fetch_status(
-                self._schedule.call_config, self._schedule.poll_deadline, retry_not_found=False
-            )
-        return None
 
 
 @final
@@ -166,12 +158,8 @@ class AsyncChunks(Generic[T]):
             self._poller.record.note(response.status)
 
     async def _finish(self) -> None:
-        """Add what is missing from the output of the finished job, or raise."""
+        """Add what is missing from the output of the finished job, or raise its failure."""
         buffer = self._buffer
-        if buffer.complete and buffer.status is JobStatus.COMPLETED:
-            self._over = True
-            self._raise_failure(await self._watch.refresh())
-            return
         state = await self._watch.poll(PLAIN_POLL)
         if isinstance(state, StreamPage):
             self._absorb(state)
@@ -180,19 +168,17 @@ class AsyncChunks(Generic[T]):
             buffer.reopen()
             return
         buffer.status = state.status
-        buffer.reconcile(output_of(state).plain if state.status is JobStatus.COMPLETED else None)
+        if not buffer.complete:
+            buffer.reconcile(output_of(state).plain if state.status is JobStatus.COMPLETED else None)
         if buffer.available:
             return
         self._over = True
         interrupted = interrupted_error(buffer, self._poller.record.address)
-        self._raise_failure(state, interrupted)
+        error = job_error(with_typed_output(state, self._codecs.output))
+        if error is not None:
+            raise error from interrupted
         if interrupted is not None:
             raise interrupted
-
-    def _raise_failure(self, state: JobState[Any] | None, cause: Exception | None = None) -> None:
-        error = None if state is None else job_error(with_typed_output(state, self._codecs.output))
-        if error is not None:
-            raise error from cause
 
 
 class AsyncOutputs(Generic[T]):

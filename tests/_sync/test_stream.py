@@ -11,9 +11,12 @@ import pytest
 from runpod_typed import (
     Client,
     JobCancelledError,
+    JobExpiredError,
     JobFailedError,
     OutputError,
+    PermissionDeniedError,
     RetryPolicy,
+    RunpodError,
     StreamInterruptedError,
     WaitTimeoutError,
 )
@@ -40,6 +43,7 @@ def client_of(server: LocalQueue | ScriptedServer) -> Client:
 
 
 RUN = answer(200, '{"id": "job-1", "status": "IN_QUEUE"}')
+DONE = answer(200, '{"id": "job-1", "status": "COMPLETED"}')
 
 
 def page(status: str, *numbers: int) -> bytes:
@@ -118,7 +122,7 @@ def test_a_stream_that_times_out_loses_nothing(queue: LocalQueue) -> None:
 
 def test_chunks_have_the_metrics_of_the_worker() -> None:
     chunk = answer(200, '{"status": "COMPLETED", "stream": [{"output": "a", "metrics": {"output_tokens": 1}}]}')
-    with scripted([RUN], [chunk], [page("COMPLETED")]) as server:
+    with scripted([RUN], [chunk], [page("COMPLETED")], [DONE]) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
             chunks = [chunk for chunk in job.stream_detailed(timeout=5)]
@@ -128,7 +132,9 @@ def test_chunks_have_the_metrics_of_the_worker() -> None:
 
 def test_the_documented_bare_array_is_read() -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED"}')
-    with scripted([RUN], [answer(200, '[{"output": 1}]')], [answer(200, "[]")], [done], [answer(200, "[]")]) as server:
+    with scripted(
+        [RUN], [answer(200, '[{"output": 1}]')], [answer(200, "[]")], [done], [answer(200, "[]")], [done]
+    ) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
             assert [chunk for chunk in job.stream(timeout=5)] == [1]
@@ -170,7 +176,7 @@ def test_a_lost_response_without_output_is_an_error() -> None:
 
 
 def test_chunks_after_the_end_status_all_arrive() -> None:
-    scripts = [RUN], [page("COMPLETED", 0, 1)], [page("COMPLETED", 2)], [page("COMPLETED")]
+    scripts = [RUN], [page("COMPLETED", 0, 1)], [page("COMPLETED", 2)], [page("COMPLETED")], [DONE]
     with scripted(*scripts) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
@@ -178,7 +184,7 @@ def test_chunks_after_the_end_status_all_arrive() -> None:
 
 
 def test_a_job_that_does_not_stream_has_no_chunks() -> None:
-    with scripted([RUN], [answer(200, '{"status": "COMPLETED"}')]) as server:
+    with scripted([RUN], [DONE]) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
             assert [chunk for chunk in job.stream(timeout=5)] == []
@@ -275,3 +281,45 @@ def test_an_error_beside_a_completed_stream_is_raised() -> None:
                 for chunk in job.stream(timeout=5):
                     seen.append(chunk)
     assert seen == [1]
+
+
+# The end, once all chunks are there
+
+
+PASSING: dict[str, list[bytes | None]] = {
+    "server errors": [answer(502), answer(503)],
+    "a page of a proxy": [answer(200, "<html>")],
+    "a reset": [None],
+    "a 404 for a moment": [answer(404)],
+}
+
+
+@pytest.mark.parametrize("trouble", PASSING.values(), ids=list(PASSING))
+@pytest.mark.parametrize("status", ["FAILED", "COMPLETED"])
+def test_a_failure_is_raised_though_its_state_came_late(trouble: list[bytes | None], status: str) -> None:
+    failed = answer(200, f'{{"id": "job-1", "status": "{status}", "error": "boom"}}')
+    with scripted([RUN], [page(status, 1)], [page(status)], *([step] for step in trouble), [failed]) as server:
+        with client_of(server) as client:
+            job = client.endpoint("ep").run({"n": 1})
+            seen: list[object] = []
+            with pytest.raises(JobFailedError, match="boom"):
+                for chunk in job.stream(timeout=20):
+                    seen.append(chunk)
+    assert seen == [1]
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [(answer(403), PermissionDeniedError), (answer(404), JobExpiredError), (answer(502), WaitTimeoutError)],
+)
+def test_an_end_that_stays_unknown_is_an_error(response: bytes, expected: type[RunpodError]) -> None:
+    with scripted([RUN], [page("COMPLETED", 1)], [page("COMPLETED")], [response]) as server:
+        with client_of(server) as client:
+            job = client.endpoint("ep").run({"n": 1})
+            seen: list[object] = []
+            with pytest.raises(expected) as caught:
+                for chunk in job.stream(timeout=1.5):
+                    seen.append(chunk)
+    assert seen == [1]
+    assert (caught.value.job_id, caught.value.endpoint_id, caught.value.job) == ("job-1", "ep", job)
+    assert "job-1" in str(caught.value)
