@@ -16,8 +16,7 @@ from runpod_typed._async.job import AsyncJob
 from runpod_typed._codecs.codec import Codec
 from runpod_typed._models.failure import JobFailure
 from runpod_typed._models.health import EndpointHealth, EndpointMetrics, JobCounts, PurgeResult, WorkerCounts
-from runpod_typed._models.job_status import JobStatus
-from runpod_typed._models.jobs import JobEvent, JobState
+from runpod_typed._models.jobs import JobEvent, JobState, JobStatus
 from runpod_typed._models.map_results import MapProgress, MapResult, MapStats
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.poll_policy import PollPolicy

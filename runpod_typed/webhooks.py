@@ -10,11 +10,10 @@ from typing_extensions import TypeForm, TypeVar
 
 from runpod_typed._codecs import json
 from runpod_typed._codecs.codec import UNTYPED, Codec, choose_codec
-from runpod_typed._core.responses import MAX_WEBHOOK_BYTES, read_completed_job, read_job
 from runpod_typed._errors import ConfigurationError, InputError, printable
 from runpod_typed._models.durations import Duration
 from runpod_typed._models.jobs import JobState, with_typed_output
-from runpod_typed._models.validation import ValidationError
+from runpod_typed._models.responses import MAX_WEBHOOK_BYTES, ValidationError, read_completed_job, read_job
 
 __all__ = ["MAX_WEBHOOK_BYTES", "parse_webhook", "verify_secret"]
 

@@ -6,24 +6,22 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, ParamSpec, Self, overload
+from typing import Any, ParamSpec, overload
 
 import httpx
 from typing_extensions import TypeForm, TypeVar
 
 from runpod_typed._async.endpoint import AsyncEndpoint
-from runpod_typed._async.executor import AsyncRequestExecutor
+from runpod_typed._async.executor import AsyncConnectionOwner, AsyncRequestExecutor
 from runpod_typed._codecs.codec import UNTYPED, Codec
-from runpod_typed._core.config import DEFAULT_TIMEOUT, CallConfig, HasOptions
-from runpod_typed._core.operations import GeneratedOperation, generated_request, oversize_error
+from runpod_typed._core.config import DEFAULT_TIMEOUT, CallConfig
+from runpod_typed._core.operations import GeneratedOperation, generated_request
 from runpod_typed._models.durations import Duration
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimits
 from runpod_typed._models.retry_policy import RetryPolicy
 from runpod_typed._models.secret import hidden
 from runpod_typed._models.validators import check_http_client
-from runpod_typed._synchronization import AsyncClosable
 from runpod_typed._transport.connection import (
     DEFAULT_MAX_RESPONSE_BYTES,
     ConnectionConfig,
@@ -38,7 +36,7 @@ OutT = TypeVar("OutT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
 
 
-class AsyncClient(HasOptions, AsyncClosable):
+class AsyncClient(AsyncConnectionOwner):
     """Connections to Runpod's queue-based serverless endpoints. One client serves a whole program.
 
     It can be shared between tasks and threads, and survives a fork. Close it, or use it as a context manager.
@@ -68,8 +66,6 @@ class AsyncClient(HasOptions, AsyncClosable):
     Raises:
         ConfigurationError: There is no key, or a value cannot be used.
     """
-
-    _owned: AsyncRequestExecutor | None
 
     def __init__(
         self,
@@ -190,20 +186,4 @@ class AsyncClient(HasOptions, AsyncClosable):
             ConfigurationError: The request cannot be sent, or the client is closed or has no key.
         """
         request = generated_request(operation, *args, **kwargs)
-        error = oversize_error(request)
-        if error is not None:
-            raise error
         return await self._executor.call(request, self._config)
-
-    async def aclose(self) -> None:
-        """Close the connections. A second call does nothing, nor does closing a copy from `with_options`."""
-        if self._owned is not None:
-            await self._owned.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()

@@ -1,35 +1,29 @@
-# An endpoint: submit jobs, read the queue and its workers.
-"""An endpoint: submit jobs, read the queue and its workers."""
+# An endpoint: submits jobs.
+"""An endpoint, which submits jobs and reconnects to them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, overload
+from typing import TYPE_CHECKING, Any, Generic, overload
 
-from attrs import evolve
 from typing_extensions import TypeForm, TypeVar
 
-from runpod_typed._async.executor import AsyncRequestExecutor
 from runpod_typed._async.job import AsyncJob
 from runpod_typed._async.polling import AsyncPoller
+from runpod_typed._async.queue import AsyncEndpointQueue
 from runpod_typed._codecs.codec import UNTYPED, Codec, choose_codec
-from runpod_typed._codecs.json_values import TypeCodec
 from runpod_typed._core import operations
 from runpod_typed._core.call import submission_note
-from runpod_typed._core.config import HasOptions
-from runpod_typed._core.job_record import JobErrors, JobRecord
-from runpod_typed._core.operations import ExtraQuery, Request, oversize_error, with_query
+from runpod_typed._core.job_record import JobAddress, JobCodecs, JobErrors, JobRecord
+from runpod_typed._core.operations import ExtraQuery, Request, with_query
 from runpod_typed._core.run_request import RunRequest, build_run_request
 from runpod_typed._core.schedule import run_sync_long_poll_ms
 from runpod_typed._models.durations import Duration, to_optional_seconds, wait_timeout
-from runpod_typed._models.health import EndpointHealth, EndpointMetrics, PurgeResult
-from runpod_typed._models.jobs import JobAddress, JobCodecs, JobState, with_typed_output
+from runpod_typed._models.jobs import JobState, with_typed_output
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.secret import Secret, hidden
 from runpod_typed._models.validators import check_client, check_endpoint_id, check_job_id
-from runpod_typed._synchronization import AsyncClosable, deadline_after, monotonic
-from runpod_typed._transport.connection import openai_base_url
+from runpod_typed._synchronization import deadline_after, monotonic
 
 if TYPE_CHECKING:
     from runpod_typed._async.client import AsyncClient
@@ -40,7 +34,7 @@ Chunk = TypeVar("Chunk", default=Any, covariant=True)
 T = TypeVar("T")
 
 
-class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
+class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
     """A queue-based serverless endpoint, typed by its inputs, outputs and chunks.
 
     ``client.endpoint(...)`` returns one. Built alone, it makes its own client from the environment: then close it, or
@@ -69,8 +63,6 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
         ConfigurationError: The id or key is invalid, a type is not supported, or a key or base URL is passed together
             with a `client`.
     """
-
-    _owned: AsyncRequestExecutor | None
 
     # Two overloads: a class, which all type checkers know, and what only those with TypeForm do (`A | B`, `Literal`).
     @overload
@@ -129,8 +121,7 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
         owner = _client(client, key, url)
         self._executor = owner._executor  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- shown to endpoints alone
         self._owned = self._executor if client is None else None
-        config = owner._config  # noqa: SLF001 -- shown to endpoints alone
-        self._config = evolve(config, leave_outputs=isinstance(self._codecs.output, TypeCodec))
+        self._config = owner._config  # noqa: SLF001 -- shown to endpoints alone
 
     def __repr__(self) -> str:
         shown = repr(vars(self).get("_id"))  # a failed constructor may show it
@@ -141,16 +132,6 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
         if self._owned is None:
             state["_executor"] = self._executor.without_keepalive()  # the copy is never closed
         return state
-
-    @property
-    def id(self) -> str:
-        """The endpoint's id."""
-        return self._id
-
-    @property
-    def openai_base_url(self) -> str:
-        """The ``base_url`` for the official ``openai`` client, for workers that speak OpenAI's API (vLLM does)."""
-        return openai_base_url(self._executor.connection, self._id)
 
     async def run(
         self,
@@ -188,7 +169,7 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
         """
         deadline = deadline_after(timeout)
         request = operations.submit(self._id, self._body(input, webhook, policy, s3_config, extra_body))
-        state = await self._call(with_query(request, extra_query), deadline)
+        state = await self._executor.call(with_query(request, extra_query), self._config, deadline=deadline)
         try:
             return self._job(self._poller(state))
         except BaseException as error:  # Ctrl-C
@@ -290,79 +271,6 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
         """
         return self._job(AsyncPoller(self._executor, JobRecord(JobAddress(self._id, check_job_id(job_id)))))
 
-    async def health(self, timeout: Duration | None = None) -> EndpointHealth:
-        """Return the numbers of jobs and workers, by state. No worker is needed for it.
-
-        Example:
-            ``idle = (await endpoint.health()).workers.idle``
-
-        Args:
-            timeout: Seconds (or a timedelta) that the call may take with its retries, above 0; None for the budget of
-                the retry policy.
-
-        Raises:
-            APIError: The call failed for good.
-        """
-        return await self._call(operations.ask_health(self._id), deadline_after(timeout))
-
-    async def metrics(self, timeout: Duration | None = None) -> EndpointMetrics:
-        """Return the workers by state, and the ids of those that are ready. Runpod does not document this operation.
-
-        Example:
-            ``ready = (await endpoint.metrics()).ready_workers``
-
-        Args:
-            timeout: Seconds (or a timedelta) that the call may take with its retries, above 0; None for the budget of
-                the retry policy.
-
-        Raises:
-            APIError: The call failed for good.
-        """
-        return await self._call(operations.ask_metrics(self._id), deadline_after(timeout))
-
-    async def requests(self, timeout: Duration | None = None) -> Mapping[str, Any]:
-        """Return the requests of the endpoint, a JSON object. Runpod does not document its shape.
-
-        Example:
-            ``requests = await endpoint.requests()``
-
-        Args:
-            timeout: Seconds (or a timedelta) that the call may take with its retries, above 0; None for the budget of
-                the retry policy.
-
-        Raises:
-            APIError: The call failed for good.
-        """
-        return await self._call(operations.ask_requests(self._id), deadline_after(timeout))
-
-    async def purge_queue(self, timeout: Duration | None = None) -> PurgeResult:
-        """Remove all jobs that wait for a worker; running jobs keep running.
-
-        Example:
-            ``removed = (await endpoint.purge_queue()).removed``
-
-        Args:
-            timeout: Seconds (or a timedelta) that the call may take with its retries, above 0; None for the budget of
-                the retry policy.
-
-        Raises:
-            APIError: The call failed for good.
-        """
-        return await self._call(operations.purge(self._id), deadline_after(timeout))
-
-    async def aclose(self) -> None:
-        """Close the connections, if the endpoint made its own client. A second call does nothing."""
-        if self._owned is not None:
-            await self._owned.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
     def _body(
         self,
         value: object,
@@ -402,7 +310,11 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
         try:
             # With a timeout of 0 the job is submitted, and polled once.
             deadline = began + seconds if seconds else None
-            poller = self._poller(await self._call(request, deadline, submitted.append if cancel_on_exit else None))
+            poller = self._poller(
+                await self._executor.call(
+                    request, self._config, deadline=deadline, interrupted=submitted.append if cancel_on_exit else None
+                )
+            )
         except BaseException as error:
             if submitted:
                 await self._poller(submitted[0]).cancel_after(error, self._config)
@@ -418,14 +330,6 @@ class AsyncEndpoint(HasOptions, AsyncClosable, Generic[In, Out, Chunk]):
                 cancel_on_exit=cancel_on_exit,
             )
             return read(with_typed_output(state, self._codecs.output))
-
-    async def _call(
-        self, request: Request[T], deadline: float | None, interrupted: Callable[[T], None] | None = None
-    ) -> T:
-        error = oversize_error(request)
-        if error is not None:
-            raise error
-        return await self._executor.call(request, self._config, deadline=deadline, interrupted=interrupted)
 
     def _poller(self, state: JobState[Any]) -> AsyncPoller:
         return AsyncPoller(self._executor, JobRecord(JobAddress(self._id, state.id), state, from_start=True))

@@ -8,37 +8,100 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random, SystemRandom
-from typing import Any, final
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self, final
 
 import httpx
-from attrs import evolve, field, frozen
+from attrs import evolve
 from typing_extensions import TypeVar
 
 from runpod_typed._async.rate_limiter import AsyncRateLimiter
-from runpod_typed._async.transport_provider import AsyncTransportProvider
+from runpod_typed._async.transports import make_transport
 from runpod_typed._core.call import Call
-from runpod_typed._core.config import CallConfig
-from runpod_typed._core.operations import STATUS, Request
+from runpod_typed._core.config import CallConfig, HasOptions
+from runpod_typed._core.operations import STATUS, Request, oversize_error
 from runpod_typed._core.rate_limiter import RateLimitUsage, TooLate
 from runpod_typed._core.scheduler import PollScheduler
 from runpod_typed._interrupts import async_finish
 from runpod_typed._logging import logger
-from runpod_typed._synchronization import async_sleep, monotonic
+from runpod_typed._synchronization import (
+    AsyncClosable,
+    async_close_when_collected,
+    async_has_ended,
+    async_prepare,
+    async_runtime,
+    async_sleep,
+    monotonic,
+)
+from runpod_typed._transport.aiohttp import async_load_fast_transport
 from runpod_typed._transport.connection import ConnectionConfig
+from runpod_typed._transport.interface import AsyncTransport
 from runpod_typed._transport.messages import NO_TIME_LEFT, HttpResponse, TransportFailure
-from runpod_typed.errors import APIError, RateLimitError, RunpodError
+from runpod_typed.errors import APIError, ConfigurationError, RateLimitError, RunpodError
 
 T = TypeVar("T")
 
 
-@frozen
-class _PerProcessState:
-    """The state of one process. After a fork the child makes its own: locks, sockets and permits are the parent's."""
+@final
+class _ProcessState:
+    """The state of one process. After a fork the child makes its own: locks, sockets and permits are the parent's.
 
-    transport: AsyncTransportProvider
-    pid: int = field(factory=os.getpid)
-    rate_limiter: AsyncRateLimiter = field(factory=AsyncRateLimiter)
-    scheduler: PollScheduler = field(factory=PollScheduler)
+    A client is often built before there is an event loop, and used under several: one after the other, or at once in
+    threads. Each has a transport of its own, which is made at its first request.
+    """
+
+    def __init__(
+        self, connection: ConnectionConfig, http_client: httpx.AsyncClient | None, *, closed: bool = False
+    ) -> None:
+        self.pid = os.getpid()
+        self.rate_limiter = AsyncRateLimiter()
+        self.scheduler = PollScheduler()
+        self._connection = connection
+        self._http_client = http_client
+        self._closed = closed
+        self._lock = Lock()  # of threads, in the async API too: nothing is awaited while it is held
+        self._transports = dict[object, AsyncTransport]()
+        async_prepare()
+        if http_client is None:
+            async_load_fast_transport(connection)
+            if connection.idle_connections:
+                async_close_when_collected(self, self._transports)
+
+    def after_fork(self) -> _ProcessState:
+        """Return the state of a child process."""
+        return _ProcessState(self._connection, self._http_client, closed=self._closed)
+
+    def transport(self) -> AsyncTransport:
+        """Return the transport of the running event loop.
+
+        Raises:
+            ConfigurationError: The client is closed.
+        """
+        transport = self._transports.get(async_runtime())
+        return self._open() if transport is None else transport
+
+    async def aclose(self) -> None:
+        """Close all connections; a second call does nothing."""
+        self._closed = True
+        own = self._transports.pop(async_runtime(), None)
+        while self._transports:
+            self._transports.popitem()[1].abandon()
+        if own is not None:
+            await own.aclose()
+
+    def _open(self) -> AsyncTransport:
+        with self._lock:
+            if self._closed:
+                raise ConfigurationError(
+                    "The client is closed. Make a new one, or keep it open while its jobs are used."
+                )
+            owner = async_runtime()
+            for other in [each for each in self._transports if async_has_ended(each)]:
+                self._transports.pop(other).abandon()
+            if owner not in self._transports:
+                self._transports[owner] = make_transport(self._connection, self._http_client)
+            return self._transports[owner]
 
 
 @final
@@ -49,7 +112,7 @@ class AsyncRequestExecutor:
         self.connection = connection
         self.random: Random = SystemRandom()
         self._http_client = http_client
-        self._process = _PerProcessState(AsyncTransportProvider(connection, http_client))
+        self._process = _ProcessState(connection, http_client)
 
     @property
     def scheduler(self) -> PollScheduler:
@@ -81,10 +144,13 @@ class AsyncRequestExecutor:
             interrupted: Called with the result if it came after an interrupt, instead of a note with the job's id.
 
         Raises:
-            APIError: The call failed for good.
+            APIError: The call failed for good, or the request is larger than the operation allows.
             SubmissionUncertainError: A job was sent and its fate is unknown.
             ConfigurationError: The client is closed, or there is no key.
         """
+        oversize = oversize_error(request)
+        if oversize is not None:
+            raise oversize
         call = Call(request=request, connection=self.connection, config=config, deadline=deadline)
         try:
             return await self._attempts(call, observe)
@@ -113,16 +179,16 @@ class AsyncRequestExecutor:
 
     async def _attempt(self, call: Call[T]) -> T | APIError:
         state = self._state()
-        state.transport.open()  # loads libraries and certificates, before time is measured
         permit = await state.rate_limiter.acquire(
             call.config.rate_limits, call.request.endpoint_id, call.request.operation.name, call.deadline
         )
         if isinstance(permit, TooLate):
             raise call.too_late(permit)
         try:
+            transport = state.transport()  # loads libraries and certificates, before time is measured
             began = monotonic()
             seconds = call.begin(began)
-            outcome = await self._send(call, seconds) if seconds > 0 else NO_TIME_LEFT
+            outcome = await self._send(call, transport, seconds) if seconds > 0 else NO_TIME_LEFT
             result = call.result(outcome, seconds=monotonic() - began, wall_clock=datetime.now(UTC))
             if logger.isEnabledFor(logging.DEBUG):
                 logger.debug("%s in %.0f ms", call.describe(), 1000 * (monotonic() - began))
@@ -135,8 +201,9 @@ class AsyncRequestExecutor:
             if permit is not None:
                 permit.release(sent=call.request_sent)
 
-    async def _send(self, call: Call[Any], seconds: float) -> HttpResponse | TransportFailure:
-        transport = self._state().transport.open()
+    async def _send(
+        self, call: Call[Any], transport: AsyncTransport, seconds: float
+    ) -> HttpResponse | TransportFailure:
         began = monotonic()
         upload_seconds = call.upload_seconds(began)
         if not call.is_submission:
@@ -157,14 +224,33 @@ class AsyncRequestExecutor:
 
     async def aclose(self) -> None:
         """Close all connections; a second call does nothing."""
-        await self._state().transport.aclose()
+        await self._state().aclose()
 
-    def _state(self) -> _PerProcessState:
+    def _state(self) -> _ProcessState:
         if self._process.pid != os.getpid():
-            self._process = _PerProcessState(self._process.transport.after_fork())
+            self._process = self._process.after_fork()
         return self._process
 
     def __reduce__(self) -> tuple[type[AsyncRequestExecutor], tuple[ConnectionConfig]]:
         if self._http_client is not None:
             raise TypeError("A client with an http_client of its own cannot be pickled.")
         return AsyncRequestExecutor, (self.connection,)
+
+
+class AsyncConnectionOwner(HasOptions, AsyncClosable):
+    """A client, or an endpoint that made its own one: closing it closes the connections."""
+
+    _owned: AsyncRequestExecutor | None
+
+    async def aclose(self) -> None:
+        """Close the connections. A second call does nothing, nor does closing a copy from `with_options`."""
+        if self._owned is not None:
+            await self._owned.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()

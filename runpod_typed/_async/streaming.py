@@ -16,7 +16,7 @@ from typing_extensions import TypeVar
 from runpod_typed._async.polling import AsyncPoller, AsyncStatusWatch, AsyncWatch
 from runpod_typed._codecs.codec import Codec
 from runpod_typed._core import operations
-from runpod_typed._core.job_record import JobErrors
+from runpod_typed._core.job_record import JobCodecs, JobErrors
 from runpod_typed._core.schedule import (
     PLAIN_POLL,
     SHORTEST_LONG_POLL_MS,
@@ -26,11 +26,10 @@ from runpod_typed._core.schedule import (
     hold_back_until,
 )
 from runpod_typed._core.streaming import StreamBuffer, interrupted_error
-from runpod_typed._models.job_status import JobStatus
 from runpod_typed._models.jobs import (
-    JobCodecs,
     JobEvent,
     JobState,
+    JobStatus,
     decode_chunk,
     job_error,
     output_of,

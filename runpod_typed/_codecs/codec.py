@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import lru_cache
-from typing import Any, Final, Protocol, TypeVar, cast, get_origin, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast, get_origin, runtime_checkable
 
-from attrs import frozen
-
-from runpod_typed._codecs.json_values import Mismatch, NotPlainJSON, to_plain
+from runpod_typed._codecs.json import PLAIN, Mismatch, NotPlainJSON
 from runpod_typed._codecs.msgspec import MsgspecCodec, unsupported_reason
-from runpod_typed._errors import ConfigurationError, InputError, printable
+from runpod_typed._errors import ConfigurationError, printable
 
 T = TypeVar("T")
 
@@ -49,21 +47,6 @@ class Codec(Protocol[T]):
     def decode(self, data: Any, /) -> T:
         """Return the value for plain JSON. The worker may have sent anything: check it, and raise any exception."""
         ...
-
-
-@frozen
-class _PlainCodec:
-    type_form: Any = UNTYPED
-
-    def encode(self, value: Any, /) -> Any:
-        return value
-
-    def decode(self, data: Any, /) -> Any:
-        return data
-
-
-PLAIN: Final[Codec[Any]] = _PlainCodec()
-"""The codec of any JSON, which leaves it as it is."""
 
 
 def choose_codec(prefix: str, type_form: object, codec: object) -> Codec[Any]:
@@ -139,56 +122,21 @@ def _make_codec(type_form: object) -> Codec[Any]:
         raise ConfigurationError(f"{unsupported}nor does pydantic ({_exception_text(exc)}). Pass {instead}.") from exc
 
 
-def encode_input(codec: Codec[T], value: T, *, subject: str = "The input") -> Any:
-    """Return plain JSON to send.
-
-    A typed value must fit its type, but need not be an instance: a dict that fits a dataclass is sent as it is. An
-    untyped value must be plain JSON; instances of dataclasses, attrs classes, Structs and pydantic models in it are
-    encoded as their class says.
-
-    Raises:
-        InputError: The value does not fit its type, is not JSON, or is empty, which no worker would ever see.
-    """
-    try:
-        plain = to_plain(codec.encode(value), _encode_object)
-    except Mismatch as exc:
-        raise InputError(f"{subject} {explain(codec, exc)}. Nothing was sent.", path=exc.path) from exc.__cause__
-    except Exception as exc:
-        raise InputError(f"{subject} cannot be encoded: {first_line(codec, exc)}. Nothing was sent.") from exc
-    if plain is None or plain in ("", [], {}):
-        raise InputError(
-            f"{subject} is empty ({plain!r}). The platform drops an empty input before a worker sees it, and the job "
-            'ends as a timeout minutes later. Send at least one key, such as {"ping": true}. Nothing was sent.'
-        )
-    return plain
-
-
-def _encode_object(value: object) -> Any:
-    try:
-        codec = codec_for(type(value))
-    except ConfigurationError as exc:
-        raise NotPlainJSON(str(exc).removesuffix(".")) from exc
-    try:
-        return codec.encode(value)
-    except Mismatch as exc:
-        exc.type_name = exc.type_name or _codec_name(codec)
-        raise
-
-
 def explain(codec: Codec[Any], mismatch: Mismatch) -> str:
     """Return what is wrong and where, to continue a sentence that begins with the name of the value."""
     place = "" if mismatch.path == "$" else f" at `{mismatch.path}`"
     if isinstance(mismatch, NotPlainJSON):
         return f"is not plain JSON{place}: {mismatch.reason}"
-    return f"does not fit `{mismatch.type_name or _codec_name(codec)}`{place}: {mismatch.reason}"
+    return f"does not fit `{mismatch.type_name or codec_name(codec)}`{place}: {mismatch.reason}"
 
 
 def first_line(codec: Codec[Any], exc: Exception) -> str:
     """Return which codec raised, and the first line of what it raised."""
-    return f"`{_codec_name(codec)}` raised {_exception_text(exc)}"
+    return f"`{codec_name(codec)}` raised {_exception_text(exc)}"
 
 
-def _codec_name(codec: Codec[Any]) -> str:
+def codec_name(codec: Codec[Any]) -> str:
+    """Return the name of a codec's type, or of its class."""
     return _type_name(getattr(codec, "type_form", type(codec)))
 
 

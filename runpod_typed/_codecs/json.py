@@ -1,15 +1,24 @@
-"""JSON bodies: bytes to plain JSON and back."""
+"""JSON: bodies of bytes to plain JSON and back, and Python values to plain JSON.
+
+Plain JSON is None, booleans, finite numbers, strings, and lists and string-keyed dicts of these. Everything that is
+sent passes through `to_plain`: one walk in Python, cheaper than one `json.dumps`.
+"""
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
 from functools import cached_property
-from typing import Any
+from itertools import islice
+from math import isfinite
+from typing import Any, Final, cast
 
 import msgspec
 from attrs import frozen
 
-__all__ = ["JSONText", "MalformedJSON", "UnencodableJSON", "decode", "decode_leaving", "encode"]
+from runpod_typed._errors import printable
 
 _decode_strictly = msgspec.json.Decoder[Any]().decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -110,3 +119,284 @@ def encode(value: Any) -> bytes:
         return _encode(value)
     except (TypeError, ValueError, RecursionError) as exc:
         raise UnencodableJSON(f"{type(exc).__name__}: {exc}") from None
+
+
+def kind_of(value: object) -> str:
+    """Return the JSON name of a value's kind, for messages."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case "":
+            return "an empty string"
+        case str():
+            return "a string"
+        case Mapping():
+            return "an object"
+        case list():
+            return "an array"
+        case _:
+            return "absent"
+
+
+MAX_DEPTH: Final = 200
+"""The number of containers that may lie in each other; other JSON readers (pydantic's) stop there too."""
+
+_MAX_INTEGER_BITS: Final = 14_000  # about 4,215 digits; Python reads and writes 4,300, and so does a worker
+_CONSTANT_TYPES: Final = frozenset({bool, type(None)})
+_DATA_CLASS_MARKS: Final = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_validator__")
+
+_TEXT: Final = "send a string, such as base64.b64encode(data).decode(), or declare a type with a bytes field"
+_INSTEAD: Final = {  # by class name, because most of these would have to be imported to be named
+    "builtins.bytes": _TEXT,
+    "builtins.bytearray": _TEXT,
+    "builtins.memoryview": _TEXT,
+    "builtins.set": "send a list, such as sorted(value)",
+    "builtins.frozenset": "send a list, such as sorted(value)",
+    "builtins.generator": "send list(value)",
+    "builtins.coroutine": "await it first",
+    "builtins.type": "send an instance, not the class",
+    "collections.abc.Iterable": "send list(value)",
+    "datetime.date": "send value.isoformat()",
+    "datetime.time": "send value.isoformat()",
+    "datetime.timedelta": "send value.total_seconds()",
+    "decimal.Decimal": "send str(value)",
+    "uuid.UUID": "send str(value)",
+    "pathlib.PurePath": "send str(value), or the file's content: workers do not see this machine's files",
+    "numpy.generic": "send value.item()",
+    "numpy.ndarray": "send value.tolist()",
+}
+
+_UNKNOWN: Final = "\0an object without a form in JSON"
+
+ObjectEncoder = Callable[[object], object]
+
+_type_of: Callable[[object], type] = type  # pyright infers type[Unknown] for type() of Any
+
+
+class TypeCodec(ABC):
+    """A codec of a declared type, which decodes JSON text directly."""
+
+    type_form: Any
+
+    @abstractmethod
+    def encode(self, value: Any, /) -> Any:
+        """Return plain JSON that the type allows; raise Mismatch otherwise."""
+
+    @abstractmethod
+    def decode(self, data: Any, /) -> Any:
+        """Return a value of the type from plain JSON; raise Mismatch otherwise."""
+
+    @abstractmethod
+    def decode_text(self, text: bytes, /) -> Any:
+        """Return a value of the type from JSON text; raise any exception to have it decoded from plain JSON."""
+
+
+@frozen
+class PlainCodec:
+    """The codec of any JSON, which leaves it as it is."""
+
+    type_form: Any = Any
+
+    def encode(self, value: Any, /) -> Any:
+        """Return the value, which may not be plain JSON."""
+        return value
+
+    def decode(self, data: Any, /) -> Any:
+        """Return the plain JSON."""
+        return data
+
+
+PLAIN: Final = PlainCodec()
+
+
+class Mismatch(ValueError):  # noqa: N818 -- callers turn it into InputError or OutputError
+    """A value is not what a type allows. The reason ends without a full stop."""
+
+    def __init__(self, reason: str, steps: Iterable[str | int] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.type_name: str | None = None  # if it is not the type that was declared for the whole value
+        self._steps_outwards = [*steps][::-1]
+
+    @property
+    def path(self) -> str:
+        """The place as JSONPath."""
+        return format_path(self._steps_outwards[::-1])
+
+    def lies_under(self, step: str | int) -> None:
+        """Add the key or index of the container around the value."""
+        self._steps_outwards.append(step)
+
+
+class NotPlainJSON(Mismatch):
+    """A value has no form in JSON."""
+
+
+class UnknownObjects:
+    """Replaces the objects that a serializer does not know: by what they are at heart, or by a marker."""
+
+    def __init__(self) -> None:
+        self.first: object = None
+        self.found = False
+
+    def replace(self, value: object) -> Any:
+        """Return the string, number, dict or list that an instance of a subclass holds, or the marker."""
+        base = _base_value(value)
+        if base is not value:
+            return base
+        if not self.found:
+            self.first, self.found = value, True
+        return _UNKNOWN
+
+    def mismatch(self, plain: Any) -> Mismatch:
+        """Return the complaint about the first unknown object; its marker is in `plain`."""
+        return Mismatch(no_form_for(self.first), _steps_to_marker(plain) or ())
+
+
+def _steps_to_marker(plain: Any) -> list[str | int] | None:
+    if isinstance(plain, str):
+        return [] if plain == _UNKNOWN else None
+    items: Iterator[tuple[str | int, Any]] = iter(())
+    if isinstance(plain, dict):
+        items = iter(cast("dict[str, Any]", plain).items())
+    elif isinstance(plain, list | tuple):
+        items = enumerate(cast("list[Any]", plain))
+    for step, item in items:
+        if (found := _steps_to_marker(item)) is not None:
+            return [step, *found]
+    return None
+
+
+def format_path(steps: Iterable[str | int]) -> str:
+    """Return keys and indices as JSONPath: ``$.size[0]["odd key"]``."""
+    steps = iter(steps)
+    path = "$" + "".join(map(_format_step, islice(steps, 30)))
+    return path if next(steps, None) is None else f"{path}..."
+
+
+def _format_step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    step = printable(step, 60)
+    return f".{step}" if step.isidentifier() else f"[{json.dumps(step, ensure_ascii=False)}]"
+
+
+def to_plain(value: object, encode_object: ObjectEncoder | None = None) -> Any:
+    """Return a copy of the value that is plain JSON.
+
+    Tuples and subclasses of list become lists, mappings dicts, enum members their values, and instances of subclasses
+    of str, int and float plain ones. `encode_object` encodes instances of dataclasses, attrs classes, Structs and
+    pydantic models; without it they are refused.
+
+    Raises:
+        NotPlainJSON: JSON has no form for the value or a part of it, or it is nested deeper than `MAX_DEPTH`.
+    """
+    return _plain(value, encode_object, MAX_DEPTH)
+
+
+def _plain(value: Any, encode_object: ObjectEncoder | None, levels: int) -> Any:
+    kind = _type_of(value)
+    if kind is str:
+        if not value.isascii():
+            _check_text(value)
+        return value
+    if kind is int:
+        if value.bit_length() > _MAX_INTEGER_BITS:
+            raise NotPlainJSON("an integer of more than 4,200 digits is more than workers can read")
+        return value
+    if kind is float:
+        if not isfinite(value):
+            raise NotPlainJSON(f"JSON has no number for `{value}`; send None or a string")
+        return value
+    if kind in _CONSTANT_TYPES:
+        return value
+    if kind is dict:
+        return _plain_dict(value, encode_object, levels)
+    if kind is list or kind is tuple:
+        return _plain_list(value, encode_object, levels)
+    return _plain_object(value, encode_object, levels)
+
+
+def _plain_dict(items: dict[Any, Any], encode_object: ObjectEncoder | None, levels: int) -> dict[str, Any]:
+    if not levels:
+        raise _too_deep()
+    plain: dict[str, Any] = {}
+    for key, value in items.items():
+        name = key if type(key) is str and key.isascii() else _plain_key(key)
+        try:
+            plain[name] = _plain(value, encode_object, levels - 1)
+        except Mismatch as mismatch:
+            mismatch.lies_under(name)
+            raise
+    return plain
+
+
+def _plain_list(items: Iterable[Any], encode_object: ObjectEncoder | None, levels: int) -> list[Any]:
+    if not levels:
+        raise _too_deep()
+    plain: list[Any] = []
+    for value in items:
+        try:
+            plain.append(_plain(value, encode_object, levels - 1))
+        except Mismatch as mismatch:
+            mismatch.lies_under(len(plain))
+            raise
+    return plain
+
+
+def _plain_key(key: object) -> str:
+    if not isinstance(key, str):
+        raise NotPlainJSON(f"the key {printable(repr(key), 60)} is not a string")
+    return cast("str", _plain(key, None, 0))
+
+
+def _plain_object(value: object, encode_object: ObjectEncoder | None, levels: int) -> Any:
+    base = _base_value(value)
+    if base is not value:
+        return _plain(base, encode_object, levels)
+    if encode_object is not None and any(hasattr(type(value), mark) for mark in _DATA_CLASS_MARKS):
+        return _plain(encode_object(value), None, levels)
+    raise NotPlainJSON(no_form_for(value))
+
+
+def _base_value(value: object) -> object:
+    """Return the value of an enum member, or of an instance of a subclass of a JSON type; all else as it is."""
+    match value:
+        case Enum():
+            return value.value
+        case str():
+            return str.__str__(value)
+        case int():
+            return int(value)
+        case float():
+            return float(value)  # numpy.float64 is one
+        case Mapping():
+            return dict(cast("Mapping[object, object]", value))
+        case list() | tuple():
+            return list(cast("Iterable[object]", value))
+        case _:
+            return value
+
+
+def no_form_for(value: object) -> str:
+    """Return the complaint about an object that JSON has no form for, with what to send instead."""
+    names = [f"{base.__module__}.{base.__qualname__}" for base in type(value).__mro__]
+    instead = next((_INSTEAD[name] for name in names if name in _INSTEAD), "send plain JSON that represents it")
+    return f"JSON has no form for `{names[0].removeprefix('builtins.')}`; {instead}"
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise NotPlainJSON(
+            f"the string has a lone surrogate (character {exc.start}), which JSON cannot carry"
+        ) from None
+
+
+def _too_deep() -> NotPlainJSON:
+    return NotPlainJSON(f"it is nested deeper than {MAX_DEPTH} levels, or contains itself")

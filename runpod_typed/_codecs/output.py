@@ -9,9 +9,8 @@ from attrs import define, field
 from typing_extensions import TypeVar
 
 from runpod_typed._codecs import json
-from runpod_typed._codecs.codec import PLAIN, Codec, explain, first_line
-from runpod_typed._codecs.json import JSONText
-from runpod_typed._codecs.json_values import Mismatch, TypeCodec
+from runpod_typed._codecs.codec import Codec, explain, first_line
+from runpod_typed._codecs.json import PLAIN, JSONText, Mismatch, TypeCodec
 from runpod_typed._errors import printable
 
 T = TypeVar("T", covariant=True)

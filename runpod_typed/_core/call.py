@@ -9,17 +9,27 @@ from typing import Any, Final, Generic
 from attrs import define, field
 from typing_extensions import TypeVar
 
+from runpod_typed._codecs import json
 from runpod_typed._core.config import CallConfig
-from runpod_typed._core.error_mapping import connection_error, read_response
+from runpod_typed._core.error_mapping import connection_error, status_error, validation_error
 from runpod_typed._core.operations import Request
 from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect, next_delay
 from runpod_typed._core.retry_after import parse_retry_after
+from runpod_typed._errors import printable
 from runpod_typed._models.jobs import JobState
+from runpod_typed._models.responses import ValidationError, read_completed_job
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.messages import HttpResponse, TransportFailure
-from runpod_typed.errors import APIError, APITimeoutError, RunpodError, SubmissionUncertainError
+from runpod_typed.errors import (
+    APIError,
+    APIResponseValidationError,
+    APIStatusError,
+    APITimeoutError,
+    RunpodError,
+    SubmissionUncertainError,
+)
 
 T = TypeVar("T")
 
@@ -122,9 +132,7 @@ class Call(Generic[T]):
         retry_after = None
         if not 200 <= outcome.status < 300:
             retry_after = parse_retry_after(outcome.headers, wall_clock=wall_clock)
-        return read_response(
-            self.request, outcome, self.connection, retry_after=retry_after, leave_output=self.config.leave_outputs
-        )
+        return read_response(self.request, outcome, self.connection, retry_after=retry_after)
 
     def too_late(self, refusal: TooLate) -> RunpodError:
         """Return the error if the caller's time limit ends before the rate limit allows the request."""
@@ -204,3 +212,53 @@ def _outcome(outcome: HttpResponse | TransportFailure | None) -> str:
 def submission_note(job_id: str) -> str:
     """Return the note for an exception that hides the id of a submitted job."""
     return f"job {job_id} was submitted and keeps running; reconnect with endpoint.job({job_id!r})"
+
+
+def read_response(
+    request: Request[Any],
+    response: HttpResponse,
+    connection: ConnectionConfig,
+    *,
+    retry_after: float | None,
+) -> Any | APIStatusError | APIResponseValidationError:
+    """Return the operation's result, or the error that the response amounts to. Raises nothing."""
+    success = 200 <= response.status < 300
+    if success and request.operation.returns_job:
+        completed = read_completed_job(response.body)
+        if completed is not None:
+            return _checked(request, response, connection, completed)
+    try:
+        body = json.decode(response.body)
+    except json.MalformedJSON as error:
+        if success:
+            return validation_error(
+                request, response, connection, response.problem or f"a body that is not JSON ({error})"
+            )
+        return status_error(request, response, connection, None, retry_after=retry_after)
+    # A failed job may come with an error status: the body counts first.
+    if success or (request.operation.returns_job and _looks_like_a_job(request, body)):
+        try:
+            result = request.operation.read(body)
+        except ValidationError as error:
+            return validation_error(request, response, connection, str(error))
+        return _checked(request, response, connection, result)
+    return status_error(request, response, connection, body, retry_after=retry_after)
+
+
+def _checked(
+    request: Request[Any], response: HttpResponse, connection: ConnectionConfig, result: Any
+) -> Any | APIResponseValidationError:
+    """Return the result, or an error if it belongs to another request."""
+    kind: type = JobState  # a plain type: narrowing to the generic one would leave its parameter unknown
+    job_id: object = getattr(result, "id", None) if isinstance(result, kind) else None
+    if job_id is None or request.job_id in {None, job_id}:
+        return result
+    shown = printable(str(job_id))
+    return validation_error(request, response, connection, f"the job {shown!r}, not {request.job_id!r}")
+
+
+def _looks_like_a_job(request: Request[Any], body: object) -> bool:
+    try:
+        return bool(request.operation.read(body).done)
+    except ValidationError:
+        return False

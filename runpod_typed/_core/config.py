@@ -29,8 +29,6 @@ class CallConfig:
     retry: RetryPolicy = field(default=RetryPolicy(), validator=instance_of(RetryPolicy))
     poll: PollPolicy = field(default=PollPolicy(), validator=instance_of(PollPolicy))
     rate_limits: RateLimits = field(default=RateLimits(), validator=instance_of(RateLimits))
-    leave_outputs: bool = False
-    """Whether outputs stay JSON text, which their codec decodes."""
 
     def replace(
         self,
@@ -46,7 +44,6 @@ class CallConfig:
             retry=self.retry if retry is None else retry,
             poll=self.poll if poll is None else poll,
             rate_limits=self.rate_limits if rate_limits is None else rate_limits,
-            leave_outputs=self.leave_outputs,
         )
         if timeout is not None:
             config.warn_of_long_timeout()

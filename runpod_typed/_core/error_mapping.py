@@ -11,10 +11,7 @@ from runpod_queue_api import wire
 
 from runpod_typed._codecs import json
 from runpod_typed._core.operations import Request
-from runpod_typed._core.responses import read_completed_job
 from runpod_typed._errors import printable
-from runpod_typed._models.jobs import JobState
-from runpod_typed._models.validation import ValidationError
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.messages import HttpResponse, TransportFailure
 from runpod_typed.errors import (
@@ -99,50 +96,6 @@ def connection_error(
     )
 
 
-def read_response(
-    request: Request[Any],
-    response: HttpResponse,
-    connection: ConnectionConfig,
-    *,
-    retry_after: float | None,
-    leave_output: bool = False,
-) -> Any | APIStatusError | APIResponseValidationError:
-    """Return the operation's result, or the error that the response amounts to. Raises nothing."""
-    success = 200 <= response.status < 300
-    if leave_output and request.operation.returns_job and success:
-        completed = read_completed_job(response.body)
-        if completed is not None:
-            return _checked(request, response, connection, completed)
-    try:
-        body = json.decode(response.body)
-    except json.MalformedJSON as error:
-        if success:
-            return _validation_error(
-                request, response, connection, response.problem or f"a body that is not JSON ({error})"
-            )
-        return status_error(request, response, connection, None, retry_after=retry_after)
-    # A failed job may come with an error status: the body counts first.
-    if success or (request.operation.returns_job and _looks_like_a_job(request, body)):
-        try:
-            result = request.operation.read(body)
-        except ValidationError as error:
-            return _validation_error(request, response, connection, str(error))
-        return _checked(request, response, connection, result)
-    return status_error(request, response, connection, body, retry_after=retry_after)
-
-
-def _checked(
-    request: Request[Any], response: HttpResponse, connection: ConnectionConfig, result: Any
-) -> Any | APIResponseValidationError:
-    """Return the result, or an error if it belongs to another request."""
-    kind: type = JobState  # a plain type: narrowing to the generic one would leave its parameter unknown
-    job_id: object = getattr(result, "id", None) if isinstance(result, kind) else None
-    if job_id is None or request.job_id in {None, job_id}:
-        return result
-    shown = printable(str(job_id), _SHOWN_CHARACTERS)
-    return _validation_error(request, response, connection, f"the job {shown!r}, not {request.job_id!r}")
-
-
 def status_error(
     request: Request[Any], response: HttpResponse, connection: ConnectionConfig, body: Any, *, retry_after: float | None
 ) -> APIStatusError:
@@ -190,9 +143,10 @@ def _advice(
     return _ADVICE.get(error_class, "")
 
 
-def _validation_error(
+def validation_error(
     request: Request[Any], response: HttpResponse, connection: ConnectionConfig, reason: str
 ) -> APIResponseValidationError:
+    """Return the error for a response that does not fit the specification."""
     text = _kept_text(request, response, connection)
     request_id = _request_id(response.headers)
     request_id = None if request_id is None else _without_secrets(request_id, request, connection)
@@ -213,13 +167,6 @@ def _validation_error(
 def _where(request: Request[Any], connection: ConnectionConfig, proxy: str | None) -> str:
     through = "" if proxy is None else f" through the proxy {proxy}"
     return f"{request.operation.name} ({request.http.method} {connection.url(request.http.target)}{through})"
-
-
-def _looks_like_a_job(request: Request[Any], body: object) -> bool:
-    try:
-        return bool(request.operation.read(body).done)
-    except ValidationError:
-        return False
 
 
 def _message(body: object) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, final
 
-from attrs import Factory, define, evolve, field
+from attrs import define, evolve, field, frozen
 from runpod_queue_api import wire
 
+from runpod_typed._codecs.codec import Codec
 from runpod_typed._core.schedule import Limit, PollSchedule
 from runpod_typed._models.health import EndpointHealth, explain_waiting
-from runpod_typed._models.job_status import JobStatus
-from runpod_typed._models.jobs import JobAddress, JobState
+from runpod_typed._models.jobs import JobState, JobStatus
 from runpod_typed.errors import (
     JobError,
     JobExpiredError,
@@ -29,6 +29,22 @@ _POSSIBLY_GONE = (
 )
 
 
+@frozen
+class JobAddress:
+    """The ids that name a job."""
+
+    endpoint_id: str
+    job_id: str
+
+
+@frozen(kw_only=True)
+class JobCodecs:
+    """The codecs of a job's output and of its chunks."""
+
+    output: Codec[Any]
+    chunk: Codec[Any]
+
+
 @final
 @define
 class JobRecord:
@@ -37,12 +53,14 @@ class JobRecord:
     address: JobAddress
     seen: JobState[Any] | None = None
     """The last state, its output as it came; None before the first one."""
-    status: JobStatus | None = field(
-        init=False, default=Factory(lambda record: record.seen and record.seen.status, takes_self=True)
-    )
-    """The last known status; a stream tells it too."""
     from_start: bool = False
     """Whether this handle has known the job since before a worker had it, so that no other reader took chunks."""
+    _streamed: JobStatus | None = field(default=None, init=False)
+
+    @property
+    def status(self) -> JobStatus | None:
+        """The last known status, from a state or a stream."""
+        return self._streamed if self.seen is None else self.seen.status
 
     @property
     def finished(self) -> bool:
@@ -61,14 +79,14 @@ class JobRecord:
 
     def update(self, state: JobState[Any]) -> None:
         """Remember a response."""
-        self.seen, self.status = state, state.status
+        self.seen = state
         self.from_start = self.from_start or not state.started
 
     def note(self, status: JobStatus) -> None:
         """Remember the status that a stream has told. An end counts only with the whole state."""
         if self.finished or status.is_terminal:
             return
-        self.status = status
+        self._streamed = status
         self.from_start = self.from_start or status is JobStatus.IN_QUEUE
         if self.seen is not None:
             self.seen = evolve(self.seen, status=status)

@@ -25,13 +25,12 @@ from runpod_queue_api.types import UNSET
 from typing_extensions import TypeVar
 
 from runpod_typed._codecs import json
-from runpod_typed._core.responses import read_job, read_stream_page
 from runpod_typed._models import health, jobs
+from runpod_typed._models.responses import Reader, read_job, read_stream_page, validation, without_nulls
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed._models.secret import Secret
 from runpod_typed._models.stream import StreamPage
 from runpod_typed._models.user_warnings import warn_caller
-from runpod_typed._models.validation import Reader, validation, without_nulls
 from runpod_typed._transport.messages import HttpRequest
 from runpod_typed.errors import ConfigurationError, PayloadTooLargeError
 

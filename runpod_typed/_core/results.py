@@ -6,8 +6,7 @@ from typing import Any
 
 from runpod_queue_api import wire
 
-from runpod_typed._models.job_status import JobStatus
-from runpod_typed._models.jobs import JobState
+from runpod_typed._models.jobs import JobState, JobStatus
 
 
 def was_cancelled(state: JobState[Any]) -> bool:

@@ -10,13 +10,15 @@ from runpod_queue_api import models, wire
 from runpod_queue_api.types import UNSET
 from typing_extensions import TypeVar
 
-from runpod_typed._codecs.codec import PLAIN, Codec, encode_input
+from runpod_typed._codecs.codec import Codec, codec_for, codec_name, explain, first_line
+from runpod_typed._codecs.json import PLAIN, Mismatch, NotPlainJSON, to_plain
 from runpod_typed._errors import printable
 from runpod_typed._models.options import ExecutionPolicy, S3Config, policy_model, s3_model
-from runpod_typed._models.validation import ValidationError, is_sendable, parse
-from runpod_typed.errors import InputError
+from runpod_typed._models.responses import ValidationError, is_sendable, parse
+from runpod_typed.errors import ConfigurationError, InputError
 
 RunRequest = models.RunRequest
+T = TypeVar("T")
 OptionT = TypeVar("OptionT")
 
 _POLICY_KEYS = ExecutionPolicy(execution_timeout=60, ttl=60, low_priority=False).to_dict().keys()
@@ -123,3 +125,39 @@ def _refuse_unknown_keys(value: Mapping[str, Any], known: Collection[str], what:
         f"handler's input, wrap it: {{{wire.ENVELOPE_INPUT_KEY!r}: your_dict}}. Nothing was sent.",
         path=path,
     )
+
+
+def encode_input(codec: Codec[T], value: T, *, subject: str = "The input") -> Any:
+    """Return plain JSON to send.
+
+    A typed value must fit its type, but need not be an instance: a dict that fits a dataclass is sent as it is. An
+    untyped value must be plain JSON; instances of dataclasses, attrs classes, Structs and pydantic models in it are
+    encoded as their class says.
+
+    Raises:
+        InputError: The value does not fit its type, is not JSON, or is empty, which no worker would ever see.
+    """
+    try:
+        plain = to_plain(codec.encode(value), _encode_object)
+    except Mismatch as exc:
+        raise InputError(f"{subject} {explain(codec, exc)}. Nothing was sent.", path=exc.path) from exc.__cause__
+    except Exception as exc:
+        raise InputError(f"{subject} cannot be encoded: {first_line(codec, exc)}. Nothing was sent.") from exc
+    if plain is None or plain in ("", [], {}):
+        raise InputError(
+            f"{subject} is empty ({plain!r}). The platform drops an empty input before a worker sees it, and the job "
+            'ends as a timeout minutes later. Send at least one key, such as {"ping": true}. Nothing was sent.'
+        )
+    return plain
+
+
+def _encode_object(value: object) -> Any:
+    try:
+        codec = codec_for(type(value))
+    except ConfigurationError as exc:
+        raise NotPlainJSON(str(exc).removesuffix(".")) from exc
+    try:
+        return codec.encode(value)
+    except Mismatch as exc:
+        exc.type_name = exc.type_name or codec_name(codec)
+        raise

@@ -18,9 +18,9 @@ from typing import Any, cast
 from attrs import define, field, frozen
 from runpod_queue_api import wire
 
+from runpod_typed._core.job_record import JobAddress
 from runpod_typed._core.retries import Failure, may_have_taken_effect
-from runpod_typed._models.job_status import JobStatus
-from runpod_typed._models.jobs import JobAddress
+from runpod_typed._models.jobs import JobStatus
 from runpod_typed._models.stream import StreamChunk, StreamPage
 from runpod_typed.errors import APIError, StreamInterruptedError
 

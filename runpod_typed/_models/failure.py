@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 from runpod_queue_api import models, wire
 
 from runpod_typed._codecs import json
-from runpod_typed._models.validation import as_any, kind_of
+from runpod_typed._codecs.json import kind_of
 
 (ERROR_KEY,) = models.Job("", "", error="").to_dict().keys() - models.Job("", "").to_dict().keys()
 (_ERROR_TYPE_KEY,) = models.WorkerError("", error_type="").to_dict().keys() - models.WorkerError("").to_dict().keys()
@@ -102,7 +102,7 @@ def _from_report(report: Mapping[str, Any]) -> JobFailure | None:
         known = models.WorkerError.from_dict(report)
     except (KeyError, TypeError, ValueError):
         return None
-    message = as_any(known.error_message)  # models check nothing
+    message = cast("object", known.error_message)  # models check nothing
     if not isinstance(message, str):
         return None
     return JobFailure(

@@ -10,7 +10,7 @@ from runpod_queue_api import models
 from runpod_queue_api.types import Unset
 
 from runpod_typed._errors import RunpodError
-from runpod_typed._models.validation import (
+from runpod_typed._models.responses import (
     ValidationError,
     as_array,
     as_count,

@@ -8,7 +8,7 @@ from typing import Any, Generic
 from attrs import field, frozen
 from typing_extensions import TypeVar
 
-from runpod_typed._models.job_status import JobStatus
+from runpod_typed._models.jobs import JobStatus
 
 Chunk = TypeVar("Chunk", default=Any, covariant=True)
 

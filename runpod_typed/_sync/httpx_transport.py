@@ -9,9 +9,10 @@ from typing import Final, final
 import httpx
 from typing_extensions import override
 
-from runpod_typed._synchronization import Attempt, deadline, drain
+from runpod_typed._synchronization import drain
 from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody, ResponseBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, ConnectionConfig
+from runpod_typed._transport.deadlines import Attempt, deadline
 from runpod_typed._transport.failures import foreign_exception, transport_failure, without_frames
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 from runpod_typed._transport.network import holds_leftovers

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Final, final
 from typing_extensions import override
 
 from runpod_typed._models.secret import MaskedStr
-from runpod_typed._synchronization import Attempt, async_deadline, current_attempt, running_asyncio_loop
+from runpod_typed._synchronization import running_asyncio_loop
 from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody, ResponseBody
 from runpod_typed._transport.connection import BODY_TYPE, CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
+from runpod_typed._transport.deadlines import Attempt, async_deadline, current_attempt
 from runpod_typed._transport.failures import foreign_exception, transport_failure, without_frames
 from runpod_typed._transport.interface import Transport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Final, Self, final
 
-from runpod_typed._synchronization import Attempt
+from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.messages import HttpResponse
 
 PIECE_SIZE: Final = 64 * 1024

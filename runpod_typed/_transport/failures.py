@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Final
 
-from runpod_typed._synchronization import Attempt
+from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.messages import TransportFailure
 
 _CLOCK_TOLERANCE: Final = 0.05

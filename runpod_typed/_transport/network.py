@@ -17,7 +17,7 @@ import httpcore
 from typing_extensions import override
 
 from runpod_typed._models.secret import MaskedBytes
-from runpod_typed._synchronization import current_attempt
+from runpod_typed._transport.deadlines import current_attempt
 from runpod_typed._transport.proxies import ProxyAddress
 from runpod_typed.errors import ConfigurationError
 

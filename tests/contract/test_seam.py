@@ -37,7 +37,7 @@ def test_a_type_checker_refuses_a_reader_of_another_model(tmp_path: Path) -> Non
     program.write_text(
         "from runpod_queue_api.api.endpoint import get_health\n"
         "from runpod_typed._core.operations import _operation\n"
-        "from runpod_typed._core.responses import read_job\n"
+        "from runpod_typed._models.responses import read_job\n"
         "from runpod_typed._models.retry_policy import OperationKind\n"
         "_operation(get_health, OperationKind.READ, read_job)\n",
         encoding="utf-8",

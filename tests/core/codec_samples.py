@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from typing_extensions import TypedDict
 
 from runpod_typed import JobState, JobStatus
-from runpod_typed._codecs.codec import codec_for, encode_input
+from runpod_typed._codecs.codec import codec_for
+from runpod_typed._core.run_request import encode_input
 from runpod_typed._models.jobs import with_typed_output
 
 T = TypeVar("T")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod_typed._synchronization import Attempt
 from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody, ResponseBody
+from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.messages import HttpRequest, HttpResponse
 
 PLAIN = b'{"id": "job-1", "status": "COMPLETED", "output": "' + b"x" * 1000 + b'"}'

@@ -21,8 +21,8 @@ from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.retries import Failure, may_have_taken_effect
 from runpod_typed._core.run_request import build_run_request
+from runpod_typed._models.responses import ReadOnlyJSON
 from runpod_typed._models.stream import StreamPage
-from runpod_typed._models.validation import ReadOnlyJSON
 from runpod_typed._transport.messages import TransportFailure
 from runpod_typed.errors import (
     APIError,

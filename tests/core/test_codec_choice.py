@@ -21,9 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import TypeAliasType, TypedDict
 
-from runpod_typed._codecs.codec import UNTYPED, codec_for, encode_input
+from runpod_typed._codecs.codec import UNTYPED, codec_for
 from runpod_typed._codecs.msgspec import MsgspecCodec
 from runpod_typed._codecs.pydantic import PydanticCodec
+from runpod_typed._core.run_request import encode_input
 from runpod_typed.errors import ConfigurationError, InputError, OutputError
 from tests.core.codec_samples import (
     ANY_JSON,
@@ -269,7 +270,8 @@ def test_pydantic_is_imported_only_if_a_type_needs_it() -> None:
     program = """
 import sys
 from dataclasses import dataclass
-from runpod_typed._codecs.codec import UNTYPED, codec_for, encode_input
+from runpod_typed._codecs.codec import UNTYPED, codec_for
+from runpod_typed._core.run_request import encode_input
 
 @dataclass
 class Box:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from runpod_typed._codecs.codec import UNTYPED, Codec, choose_codec, codec_for, encode_input
+from runpod_typed._codecs.codec import UNTYPED, Codec, choose_codec, codec_for
+from runpod_typed._core.run_request import encode_input
 from runpod_typed.errors import ConfigurationError, InputError, OutputError
 from tests.core.codec_samples import Celsius, as_input, as_output
 

@@ -10,8 +10,8 @@ import pytest
 import runpod_typed
 from runpod_typed import Client, JobStatus, RetryPolicy, errors
 from runpod_typed._core.call import RateLimitTimeoutError
-from runpod_typed._core.responses import read_job
 from runpod_typed._models.health import read_health
+from runpod_typed._models.responses import read_job
 from runpod_typed.errors import (
     APIConnectionError,
     APIError,

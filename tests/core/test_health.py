@@ -7,7 +7,7 @@ import pytest
 
 from runpod_typed import EndpointHealth, EndpointMetrics, JobCounts, PurgeResult, WorkerCounts
 from runpod_typed._models.health import explain_waiting, read_health, read_metrics, read_purge_result, read_requests
-from runpod_typed._models.validation import ValidationError
+from runpod_typed._models.responses import ValidationError
 
 CAPTURED = {
     "jobs": {"completed": 31, "failed": 1, "inProgress": 2, "inQueue": 3, "retried": 4},

@@ -6,11 +6,10 @@ import pytest
 
 from runpod_typed import JobStatus
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG
-from runpod_typed._core.job_record import JobErrors, JobRecord, add_to_message, expired_error, timeout_error
-from runpod_typed._core.responses import read_job
+from runpod_typed._core.job_record import JobAddress, JobErrors, JobRecord, add_to_message, expired_error, timeout_error
 from runpod_typed._core.schedule import Limit, Outage, PollSchedule
 from runpod_typed._models.health import read_health
-from runpod_typed._models.jobs import JobAddress
+from runpod_typed._models.responses import read_job
 from runpod_typed.errors import (
     JobExpiredError,
     JobFailedError,

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from runpod_queue_api import models
 
 from runpod_typed import JobEvent, JobState, JobStatus
-from runpod_typed._core.responses import read_chunk, read_job, read_status
-from runpod_typed._models.validation import ValidationError
+from runpod_typed._models.responses import ValidationError, read_chunk, read_job, read_status
 from tests.core.calls import copies
 
 UNKNOWN = ["\x1b[31m\n", "HIBERNATING", "in_review", "ERROR", "IN QUEUE", "ä", "0", "name", "_missing_", "mro"]

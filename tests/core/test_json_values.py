@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod_typed._codecs.json_values import MAX_DEPTH, NotPlainJSON, format_path, to_plain
+from runpod_typed._codecs.json import MAX_DEPTH, NotPlainJSON, format_path, to_plain
 from runpod_typed._errors import printable
 
 PLAIN: st.SearchStrategy[Any] = st.recursive(

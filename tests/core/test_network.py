@@ -13,9 +13,10 @@ import httpcore
 import pytest
 
 from runpod_typed._models.secret import Secret
-from runpod_typed._synchronization import Attempt, async_deadline, deadline, monotonic
+from runpod_typed._synchronization import monotonic
 from runpod_typed._transport import network as _network
 from runpod_typed._transport.bodies import RequestBody
+from runpod_typed._transport.deadlines import Attempt, async_deadline, deadline
 from runpod_typed._transport.network import AsyncDeadlineBackend, DeadlineBackend, httpcore_proxy
 from runpod_typed._transport.proxies import ProxyAddress
 from tests.scripted_server import CLOSE, Script, answer, dripping, scripted

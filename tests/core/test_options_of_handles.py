@@ -61,10 +61,10 @@ def test_a_copy_has_the_class_attributes_and_new_options(make: Callable[[], Any]
 def test_closing_a_copy_closes_nothing() -> None:
     for original in (Client(KEY, base_url=URL), Endpoint("ep", api_key=KEY, base_url=URL)):
         original.with_options(timeout=7).close()
-        original._executor._state().transport.open()
+        original._executor._state().transport()
         original.close()
         with pytest.raises(ConfigurationError, match="closed"):
-            original._executor._state().transport.open()
+            original._executor._state().transport()
 
 
 def test_there_is_one_with_options() -> None:
@@ -82,6 +82,6 @@ def test_async_classes_have_close_and_aclose(kind: Any, name: str) -> None:
         )
         await getattr(closable, name)()
         with pytest.raises(ConfigurationError, match="closed"):
-            closable._executor._state().transport.open()
+            closable._executor._state().transport()
 
     asyncio.run(close())

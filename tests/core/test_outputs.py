@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from runpod_typed._codecs import json
 from runpod_typed._codecs.codec import UNTYPED, Codec, codec_for
-from runpod_typed._core.responses import read_completed_job, read_job
 from runpod_typed._models.jobs import output_of, with_typed_output
+from runpod_typed._models.responses import read_completed_job, read_job
 from runpod_typed.errors import OutputError
 from tests.core.calls import copies
 from tests.core.codec_samples import (

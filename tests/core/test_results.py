@@ -14,10 +14,11 @@ import pytest
 from runpod_queue_api import wire
 
 from runpod_typed import JobFailure, JobState, JobStatus, OutputError
-from runpod_typed._codecs.codec import PLAIN, Codec, codec_for
-from runpod_typed._core.responses import read_completed_job, read_job
+from runpod_typed._codecs.codec import Codec, codec_for
+from runpod_typed._codecs.json import PLAIN
 from runpod_typed._core.results import was_cancelled, was_requeued
 from runpod_typed._models.jobs import decode_chunk, job_error, with_typed_output
+from runpod_typed._models.responses import read_completed_job, read_job
 from runpod_typed.errors import JobCancelledError, JobError, JobFailedError, JobTimedOutError
 from tests.core.calls import copies
 

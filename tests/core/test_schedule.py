@@ -15,7 +15,6 @@ from runpod_typed import JobState, PollPolicy, RateLimit, RetryPolicy
 from runpod_typed._core.call import RateLimitTimeoutError
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.rate_limiter import RateLimitUsage
-from runpod_typed._core.responses import read_job, read_stream_page
 from runpod_typed._core.schedule import (
     PLAIN_POLL,
     SHORTEST_LONG_POLL_MS,
@@ -32,6 +31,7 @@ from runpod_typed._core.schedule import (
     ttl_ms,
 )
 from runpod_typed._core.scheduler import FREE_SLOT, PollScheduler, PollSlot
+from runpod_typed._models.responses import read_job, read_stream_page
 from runpod_typed._models.stream import StreamPage
 from runpod_typed._transport.messages import TransportFailure
 from runpod_typed.errors import APIError, ConfigurationError

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from runpod_queue_api import models
 from runpod_queue_api.types import UNSET, Unset
 
-from runpod_typed._models.validation import (
+from runpod_typed._codecs.json import kind_of
+from runpod_typed._models.responses import (
     ReadOnlyJSON,
     ValidationError,
     as_any,
@@ -21,7 +22,6 @@ from runpod_typed._models.validation import (
     as_optional_int,
     as_optional_string,
     as_string,
-    kind_of,
     parse,
     read_only,
     reads,

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from runpod_typed import StreamChunk
-from runpod_typed._core.responses import read_chunk, read_stream_page
-from runpod_typed._models.validation import ValidationError
+from runpod_typed._models.responses import ValidationError, read_chunk, read_stream_page
 
 STREAM_ANSWERS: list[tuple[object, str | None, list[Any]]] = [
     ({"status": "IN_QUEUE", "stream": []}, "IN_QUEUE", []),

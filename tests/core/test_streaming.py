@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from runpod_typed import JobStatus, StreamChunk
+from runpod_typed._core.job_record import JobAddress
 from runpod_typed._core.rate_limiter import TooLate
-from runpod_typed._core.responses import read_stream_page
 from runpod_typed._core.streaming import StreamBuffer, interrupted_error
-from runpod_typed._models.jobs import JobAddress
+from runpod_typed._models.responses import read_stream_page
 from runpod_typed._models.stream import StreamPage
 from runpod_typed._transport.messages import TransportFailure
 from runpod_typed.errors import APIError

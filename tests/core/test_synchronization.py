@@ -18,13 +18,9 @@ import trio
 
 from runpod_typed import _synchronization as synchronization
 from runpod_typed._synchronization import (
-    Attempt,
-    async_deadline,
     async_runtime,
     async_shielded,
     async_sleep,
-    current_attempt,
-    deadline,
     deadline_after,
     monotonic,
     running_asyncio_loop,
@@ -32,6 +28,8 @@ from runpod_typed._synchronization import (
     shielded,
     sleep,
 )
+from runpod_typed._transport import deadlines
+from runpod_typed._transport.deadlines import Attempt, async_deadline, current_attempt, deadline
 from runpod_typed.errors import ConfigurationError
 
 # Deadlines
@@ -110,7 +108,7 @@ async def test_two_tasks_have_attempts_of_their_own() -> None:
 
 @pytest.mark.anyio
 async def test_finished_upload_leaves_only_the_time_for_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synchronization, "_BUFFERED_UPLOAD_SECONDS", 0.0)
+    monkeypatch.setattr(deadlines, "_BUFFERED_UPLOAD_SECONDS", 0.0)
     attempt = Attempt(0.01, body_size=9, upload_seconds=600)
     assert attempt.left() > 500
     with pytest.raises(TimeoutError):

@@ -17,12 +17,12 @@ from aiohttp.client_reqrep import ConnectionKey
 from attrs import evolve
 from httpx_aiohttp.transport import map_aiohttp_exceptions
 
-from runpod_typed._async.httpcore_transport import AsyncHttpcoreTransport
 from runpod_typed._async.httpx_transport import AsyncHttpxTransport
-from runpod_typed._sync.httpcore_transport import HttpcoreTransport
+from runpod_typed._async.transports import AsyncHttpcoreTransport
 from runpod_typed._sync.httpx_transport import HttpxTransport
-from runpod_typed._synchronization import Attempt
+from runpod_typed._sync.transports import HttpcoreTransport
 from runpod_typed._transport.aiohttp import AsyncAiohttpTransport
+from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 from runpod_typed.errors import APIConnectionError, APITimeoutError, CertificateError
 from tests.core.calls import CONNECTION, KEY, error
