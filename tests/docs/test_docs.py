@@ -53,7 +53,7 @@ def paint_seeded(job: Job) -> list[dict[str, object]]:
 
 def paint_slowly(job: Job) -> dict[str, str]:
     picture = paint(job)
-    time.sleep(1.5)  # events look once a second, and the page's impatient wait is over in half of one
+    time.sleep(1.5)  # longer than the limit of half a second that the page shows
     return picture
 
 
@@ -83,9 +83,9 @@ HANDLERS: dict[tuple[str, str], Handler | HandlerConfig | None] = {
     ("reliability.md", "Retries"): paint,
     ("reliability.md", "Rate limits"): paint,
     ("types.md", "Typed inputs and outputs"): paint_seeded,
-    ("types.md", "Where it does not fit"): paint_seeded,
+    ("types.md", "Data that does not fit"): paint_seeded,
     ("types.md", "pydantic"): paint_seeded,
-    ("types.md", "A codec of your own"): tell_the_length,
+    ("types.md", "Custom codecs"): tell_the_length,
     ("types.md", "Options of one job"): None,  # no worker takes it, and nothing is posted to its webhook
     ("waiting.md", "Waiting"): paint,
     ("waiting.md", "Two limits"): paint_slowly,
@@ -166,6 +166,12 @@ def test_every_command_names_what_there_is(command: list[str]) -> None:
     assert complaint(command) is None
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
+def test_blocks_fit_the_column(page: Path) -> None:
+    blocks = [snippet for language in ("python", "sh", "text") for snippet in snippets_in(page, language)]
+    assert [line for block in blocks for line in block.code.splitlines() if len(line) > 88] == []
+
+
 def test_blocks_are_of_a_language_that_is_proved() -> None:
     languages = {
         (page.name, language)
@@ -228,7 +234,7 @@ def test_the_soak_that_is_shown_ended_well() -> None:
 
 
 def test_the_names_of_errors_are_those_of_the_package() -> None:
-    theirs = {"CancelledError", "ValueError", "MemoryError", "TimeoutError"}
+    theirs = {"CancelledError", "ValueError", "MemoryError", "TimeoutError", "TypeError"}
     named = {name for page in PAGES for name in re.findall(r"\b[A-Z]\w+Error\b", page.read_text(encoding="utf-8"))}
 
     assert named - theirs <= set(runpod_typed.__all__)

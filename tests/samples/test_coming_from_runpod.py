@@ -1,4 +1,4 @@
-"""The page for people who come from the official clients: its Python runs, and its names exist."""
+"""The pages for people who come from the official clients: their Python runs, and their names exist."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs" / "coming-from-runpod.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 SNIPPETS = snippets_in(PAGE, "python")
-TABLE = [line for line in TEXT.splitlines() if line.startswith("| ")]
+PAGES = [path.read_text(encoding="utf-8") for path in (PAGE, PAGE.with_name("coming-from-javascript-or-go.md"))]
 
 
 # The workers, by the heading under which they are called.
@@ -58,7 +58,7 @@ HANDLERS: dict[str, Handler | HandlerConfig] = {
     "None is a result": report,
     "Waiting waits": say_slowly,
     "A stream ends": spell_slowly,
-    "Calls are retried where that does no harm": say,
+    "Safe calls are retried": say,
     "Types are yours": chat,
     "The whole request body, or the input alone": echo,
     "asyncio and trio": say,
@@ -78,19 +78,13 @@ def test_every_handler_is_used_by_the_page() -> None:
     assert {snippet.heading for snippet in SNIPPETS if "ENDPOINT_ID" in snippet.code} == HANDLERS.keys()
 
 
-def test_table_rows_have_as_many_cells_as_headers() -> None:
-    width = 0
-    for before, line in zip(["", *TEXT.splitlines()], TEXT.splitlines(), strict=False):
-        if line.startswith("| "):
-            width = width if before.startswith("| ") else line.count("|")
-            assert line.count("|") == width, line
-
-
-def test_methods_and_attributes_in_table_exist() -> None:
+@pytest.mark.parametrize("text", PAGES, ids=["Python", "JavaScript and Go"])
+def test_methods_and_attributes_in_tables_exist(text: str) -> None:
     owners: dict[str, type] = {"endpoint": Endpoint, "job": Job, "state": JobState}
-    ours = " ".join(line.split(" | ")[2] for line in TABLE if line.count(" | ") == 4)
-    named = set(re.findall(r"\b(endpoint|job|state)\.(\w+)", ours))
-    assert len(named) > 15
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert {len(row) for row in rows} <= {2, 3}
+    named = set(re.findall(r"\b(endpoint|job|state)\.(\w+)", " ".join(row[1] for row in rows)))
+    assert len(named) > 12
     assert [name for name in named if not hasattr(owners[name[0]], name[1]) and name not in fields_of_state()] == []
 
 
@@ -100,7 +94,7 @@ def fields_of_state() -> set[tuple[str, str]]:
 
 def test_error_names_exist() -> None:
     theirs = {"HTTPError", "KeyError", "RuntimeError", "TimeoutError", "TypeError"}
-    assert set(re.findall(r"\b[A-Z]\w+Error\b", TEXT)) - theirs <= set(runpod_typed.__all__)
+    assert set(re.findall(r"\b[A-Z]\w+Error\b", "".join(PAGES))) - theirs <= set(runpod_typed.__all__)
 
 
 def test_retry_numbers_are_the_defaults() -> None:
