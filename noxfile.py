@@ -18,7 +18,7 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 """The supported versions of Python; types are checked for each."""
 
 IN_CI = bool(os.environ.get("CI"))
-EXTRAS = ".[aiohttp,local,pydantic]"
+EXTRAS = ".[aiohttp,cli,local,pydantic]"
 SIDE_BY_SIDE = ("--numprocesses=logical", "--dist=worksteal")
 OF_THE_PACKAGE = [f"--ignore=tests/{name}" for name in ("api_diff", "architecture", "docs", "spec", "unasync")]
 """Leaves out the tests of the repository."""
@@ -66,7 +66,7 @@ def api_diff(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting, English, and which module imports which."""
-    session.install("-e", ".[local]", *groups("lint"))
+    session.install("-e", ".[cli,local]", *groups("lint"))
     check_style(session)
 
 

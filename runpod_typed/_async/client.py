@@ -28,6 +28,7 @@ from runpod_typed._transport.connection import (
     resolve_api_key,
     resolve_base_url,
 )
+from runpod_typed._transport.profiles import with_profile
 
 P = ParamSpec("P")
 ModelT = TypeVar("ModelT")
@@ -62,6 +63,8 @@ class AsyncClient(AsyncConnectionOwner):
             result, and 1 MiB for the rest.
         pickle_api_key: Whether pickles of the client and of its jobs hold the key. By default they do not, and a copy
             reads it from the environment at its next request.
+        profile: The name of a table of ``~/.config/runpod-typed/config.toml`` with an ``api_key``, and perhaps a
+            ``base_url``. It takes the place of the environment.
 
     Raises:
         ConfigurationError: There is no key, or a value cannot be used.
@@ -79,8 +82,9 @@ class AsyncClient(AsyncConnectionOwner):
         http_client: httpx.AsyncClient | None = None,
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
         pickle_api_key: bool = False,
+        profile: str | None = None,
     ) -> None:
-        key, url = hidden(api_key), hidden(base_url)
+        key, url = with_profile(profile, hidden(api_key), hidden(base_url))
         del api_key, base_url  # a traceback may show local variables
         check_http_client(http_client, httpx.AsyncClient)
         connection = ConnectionConfig(

@@ -1,0 +1,68 @@
+"""The application: its commands, and the errors that end them."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from runpod_typed import __version__
+from runpod_typed.cli import doctor, endpoints, jobs
+from runpod_typed.cli.exit_codes import EXIT_CODES_HELP, ExitCode, exit_code_for
+from runpod_typed.cli.printer import note
+from runpod_typed.errors import RunpodError, WaitTimeoutError
+
+app = typer.Typer(
+    name="runpod-typed",
+    help="Run jobs on Runpod's queue-based serverless endpoints, and read their state.\n\n"
+    "Results go to stdout, as JSON if it is not a terminal; everything else goes to stderr. The key comes from "
+    "RUNPOD_API_KEY or from --profile.",
+    epilog=EXIT_CODES_HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # they show local variables, and among them the key
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 -- a callback of Typer
+    if asked:
+        typer.echo(f"runpod-typed {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options of the application itself."""
+
+
+for _command in (
+    jobs.run,
+    jobs.status,
+    jobs.output,
+    jobs.stream,
+    jobs.events,
+    jobs.wait,
+    jobs.cancel,
+    jobs.retry,
+    endpoints.health,
+    endpoints.purge,
+    doctor.doctor,
+):
+    app.command()(_command)
+
+
+def run() -> None:
+    """Run the application and exit; an error of the package ends it with a message and its exit code."""
+    try:
+        app(prog_name="runpod-typed")
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except RunpodError as error:
+        note("\n".join([f"{type(error).__name__}: {error.message}", *getattr(error, "__notes__", ())]))
+        if isinstance(error, WaitTimeoutError):
+            note(f"To reconnect: runpod-typed wait {error.endpoint_id} {error.job_id}")
+        sys.exit(exit_code_for(error))

@@ -1,0 +1,125 @@
+"""The command that checks the surroundings: versions, key, endpoint, clock."""
+
+import platform
+import time
+from email.utils import parsedate_to_datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import httpx
+import typer
+from attrs import asdict, frozen
+from rich.table import Table
+from rich.text import Text
+from runpod_queue_api import wire
+
+from runpod_typed import Client, Endpoint, PollPolicy, __version__
+from runpod_typed.cli.exit_codes import ExitCode, exit_code_for
+from runpod_typed.cli.printer import Printer, printable, show_ms
+from runpod_typed.cli.values import AsJson, Profile
+from runpod_typed.errors import RunpodError
+
+_CLOCK_TOLERANCE = 60.0
+
+
+@frozen
+class Check:
+    """One finding; `ok` is None if it could not be found out."""
+
+    name: str
+    ok: bool | None
+    detail: str
+
+
+def doctor(
+    endpoint: Annotated[
+        str | None, typer.Argument(metavar="[ENDPOINT]", help="An endpoint to call.", show_default=False)
+    ] = None,
+    *,
+    job: Annotated[
+        str | None, typer.Option("--job", metavar="JOB", help="A job to try long polling with.", show_default=False)
+    ] = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check versions, the key, and what an endpoint says. The key is never printed."""
+    checks = [Check("versions", ok=True, detail=_versions())]
+    code = ExitCode.DONE
+    dates: list[tuple[float, str]] = []
+
+    def note_date(response: httpx.Response) -> None:
+        dates.append((time.time(), response.headers.get("date", "")))
+
+    try:
+        with (
+            httpx.Client(event_hooks={"response": [note_date]}) as http,
+            Client(profile=profile, http_client=http) as client,
+        ):
+            source = f"profile {profile}" if profile else "RUNPOD_API_KEY"
+            checks += [
+                Check("key", ok=True, detail=f"found in {source}"),
+                Check("URL", ok=True, detail=client.base_url),
+            ]
+            checks.append(Check("endpoint", ok=None, detail="not called: name one"))
+            if endpoint is not None:
+                target = client.endpoint(endpoint)
+                checks[-1] = _reach(target)
+                checks += [_clock(*dates[-1]), _long_polling(target, job)]
+    except RunpodError as error:
+        code = exit_code_for(error)
+        key_missing = len(checks) == 1
+        checks = [check for check in checks if check.ok is not None]
+        checks.append(Check("key" if key_missing else "endpoint", ok=False, detail=error.message))
+        code = ExitCode.NOT_AUTHORIZED if key_missing else code
+    _show(Printer(as_json=as_json), checks)
+    raise typer.Exit(code)
+
+
+def _reach(endpoint: Endpoint[Any]) -> Check:
+    began = time.monotonic()
+    health = endpoint.health()
+    took = show_ms(1000 * (time.monotonic() - began))
+    jobs, workers = health.jobs, health.workers
+    detail = f"{took}; {jobs.in_queue} jobs wait, {workers.idle} workers idle, {workers.running} running"
+    return Check("endpoint", ok=True, detail=detail)
+
+
+def _clock(now: float, date: str) -> Check:
+    try:
+        seconds = now - parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return Check("clock", ok=None, detail="the server sent no date")
+    detail = f"{abs(seconds):.0f} s {'ahead of' if seconds >= 0 else 'behind'} the server's"
+    return Check("clock", ok=abs(seconds) < _CLOCK_TOLERANCE, detail=detail)
+
+
+def _long_polling(endpoint: Endpoint[Any], job_id: str | None) -> Check:
+    if job_id is None:
+        return Check("long polling", ok=None, detail="not tried: name a job with --job")
+    polls = endpoint.with_options(poll=PollPolicy(long_poll=True))
+    state = polls.job(job_id).wait(timeout=0)
+    return Check("long polling", ok=True, detail=f"job {state.id} is {state.status}")
+
+
+def _versions() -> str:
+    versions = [f"runpod-typed {__version__} (spec {wire.SPEC_VERSION})", f"Python {platform.python_version()}"]
+    for name in ("httpx", "runpod"):
+        try:
+            versions.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(versions)
+
+
+def _show(printer: Printer, checks: list[Check]) -> None:
+    if printer.as_json:
+        printer.json({"ok": all(check.ok is not False for check in checks), "checks": [asdict(one) for one in checks]})
+        return
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    marks = {True: Text("ok", "green"), False: Text("fails", "red"), None: Text("?", "yellow")}
+    for check in checks:
+        grid.add_row(marks[check.ok], check.name, Text(printable(check.detail)))
+    printer.console.print(grid)

@@ -1,0 +1,49 @@
+"""The exit codes of the commands."""
+
+from enum import IntEnum
+
+from runpod_typed.errors import (
+    APITimeoutError,
+    AuthenticationError,
+    ConfigurationError,
+    InputError,
+    PermissionDeniedError,
+    SubmissionUncertainError,
+    WaitTimeoutError,
+)
+
+
+class ExitCode(IntEnum):
+    """An exit code."""
+
+    DONE = 0
+    FAILED = 1
+    """The job failed, or a call did."""
+    USAGE = 2
+    NOT_AUTHORIZED = 3
+    TIMED_OUT = 4
+    """A time limit of the caller ended first; the job keeps running."""
+    UNCERTAIN = 5
+    """A job was sent, and may or may not run."""
+    INTERRUPTED = 130
+
+
+EXIT_CODES_HELP = (
+    "Exit codes: 0 done, 1 the job or a call failed, 2 usage, 3 not authorized, 4 timed out, 5 a job was sent and its "
+    "fate is unknown, 130 interrupted."
+)
+
+
+def exit_code_for(error: BaseException) -> ExitCode:
+    """Return the exit code that an error of the package ends a command with."""
+    match error:
+        case AuthenticationError() | PermissionDeniedError():
+            return ExitCode.NOT_AUTHORIZED
+        case ConfigurationError() | InputError():
+            return ExitCode.USAGE
+        case SubmissionUncertainError():
+            return ExitCode.UNCERTAIN
+        case WaitTimeoutError() | APITimeoutError():
+            return ExitCode.TIMED_OUT
+        case _:
+            return ExitCode.FAILED

@@ -1,0 +1,297 @@
+"""Commands for jobs: submit, wait, stream, cancel, retry."""
+
+import asyncio
+import json
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from runpod_typed import AsyncClient, Client, Endpoint, ExecutionPolicy, Job, JobState
+from runpod_typed.cli.exit_codes import ExitCode
+from runpod_typed.cli.printer import Printer, note, show_status
+from runpod_typed.cli.values import (
+    AsJson,
+    CancelOnInterrupt,
+    EndpointId,
+    JobId,
+    Profile,
+    Timeout,
+    connect,
+    parse_duration,
+    read_input,
+)
+from runpod_typed.errors import RunpodError
+
+
+def run(
+    endpoint: EndpointId,
+    *,
+    input_: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="JSON",
+            help="The job's input: JSON, @FILE, or - for standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    sync: Annotated[bool, typer.Option("--sync", help="Submit with /runsync and wait for the result.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job has finished.")] = False,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the chunks as they come.")] = False,
+    webhook: Annotated[
+        str | None, typer.Option(metavar="URL", help="Post the finished job to this URL.", show_default=False)
+    ] = None,
+    ttl: Annotated[
+        float | None,
+        typer.Option(
+            parser=parse_duration,
+            metavar="DURATION",
+            help="Remove the job after this time, finished or not: 10s to 7d.",
+            show_default=False,
+        ),
+    ] = None,
+    execution_timeout: Annotated[
+        float | None,
+        typer.Option(
+            parser=parse_duration,
+            metavar="DURATION",
+            help="Stop the job if it runs longer: 5s to 7d.",
+            show_default=False,
+        ),
+    ] = None,
+    low_priority: Annotated[bool, typer.Option("--low-priority", help="Let other jobs go first.")] = False,
+    timeout: Timeout = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the request and send nothing.")] = False,
+    cancel_on_interrupt: CancelOnInterrupt = False,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a job, and print its id or wait for its result.
+
+    Example: runpod-typed run my-endpoint -i '{"prompt": "a lighthouse"}' --wait
+    """
+    if sync + wait + stream > 1:
+        raise typer.BadParameter("--sync, --wait and --stream exclude each other.")
+    value = read_input(input_)
+    given = execution_timeout is not None or ttl is not None or low_priority
+    policy = (
+        ExecutionPolicy(execution_timeout=execution_timeout, ttl=ttl, low_priority=low_priority or None)
+        if given
+        else None
+    )
+    printer = Printer(as_json=as_json)
+    if dry_run:
+        printer.value(_request(endpoint, value, webhook=webhook, policy=policy, sync=sync))
+        return
+    with connect(profile) as client:
+        target = client.endpoint(endpoint)
+        if sync:
+            try:
+                state = target.run_sync_state(
+                    value, webhook=webhook, policy=policy, timeout=timeout, cancel_on_exit=cancel_on_interrupt
+                )
+            except KeyboardInterrupt as interrupt:  # its notes name the job
+                note("\n".join(getattr(interrupt, "__notes__", ["Nothing was submitted."])))
+                raise typer.Exit(ExitCode.INTERRUPTED) from None
+            _finish(printer, state)
+        job = target.run(value, webhook=webhook, policy=policy)
+        if stream:
+            _stream(printer, job, timeout, cancel_on_interrupt=cancel_on_interrupt)
+        if wait:
+            _wait(printer, job, timeout, cancel_on_interrupt=cancel_on_interrupt)
+        if job.state is not None:
+            printer.state(job.state)
+        if not printer.as_json:
+            note(f"To wait for it: {_command('wait', job)}")
+
+
+def status(endpoint: EndpointId, job: JobId, *, profile: Profile = None, as_json: AsJson = False) -> None:
+    """Print the state of a job."""
+    with connect(profile) as client:
+        Printer(as_json=as_json).state(client.endpoint(endpoint).job(job).refresh())
+
+
+def output(
+    endpoint: EndpointId,
+    job: JobId,
+    *,
+    timeout: Timeout = None,
+    cancel_on_interrupt: CancelOnInterrupt = False,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Wait for a job and print its output alone."""
+    with connect(profile) as client:
+        handle = client.endpoint(endpoint).job(job)
+        with _reconnectable([handle], cancel=cancel_on_interrupt):
+            value = handle.output(timeout)
+        Printer(as_json=as_json).value(value)
+
+
+def stream(
+    endpoint: EndpointId,
+    job: JobId,
+    *,
+    timeout: Timeout = None,
+    cancel_on_interrupt: CancelOnInterrupt = False,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the chunks of a job as they come, one per line."""
+    with connect(profile) as client:
+        handle = client.endpoint(endpoint).job(job)
+        _stream(Printer(as_json=as_json), handle, timeout, cancel_on_interrupt=cancel_on_interrupt)
+
+
+def events(
+    endpoint: EndpointId,
+    job: JobId,
+    *,
+    timeout: Timeout = None,
+    cancel_on_interrupt: CancelOnInterrupt = False,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print each change of a job's status or progress until it has finished."""
+    printer = Printer(as_json=as_json)
+    with connect(profile) as client:
+        handle = client.endpoint(endpoint).job(job)
+        state: JobState[Any] | None = None
+        with _reconnectable([handle], cancel=cancel_on_interrupt):
+            for event in handle.events(timeout):
+                state = event.state
+                if printer.as_json:
+                    printer.json(state.to_dict())
+                else:
+                    progress = "" if event.progress is None else json.dumps(event.progress, ensure_ascii=False)
+                    printer.console.print(show_status(event.status), progress, markup=False)
+        _exit_unless_succeeded(state)
+
+
+def wait(
+    endpoint: EndpointId,
+    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="The jobs' ids.", show_default=False)],
+    *,
+    timeout: Timeout = None,
+    cancel_on_interrupt: CancelOnInterrupt = False,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Wait for jobs, and print each as it finishes."""
+    printer = Printer(as_json=as_json)
+    with connect(profile) as client:
+        target = client.endpoint(endpoint)
+        with _reconnectable([target.job(job_id) for job_id in jobs], cancel=cancel_on_interrupt):
+            succeeded = asyncio.run(_wait_for_all(printer, endpoint, jobs, timeout, profile))
+    raise typer.Exit(ExitCode.DONE if succeeded else ExitCode.FAILED)
+
+
+def cancel(endpoint: EndpointId, job: JobId, *, profile: Profile = None, as_json: AsJson = False) -> None:
+    """Cancel a job: one that waits is removed, one that runs is stopped."""
+    with connect(profile) as client:
+        Printer(as_json=as_json).state(client.endpoint(endpoint).job(job).cancel())
+
+
+def retry(endpoint: EndpointId, job: JobId, *, profile: Profile = None, as_json: AsJson = False) -> None:
+    """Queue a failed or timed-out job again, with the same id and input."""
+    with connect(profile) as client:
+        Printer(as_json=as_json).state(client.endpoint(endpoint).job(job).retry())
+
+
+def _wait(printer: Printer, job: Job[Any, Any], timeout: float | None, *, cancel_on_interrupt: bool) -> None:
+    with _reconnectable([job], cancel=cancel_on_interrupt):
+        if printer.as_json:
+            state = job.wait(timeout)
+        else:
+            with printer.console.status(f"Job {job.id} ..."):
+                state = job.wait(timeout)
+    _finish(printer, state)
+
+
+def _stream(printer: Printer, job: Job[Any, Any], timeout: float | None, *, cancel_on_interrupt: bool) -> None:
+    with _reconnectable([job], cancel=cancel_on_interrupt):
+        for chunk in job.stream(timeout):
+            printer.value(chunk)
+    raise typer.Exit(ExitCode.DONE)  # a job that failed has raised
+
+
+async def _wait_for_all(
+    printer: Printer, endpoint: str, job_ids: Sequence[str], timeout: float | None, profile: str | None
+) -> bool:
+    async with AsyncClient(profile=profile) as client:
+        target = client.endpoint(endpoint)
+        waits = [asyncio.create_task(target.job(job_id).wait(timeout)) for job_id in job_ids]
+        succeeded, errors = True, list[RunpodError]()
+        for finished in asyncio.as_completed(waits):
+            try:
+                state = await finished
+            except RunpodError as error:
+                errors.append(error)
+                continue
+            printer.state(state)
+            _explain_failure(printer, state)
+            succeeded = succeeded and state.succeeded
+    for other in errors[1:]:
+        note(other.message)
+    if errors:
+        raise errors[0]
+    return succeeded
+
+
+@contextmanager
+def _reconnectable(jobs: Sequence[Job[Any, Any]], *, cancel: bool) -> Generator[None]:
+    """On Ctrl-C, print how to reconnect to the jobs, or cancel them."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for job in jobs if cancel else ():
+            note(f"Job {job.id} was cancelled: it is {job.cancel(timeout=10).status}.")
+        if not cancel:
+            keeps_running = f"Job {jobs[0].id} keeps" if len(jobs) == 1 else f"{len(jobs)} jobs keep"
+            note(f"{keeps_running} running. To reconnect: {_command('wait', *jobs)}")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _command(name: str, *jobs: Job[Any, Any]) -> str:
+    return " ".join(["runpod-typed", name, jobs[0].endpoint_id, *(job.id for job in jobs)])
+
+
+def _finish(printer: Printer, state: JobState[Any]) -> None:
+    printer.state(state)
+    _explain_failure(printer, state)
+    _exit_unless_succeeded(state)
+    raise typer.Exit(ExitCode.DONE)
+
+
+def _explain_failure(printer: Printer, state: JobState[Any]) -> None:
+    """Say on stderr why a job failed, unless the state that was printed for people says it."""
+    if printer.as_json and not state.succeeded:
+        reason = f": {state.error_message}" if state.error_message else ""
+        note(f"Job {state.id} is {state.status}{reason}")
+
+
+def _exit_unless_succeeded(state: JobState[Any] | None) -> None:
+    if state is not None and not state.succeeded:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _request(
+    endpoint: str, value: Any, *, webhook: str | None, policy: ExecutionPolicy | None, sync: bool
+) -> dict[str, Any]:
+    """Return the request that would be sent, without the key."""
+    requests: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200, json={"id": "dry-run", "status": "COMPLETED"})
+
+    http_client = httpx.Client(transport=httpx.MockTransport(respond))
+    with http_client, Client("dry-run", http_client=http_client) as client:
+        target: Endpoint[Any] = client.endpoint(endpoint)
+        (target.run_sync_state if sync else target.run)(value, webhook=webhook, policy=policy)
+    request = requests[0]
+    return {"method": request.method, "url": str(request.url), "body": json.loads(request.content)}

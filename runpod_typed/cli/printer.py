@@ -1,0 +1,139 @@
+"""Printing: JSON or readable text on stdout, everything else on stderr."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.json import JSON
+from rich.table import Table
+from rich.text import Text
+
+from runpod_typed import EndpointHealth, JobState
+
+_COLORS: Final = {"COMPLETED": "green", "IN_QUEUE": "yellow", "IN_PROGRESS": "cyan"}
+
+
+class Printer:
+    """Prints results, as JSON if that is asked for or if stdout is not a terminal."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json or not sys.stdout.isatty()
+        self.console = Console(highlight=False, soft_wrap=False)
+
+    def json(self, value: Any) -> None:
+        """Print a value as one line of JSON."""
+        typer.echo(encode(value))
+
+    def value(self, value: Any) -> None:
+        """Print an output or a chunk."""
+        if self.as_json:
+            self.json(value)
+        else:
+            self.console.print(_readable(value))
+
+    def state(self, state: JobState[Any]) -> None:
+        """Print the state of a job."""
+        if self.as_json:
+            self.json(state.to_dict())
+        else:
+            self.console.print(show_state(state))
+
+    def health(self, health: EndpointHealth) -> None:
+        """Print the numbers of jobs and workers."""
+        if self.as_json:
+            self.json(health.to_dict())
+        else:
+            self.console.print(show_health(health))
+
+
+def note(message: str) -> None:
+    """Print a message to stderr."""
+    typer.echo(printable(message), err=True)
+
+
+def encode(value: Any) -> str:
+    """Return compact JSON, its characters as they are if they can be printed."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
+
+
+def printable(text: str) -> str:
+    """Return text that changes nothing in a terminal: control characters and lone surrogates are escaped."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1] for character in text
+    )
+
+
+def show_state(state: JobState[Any]) -> RenderableType:
+    """Return a job for people."""
+    rows: list[tuple[str, RenderableType]] = [("Job", Text(printable(state.id))), ("Status", show_status(state.status))]
+    if state.delay_time_ms is not None:
+        rows.append(("Waited", Text(show_ms(state.delay_time_ms))))
+    if state.execution_time_ms is not None:
+        rows.append(("Ran", Text(show_ms(state.execution_time_ms))))
+    if state.worker_id is not None:
+        rows.append(("Worker", Text(printable(state.worker_id))))
+    if state.retries:
+        rows.append(("Retries", Text(str(state.retries))))
+    if state.progress is not None:
+        rows.append(("Progress", _readable(state.progress)))
+    failure = state.failure
+    if failure is not None:
+        message = ": ".join(filter(None, (failure.error_type, failure.error_message))) or "no reason was given"
+        rows.append(("Error", Text(printable(message), style="red")))
+        if failure.remote_traceback:
+            rows.append(("Traceback", Text(printable(failure.remote_traceback.rstrip()), style="dim")))
+    raw: Mapping[str, Any] = state.raw
+    if state.succeeded and "output" in raw:
+        rows.append(("Output", _readable(raw["output"])))
+    return _grid(rows)
+
+
+def show_status(status: str) -> Text:
+    """Return a status in its color."""
+    return Text(printable(str(status)), style=f"bold {_COLORS.get(status, 'red')}")
+
+
+def show_ms(milliseconds: float) -> str:
+    """Return a time for people."""
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / 1000:.1f} s" if milliseconds < 120_000 else f"{milliseconds / 60_000:.1f} min"
+
+
+def show_health(health: EndpointHealth) -> RenderableType:
+    """Return the numbers of jobs and workers for people."""
+    return Group(_counts("Jobs", health.raw.get("jobs", {})), _counts("Workers", health.raw.get("workers", {})))
+
+
+def _counts(title: str, counts: Mapping[str, Any]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
+    for name in counts:
+        table.add_column(printable(name), justify="right")
+    table.add_row(*(printable(str(number)) for number in counts.values()))
+    return table
+
+
+def _grid(rows: list[tuple[str, RenderableType]]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(name, value)
+    return grid
+
+
+def _readable(value: Any) -> RenderableType:
+    if isinstance(value, str):
+        return Text(printable(value))
+    try:
+        return JSON(json.dumps(value, ensure_ascii=False, indent=2), indent=2)
+    except (UnicodeEncodeError, RecursionError):
+        return Text(json.dumps(value))

@@ -1,0 +1,94 @@
+"""The values that commands take: durations, inputs, and the options that several commands share."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from runpod_typed import Client
+from runpod_typed.cli.exit_codes import ExitCode
+from runpod_typed.errors import ConfigurationError
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+def parse_duration(given: str | float) -> float:
+    """Return a duration such as `90s`, `10m`, `2h` or `1h30m` in seconds; a number alone means seconds."""
+    text = str(given)  # a default is a number
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if not _DURATION.fullmatch(text):
+        raise typer.BadParameter(f"{text!r} is not a duration; write 90s, 10m or 2h.")
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def read_input(given: str | None) -> Any:
+    """Return the JSON of `-i`: the argument itself, `@FILE`, or standard input for `-`."""
+    if given is None:
+        raise typer.BadParameter('give the input: -i \'{"prompt": "..."}\', -i @FILE, or -i - for standard input.')
+    if given == "-":
+        return _decode(sys.stdin.read(), "standard input")
+    if not given.startswith("@"):
+        return _decode(given, "the input")
+    path = Path(given[1:])
+    try:
+        return _decode(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from None
+
+
+def _decode(text: str, source: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        line = (text.splitlines() or [""])[error.lineno - 1 : error.lineno] or [""]
+        begin = max(0, error.colno - 31)
+        excerpt = f"{line[0][begin : begin + 60]}\n{' ' * (error.colno - 1 - begin)}^"
+        raise typer.BadParameter(
+            f"{source} is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}.\n{excerpt}"
+        ) from None
+    except RecursionError:
+        raise typer.BadParameter(f"{source} is nested too deeply.") from None
+
+
+def connect(profile: str | None) -> Client:
+    """Return a client with the key of the environment or of a profile."""
+    try:
+        return Client(profile=profile)
+    except ConfigurationError:
+        if profile is None and not os.environ.get("RUNPOD_API_KEY", "").strip():
+            typer.echo("There is no API key: set RUNPOD_API_KEY, or use --profile NAME.", err=True)
+            raise typer.Exit(ExitCode.NOT_AUTHORIZED) from None
+        raise
+
+
+EndpointId = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint's id.", show_default=False)]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as if the output were not a terminal.")]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        envvar="RUNPOD_TYPED_PROFILE",
+        help="Take the key from this table of ~/.config/runpod-typed/config.toml.",
+        show_default=False,
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        parser=parse_duration,
+        metavar="DURATION",
+        help="Stop waiting after this time, such as 90s or 10m. The job keeps running.",
+        show_default=False,
+    ),
+]
+CancelOnInterrupt = Annotated[bool, typer.Option("--cancel-on-interrupt", help="Let Ctrl-C cancel the job.")]

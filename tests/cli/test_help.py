@@ -1,0 +1,49 @@
+"""Help, and what is imported when."""
+
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from tests.cli.commands import check_golden, run
+
+COMMANDS = ["run", "status", "output", "stream", "events", "wait", "cancel", "retry", "health", "purge", "doctor"]
+
+pytestmark = pytest.mark.slow
+as_golden = pytest.mark.skipif(
+    tuple(map(int, typer.__version__.split(".")[:2])) < (0, 27), reason="older versions draw help in another way"
+)
+
+
+@as_golden
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help(name: str) -> None:
+    result = run(None, *name.split(), "--help")
+    assert result.code == 0
+    check_golden(f"help{'_' * bool(name)}{name}.txt", result.stdout)
+
+
+def test_version() -> None:
+    assert run(None, "--version").stdout.startswith("runpod-typed ")
+
+
+def test_completion_script() -> None:
+    assert "_RUNPOD_TYPED_COMPLETE" in run(None, "--show-completion", "bash").stdout
+
+
+def test_package_imports_neither_typer_nor_rich() -> None:
+    # httpx imports rich if it is installed, so it is hidden here.
+    code = (
+        "import sys; sys.modules['httpx._main'] = type(sys)('m'); sys.modules['httpx._main'].main = print; "
+        "import runpod_typed, runpod_typed.cli; print({'typer', 'rich'} & sys.modules.keys())"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "set()\n"
+
+
+def test_missing_extra_says_what_to_install() -> None:
+    code = "import importlib.util as u; u.find_spec = lambda _: None; from runpod_typed.cli import main; main()"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert shown.returncode == 2
+    assert "extra `cli`" in shown.stderr
