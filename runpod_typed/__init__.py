@@ -13,6 +13,7 @@ from runpod_typed import _logging, errors
 from runpod_typed._async.client import AsyncClient
 from runpod_typed._async.endpoint import AsyncEndpoint
 from runpod_typed._async.job import AsyncJob
+from runpod_typed._bulk.journal import Journal, JournalCounts, JournalEntry, JournalStatus
 from runpod_typed._codecs.codec import Codec
 from runpod_typed._models.failure import JobFailure
 from runpod_typed._models.health import EndpointHealth, EndpointMetrics, JobCounts, PurgeResult, WorkerCounts
@@ -44,6 +45,7 @@ from runpod_typed.errors import (
     JobExpiredError,
     JobFailedError,
     JobTimedOutError,
+    JournalError,
     NotFoundError,
     OutputError,
     PayloadTooLargeError,
@@ -93,6 +95,11 @@ __all__ = [
     "JobState",
     "JobStatus",
     "JobTimedOutError",
+    "Journal",
+    "JournalCounts",
+    "JournalEntry",
+    "JournalError",
+    "JournalStatus",
     "MapProgress",
     "MapResult",
     "MapStats",

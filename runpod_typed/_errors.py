@@ -40,6 +40,10 @@ class ConfigurationError(RunpodError, ValueError):
     """A key, endpoint id, URL or option that cannot work. Nothing was sent."""
 
 
+class JournalError(ConfigurationError):
+    """A journal cannot be used: it is unreadable, in use, or belongs to another endpoint or to other inputs."""
+
+
 class InputError(RunpodError, ValueError):
     """The input is not JSON, is empty, or does not fit its type. Nothing was sent."""
 

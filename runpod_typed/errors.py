@@ -4,6 +4,7 @@
 
     RunpodError
     ├── ConfigurationError (ValueError)      a key, id or option that cannot work; not sent
+    │   └── JournalError                     the journal of a map cannot be used
     ├── InputError (ValueError)              does not fit its type, or is not JSON; not sent
     ├── APIError                             a call of the API failed
     │   ├── APIConnectionError               no complete response came
@@ -48,6 +49,7 @@ from runpod_typed._errors import (
     ConfigurationError,
     ConflictError,
     InputError,
+    JournalError,
     NotFoundError,
     PayloadTooLargeError,
     PermissionDeniedError,
@@ -85,6 +87,7 @@ __all__ = [
     "JobExpiredError",
     "JobFailedError",
     "JobTimedOutError",
+    "JournalError",
     "NotFoundError",
     "OutputError",
     "PayloadTooLargeError",

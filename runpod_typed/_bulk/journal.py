@@ -1,0 +1,317 @@
+"""The journal of a map for reading: the jobs that were submitted, and their results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast, final
+
+from attrs import field, frozen
+
+from runpod_typed._codecs import json
+from runpod_typed._models.jobs import JobState
+from runpod_typed._models.responses import read_job
+from runpod_typed.errors import JournalError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+FORMAT: Final = 1
+APPLICATION_ID: Final = 0x52504A31  # tells our files from other SQLite databases
+COLUMNS: Final = "key, position, fingerprint, status, attempts, job_id, error, run"
+"""The columns of an entry, in the order of `entry_from_row`."""
+
+
+class JournalStatus(StrEnum):
+    """The progress of an input."""
+
+    WAITING = "waiting"
+    """No job was submitted for it."""
+    SUBMITTING = "submitting"
+    """The submission was about to leave. If nothing follows, its fate is unknown."""
+    SUBMITTED = "submitted"
+    """The job has an id and has not finished."""
+    SUCCEEDED = "succeeded"
+    """The job is COMPLETED, and its result is in the journal."""
+    FAILED = "failed"
+    """The job failed, was cancelled, timed out or has expired, or the input cannot be sent."""
+    UNCERTAIN = "uncertain"
+    """The submission may have made a job whose id is unknown."""
+
+
+@frozen(kw_only=True)
+class JournalEntry:
+    """An input and its job, as a journal has them."""
+
+    index: int
+    """The position of the input, from 0, in the last map that read it."""
+    key: str
+    """The identity of the input: the caller's key, or a digest of its content."""
+    fingerprint: str = field(repr=False)
+    """A digest of the input's content; empty if it cannot be encoded."""
+    status: JournalStatus
+    """The progress of the input."""
+    attempts: int = 0
+    """The number of jobs that were submitted for it."""
+    job_id: str | None = None
+    """The id of its last job, or None if it is unknown."""
+    error: str | None = None
+    """The error message, or None."""
+    run: int = field(default=0, repr=False)
+    """The number of the map that read the input last; 1 for the first on this journal."""
+    job: bytes | None = field(default=None, repr=False)
+    """The finished job as JSON, or None."""
+
+    @property
+    def succeeded(self) -> bool:
+        """True if there is an output."""
+        return self.status is JournalStatus.SUCCEEDED
+
+    @property
+    def state(self) -> JobState[Any] | None:
+        """The finished job, or None."""
+        return None if self.job is None else read_job(json.decode(self.job))
+
+    @property
+    def output(self) -> Any:
+        """The output of a job that succeeded, as JSON, or None."""
+        state = self.state
+        return None if state is None else state.output
+
+
+@frozen(kw_only=True)
+class JournalCounts:
+    """The numbers of inputs in a journal."""
+
+    waiting: int = 0
+    """Inputs that were read, and for which no job was submitted."""
+    succeeded: int = 0
+    """Inputs with a result."""
+    failed: int = 0
+    """Inputs whose job failed, or that could not be sent."""
+    in_flight: int = 0
+    """Inputs whose job had not finished."""
+    uncertain: int = 0
+    """Inputs whose submission may or may not have made a job."""
+
+    @property
+    def total(self) -> int:
+        """All inputs."""
+        return self.waiting + self.succeeded + self.failed + self.in_flight + self.uncertain
+
+
+@final
+class Journal:
+    """The record of a map in one SQLite file: pass it to ``map(journal=...)``, or read it.
+
+    Reading changes nothing, and is safe while a map writes.
+
+    Example:
+        ::
+
+            journal = Journal("run.sqlite")
+            print(journal.counts())
+            for entry in journal.failures():
+                print(entry.index, entry.error)
+            journal.export_jsonl("results.jsonl")
+
+    Args:
+        path: The file. A map makes it if it does not exist.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"Journal({str(self._path)!r})"
+
+    def __fspath__(self) -> str:
+        return str(self._path)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @property
+    def endpoint_id(self) -> str:
+        """The endpoint whose jobs it holds.
+
+        Raises:
+            JournalError: The file is missing, damaged or not a journal.
+        """
+        with closing(self._open()) as database, sqlite_errors(self._path):
+            return endpoint_id_of(database) or ""
+
+    def __iter__(self) -> Iterator[JournalEntry]:
+        """Iterate over all entries, in the order of the inputs."""
+        return self._entries(*JournalStatus)
+
+    def results(self) -> Iterator[JournalEntry]:
+        """Iterate over the entries with a result, in the order of the inputs.
+
+        Example:
+            ``outputs = [entry.output for entry in Journal("run.sqlite").results()]``
+
+        Raises:
+            JournalError: The file is missing, damaged or not a journal.
+        """
+        return self._entries(JournalStatus.SUCCEEDED)
+
+    def failures(self) -> Iterator[JournalEntry]:
+        """Iterate over the entries that failed or whose fate is unknown, in the order of the inputs.
+
+        Example:
+            ``for entry in Journal("run.sqlite").failures(): print(entry.index, entry.error)``
+
+        Raises:
+            JournalError: The file is missing, damaged or not a journal.
+        """
+        return self._entries(JournalStatus.FAILED, JournalStatus.UNCERTAIN, JournalStatus.SUBMITTING)
+
+    def counts(self) -> JournalCounts:
+        """Count the inputs by their progress.
+
+        Example:
+            ``print(Journal("run.sqlite").counts().failed)``
+
+        Raises:
+            JournalError: The file is missing, damaged or not a journal.
+        """
+        with closing(self._open()) as database, sqlite_errors(self._path):
+            rows: list[tuple[str, int]] = database.execute(
+                "SELECT status, count(*) FROM entry GROUP BY status"
+            ).fetchall()
+        by_status = dict(rows)
+        return JournalCounts(
+            waiting=by_status.get(JournalStatus.WAITING, 0),
+            succeeded=by_status.get(JournalStatus.SUCCEEDED, 0),
+            failed=by_status.get(JournalStatus.FAILED, 0),
+            in_flight=by_status.get(JournalStatus.SUBMITTED, 0),
+            uncertain=by_status.get(JournalStatus.UNCERTAIN, 0) + by_status.get(JournalStatus.SUBMITTING, 0),
+        )
+
+    def export_jsonl(self, path: str | os.PathLike[str]) -> int:
+        """Write one JSON object per input: index, key, status, job_id, attempts, output and error.
+
+        Example:
+            ``Journal("run.sqlite").export_jsonl("results.jsonl")``
+
+        Args:
+            path: The file to write. An existing one is replaced.
+
+        Returns:
+            The number of lines.
+
+        Raises:
+            JournalError: The journal is missing, damaged or not a journal.
+        """
+        self.counts()  # raises before the other file is replaced
+        lines = 0
+        with Path(path).open("wb") as file:
+            for entry in self:
+                file.write(_json_line(entry))
+                lines += 1
+        return lines
+
+    def _entries(self, *statuses: JournalStatus) -> Iterator[JournalEntry]:
+        wanted = ", ".join(f"'{status}'" for status in statuses)
+        columns = ", ".join(f"entry.{name}" for name in COLUMNS.split(", "))
+        query = (
+            f"SELECT {columns}, job.content FROM entry LEFT JOIN job ON job.id = entry.job_id "  # noqa: S608 -- constants
+            f"WHERE status IN ({wanted}) ORDER BY position, key"
+        )
+        with closing(self._open()) as database, sqlite_errors(self._path):
+            for row in database.execute(query):
+                yield entry_from_row(row)
+
+    def _open(self) -> sqlite3.Connection:
+        if not self._path.is_file():
+            raise JournalError(f"There is no journal at {self._path}.")
+        return connect(self._path, "ro")
+
+
+def _json_line(entry: JournalEntry) -> bytes:
+    fields = {
+        "index": entry.index,
+        "key": entry.key,
+        "status": str(entry.status),
+        "job_id": entry.job_id,
+        "attempts": entry.attempts,
+        "output": entry.output,
+        "error": entry.error,
+    }
+    return json.encode(fields) + b"\n"
+
+
+@final
+class sqlite_errors:  # noqa: N801 -- used like a function
+    """Report an error of SQLite as a `JournalError` that names the file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        import sqlite3  # noqa: PLC0415 -- slow to import, and needed for journals alone
+
+        if isinstance(error, sqlite3.Error):
+            raise JournalError(f"The journal {self._path} cannot be used: {error}.") from error
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Open the database, if it is a journal or empty.
+
+    Raises:
+        JournalError: It cannot be opened, or is something else.
+    """
+    import sqlite3  # noqa: PLC0415 -- slow to import, and needed for journals alone
+
+    with sqlite_errors(path):
+        # One thread at a time uses it; the thread that opens it may be another than the one that closes it.
+        database = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False, timeout=10
+        )
+        try:
+            _check_format(database, path)
+        except BaseException:
+            database.close()
+            raise
+    return database
+
+
+def _check_format(database: sqlite3.Connection, path: Path) -> None:
+    (application_id,) = database.execute("PRAGMA application_id").fetchone()
+    (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application_id != APPLICATION_ID and tables:
+        raise JournalError(f"{path} is a SQLite database, but not a journal of a map.")
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > FORMAT:
+        raise JournalError(f"The journal {path} was written by a newer version of this package.")
+
+
+def endpoint_id_of(database: sqlite3.Connection) -> str | None:
+    """Return the endpoint of a journal, or None if it is new."""
+    row: tuple[str] | None = database.execute("SELECT endpoint_id FROM about").fetchone()
+    return None if row is None else row[0]
+
+
+def entry_from_row(row: tuple[Any, ...]) -> JournalEntry:
+    """Return an entry from its `COLUMNS` and, if selected, its job."""
+    key, position, fingerprint, status, attempts, job_id, error, run = row[: COLUMNS.count(",") + 1]
+    return JournalEntry(
+        key=key,
+        index=position,
+        fingerprint=fingerprint,
+        status=JournalStatus(status),
+        attempts=attempts,
+        job_id=job_id,
+        error=error,
+        run=run,
+        job=cast("bytes | None", row[-1]) if len(row) > COLUMNS.count(",") + 1 else None,
+    )

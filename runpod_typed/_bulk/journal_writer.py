@@ -1,0 +1,217 @@
+"""The journal of a map for writing, by one map at a time."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
+
+from attrs import evolve
+
+from runpod_typed._bulk.journal import (
+    APPLICATION_ID,
+    COLUMNS,
+    FORMAT,
+    JournalEntry,
+    JournalStatus,
+    connect,
+    endpoint_id_of,
+    entry_from_row,
+    sqlite_errors,
+)
+from runpod_typed.errors import ConfigurationError, JournalError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+# Jobs have their own table, so that a change of an entry does not rewrite its result.
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS about (endpoint_id TEXT NOT NULL, runs INTEGER NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS entry (
+        key TEXT NOT NULL PRIMARY KEY, position INTEGER NOT NULL, fingerprint TEXT NOT NULL, status TEXT NOT NULL,
+        attempts INTEGER NOT NULL, job_id TEXT, error TEXT, run INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS job (id TEXT NOT NULL PRIMARY KEY, content BLOB NOT NULL)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {FORMAT}",
+)
+_SAVE: Final = f"INSERT OR REPLACE INTO entry ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 -- constants
+_SAVE_JOB: Final = "INSERT OR REPLACE INTO job (id, content) VALUES (?, ?)"
+_FIND: Final = f"SELECT {COLUMNS} FROM entry WHERE key = ?"  # noqa: S608 -- constants
+_IN_FLIGHT: Final = f"SELECT {COLUMNS} FROM entry WHERE status = ?"  # noqa: S608 -- constants
+
+
+@final
+class JournalWriter:
+    """A journal that one map writes. `flush` writes all changes since the last one, in one transaction.
+
+    Args:
+        path: The file.
+        endpoint_id: The endpoint of the map.
+
+    Raises:
+        JournalError: The file cannot be written, is damaged, is in use, or belongs to another endpoint.
+    """
+
+    def __init__(self, path: Path, endpoint_id: str) -> None:
+        self.run = 0
+        self._path = path
+        self._pending: dict[str, JournalEntry] = {}
+        self._pending_jobs: dict[str, bytes] = {}
+        self._repeats: dict[str, int] = {}
+        self._lock = _lock(path)
+        try:
+            self._database = connect(path, "rwc")
+            try:
+                self._prepare(endpoint_id)
+            except BaseException:
+                self._database.close()
+                raise
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _prepare(self, endpoint_id: str) -> None:
+        database = self._database
+        with sqlite_errors(self._path):
+            (problem,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            if problem != "ok":
+                raise JournalError(f"The journal {self._path} is damaged: {problem}. Restore it, or use another file.")
+            database.execute("PRAGMA journal_mode = WAL")
+            # A killed process loses nothing. A power failure may lose the last moments.
+            database.execute("PRAGMA synchronous = NORMAL")
+            with database:
+                database.execute("BEGIN IMMEDIATE")
+                for statement in _SCHEMA:
+                    database.execute(statement)
+                known = endpoint_id_of(database)
+                if known is None:
+                    database.execute("INSERT INTO about VALUES (?, 0)", (endpoint_id,))
+                elif known != endpoint_id:
+                    raise JournalError(
+                        f"The journal {self._path} belongs to endpoint {known}, not {endpoint_id}. Use another file."
+                    )
+                database.execute("UPDATE about SET runs = runs + 1")
+                (self.run,) = database.execute("SELECT runs FROM about").fetchone()
+
+    def in_flight(self) -> list[JournalEntry]:
+        """Return the entries of jobs that had not finished when the last map ended."""
+        with sqlite_errors(self._path):
+            return [entry_from_row(row) for row in self._database.execute(_IN_FLIGHT, (JournalStatus.SUBMITTED,))]
+
+    def find(self, key: str) -> JournalEntry | None:
+        """Return the entry of a key, or None."""
+        pending = self._pending.get(key)
+        if pending is not None:
+            return pending
+        with sqlite_errors(self._path):
+            row = self._database.execute(_FIND, (key,)).fetchone()
+        return None if row is None else entry_from_row(row)
+
+    def job(self, job_id: str) -> bytes | None:
+        """Return a finished job as JSON, or None."""
+        with sqlite_errors(self._path):
+            row = self._database.execute("SELECT content FROM job WHERE id = ?", (job_id,)).fetchone()
+        return self._pending_jobs.get(job_id) if row is None else row[0]
+
+    def claim(self, index: int, key: str | None, fingerprint: str) -> JournalEntry:
+        """Return the entry of an input that the map has read, a new one if it is not known.
+
+        Without a key, an input is known by its content. The first input with the same content has the first such
+        entry, the second one the second, and so on.
+
+        Raises:
+            ConfigurationError: Another input of the map has the same key.
+            JournalError: The key belongs to another input.
+        """
+        if key is not None:
+            entry = self.find(key)
+            if entry is not None and entry.run == self.run:
+                raise repeated_key(key)
+            if entry is not None and fingerprint != entry.fingerprint and fingerprint and entry.fingerprint:
+                raise JournalError(
+                    f"The journal {self._path} has another input under the key {key!r}. Use another file or key."
+                )
+        else:
+            key, entry = self._find_content(fingerprint)
+        if entry is None:
+            entry = JournalEntry(index=index, key=key, fingerprint=fingerprint, status=JournalStatus.WAITING)
+        entry = evolve(entry, index=index, fingerprint=fingerprint, run=self.run)
+        self._pending[key] = entry
+        return entry
+
+    def _find_content(self, fingerprint: str) -> tuple[str, JournalEntry | None]:
+        number = self._repeats.get(fingerprint, 0) + 1
+        key = fingerprint if number == 1 else f"{fingerprint}-{number}"
+        entry = self.find(key)
+        if number == 1 and entry is not None and entry.run == self.run:
+            self._repeats[fingerprint] = 1  # only repeated inputs are kept in memory
+            return self._find_content(fingerprint)
+        if number > 1:
+            self._repeats[fingerprint] = number
+        return key, entry
+
+    def save(self, entry: JournalEntry) -> None:
+        """Remember a change until the next `flush`."""
+        if entry.job is not None and entry.job_id is not None:
+            self._pending_jobs[entry.job_id] = entry.job
+            entry = evolve(entry, job=None)
+        self._pending[entry.key] = entry
+
+    def flush(self) -> None:
+        """Write all changes since the last `flush`. Then they survive the process.
+
+        Raises:
+            JournalError: The file cannot be written.
+        """
+        if not self._pending:
+            return
+        rows = [
+            (e.key, e.index, e.fingerprint, e.status, e.attempts, e.job_id, e.error, e.run)
+            for e in self._pending.values()
+        ]
+        with sqlite_errors(self._path), self._database:
+            self._database.executemany(_SAVE, rows)
+            if self._pending_jobs:
+                self._database.executemany(_SAVE_JOB, self._pending_jobs.items())
+        self._pending.clear()
+        self._pending_jobs.clear()
+
+    def close(self) -> None:
+        """Write what is left and close the file. A second call does nothing."""
+        import sqlite3  # noqa: PLC0415 -- imported already
+
+        try:
+            with suppress(sqlite3.ProgrammingError):  # it is closed
+                self.flush()
+                with suppress(sqlite3.OperationalError):  # a reader has it open
+                    self._database.execute("PRAGMA journal_mode = DELETE")  # leaves one file
+        finally:
+            self._database.close()
+            self._lock.close()
+
+
+def repeated_key(key: str) -> ConfigurationError:
+    """Return the error for a key that two inputs have."""
+    return ConfigurationError(f"key= returns {key!r} for two inputs. Each input needs its own key.")
+
+
+def _lock(path: Path) -> sqlite3.Connection:
+    """Take the lock of a journal. The operating system releases it when the process ends, even by SIGKILL."""
+    import sqlite3  # noqa: PLC0415 -- slow to import, and needed for journals alone
+
+    try:
+        database = sqlite3.connect(f"{path}-lock", check_same_thread=False, timeout=0, isolation_level=None)
+    except sqlite3.Error as error:
+        raise JournalError(f"The journal {path} cannot be written: {error}.") from error
+    try:
+        database.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        database.close()
+        if "locked" in str(error):
+            raise JournalError(
+                f"The journal {path} is in use by another map, in this process or another one. Wait until that map "
+                "ends, or use another file."
+            ) from None
+        raise JournalError(f"The journal {path} cannot be written: {path}-lock: {error}.") from error
+    return database
