@@ -10,11 +10,13 @@ Example::
 """
 
 from runpod_typed import _logging, errors
+from runpod_typed._async.batches import AsyncBatches
 from runpod_typed._async.client import AsyncClient
 from runpod_typed._async.endpoint import AsyncEndpoint
 from runpod_typed._async.job import AsyncJob
 from runpod_typed._bulk.journal import Journal, JournalCounts, JournalEntry, JournalStatus
 from runpod_typed._codecs.codec import Codec
+from runpod_typed._models.batches import Batch, BatchResult, BatchStatus
 from runpod_typed._models.failure import JobFailure
 from runpod_typed._models.health import EndpointHealth, EndpointMetrics, JobCounts, PurgeResult, WorkerCounts
 from runpod_typed._models.jobs import JobEvent, JobState, JobStatus
@@ -24,6 +26,7 @@ from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimit, RateLimits
 from runpod_typed._models.retry_policy import FailedAttempt, OperationKind, RetryPolicy
 from runpod_typed._models.stream import StreamChunk
+from runpod_typed._sync.batches import Batches
 from runpod_typed._sync.client import Client
 from runpod_typed._sync.endpoint import Endpoint
 from runpod_typed._sync.job import Job
@@ -68,11 +71,16 @@ __all__ = [
     "APIResponseValidationError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncBatches",
     "AsyncClient",
     "AsyncEndpoint",
     "AsyncJob",
     "AuthenticationError",
     "BadRequestError",
+    "Batch",
+    "BatchResult",
+    "BatchStatus",
+    "Batches",
     "CertificateError",
     "Client",
     "Codec",

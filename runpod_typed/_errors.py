@@ -16,6 +16,8 @@ class RunpodError(Exception):
     """The id of the job, once it is known; ``endpoint.job(error.job_id)`` reconnects to it."""
     endpoint_id: str | None = None
     """The endpoint of the job, once the job is known."""
+    batch_id: str | None = None
+    """The id of the batch, if the error is about one; ``endpoint.batches.get(error.batch_id)`` shows it."""
     job: Any = None
     """The handle that raised the error, a `Job` or an `AsyncJob`; None if the error does not come from a handle."""
 

@@ -73,6 +73,12 @@ ENDPOINT_ID_PATTERN: Final[str] = "^[A-Za-z0-9_-]+$"
 JOB_ID_PATTERN: Final[str] = "^[A-Za-z0-9_-]+$"
 """`pattern` of `#/components/parameters/JobId/schema`."""
 
+BATCH_ID_PATTERN: Final[str] = "^[A-Za-z0-9_-]+$"
+"""`pattern` of `#/components/parameters/BatchId/schema`."""
+
+BATCH_REQUEST_ID_PATTERN: Final[str] = "^[A-Za-z0-9_-]+$"
+"""`pattern` of `#/components/parameters/BatchRequestId/schema`."""
+
 WAIT_MIN_MS: Final[int] = 1000
 """`minimum` of `#/components/parameters/Wait/schema`."""
 
@@ -167,8 +173,17 @@ CHUNK_OUTPUT_KEY: Final[str] = "output"
 ERROR_MESSAGE_KEYS: Final[tuple[str, ...]] = ("error", "message", "detail", "title")
 """`x-runpod-message-keys` of `#/components/schemas/ErrorBody`."""
 
+BATCH_LIST_KEY: Final[str] = "batches"
+"""`x-runpod-batches-key` of `#/components/schemas/BatchList`."""
+
 BATCH_MAX_REQUESTS: Final[int] = 5000
 """`maxItems` of `#/components/schemas/BatchRequests`."""
+
+BATCH_OUTPUT_KEY: Final[str] = "output"
+"""`x-runpod-output-key` of `#/components/schemas/BatchRequest`."""
+
+BATCH_REQUESTS_KEY: Final[str] = "requests"
+"""`x-runpod-requests-key` of `#/components/schemas/BatchRequestPage`."""
 
 API_KEY_HEADER: Final[str] = "Authorization"
 """The header that carries the API key."""

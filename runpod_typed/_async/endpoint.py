@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 
 from typing_extensions import TypeForm, TypeVar
 
+from runpod_typed._async.batches import AsyncBatches
 from runpod_typed._async.job import AsyncJob
 from runpod_typed._async.polling import AsyncPoller
 from runpod_typed._async.queue import AsyncEndpointQueue
@@ -132,6 +133,11 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
         if self._owned is None:
             state["_executor"] = self._executor.without_keepalive()  # the copy is never closed
         return state
+
+    @property
+    def batches(self) -> AsyncBatches[In, Out]:
+        """The batches of the endpoint: thousands of requests at a lower price, without a promise when they start."""
+        return AsyncBatches(self._executor, self._config, self._id, self._body, self._codecs.output)
 
     async def run(
         self,

@@ -17,6 +17,7 @@ from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect, next_delay
 from runpod_typed._core.retry_after import parse_retry_after
 from runpod_typed._errors import printable
+from runpod_typed._models.batches import Batch
 from runpod_typed._models.jobs import JobState
 from runpod_typed._models.responses import ValidationError, read_completed_job
 from runpod_typed._models.retry_policy import OperationKind
@@ -169,15 +170,22 @@ class Call(Generic[T]):
         return self.may_have_taken_effect and self.request.operation.kind is OperationKind.SUBMIT
 
     def _uncertain(self, error: APIError) -> SubmissionUncertainError:
-        advice = (
-            "All attempts were made, and each may have been accepted. Check the endpoint's health and the worker's "
-            "side effects."
-            if self.config.retry.resubmit
-            else "It was not sent again, since a second job would be paid for too. Check the endpoint's health and the "
-            "worker's side effects, or set RetryPolicy(resubmit=True) if running it twice does no harm."
-        )
+        if self.request.uncertain is not None:
+            message = f"{self.request.uncertain}. {error.message}"
+        elif self.config.retry.resubmit:
+            message = (
+                f"A job for endpoint {self.request.endpoint_id} was sent and its fate is unknown: {error.message} All "
+                "attempts were made, and each may have been accepted. Check the endpoint's health and the worker's "
+                "side effects."
+            )
+        else:
+            message = (
+                f"A job for endpoint {self.request.endpoint_id} was sent and its fate is unknown: {error.message} It "
+                "was not sent again, since a second job would be paid for too. Check the endpoint's health and the "
+                "worker's side effects, or set RetryPolicy(resubmit=True) if running it twice does no harm."
+            )
         uncertain = SubmissionUncertainError(
-            f"A job for endpoint {self.request.endpoint_id} was sent and its fate is unknown: {error.message} {advice}",
+            message,
             endpoint_id=self.request.endpoint_id,
             operation=error.operation,
             method=error.method,
@@ -193,8 +201,10 @@ class Call(Generic[T]):
         job: Any = self.response
         if isinstance(job, JobState):
             return submission_note(job.id)
+        if isinstance(job, Batch):
+            return batch_note(job.id)
         if self.in_flight or self.may_have_taken_effect:
-            return (
+            return self.request.uncertain or (
                 f"A job for endpoint {self.request.endpoint_id} may have been submitted and keep running: its "
                 "response did not come. Check the endpoint's health and the worker's side effects."
             )
@@ -214,6 +224,11 @@ def submission_note(job_id: str) -> str:
     return f"job {job_id} was submitted and keeps running; reconnect with endpoint.job({job_id!r})"
 
 
+def batch_note(batch_id: str) -> str:
+    """Return the note for an exception that hides the id of a new batch."""
+    return f"batch {batch_id} was created and is a draft; endpoint.batches.get({batch_id!r}) shows it"
+
+
 def read_response(
     request: Request[Any],
     response: HttpResponse,
@@ -227,8 +242,9 @@ def read_response(
         completed = read_completed_job(response.body)
         if completed is not None:
             return _checked(request, response, connection, completed)
+    empty = success and request.operation.may_be_empty and not response.body.strip() and not response.problem
     try:
-        body = json.decode(response.body)
+        body = None if empty else json.decode(response.body)
     except json.MalformedJSON as error:
         if success:
             return validation_error(

@@ -66,6 +66,8 @@ class Operation(Generic[T_co]):
     """Reads decoded JSON, or raises ValidationError."""
     returns_job: bool = False
     """Whether a body that describes a job is a result, whatever the HTTP status."""
+    may_be_empty: bool = False
+    """Whether a success without a body is read as null."""
 
     @property
     def payload_cap(self) -> int | None:
@@ -92,6 +94,8 @@ class Request(Generic[T_co]):
     http: HttpRequest
     job_id: str | None = None
     """The job that the response must be about, or None."""
+    uncertain: str | None = None
+    """What may have been done if no response comes, and what to do about it; None if that is to queue a job."""
     _long_poll: LongPoll | None = field(default=None, alias="long_poll")
 
     @property
@@ -126,8 +130,9 @@ def _operation(
     read: Reader[ModelT, T],
     *,
     returns_job: bool = False,
+    may_be_empty: bool = False,
 ) -> Operation[T]:
-    return Operation(name=_name(generated), kind=kind, read=read, returns_job=returns_job)
+    return Operation(name=_name(generated), kind=kind, read=read, returns_job=returns_job, may_be_empty=may_be_empty)
 
 
 def _name(generated: GeneratedOperation[..., object]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, Generic, cast
 
 from attrs import evolve, field, fields, frozen
@@ -14,6 +13,7 @@ from runpod_typed._codecs.codec import Codec
 from runpod_typed._codecs.output import Output, Undecodable
 from runpod_typed._errors import RunpodError, printable
 from runpod_typed._models.failure import ERROR_KEY, JobFailure, is_platform_timeout, parse_failure
+from runpod_typed._models.open_enum import OpenEnum
 
 Out = TypeVar("Out", default=Any, covariant=True)
 OutT = TypeVar("OutT")
@@ -28,7 +28,7 @@ _CAUSES_OF_NOTHING = (
 )
 
 
-class JobStatus(StrEnum):
+class JobStatus(OpenEnum):
     """The status of a job. It equals its string: ``status == "COMPLETED"``.
 
     The list is open: an unknown status is kept as it came, counts as not finished, and prints, compares, hashes and
@@ -64,21 +64,6 @@ class JobStatus(StrEnum):
     def is_started(self) -> bool:
         """True if a worker must have had the job."""
         return self.is_running or self in {JobStatus.COMPLETED, JobStatus.FAILED}
-
-    @classmethod
-    def _missing_(cls, value: object) -> JobStatus | None:
-        if not isinstance(value, str) or not value:
-            return None
-        known = cls.__members__.get(value.upper())
-        if known is not None:
-            return known
-        unknown = str.__new__(cls, value)
-        unknown._name_ = value
-        unknown._value_ = value
-        return unknown
-
-    def __repr__(self) -> str:
-        return f"<JobStatus.{printable(self.name)}: {self.value!r}>"
 
 
 def _as_output(value: object) -> Output[Any]:
@@ -200,9 +185,9 @@ class JobState(Generic[Out]):
         return self.status is JobStatus.COMPLETED
 
     def __repr__(self) -> str:
-        names = [attribute.name for attribute in fields(JobState) if attribute.repr]
+        names = [attribute.name for attribute in fields(type(self)) if attribute.repr]
         shown = {name.removeprefix("_"): getattr(self, name) for name in names}
-        return f"JobState({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 @frozen(kw_only=True)

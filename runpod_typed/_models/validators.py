@@ -18,6 +18,8 @@ _Validator: TypeAlias = "Callable[[object, Attribute[Any], object], None]"  # at
 
 _ENDPOINT_ID = re.compile(wire.ENDPOINT_ID_PATTERN)
 _JOB_ID = re.compile(wire.JOB_ID_PATTERN)
+_BATCH_ID = re.compile(wire.BATCH_ID_PATTERN)
+_BATCH_REQUEST_ID = re.compile(wire.BATCH_REQUEST_ID_PATTERN)
 
 
 def flag(instance: object, attribute: Attribute[Any], value: object) -> None:
@@ -148,6 +150,24 @@ def check_job_id(job_id: object) -> str:
         ConfigurationError: It is empty, or has an invalid character.
     """
     return _check_id(job_id, _JOB_ID, "job")
+
+
+def check_batch_id(batch_id: object) -> str:
+    """Return the id, if it can be part of a path.
+
+    Raises:
+        ConfigurationError: It is empty, or has an invalid character.
+    """
+    return _check_id(batch_id, _BATCH_ID, "batch")
+
+
+def check_batch_request_id(request_id: object) -> str:
+    """Return the id, if it can be part of a path.
+
+    Raises:
+        ConfigurationError: It is empty, or has an invalid character.
+    """
+    return _check_id(request_id, _BATCH_REQUEST_ID, "batch request")
 
 
 def _check_id(value: object, pattern: re.Pattern[str], what: str) -> str:

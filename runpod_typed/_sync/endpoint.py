@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 
 from typing_extensions import TypeForm, TypeVar
 
+from runpod_typed._sync.batches import Batches
 from runpod_typed._sync.job import Job
 from runpod_typed._sync.polling import Poller
 from runpod_typed._sync.queue import EndpointQueue
@@ -132,6 +133,11 @@ class Endpoint(EndpointQueue, Generic[In, Out, Chunk]):
         if self._owned is None:
             state["_executor"] = self._executor.without_keepalive()  # the copy is never closed
         return state
+
+    @property
+    def batches(self) -> Batches[In, Out]:
+        """The batches of the endpoint: thousands of requests at a lower price, without a promise when they start."""
+        return Batches(self._executor, self._config, self._id, self._body, self._codecs.output)
 
     def run(
         self,

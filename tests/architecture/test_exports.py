@@ -46,9 +46,14 @@ PUBLIC = {
     "runpod_typed": sorted(
         [
             *ERRORS,
+            "AsyncBatches",
             "AsyncClient",
             "AsyncEndpoint",
             "AsyncJob",
+            "Batch",
+            "BatchResult",
+            "BatchStatus",
+            "Batches",
             "Client",
             "Codec",
             "Endpoint",

@@ -8,16 +8,20 @@ import pytest
 from attrs import evolve
 from runpod_queue_api import wire
 
-from runpod_typed._core import operations
+from runpod_typed._core import batch_operations, operations
 from runpod_typed._core.operations import Operation, Request
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed.errors import APIStatusError, ServerError
 from scripts.spec_document import Json, mapping, sequence
 from tests.contract.described import OPERATIONS, SPEC
-from tests.core.calls import NOW, REQUESTS, answer, call_of, error, result
+from tests.core.batch_calls import batch_requests
+from tests.core.calls import NOW, REQUESTS, answer, call_of
 
+ALL: Final = {**REQUESTS, **batch_requests()}
 KINDS: Final = {
     "GET": {OperationKind.READ, OperationKind.DRAIN},
+    "PUT": {OperationKind.CANCEL},
+    "DELETE": {OperationKind.CANCEL},
     "POST": {OperationKind.SUBMIT, OperationKind.CANCEL, OperationKind.REQUEUE, OperationKind.PURGE},
 }
 
@@ -41,25 +45,26 @@ def answers(name: str, status: str) -> Iterator[tuple[str, Json]]:
 
 SUCCESSES: Final = [
     pytest.param(name, value, id=f"{name}-{status}-{example}")
-    for name in REQUESTS
+    for name in ALL
     for status in mapping(described(name)["responses"])
     if status.startswith("2")
     for example, value in answers(name, status)
 ]
 REFUSALS: Final = [
     pytest.param(name, int(status), id=f"{name}-{status}")
-    for name in REQUESTS
+    for name in ALL
     for status in mapping(described(name)["responses"])
     if status.isdigit() and not status.startswith("2")
 ]
 
 
 def test_every_operation_of_the_seam_is_tried_here() -> None:
-    seam = {value.name for value in vars(operations).values() if isinstance(value, Operation)}
-    assert set(REQUESTS) == seam
+    described = (*vars(operations).values(), *vars(batch_operations).values())
+    seam = {value.name for value in described if isinstance(value, Operation)}
+    assert set(ALL) == seam
 
 
-@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize("request_", ALL.values(), ids=ALL)
 def test_a_request_goes_where_the_specification_says(request_: Request[Any]) -> None:
     operation = OPERATIONS[request_.operation.name]
     path, _, query = request_.http.target.partition("?")
@@ -72,12 +77,12 @@ def test_a_request_goes_where_the_specification_says(request_: Request[Any]) -> 
     assert (request_.http.body is not None) is ("requestBody" in described(operation.name))
 
 
-@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize("request_", ALL.values(), ids=ALL)
 def test_a_kind_of_repetition_fits_the_method(request_: Request[Any]) -> None:
     assert request_.operation.kind in KINDS[request_.http.method]
 
 
-@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize("request_", ALL.values(), ids=ALL)
 def test_a_cap_is_known_where_the_specification_states_one(request_: Request[Any]) -> None:
     stated = mapping(described(request_.operation.name).get("requestBody") or {}).get("x-runpod-max-bytes")
     assert request_.operation.payload_cap == stated == wire.PAYLOAD_CAPS.get(request_.operation.name)
@@ -85,20 +90,20 @@ def test_a_cap_is_known_where_the_specification_states_one(request_: Request[Any
 
 @pytest.mark.parametrize(("name", "body"), SUCCESSES)
 def test_every_answer_that_the_specification_shows_is_read(name: str, body: Json) -> None:
-    request_ = evolve(REQUESTS[name], job_id=None)  # the examples are of several jobs
+    request_ = evolve({**REQUESTS, **batch_requests()}[name], job_id=None)  # the examples are of several jobs
     assert not isinstance(call_of(request_).result(answer(body), seconds=5.0, wall_clock=NOW), Exception)
 
 
 @pytest.mark.parametrize(("name", "status"), REFUSALS)
 def test_every_refusal_that_the_specification_names_has_a_class_of_its_own(name: str, status: int) -> None:
-    found = error(name, answer({"error": "no"}, status))
+    found = call_of(ALL[name]).result(answer({"error": "no"}, status), seconds=5.0, wall_clock=NOW)
     assert isinstance(found, ServerError) if status >= 500 else type(found) is not APIStatusError
 
 
 @pytest.mark.parametrize(("name", "status"), REFUSALS)
 def test_every_refusal_that_the_specification_shows_is_quoted(name: str, status: int) -> None:
     for _, body in answers(name, str(status)):
-        found = result(name, answer(body, status))
+        found: Any = call_of(ALL[name]).result(answer(body, status), seconds=5.0, wall_clock=NOW)
         if isinstance(found, APIStatusError):
             assert any(str(words)[:200] in found.message for words in mapping(body).values())
         else:

@@ -31,7 +31,7 @@ def test_batch_runs_from_draft_to_results() -> None:
         assert request["startedAt"].endswith("Z")
 
         listed = client.get("/batch").json
-        assert listed == {"batches": [done], "hasMore": False, "limit": 1, "offset": 0, "total": 1}
+        assert listed == {"batches": [done], "hasMore": False, "limit": 50, "offset": 0, "total": 1}
         assert client.post(f"{batch}/cancel").json["status"] == "FINALIZED"
 
 

@@ -74,7 +74,12 @@ def test_batch_is_shown_as_documented(book: Batches) -> None:
 
 def test_lists_batches_newest_first(book: Batches) -> None:
     ids = [book.create([], float(now)).id for now in range(3)]
-    assert [shown["id"] for shown in book.show_all()] == ids[::-1]
+    first, second = book.show_all(0, 2), book.show_all(2, 2)
+    assert [(page["hasMore"], page["total"]) for page in (first, second)] == [(True, 3), (False, 3)]
+    shown = cast(
+        "list[dict[str, object]]", [*cast("list[object]", first["batches"]), *cast("list[object]", second["batches"])]
+    )
+    assert [batch["id"] for batch in shown] == ids[::-1]
 
 
 def test_deletes_request_from_draft(book: Batches) -> None:
@@ -188,6 +193,16 @@ def test_page_shows_requests_of_every_state(engine: Engine, book: Batches) -> No
     shown = _requests(book, batch)
     assert [request["status"] for request in shown] == ["FAILED", "IN_PROGRESS", "IN_QUEUE"]
     assert shown[0]["error"] == "{'code': 7}"
+
+
+def test_page_lists_failed_running_waiting_then_completed(engine: Engine, book: Batches) -> None:
+    batch = book.create(some(4), 0.0)
+    book.finalize(batch.id, 0.0)
+    completed, failed, _ = engine.take("w", 0.0, limit=3)
+    engine.finish("w", completed.id, Result(output=1), 1.0)
+    engine.finish("w", failed.id, Result(error="no"), 1.0)
+    statuses = [request["status"] for request in _requests(book, batch)]
+    assert statuses == ["FAILED", "IN_PROGRESS", "IN_QUEUE", "COMPLETED"]
 
 
 def _requests(book: Batches, batch: BatchRecord) -> list[dict[str, object]]:

@@ -18,6 +18,9 @@ from runpod_typed.local._engine.engine import Engine, NotAllowedError
 from runpod_typed.local._engine.records import ABSENT, JobRecord, JobStatus, Submission, milliseconds
 from runpod_typed.local._engine.store import NotFoundError
 
+# The documents list failed requests first. Cancelled and timed-out ones count as failed.
+_PLACES: dict[str, int] = {JobStatus.IN_PROGRESS: 1, JobStatus.IN_QUEUE: 2, JobStatus.COMPLETED: 3}
+
 
 class BatchStatus(StrEnum):
     """The states of a batch."""
@@ -108,9 +111,11 @@ class Batches:
             raise NotFoundError("batch not found")
         return batch
 
-    def show_all(self) -> list[dict[str, object]]:
-        """Return all batches as the API shows them, newest first."""
-        return [self.show(batch) for batch in reversed(self._batches.values())]
+    def show_all(self, offset: int, limit: int) -> dict[str, object]:
+        """Return a page of all batches as the API shows them, newest first."""
+        newest_first = list(reversed(self._batches.values()))
+        page = [self.show(batch) for batch in newest_first[offset : offset + limit]]
+        return {"batches": page, **_page_numbers(offset, limit, len(page), len(newest_first))}
 
     def show(self, batch: BatchRecord) -> dict[str, object]:
         """Return a batch as the API shows it."""
@@ -132,16 +137,15 @@ class Batches:
         }
 
     def show_page(self, batch: BatchRecord, offset: int, limit: int) -> dict[str, object]:
-        """Return a page of requests as the API shows them, in the order of submission."""
-        page = list(batch.requests)[offset : offset + limit]
-        total = len(batch.requests)
-        return {
-            "hasMore": offset + len(page) < total,
-            "limit": limit,
-            "offset": offset,
-            "requests": [self._show_request(request_id) for request_id in page],
-            "total": total,
-        }
+        """Return a page of requests as the API shows them: failed, running, waiting and completed ones, in this order.
+
+        Requests of one kind are in the order of submission.
+        """
+        ordered = sorted(
+            map(self._show_request, batch.requests), key=lambda shown: _PLACES.get(str(shown["status"]), 0)
+        )
+        page = ordered[offset : offset + limit]
+        return {"requests": page, **_page_numbers(offset, limit, len(page), len(ordered))}
 
     def status(self, batch: BatchRecord) -> BatchStatus:
         """Return the status of a batch."""
@@ -170,6 +174,10 @@ class Batches:
         if size > most:
             raise NotAllowedError(f"too many requests in the batch: {size}; at most {most}")
 
+    def _place(self, request_id: str) -> int:
+        job = self._engine.jobs.get(request_id)
+        return _PLACES[JobStatus.IN_QUEUE] if job is None else _PLACES.get(job.status, 0)
+
     def _show_request(self, request_id: str) -> dict[str, object]:
         job = self._engine.jobs.get(request_id)
         if job is None:
@@ -189,3 +197,7 @@ class Batches:
     def _timestamp(self, at: float) -> str:
         wall_clock = datetime.fromtimestamp(self._engine.settings.epoch + at, UTC)
         return wall_clock.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _page_numbers(offset: int, limit: int, count: int, total: int) -> dict[str, object]:
+    return {"hasMore": offset + count < total, "limit": limit, "offset": offset, "total": total}

@@ -54,11 +54,9 @@ async def delete_request(service: QueueService, request: Request) -> Response:
 
 
 async def list_batches(service: QueueService, request: Request) -> Response:
-    """Return all batches, in the form of the page of requests: no response is documented."""
-    del request
-    batches = service.act(lambda _: service.batches.show_all())
-    total = len(batches)
-    return json_response({"batches": batches, "hasMore": False, "limit": total, "offset": 0, "total": total})
+    """Return a page of all batches, in the form of the page of requests: no response is documented."""
+    offset, limit = _read_page(request)
+    return json_response(service.act(lambda _: service.batches.show_all(offset, limit)))
 
 
 async def get_batch(service: QueueService, request: Request) -> Response:
@@ -73,8 +71,7 @@ async def cancel_batch(service: QueueService, request: Request) -> Response:
 
 async def list_requests(service: QueueService, request: Request) -> Response:
     """Return a page of a batch's requests."""
-    offset = read_number(request, "offset", 0, 0)
-    limit = read_number(request, "limit", PAGE_SIZE, 1)
+    offset, limit = _read_page(request)
     batch = service.act(lambda now: service.batches.get(request.path_params["batch_id"], now))
     return json_response(service.batches.show_page(batch, offset, limit))
 
@@ -82,6 +79,10 @@ async def list_requests(service: QueueService, request: Request) -> Response:
 def _change(service: QueueService, request: Request, action: Callable[[str, float], BatchRecord]) -> Response:
     batch = service.act(lambda now: action(request.path_params["batch_id"], now))
     return json_response(service.batches.show(batch))
+
+
+def _read_page(request: Request) -> tuple[int, int]:
+    return read_number(request, "offset", 0, 0), read_number(request, "limit", PAGE_SIZE, 1)
 
 
 def _read_submissions(body: object, name: str) -> list[Submission]:

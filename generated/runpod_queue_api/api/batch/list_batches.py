@@ -10,18 +10,30 @@ from ...client import AuthenticatedClient, Client
 from ...models.batch import Batch
 from ...models.batch_list import BatchList
 from ...models.error_body import ErrorBody
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
 def _get_kwargs(
     endpoint_id: str,
+    *,
+    offset: int | Unset = UNSET,
+    limit: int | Unset = UNSET,
 ) -> dict[str, Any]:
+
+    params: dict[str, Any] = {}
+
+    params["offset"] = offset
+
+    params["limit"] = limit
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
     _kwargs: dict[str, Any] = {
         "method": "get",
         "url": "/{endpoint_id}/batch".format(
             endpoint_id=quote(str(endpoint_id), safe=""),
         ),
+        "params": params,
     }
 
     return _kwargs
@@ -117,6 +129,8 @@ def sync_detailed(
     endpoint_id: str,
     *,
     client: AuthenticatedClient | Client,
+    offset: int | Unset = UNSET,
+    limit: int | Unset = UNSET,
 ) -> Response[BatchList | list[Batch] | ErrorBody | str]:
     """List the endpoint's batches
 
@@ -124,6 +138,8 @@ def sync_detailed(
 
     Args:
         endpoint_id (str):
+        offset (int | Unset):
+        limit (int | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -135,6 +151,8 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         endpoint_id=endpoint_id,
+        offset=offset,
+        limit=limit,
     )
 
     response = client.get_httpx_client().request(
@@ -148,6 +166,8 @@ def sync(
     endpoint_id: str,
     *,
     client: AuthenticatedClient | Client,
+    offset: int | Unset = UNSET,
+    limit: int | Unset = UNSET,
 ) -> BatchList | list[Batch] | ErrorBody | str | None:
     """List the endpoint's batches
 
@@ -155,6 +175,8 @@ def sync(
 
     Args:
         endpoint_id (str):
+        offset (int | Unset):
+        limit (int | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -167,6 +189,8 @@ def sync(
     return sync_detailed(
         endpoint_id=endpoint_id,
         client=client,
+        offset=offset,
+        limit=limit,
     ).parsed
 
 
@@ -174,6 +198,8 @@ async def asyncio_detailed(
     endpoint_id: str,
     *,
     client: AuthenticatedClient | Client,
+    offset: int | Unset = UNSET,
+    limit: int | Unset = UNSET,
 ) -> Response[BatchList | list[Batch] | ErrorBody | str]:
     """List the endpoint's batches
 
@@ -181,6 +207,8 @@ async def asyncio_detailed(
 
     Args:
         endpoint_id (str):
+        offset (int | Unset):
+        limit (int | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -192,6 +220,8 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         endpoint_id=endpoint_id,
+        offset=offset,
+        limit=limit,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -203,6 +233,8 @@ async def asyncio(
     endpoint_id: str,
     *,
     client: AuthenticatedClient | Client,
+    offset: int | Unset = UNSET,
+    limit: int | Unset = UNSET,
 ) -> BatchList | list[Batch] | ErrorBody | str | None:
     """List the endpoint's batches
 
@@ -210,6 +242,8 @@ async def asyncio(
 
     Args:
         endpoint_id (str):
+        offset (int | Unset):
+        limit (int | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -223,6 +257,8 @@ async def asyncio(
         await asyncio_detailed(
             endpoint_id=endpoint_id,
             client=client,
+            offset=offset,
+            limit=limit,
         )
     ).parsed
 
