@@ -53,9 +53,7 @@ class AsyncHttpxTransport:
         self._config = config
         self._client = client
 
-    async def send(
-        self, request: HttpRequest, seconds: float, *, upload_seconds: float = 0.0
-    ) -> HttpResponse | TransportFailure:
+    async def send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse | TransportFailure:
         """Send a request and read the whole response.
 
         Raises:
@@ -64,13 +62,13 @@ class AsyncHttpxTransport:
         if self._client.is_closed:
             raise ConfigurationError("The http_client= is closed. Keep it open while it is used here.")
         outer = sys.exception()
-        attempt = Attempt(seconds, len(request.body or b""), upload_seconds)
         try:
             async with async_deadline(attempt):
                 return await self._exchange(request, attempt)
         except BaseException as error:  # noqa: BLE001 -- what is no failure of the attempt is raised again
             foreign = foreign_exception(error, _failures(), _CONNECTING, attempt)
             if foreign is not None:
+                attempt.request_sent |= attempt.bytes_sent is None
                 raise without_frames(foreign, outer)  # noqa: B904 -- it is this error, or the cause of it
             meant = _aiohttp_cause(error) or error
             return transport_failure(
@@ -99,6 +97,8 @@ class AsyncHttpxTransport:
         )
         if attempt.body_size:
             sent.stream = pieces
+        else:
+            attempt.request_sent = True  # in doubt: the client does not tell when it sends a head
         response = await self._client.send(sent, stream=True, follow_redirects=False)
         if response.is_stream_consumed:  # by the user's hooks, or it never came over a network; it is decoded too
             headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]

@@ -82,12 +82,9 @@ class AsyncHttpcoreTransport:
         self._proxy = None if proxy is None else str(proxy)
         self._connections = AsyncConnections(config, proxy)
 
-    async def send(
-        self, request: HttpRequest, seconds: float, *, upload_seconds: float = 0.0
-    ) -> HttpResponse | TransportFailure:
+    async def send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse | TransportFailure:
         """Send a request and read the whole response."""
         outer = sys.exception()
-        attempt = Attempt(seconds, len(request.body or b""), upload_seconds)
         try:
             async with async_deadline(attempt):
                 return await self._send(request, attempt)

@@ -36,6 +36,7 @@ from runpod_typed._synchronization import (
 )
 from runpod_typed._transport.aiohttp import load_fast_transport
 from runpod_typed._transport.connection import ConnectionConfig
+from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.interface import Transport
 from runpod_typed._transport.messages import NO_TIME_LEFT, HttpResponse, TransportFailure
 from runpod_typed.errors import APIError, ConfigurationError, RateLimitError, RunpodError
@@ -188,8 +189,13 @@ class RequestExecutor:
             transport = state.transport()  # loads libraries and certificates, before time is measured
             began = monotonic()
             seconds = call.begin(began)
-            outcome = self._send(call, transport, seconds) if seconds > 0 else NO_TIME_LEFT
-            result = call.result(outcome, seconds=monotonic() - began, wall_clock=datetime.now(UTC))
+            attempt = Attempt(seconds, len(call.request.http.body or b""), call.upload_seconds(began))
+
+            def exchange() -> T | APIError:
+                outcome = self._send(call, transport, attempt) if seconds > 0 else NO_TIME_LEFT
+                return call.result(outcome, seconds=monotonic() - began, wall_clock=datetime.now(UTC))
+
+            result = (finish(exchange, attempt) if call.is_submission else exchange())
             if logger.isEnabledFor(logging.DEBUG):
                 logger.debug("%s in %.0f ms", call.describe(), 1000 * (monotonic() - began))
             if isinstance(result, RateLimitError):
@@ -202,21 +208,12 @@ class RequestExecutor:
                 permit.release(sent=call.request_sent)
 
     def _send(
-        self, call: Call[Any], transport: Transport, seconds: float
+        self, call: Call[Any], transport: Transport, attempt: Attempt
     ) -> HttpResponse | TransportFailure:
-        began = monotonic()
-        upload_seconds = call.upload_seconds(began)
-        if not call.is_submission:
-            return transport.send(call.request.http, seconds, upload_seconds=upload_seconds)
-
-        def send() -> HttpResponse | TransportFailure:
-            call.in_flight = True
-            return transport.send(call.request.http, seconds, upload_seconds=upload_seconds)
-
-        def late(outcome: HttpResponse | TransportFailure) -> None:
-            call.result(outcome, seconds=monotonic() - began, wall_clock=datetime.now(UTC))
-
-        return finish(send, late)
+        try:
+            return transport.send(call.request.http, attempt)
+        finally:
+            call.in_flight = attempt.request_sent
 
     def without_keepalive(self) -> RequestExecutor:
         """Return a copy without keep-alive, for handles that are never closed."""

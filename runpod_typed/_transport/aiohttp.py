@@ -83,14 +83,11 @@ class AsyncAiohttpTransport:
         self._connecting = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
         self._failures = (aiohttp.ClientError, HttpProcessingError, OSError)
 
-    async def send(
-        self, request: HttpRequest, seconds: float, *, upload_seconds: float = 0.0
-    ) -> HttpResponse | TransportFailure:
-        """Send a request and read the whole response, within `seconds` and the `upload_seconds` of the body."""
+    async def send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse | TransportFailure:
+        """Send a request and read the whole response."""
         if self._session.closed:
             raise ConfigurationError("The client is closed. Make a new one, or keep it open while its jobs are used.")
         outer = sys.exception()
-        attempt = Attempt(seconds, len(request.body or b""), upload_seconds)
         try:
             async with async_deadline(attempt):
                 return await self._exchange(request, attempt)

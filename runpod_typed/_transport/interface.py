@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 
 
 class Transport(Protocol):
     """Makes HTTP attempts for the sync API."""
 
-    def send(
-        self, request: HttpRequest, seconds: float, *, upload_seconds: float = 0.0
-    ) -> HttpResponse | TransportFailure:
+    def send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse | TransportFailure:
         """Send a request and read the whole response.
 
         Args:
             request: The request.
-            seconds: The time limit of the attempt, above 0.
-            upload_seconds: Seconds that sending the body may take beside.
+            attempt: Its time limit, above 0; the transport notes there what may have reached the server.
         """
         ...
 
@@ -38,9 +36,7 @@ class Transport(Protocol):
 class AsyncTransport(Protocol):
     """Makes HTTP attempts for the async API, under one event loop."""
 
-    async def send(
-        self, request: HttpRequest, seconds: float, *, upload_seconds: float = 0.0
-    ) -> HttpResponse | TransportFailure:
+    async def send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse | TransportFailure:
         """Send a request and read the whole response, as `Transport.send`."""
         ...
 

@@ -74,7 +74,7 @@ def httpcore_outcome(make: Raise, *, sent: bool = True) -> Outcome:
         raise make(attempt)
 
     transport._send = fail
-    outcome: Outcome = transport.send(POST, 60.0)
+    outcome: Outcome = transport.send(POST, Attempt(60.0, len(POST.body or b"")))
     return outcome
 
 
@@ -83,7 +83,7 @@ def httpx_outcome(make: Raise) -> Outcome:
         raise make(Attempt(60))
 
     with httpx.Client(transport=httpx.MockTransport(fail)) as client:
-        return HttpxTransport(CONNECTION, client).send(POST, 60.0)
+        return HttpxTransport(CONNECTION, client).send(POST, Attempt(60.0, len(POST.body or b"")))
 
 
 def failure_of(raised: Exception, *, sent: bool = True) -> TransportFailure:
@@ -235,7 +235,7 @@ def test_a_foreign_exception_shows_no_key_and_keeps_its_outer_context() -> None:
         try:
             raise outer
         except LookupError:
-            transport.send(POST, 60.0)
+            transport.send(POST, Attempt(60.0, len(POST.body or b"")))
     assert KEY not in shown_by(caught.value)
     assert caught.value.__context__ is outer
     assert outer.__traceback__ is not None
@@ -292,7 +292,7 @@ async def aiohttp_outcome(raised: BaseException) -> Outcome:
 
     transport._exchange = fail
     try:
-        outcome: Outcome = await transport.send(POST, 60.0)
+        outcome: Outcome = await transport.send(POST, Attempt(60.0, len(POST.body or b"")))
     finally:
         await transport.aclose()
     return outcome
@@ -329,7 +329,7 @@ async def test_foreign_exceptions_pass_through_async(foreign: type[Exception]) -
     async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as client:
         for transport in (ours, AsyncHttpxTransport(CONNECTION, client)):
             with pytest.raises(foreign):
-                await transport.send(POST, 60.0)
+                await transport.send(POST, Attempt(60.0, len(POST.body or b"")))
 
 
 @pytest.mark.anyio
@@ -341,7 +341,7 @@ async def test_httpx_over_aiohttp_knows_a_refusal_from_a_lost_response(free_tcp_
                 base_url = evolve(base_url, port=free_tcp_port)
             async with async_aiohttp_client() as client:
                 transport = AsyncHttpxTransport(evolve(CONNECTION, base_url=base_url), client)
-                failure = await transport.send(POST, 30.0)
+                failure = await transport.send(POST, Attempt(30.0, len(POST.body or b"")))
             assert isinstance(failure, TransportFailure)
             assert failure.request_sent is sent
 

@@ -11,21 +11,23 @@ from random import Random
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 import trio
 
-from runpod_typed import AsyncClient, AsyncEndpoint, Client, Endpoint, RetryPolicy
+from runpod_typed import AsyncClient, AsyncEndpoint, Client, Endpoint, RetryPolicy, SubmissionUncertainError
 from runpod_typed.local import LocalQueue
 from tests.handlers import square
 from tests.scripted_server import Script, answer, scripted, wait_until
-
-pytestmark = pytest.mark.slow
 
 QUEUED = answer(200, '{"id": "job-1", "status": "IN_QUEUE"}')
 SUBMITTED = "job job-1 was submitted and keeps running; reconnect with endpoint.job('job-1')"
 UNKNOWN = "A job for endpoint ep may have been submitted and keep running"
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals go to processes alone here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals go to processes alone here"),
+]
 
 OPERATIONS = ["run", "retry"]
 
@@ -124,6 +126,61 @@ def test_an_exception_of_a_signal_handler_passes_with_a_note() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_ctrl_c_over_a_custom_client_ends_within_the_grace(operation: str) -> None:
+    with (
+        scripted([20.0, QUEUED]) as server,
+        httpx.Client(timeout=60) as http_client,
+        Client("key", base_url=server.base_url, http_client=http_client) as client,
+    ):
+        threading.Timer(0.2, ctrl_c).start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            submit(client.endpoint("ep"), operation)
+        assert UNKNOWN in notes(caught.value)
+
+
+def test_ctrl_c_during_the_upload_ends_at_once() -> None:
+    with scripted([QUEUED]) as server, Client("key", base_url=server.base_url) as client:
+        server.pause_before_body = 60.0
+        threading.Timer(0.3, ctrl_c).start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            client.endpoint("ep").run({"n": "x" * 9_000_000})
+        assert notes(caught.value) == ""
+        assert not server.requests
+
+
+def test_signal_handlers_are_called_at_once_and_brought_back() -> None:
+    called: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        called.append(number)
+
+    before = signal.signal(signal.SIGALRM, note)
+    try:
+        with scripted([0.3, QUEUED]) as server, Client("key", base_url=server.base_url) as client:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            assert client.endpoint("ep").run({"n": 1}).id == "job-1"
+        assert called == [signal.SIGALRM]
+        assert signal.getsignal(signal.SIGALRM) is note
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_handler_that_is_installed_meanwhile_stays() -> None:
+    def first(*_: object) -> None:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+
+    before = signal.signal(signal.SIGALRM, first)
+    try:
+        with scripted([0.3, QUEUED]) as server, Client("key", base_url=server.base_url) as client:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            client.endpoint("ep").run({"n": 1})
+        assert signal.getsignal(signal.SIGALRM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_errors_and_results_pass_unchanged() -> None:
     with scripted([answer(502)]) as server, Client("key", base_url=server.base_url) as client:
         with pytest.raises(Exception, match="fate is unknown") as caught:
@@ -218,6 +275,61 @@ def test_a_second_cancellation_ends_the_wait_for_the_response() -> None:
         return notes(caught.value)
 
     assert UNKNOWN in cancelled([20.0, QUEUED], leave, "asyncio")
+
+
+def test_a_cancel_scope_that_waits_does_not_spin() -> None:
+    async def leave(submission: Callable[[], Awaitable[object]]) -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        most = 0
+
+        async def count() -> None:
+            nonlocal most
+            while True:
+                most = max(most, task.cancelling())
+                await asyncio.sleep(0.01)
+
+        counting = asyncio.create_task(count())
+        with anyio.move_on_after(0.2):
+            await submission()
+        counting.cancel()
+        return most
+
+    assert 1 <= cancelled([20.0, QUEUED], leave, "asyncio") <= 3
+
+
+def test_a_cancellation_during_the_upload_ends_at_once(backend: str) -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        with scripted([QUEUED]) as server:
+            server.pause_before_body = 60.0
+            async with AsyncClient("key", base_url=server.base_url) as client:
+                with anyio.move_on_after(0.3):
+                    await remembering(lambda: client.endpoint("ep").run({"n": "x" * 9_000_000}), seen)
+
+    anyio.run(main, backend=backend)
+    assert seen == [""]
+
+
+def test_a_time_limit_of_a_custom_transport_is_no_cancellation() -> None:
+    class Limited(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await request.aread()
+            try:
+                async with asyncio.timeout(0.05):
+                    await asyncio.sleep(60)
+            except TimeoutError:
+                raise httpx.ReadTimeout("too slow") from None
+            raise AssertionError
+
+    async def main() -> None:
+        async with httpx.AsyncClient(transport=Limited()) as http_client:
+            client = AsyncClient("key", http_client=http_client)
+            with pytest.raises(SubmissionUncertainError, match="too slow"):
+                await client.endpoint("ep").run({"n": 1})
+
+    asyncio.run(main())
 
 
 def test_ctrl_c_under_trio_names_the_job() -> None:

@@ -291,6 +291,7 @@ def test_stream_of_bare_array_has_metrics() -> None:
             [answer(200, "[]")],
             [answer(200, '{"id": "job-1", "status": "COMPLETED", "output": []}')],
             [answer(200, "[]")],
+            [answer(200, '{"id": "job-1", "status": "COMPLETED", "output": []}')],
         ) as server,
         Endpoint("demo", api_key="key", base_url=server.base_url, chunk_type=Piece) as endpoint,
     ):
