@@ -245,6 +245,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def recipes(session: nox.Session) -> None:
+    """Run the recipes of the documentation against a local queue, and check their types."""
+    session.install("-e", ".[local]", *groups("recipes"))
+    session.run("pytest", "tests/recipes", *session.posargs)
+
+
+@nox.session
 def links(session: nox.Session) -> None:
     """Follow the links of the documentation to other hosts."""
     session.install("-e", EXTRAS, *groups("docs"))

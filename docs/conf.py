@@ -21,19 +21,10 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 nitpicky = True  # a name that leads nowhere is a warning, and `nox -s docs` treats warnings as errors
 nitpick_ignore_regex = [
-    (
-        "py:obj",
-        r".*",
-    ),  # `words in single backticks` are a link if there is a target, and code if not
-    (
-        "py:.*",
-        r"(?!runpod_typed).*",
-    ),  # what is not ours is documented elsewhere, and nothing is fetched to link to it
+    ("py:obj", r".*"),  # `words in single backticks` are a link if there is a target, and code if not
+    ("py:.*", r"(?!runpod_typed).*"),  # what is not ours is documented elsewhere, and nothing is fetched to link to it
     ("py:.*", r".*\.(In|Out|Chunk|\w*T)"),  # type variables
-    (
-        "py:.*",
-        r".*\.(Secret|_\w+)",
-    ),  # private classes; users pass a string instead of a Secret
+    ("py:.*", r".*\.(Secret|_\w+)"),  # private classes; users pass a string instead of a Secret
 ]
 default_role = "py:obj"
 show_warning_types = True
@@ -41,12 +32,8 @@ show_warning_types = True
 myst_enable_extensions = ["colon_fence", "substitution"]
 myst_substitutions = {"version": __version__}
 myst_heading_anchors = 4
-linkcheck_ignore = [
-    r"https://repository\.example/"
-]  # the placeholder of pyproject.toml
-suppress_warnings = [
-    "myst.header"
-]  # a docstring or a generated part may begin with a lower heading
+linkcheck_ignore = [r"https://repository\.example/"]  # the placeholder of pyproject.toml
+suppress_warnings = ["myst.header"]  # a docstring or a generated part may begin with a lower heading
 
 autodoc_class_signature = "mixed"
 autodoc_default_options = {
@@ -79,9 +66,7 @@ def setup(app: Any) -> None:
     """Tell Sphinx what is ours: pages with generated parts, and public names for private modules."""
     app.connect("source-read", _fill_in)
     app.connect("missing-reference", _find_public_name)
-    app.connect(
-        "autodoc-process-docstring", _keep_sentence, priority=400
-    )  # Napoleon comes at 500
+    app.connect("autodoc-process-docstring", _keep_sentence, priority=400)  # Napoleon comes at 500
     app.connect("autodoc-process-docstring", _convert_fences, priority=400)
     app.connect("autodoc-process-signature", _translate_signature)
 
@@ -96,9 +81,7 @@ def _find_public_name(app: Any, env: Any, node: Any, content: Any) -> Any:
     if public is None or node.get("refdomain") != "py":
         return None
     domain = env.get_domain("py")
-    return domain.resolve_xref(
-        env, node["refdoc"], app.builder, "obj", public, node, content
-    )
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, content)
 
 
 def _keep_sentence(_app: Any, what: str, *arguments: Any) -> None:
@@ -114,12 +97,6 @@ def _convert_fences(_app: Any, *arguments: Any) -> None:
 
 
 def _translate_signature(
-    _app: Any,
-    _what: str,
-    name: str,
-    _thing: Any,
-    _options: Any,
-    signature: str | None,
-    returns: str | None,
+    _app: Any, _what: str, name: str, _thing: Any, _options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
     return docs_pages.translate_signature(name, signature), returns

@@ -3,6 +3,7 @@
 import enum
 import importlib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from scripts.spec_document import SpecDocument
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SPEC: Final = ROOT / "spec" / "openapi.yaml"
+NOTEBOOK: Final = ROOT / "examples" / "notebook.ipynb"
 RESULTS: Final = ROOT / "benchmarks" / "RESULTS.md"
 PUBLIC_MODULES: Final = ("runpod_typed", "runpod_typed.errors", "runpod_typed.webhooks", "runpod_typed.local")
 
@@ -39,7 +41,19 @@ def benchmarks() -> str:
     return "\n".join(line for line in lines if not line.startswith("# ")).strip()
 
 
-GENERATED: Final[Mapping[str, Callable[[], str]]] = {"http-api": http_api, "benchmarks": benchmarks}
+def notebook() -> str:
+    """The cells of the example notebook, code in fences."""
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    texts = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    shown = [text if kind == "markdown" else f"```python\n{text}\n```" for kind, text in texts]
+    return "\n\n".join(text for text in shown if not text.startswith("# "))
+
+
+GENERATED: Final[Mapping[str, Callable[[], str]]] = {
+    "http-api": http_api,
+    "benchmarks": benchmarks,
+    "recipes/notebook": notebook,
+}
 """The text that replaces the line `<!-- name -->` of a page, by the page's name."""
 
 
