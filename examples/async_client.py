@@ -2,7 +2,7 @@
 
     python examples/async_client.py
 
-The handler runs in this process; on a local queue with `worker=` it would run in a worker of Runpod's own.
+The handler runs in this process. With `LocalQueue(worker=...)` it would run in a worker of Runpod's SDK.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ async def find_divisors(job: dict[str, Any]) -> dict[str, Any]:
 
 
 async def ask_all(endpoint: AsyncEndpoint[Question, Answer], numbers: range) -> list[Answer]:
-    """Run a job for each number, all at the same time. Where one fails, the group ends and raises."""
+    """Run a job for each number, all at the same time. If one fails, the group ends and raises."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(endpoint.run_sync(Question(number), timeout=30)) for number in numbers]
     return [task.result() for task in tasks]
@@ -47,8 +47,8 @@ async def main() -> None:
     with LocalQueue(find_divisors, workers=4) as queue:
         async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
             endpoint = client.endpoint(queue.endpoint_id, input_type=Question, output_type=Answer)
-            for answer in await ask_all(endpoint, range(1, 13)):
-                print(f"{answer.number:2}  {answer.divisors}")
+            for found in await ask_all(endpoint, range(1, 13)):
+                print(f"{found.number:2}  {found.divisors}")
 
 
 if __name__ == "__main__":

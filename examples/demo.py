@@ -2,13 +2,14 @@
 
     python3 -m nox -s demo
 
-Two local queues stand in for the platform. Each starts a worker of Runpod's own SDK (worker.py, streaming_worker.py),
-and this program talks to them as it would to https://api.runpod.ai/v2. It checks what it shows, and ends with exit
-code 1 where anything is not as it should be.
+Two local queues replace the platform. Each starts a worker of Runpod's SDK (worker.py, streaming_worker.py), and this
+program talks to them as it would to https://api.runpod.ai/v2. It checks what it shows, and exits with code 1 if
+anything is wrong.
 """
 
 import inspect
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -29,7 +30,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-# What goes in, and what comes out. From here on, a type checker knows both.
+# The inputs and outputs. From here on, a type checker knows both.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ class Speech:
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """What it yields."""
+    """The chunks that it yields."""
 
     index: int
     word: str
@@ -82,7 +83,7 @@ def run_sync(painter: Painter) -> None:
 
 
 def refused_input(painter: Painter) -> None:
-    """types: what does not fit is refused, before anything is sent."""
+    """types: an input that does not fit is refused before anything is sent."""
     settings: Any = {"width": "wide", "height": 13}  # shown
     try:
         painter.run(settings)  # shown
@@ -94,7 +95,7 @@ def refused_input(painter: Painter) -> None:
 
 
 def run(painter: Painter) -> None:
-    """run: a job now, its output when it is wanted."""
+    """run: submit a job now, and read its output later."""
     job = painter.run(Drawing(width=64, height=13))  # shown
     show("job.id", job.id)
     show("job.status()", job.status())
@@ -109,7 +110,7 @@ def run(painter: Painter) -> None:
 
 
 def events(painter: Painter) -> None:
-    """events: what becomes of a job, and the progress that its handler reports."""
+    """events: each change of the status, and the progress that the handler reports."""
     job = painter.run(Drawing(height=8, seconds=4))  # shown
     seen: list[JobEvent[Picture]] = []
     since = stopwatch()
@@ -121,7 +122,7 @@ def events(painter: Painter) -> None:
 
 
 def stream(speaker: Speaker) -> None:
-    """stream: what a generator handler yields, when it yields it."""
+    """stream: the chunks of a generator handler, each when it is yielded."""
     text = "Each word arrives as soon as the worker yields it"
     job = speaker.run(Speech(text=text))  # shown
     words: list[Word] = []
@@ -133,9 +134,9 @@ def stream(speaker: Speaker) -> None:
     expect(job.output(timeout=60) == words, "the job's output should be the same words")
 
 
-def failure(painter: Painter, shades_file: Path) -> Job[Picture]:
-    """failure: the job's error raises, with the worker's traceback."""
-    job = painter.run(Drawing(width=48, height=9, shades_file=str(shades_file)))  # shown
+def failure(painter: Painter, file: Path) -> Job[Picture]:
+    """failure: the error of the handler raises, with its traceback."""
+    job = painter.run(Drawing(height=9, shades_file=str(file)))  # shown
     try:
         job.output(timeout=60)  # shown
     except JobFailedError as error:
@@ -143,7 +144,7 @@ def failure(painter: Painter, shades_file: Path) -> Job[Picture]:
         show("error.error_message", error.error_message)
         show("error.worker_id", error.worker_id)
         print("\n     error.remote_traceback:\n")
-        show_text(error.remote_traceback or "", margin="     | ")
+        show_text(re.sub(r'"[^"]*[/\\]site-packages', '"...', error.remote_traceback or ""), margin="     | ")
         expect(error.error_type == "FileNotFoundError", "the worker should have missed its file")
         expect("load_shades" in (error.remote_traceback or ""), "the traceback should lead to the worker's own line")
     else:
@@ -151,9 +152,9 @@ def failure(painter: Painter, shades_file: Path) -> Job[Picture]:
     return job
 
 
-def retry(job: Job[Picture], shades_file: Path) -> None:
-    """retry: the cause is mended, and the same job runs once more."""
-    shades_file.write_text(" .-=o8", encoding="utf-8")  # shown
+def retry(job: Job[Picture], file: Path) -> None:
+    """retry: the cause is fixed, and the same job runs again."""
+    file.write_text(" .-=o8", encoding="utf-8")  # shown
     former_id = job.id
     state = job.retry()  # shown
     show("job.retry()", f"{state.status}, {'the same' if state.id == former_id else 'another'} id")
@@ -165,7 +166,7 @@ def retry(job: Job[Picture], shades_file: Path) -> None:
 
 
 def health_and_purge(painter: Painter) -> Job[Picture]:
-    """health, purge_queue: of four jobs three wait; they are counted, and removed."""
+    """health, purge_queue: one job runs, and three wait and are removed."""
     busy = painter.run(Drawing(seconds=60))
     next(event for event in busy.events(timeout=60) if event.status.is_running)
     for _ in range(3):
@@ -176,7 +177,7 @@ def health_and_purge(painter: Painter) -> Job[Picture]:
     show("health.workers", f"{workers.running} running, {workers.idle} idle")
     purge = painter.purge_queue()  # shown
     show("purge.removed", purge.removed)
-    show("job.status()", f"{busy.status()}, the job that runs goes on")
+    show("job.status()", f"{busy.status()}, the job keeps running")
     expect((jobs.in_progress, jobs.in_queue, workers.running) == (1, 3, 1), "1 job should run on 1 worker, and 3 wait")
     expect(purge.removed == 3, "the 3 jobs that wait should be removed")
     expect(painter.health().jobs.in_queue == 0, "no job should be left in the queue")
@@ -206,9 +207,9 @@ def main() -> None:
         sdk = version("runpod")
     except PackageNotFoundError:
         sys.exit("Runpod's worker SDK is not installed here: `python3 -m nox -s demo` installs it, and runs this.")
-    print(f"Two local queues stand in for the platform, each with a worker of Runpod's SDK {sdk}:\n")
-    print("     painter   examples/worker.py            a plain handler, Drawing -> Picture")
-    print("     speaker   examples/streaming_worker.py  a generator handler, Speech -> Word ...")
+    print(f"Two local queues, each with a worker of Runpod's SDK {sdk}:\n")
+    print("     painter   examples/worker.py            Drawing -> Picture")
+    print("     speaker   examples/streaming_worker.py  Speech -> Word, Word, ...")
     with (
         LocalQueue(worker=[sys.executable, str(HERE / "worker.py")], endpoint_id="painter") as drawings,
         LocalQueue(worker=[sys.executable, str(HERE / "streaming_worker.py")], endpoint_id="speaker") as speeches,
@@ -235,8 +236,8 @@ def main() -> None:
             show_worker_output(speeches)
             raise
     print(f"\n{bold('Everything was as it should be.')}")
-    print("An endpoint of your own takes the same code: set RUNPOD_API_KEY, and leave out")
-    print("api_key and base_url. README.md goes on from here.")
+    print("For an endpoint of yours, set RUNPOD_API_KEY instead of api_key and base_url.")
+    print("README.md says more.")
 
 
 def go_through(painter: Painter, speaker: Speaker) -> None:
@@ -258,7 +259,7 @@ def go_through(painter: Painter, speaker: Speaker) -> None:
 
 
 class UnexpectedError(Exception):
-    """Something is not as it should be."""
+    """A result is not the expected one."""
 
 
 STYLED = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
@@ -280,7 +281,7 @@ def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def expect(condition: object, otherwise: str) -> None:
-    """Go on only where the condition holds."""
+    """Stop unless the condition holds."""
     if not condition:
         fail(otherwise)
 
@@ -291,7 +292,7 @@ def fail(why: str) -> NoReturn:
 
 
 def show(name: str, value: object) -> None:
-    """Print a value, in line with the others."""
+    """Print a name and its value."""
     margin = f"     {name:<24} "
     room = max(40, shutil.get_terminal_size().columns - len(margin))
     lines = textwrap.wrap(str(value), room, break_long_words=False, break_on_hyphens=False)
@@ -299,24 +300,29 @@ def show(name: str, value: object) -> None:
 
 
 def show_text(text: str, margin: str = "     ") -> None:
-    """Print some lines, indented."""
-    print(textwrap.indent(text.rstrip(), margin, lambda _: True))
+    """Print some lines, indented, and wrap those that are longer than the terminal is wide."""
+    room = shutil.get_terminal_size().columns - len(margin)
+    for line in text.rstrip().splitlines():
+        for part in textwrap.wrap(
+            line, room, subsequent_indent="    ", drop_whitespace=False, break_on_hyphens=False
+        ) or [""]:
+            print(margin + part)
 
 
 def show_worker_output(queue: LocalQueue) -> None:
-    """Print the last that a queue's worker wrote."""
+    """Print the last lines that a worker of the queue wrote."""
     lines = queue.worker_output.splitlines()[-30:]
     print(f"\nThe last lines of {queue.endpoint_id}'s worker:\n")
     show_text("\n".join(lines), margin="     | ")
 
 
 def bold(text: str) -> str:
-    """The text in bold, on a terminal that can show it."""
+    """Return the text in bold, on a terminal that can show it."""
     return f"\x1b[1m{text}\x1b[0m" if STYLED else text
 
 
 def stopwatch() -> Callable[[], str]:
-    """A clock of the seconds from now on, for the beginning of a line."""
+    """Return a function that prints the seconds from now on, for the beginning of a line."""
     started = time.monotonic()
     return lambda: f"     {time.monotonic() - started:4.1f} s "
 

@@ -1,4 +1,4 @@
-"""A Runpod worker whose handler yields: a stand-in for a language model that answers word by word."""
+"""A Runpod worker whose handler yields: a stand-in for a language model that writes word by word."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,5 +17,5 @@ async def handler(job: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    # With return_aggregate_stream the chunks are the job's output too, once it has ended.
+    # With return_aggregate_stream the chunks are the job's output too, when it is finished.
     runpod.serverless.start({"handler": handler, "return_aggregate_stream": True})

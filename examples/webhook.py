@@ -29,7 +29,7 @@ def add(job: dict[str, Any]) -> dict[str, int]:
     return {"total": sum(job["input"]["numbers"])}
 
 
-# Runpod signs nothing: anybody who knows the URL can post to it, so the URL holds a secret.
+# Runpod signs nothing: a URL that is known can be posted to, so the URL holds a secret.
 SECRET = secrets.token_urlsafe(16)
 PATH = "/runpod/"
 received: list[JobState[Sum]] = []

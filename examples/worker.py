@@ -17,7 +17,7 @@ MOST_STEPS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """What a job's input asks for."""
+    """The input of a job."""
 
     width: int
     height: int

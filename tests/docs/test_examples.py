@@ -24,6 +24,10 @@ def run_program(path: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def longest_line(output: str) -> int:
+    return max(map(len, output.splitlines()))
+
+
 def headings(output: str) -> list[str]:
     return re.findall(r"^\d+\. (.+?): ", output, re.MULTILINE)
 
@@ -36,6 +40,16 @@ def test_the_demo_goes_through_all_of_its_steps_on_real_workers() -> None:
     assert "FileNotFoundError: no shades to draw with in" in demo.stdout  # the worker's traceback, to its last line
     assert "Everything was as it should be." in demo.stdout
     assert "\x1b" not in demo.stdout  # stdout is not a terminal
+    assert longest_line(demo.stdout) <= 80
+
+
+def test_the_first_job_shows_its_code_and_its_picture() -> None:
+    first = run_program(EXAMPLES / "first_job.py")
+
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "def draw(job: dict[str, Any]) -> dict[str, Any]:" in first.stdout
+    assert "A Picture of 9 rows:" in first.stdout
+    assert longest_line(first.stdout) <= 80
 
 
 def test_demo_fails_on_wrong_result_and_shows_worker_output(tmp_path: Path) -> None:
