@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from runpod_typed import __version__
+import runpod_typed
 from runpod_typed.cli import doctor, endpoints, jobs
 from runpod_typed.cli.exit_codes import EXIT_CODES_HELP, ExitCode, exit_code_for
 from runpod_typed.cli.printer import note
-from runpod_typed.errors import RunpodError, WaitTimeoutError
 
 app = typer.Typer(
     name="runpod-typed",
@@ -25,7 +24,7 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 -- a callback of Typer
     if asked:
-        typer.echo(f"runpod-typed {__version__}")
+        typer.echo(f"runpod-typed {runpod_typed.__version__}")
         raise typer.Exit
 
 
@@ -59,10 +58,12 @@ def run() -> None:
     """Run the application and exit; an error of the package ends it with a message and its exit code."""
     try:
         app(prog_name="runpod-typed")
+    except SystemExit:  # before the next clause, which loads the client
+        raise
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
-    except RunpodError as error:
+    except runpod_typed.RunpodError as error:
         note("\n".join([f"{type(error).__name__}: {error.message}", *getattr(error, "__notes__", ())]))
-        if isinstance(error, WaitTimeoutError):
+        if isinstance(error, runpod_typed.WaitTimeoutError):
             note(f"To reconnect: runpod-typed wait {error.endpoint_id} {error.job_id}")
         sys.exit(exit_code_for(error))

@@ -1,29 +1,31 @@
 """The command that checks the surroundings: versions, key, endpoint, clock."""
 
+from __future__ import annotations
+
 import platform
 import time
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-import httpx
 import typer
-from attrs import asdict, frozen
 from rich.table import Table
 from rich.text import Text
-from runpod_queue_api import wire
 
-from runpod_typed import Client, Endpoint, PollPolicy, __version__
+import runpod_typed
 from runpod_typed.cli.exit_codes import ExitCode, exit_code_for
 from runpod_typed.cli.printer import Printer, printable, show_ms
 from runpod_typed.cli.values import AsJson, Profile
-from runpod_typed.errors import RunpodError
+
+if TYPE_CHECKING:
+    import httpx
+
+    from runpod_typed import Endpoint
 
 _CLOCK_TOLERANCE = 60.0
 
 
-@frozen
-class Check:
+class Check(NamedTuple):
     """One finding; `ok` is None if it could not be found out."""
 
     name: str
@@ -43,6 +45,8 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check versions, the key, and what an endpoint says. The key is never printed."""
+    import httpx  # noqa: PLC0415 -- --help must be quick
+
     checks = [Check("versions", ok=True, detail=_versions())]
     code = ExitCode.DONE
     dates: list[tuple[float, str]] = []
@@ -53,7 +57,7 @@ def doctor(
     try:
         with (
             httpx.Client(event_hooks={"response": [note_date]}) as http,
-            Client(profile=profile, http_client=http) as client,
+            runpod_typed.Client(profile=profile, http_client=http) as client,
         ):
             source = f"profile {profile}" if profile else "RUNPOD_API_KEY"
             checks += [
@@ -65,7 +69,7 @@ def doctor(
                 target = client.endpoint(endpoint)
                 checks[-1] = _reach(target)
                 checks += [_clock(*dates[-1]), _long_polling(target, job)]
-    except RunpodError as error:
+    except runpod_typed.RunpodError as error:
         code = exit_code_for(error)
         key_missing = len(checks) == 1
         checks = [check for check in checks if check.ok is not None]
@@ -96,13 +100,18 @@ def _clock(now: float, date: str) -> Check:
 def _long_polling(endpoint: Endpoint[Any], job_id: str | None) -> Check:
     if job_id is None:
         return Check("long polling", ok=None, detail="not tried: name a job with --job")
-    polls = endpoint.with_options(poll=PollPolicy(long_poll=True))
+    polls = endpoint.with_options(poll=runpod_typed.PollPolicy(long_poll=True))
     state = polls.job(job_id).wait(timeout=0)
     return Check("long polling", ok=True, detail=f"job {state.id} is {state.status}")
 
 
 def _versions() -> str:
-    versions = [f"runpod-typed {__version__} (spec {wire.SPEC_VERSION})", f"Python {platform.python_version()}"]
+    from runpod_queue_api import wire  # noqa: PLC0415 -- --help must be quick
+
+    versions = [
+        f"runpod-typed {runpod_typed.__version__} (spec {wire.SPEC_VERSION})",
+        f"Python {platform.python_version()}",
+    ]
     for name in ("httpx", "runpod"):
         try:
             versions.append(f"{name} {version(name)}")
@@ -113,7 +122,9 @@ def _versions() -> str:
 
 def _show(printer: Printer, checks: list[Check]) -> None:
     if printer.as_json:
-        printer.json({"ok": all(check.ok is not False for check in checks), "checks": [asdict(one) for one in checks]})
+        printer.json(
+            {"ok": all(check.ok is not False for check in checks), "checks": [one._asdict() for one in checks]}
+        )
         return
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)

@@ -2,15 +2,7 @@
 
 from enum import IntEnum
 
-from runpod_typed.errors import (
-    APITimeoutError,
-    AuthenticationError,
-    ConfigurationError,
-    InputError,
-    PermissionDeniedError,
-    SubmissionUncertainError,
-    WaitTimeoutError,
-)
+import runpod_typed
 
 
 class ExitCode(IntEnum):
@@ -36,14 +28,15 @@ EXIT_CODES_HELP = (
 
 def exit_code_for(error: BaseException) -> ExitCode:
     """Return the exit code that an error of the package ends a command with."""
+    errors = runpod_typed.errors
     match error:
-        case AuthenticationError() | PermissionDeniedError():
+        case errors.AuthenticationError() | errors.PermissionDeniedError():
             return ExitCode.NOT_AUTHORIZED
-        case ConfigurationError() | InputError():
+        case errors.ConfigurationError() | errors.InputError():
             return ExitCode.USAGE
-        case SubmissionUncertainError():
+        case errors.SubmissionUncertainError():
             return ExitCode.UNCERTAIN
-        case WaitTimeoutError() | APITimeoutError():
+        case errors.WaitTimeoutError() | errors.APITimeoutError():
             return ExitCode.TIMED_OUT
         case _:
             return ExitCode.FAILED

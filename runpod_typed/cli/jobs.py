@@ -1,15 +1,16 @@
 """Commands for jobs: submit, wait, stream, cancel, retry."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 import typer
 
-from runpod_typed import AsyncClient, Client, Endpoint, ExecutionPolicy, Job, JobState
+import runpod_typed
 from runpod_typed.cli.exit_codes import ExitCode
 from runpod_typed.cli.printer import Printer, note, show_status
 from runpod_typed.cli.values import (
@@ -23,7 +24,9 @@ from runpod_typed.cli.values import (
     parse_duration,
     read_input,
 )
-from runpod_typed.errors import RunpodError
+
+if TYPE_CHECKING:
+    from runpod_typed import ExecutionPolicy, Job, JobState
 
 
 def run(
@@ -79,7 +82,7 @@ def run(
     value = read_input(input_)
     given = execution_timeout is not None or ttl is not None or low_priority
     policy = (
-        ExecutionPolicy(execution_timeout=execution_timeout, ttl=ttl, low_priority=low_priority or None)
+        runpod_typed.ExecutionPolicy(execution_timeout=execution_timeout, ttl=ttl, low_priority=low_priority or None)
         if given
         else None
     )
@@ -222,14 +225,14 @@ def _stream(printer: Printer, job: Job[Any, Any], timeout: float | None, *, canc
 async def _wait_for_all(
     printer: Printer, endpoint: str, job_ids: Sequence[str], timeout: float | None, profile: str | None
 ) -> bool:
-    async with AsyncClient(profile=profile) as client:
+    async with runpod_typed.AsyncClient(profile=profile) as client:
         target = client.endpoint(endpoint)
         waits = [asyncio.create_task(target.job(job_id).wait(timeout)) for job_id in job_ids]
-        succeeded, errors = True, list[RunpodError]()
+        succeeded, errors = True, list[runpod_typed.RunpodError]()
         for finished in asyncio.as_completed(waits):
             try:
                 state = await finished
-            except RunpodError as error:
+            except runpod_typed.RunpodError as error:
                 errors.append(error)
                 continue
             printer.state(state)
@@ -283,6 +286,8 @@ def _request(
     endpoint: str, value: Any, *, webhook: str | None, policy: ExecutionPolicy | None, sync: bool
 ) -> dict[str, Any]:
     """Return the request that would be sent, without the key."""
+    import httpx  # noqa: PLC0415 -- --help must be quick
+
     requests: list[httpx.Request] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -290,8 +295,8 @@ def _request(
         return httpx.Response(200, json={"id": "dry-run", "status": "COMPLETED"})
 
     http_client = httpx.Client(transport=httpx.MockTransport(respond))
-    with http_client, Client("dry-run", http_client=http_client) as client:
-        target: Endpoint[Any] = client.endpoint(endpoint)
+    with http_client, runpod_typed.Client("dry-run", http_client=http_client) as client:
+        target = client.endpoint(endpoint)
         (target.run_sync_state if sync else target.run)(value, webhook=webhook, policy=policy)
     request = requests[0]
     return {"method": request.method, "url": str(request.url), "body": json.loads(request.content)}

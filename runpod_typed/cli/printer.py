@@ -1,9 +1,11 @@
 """Printing: JSON or readable text on stdout, everything else on stderr."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from rich.console import Console, Group, RenderableType
@@ -11,7 +13,8 @@ from rich.json import JSON
 from rich.table import Table
 from rich.text import Text
 
-from runpod_typed import EndpointHealth, JobState
+if TYPE_CHECKING:
+    from runpod_typed import EndpointHealth, JobState
 
 _COLORS: Final = {"COMPLETED": "green", "IN_QUEUE": "yellow", "IN_PROGRESS": "cyan"}
 

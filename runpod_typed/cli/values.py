@@ -1,5 +1,7 @@
 """The values that commands take: durations, inputs, and the options that several commands share."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -9,9 +11,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from runpod_typed import Client
+import runpod_typed
 from runpod_typed.cli.exit_codes import ExitCode
-from runpod_typed.errors import ConfigurationError
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
@@ -59,11 +60,11 @@ def _decode(text: str, source: str) -> Any:
         raise typer.BadParameter(f"{source} is nested too deeply.") from None
 
 
-def connect(profile: str | None) -> Client:
+def connect(profile: str | None) -> runpod_typed.Client:
     """Return a client with the key of the environment or of a profile."""
     try:
-        return Client(profile=profile)
-    except ConfigurationError:
+        return runpod_typed.Client(profile=profile)
+    except runpod_typed.ConfigurationError:
         if profile is None and not os.environ.get("RUNPOD_API_KEY", "").strip():
             typer.echo("There is no API key: set RUNPOD_API_KEY, or use --profile NAME.", err=True)
             raise typer.Exit(ExitCode.NOT_AUTHORIZED) from None
