@@ -313,7 +313,7 @@ def show_worker_output(queue: LocalQueue) -> None:
     """Print the last lines that a worker of the queue wrote."""
     lines = queue.worker_output.splitlines()[-30:]
     print(f"\nThe last lines of {queue.endpoint_id}'s worker:\n")
-    show_text("\n".join(lines), margin="     | ")
+    print(textwrap.indent("\n".join(lines), "     | "))
 
 
 def bold(text: str) -> str:

@@ -1,5 +1,5 @@
-# What is left behind: nothing.
-"""After a thousand calls, waits and streams that failed or were left early, nothing is open that was not before."""
+# Leaks.
+"""After many calls, waits and streams that failed or were left early, nothing is open that was not open before."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
+from hypothesis import settings
 
 from runpod_typed import (
     APIConnectionError,
@@ -27,10 +28,11 @@ from tests.scripted_server import Script, answer, scripted
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.slow,
+    pytest.mark.deep,
     pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process holds open"),
 ]
 
-TIMES: Final = 250
+TIMES: Final = settings().max_examples
 Use = Callable[[AsyncEndpoint[Any, Any, Any]], Any]
 
 
