@@ -6,13 +6,11 @@ Each step changes text that the pinned generator is known to write, and fails if
 import ast
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from openapi_python_client import strings
-from openapi_python_client.config import Config, ConfigFile, MetaType
-from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.openapi import Endpoint
 
 from scripts.check_spec import sent_schemas
@@ -59,8 +57,13 @@ class FinishError(Exception):
     """The generator has written something else than a step expects."""
 
 
-def finish(package: Path, spec: SpecDocument) -> None:
+def finish(package: Path, spec: SpecDocument, endpoints: Iterable[Endpoint]) -> None:
     """Change a generated package in place; a formatter has to follow.
+
+    Args:
+        package: Its folder.
+        spec: The specification that it was generated from.
+        endpoints: The operations as the generator has parsed them, for the types of responses.
 
     Raises:
         FinishError: A step finds nothing to change.
@@ -68,7 +71,7 @@ def finish(package: Path, spec: SpecDocument) -> None:
     _harden_client(package)
     _read_date_times(package, spec)
     _rename_results(package)
-    for endpoint in _endpoints(spec):
+    for endpoint in endpoints:
         path = package / "api" / endpoint.tags[0] / f"{endpoint.name}.py"
         path.write_text(_finished_operation(path, endpoint), encoding="utf-8")
     for folder in {path.parent for path in package.glob("api/*/*.py")}:
@@ -115,16 +118,6 @@ def _rename_results(package: Path) -> None:
         name = path.stem
         if re.search(rf"^        {name} = cls\($", path.read_text(encoding="utf-8"), re.MULTILINE):
             _replace(path, rf"^(        (?:return )?){name}( = cls\($|\.additional_properties = |$)", r"\1_model\2", 3)
-
-
-def _endpoints(spec: SpecDocument) -> Iterator[Endpoint]:
-    """Parse the specification as the generator does, for the types of responses."""
-    config = Config.from_sources(ConfigFile(), MetaType.NONE, spec.path, "utf-8", overwrite=True, output_path=None)
-    data = GeneratorData.from_dict(dict(spec.content), config=config)
-    if not isinstance(data, GeneratorData):
-        raise FinishError(f"the generator cannot parse the specification: {data.detail}")
-    for collection in data.endpoint_collections_by_tag.values():
-        yield from collection.endpoints
 
 
 def _finished_operation(path: Path, endpoint: Endpoint) -> str:

@@ -11,6 +11,7 @@ so it is the same, byte for byte, on every run and machine; nothing is fetched.
 import argparse
 import difflib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -20,9 +21,16 @@ import sysconfig
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, cast
+
+from openapi_python_client import Project
+from openapi_python_client.config import Config, ConfigFile, MetaType
+from openapi_python_client.parser import GeneratorData
+from openapi_python_client.parser.errors import GeneratorError
+from openapi_python_client.parser.openapi import Endpoint
 
 if __name__ == "__main__":  # run as a file, Python looks beside it and not in the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -30,20 +38,15 @@ if __name__ == "__main__":  # run as a file, Python looks beside it and not in t
 from scripts import unasync, wire_module
 from scripts.check_spec import SPEC, load_checked
 from scripts.finish_package import FinishError, finish
-from scripts.spec_document import SpecError, mapping
+from scripts.spec_document import SpecDocument, SpecError, mapping
 
-HERE: Final = Path(__file__).resolve().parent
-ROOT: Final = HERE.parent
+ROOT: Final = Path(__file__).resolve().parent.parent
 OUTPUT: Final = Path("generated")
 PACKAGE: Final = "runpod_queue_api"
 RECORD: Final = "GENERATED.json"
 TOOLS: Final = ("openapi-python-client", "ruff")
 HEADER: Final = f"# Written by `nox -s generate` from {SPEC.as_posix()}. Do not edit: edit the specification.\n\n"
 
-GENERATE: Final = (
-    *(sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"),
-    *("--config", str(HERE / "generator.yaml")),
-)
 # The output must not depend on the folder that it is made in: no configuration of what surrounds it, and no skipping of
 # names like `build/` or `.nox/`.
 _ANYWHERE: Final = ("--isolated", "--no-cache", "--no-respect-gitignore", "--config", "exclude=[]")
@@ -76,11 +79,11 @@ def build(root: Path) -> Tree:
     }
     with tempfile.TemporaryDirectory(prefix="runpod-queue-api-") as folder:
         package = Path(folder) / PACKAGE
-        _run([*GENERATE, "--path", str(root / SPEC), "--output-path", str(package)], cwd=package.parent)
+        endpoints = _compile(spec, package)
         (package / "wire.py").write_text(wire, encoding="utf-8")
         (package / "py.typed").touch()
         try:
-            finish(package, spec)
+            finish(package, spec, endpoints)
         except FinishError as error:
             raise GenerationError(f"generate: {error}") from None
         _run(FIX, cwd=package)
@@ -154,10 +157,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if halves or (arguments.check and wanted != present) else 0
 
 
+def _compile(spec: SpecDocument, package: Path) -> list[Endpoint]:
+    """Write the package as openapi-python-client does, and return its operations.
+
+    Raises:
+        GenerationError: It has a warning, which means that it leaves something out.
+    """
+    settings = ConfigFile(project_name_override=PACKAGE, package_name_override=PACKAGE, post_hooks=[])
+    config = Config.from_sources(settings, MetaType.NONE, spec.path, "utf-8", overwrite=False, output_path=package)
+    data = GeneratorData.from_dict(dict(spec.content), config=config)
+    if isinstance(data, GeneratorError):
+        errors: Sequence[GeneratorError] = [data]
+    else:
+        with redirect_stdout(io.StringIO()):
+            errors = Project(openapi=data, config=config).build()
+        if not errors:
+            return [each for collection in data.endpoint_collections_by_tag.values() for each in collection.endpoints]
+    told = (f"{error.header}: {error.detail or ''}".rstrip(": ") for error in errors)
+    raise GenerationError("\n".join(f"generate: openapi-python-client says: {each}" for each in told))
+
+
 def _run(command: Sequence[str], *, cwd: Path) -> None:
-    """Run a tool of this interpreter's environment, with a fixed PATH and hash seed."""
+    """Run a tool of this interpreter's environment."""
     path = os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", "")))
-    environment = os.environ | {"PATH": path, "PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "NO_COLOR": "1"}
+    environment = os.environ | {"PATH": path, "NO_COLOR": "1"}
     executable = shutil.which(command[0], path=path)
     if executable is None:
         raise GenerationError(f"generate: {command[0]} is not installed: run `nox -s generate`")

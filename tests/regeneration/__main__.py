@@ -24,7 +24,7 @@ def main() -> int:
         return 0
     page = PAGE.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="regeneration-") as folder:
-        project = Project.checked(Path(folder))
+        project = Project.checked(Path(folder), Path(folder, "checked"))
         for walk in walks(page):
             project.reset()
             text, start = walk.text, 0

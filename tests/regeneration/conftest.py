@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -15,7 +16,9 @@ from tests.regeneration.project import Project
 
 @pytest.fixture(scope="session")
 def checked_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project.checked(tmp_path_factory.mktemp("regeneration"))
+    folder = tmp_path_factory.mktemp("regeneration")
+    of_all_workers = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    return Project.checked(folder, of_all_workers / "checked")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
@@ -33,6 +34,7 @@ TESTED: Final = (
     "tests/local/test_wire_forms.py",
 )
 """The tests that read the wire; the page says which of them fail."""
+PLUGINS: Final = ("-p", "anyio", "-p", "_hypothesis_pytestplugin", "-p", "no:cacheprovider")
 CACHE: Final = ".mypy_cache"
 IGNORED: Final = ("__pycache__/", ".hypothesis/", f"{CACHE}/", ".pytest_cache/")
 DISTRIBUTION: Final = "runpod-typed"
@@ -63,8 +65,8 @@ class Project:
         return project
 
     @classmethod
-    def checked(cls, folder: Path) -> Project:
-        """Copy this project, and have mypy check it once.
+    def checked(cls, folder: Path, shared: Path) -> Project:
+        """Copy this project; mypy checks it once for all copies that share a folder.
 
         Raises:
             LookupError: The project is installed here: mypy would find in it what an edit has removed.
@@ -72,11 +74,16 @@ class Project:
         if any(distributions(name=DISTRIBUTION)):
             raise LookupError(f"{DISTRIBUTION} is installed beside the copy: run `nox -s regeneration`")
         project = cls.copy(folder / "project")
-        if (ROOT / CACHE).is_dir():  # faster, if it fits
-            shutil.copytree(ROOT / CACHE, project.folder / CACHE)
+        project._warm = shared / "warm"
+        try:
+            shared.mkdir()
+        except FileExistsError:  # another process checks it
+            while not project._warm.exists():
+                time.sleep(0.5)
+            return project
         assert not (complaints := project.complaints()), "\n".join(complaints)
-        project._warm = folder / "warm"
-        shutil.copytree(project.folder / CACHE, project._warm)
+        shutil.copytree(project.folder / CACHE, shared / "new")
+        (shared / "new").rename(project._warm)
         return project
 
     def reset(self) -> None:
@@ -84,7 +91,7 @@ class Project:
         self.git("reset", "--quiet", "--hard")
         self.git("clean", "--quiet", "--force", "-d")
         if self._warm is not None:
-            shutil.rmtree(self.folder / CACHE)
+            shutil.rmtree(self.folder / CACHE, ignore_errors=True)
             shutil.copytree(self._warm, self.folder / CACHE)
 
     def commit(self, message: str) -> None:
@@ -117,9 +124,9 @@ class Project:
         """Run this Python in the copy."""
         return self.run(sys.executable, *arguments)
 
-    def test(self, *paths: str) -> subprocess.CompletedProcess[str]:
-        """Run tests of the copy on the copy."""
-        return self.python("-m", "pytest", "--tb=short", "-p", "no:cacheprovider", *paths)
+    def test(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run tests of the copy on the copy, without the plugins that they do not need."""
+        return self.python("-m", "pytest", "--tb=short", "--disable-plugin-autoload", *PLUGINS, *arguments)
 
     def complaints(self) -> list[str]:
         """Return the errors that mypy finds in the copy."""

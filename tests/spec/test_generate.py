@@ -124,7 +124,7 @@ def test_any_day_gives_the_same_bytes(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     days = log.read_text(encoding="utf-8").split()
-    assert len(days) >= 2, "the program and the generator below it"
+    assert days
     assert min(days) > (datetime.now(UTC) + timedelta(days=390)).date().isoformat()
     assert generate.read(project / generate.OUTPUT) == generate.read(check_spec.ROOT / generate.OUTPUT)
 
@@ -240,4 +240,4 @@ def test_a_step_fails_if_it_finds_nothing_to_change(tmp_path: Path) -> None:
     package = tmp_path / generate.PACKAGE
     shutil.copytree(check_spec.ROOT / generate.OUTPUT / generate.PACKAGE, package)
     with pytest.raises(FinishError, match=r"client\.py has 0 times what is known as"):
-        finish(package, SpecDocument.load(check_spec.ROOT / check_spec.SPEC))
+        finish(package, SpecDocument.load(check_spec.ROOT / check_spec.SPEC), [])
