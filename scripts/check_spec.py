@@ -41,7 +41,7 @@ from scripts.spec_document import (
     sequence,
     show,
 )
-from scripts.wire_module import BUDGET, BUDGETS, CONSTANTS, NO_BUDGET
+from scripts.wire_module import BUDGET, BUDGETS, CONSTANTS, NO_BUDGET, UNIT, named_constants
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SPEC: Final = Path("spec/openapi.yaml")
@@ -58,6 +58,8 @@ BOUNDS: Final = (
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
     *("minLength", "maxLength", "minItems", "maxItems"),
 )
+SUFFIXES: Final = {"milliseconds": "_MS", "seconds": "_SECONDS"}
+"""The end of a constant's name, by what it counts."""
 RESERVED_FIELDS: Final = frozenset(
     {
         *("d", "cls", "src_dict", "field_dict", "cast", "read_date_time", "deprecated"),
@@ -161,18 +163,10 @@ def house_rules(spec: SpecDocument) -> Found:
         if isinstance(value, dict) and not _names_properties(pointer):
             yield from _rules_of_values(spec, pointer, value)
             yield from _rules_of_extensions(pointer, value)
-    budgets: list[Json] = [NO_BUDGET, *mapping(spec.content.get(BUDGETS))]
     for operation in spec.client_operations():
-        described = mapping(spec.find(operation.pointer))
-        if described.get(BUDGET) not in budgets:
-            known = ", ".join(map(str, budgets))
-            yield (*operation.pointer, BUDGET), f"{BUDGET} must be one of {known}, not {described.get(BUDGET)!r}"
-        body = spec.follow((*operation.pointer, "requestBody")) if "requestBody" in described else ()
-        for media_type in mapping(mapping(spec.find(body)).get("content")) if body else ():
-            if media_type != "application/json":
-                place: Pointer = (*body, "content", media_type)
-                yield place, f"a client cannot send {media_type}: describe the body as application/json"
+        yield from _rules_of_operations(spec, operation)
         yield from _unnamed_bounds(spec, operation)
+    yield from _misnamed_units(spec)
     for index, tag in enumerate(sequence(spec.content.get("tags"))):
         base = mapping(tag).get("x-runpod-base-path")
         for operation in spec.client_operations() if base else ():
@@ -207,6 +201,46 @@ def _rules_of_values(spec: SpecDocument, pointer: Pointer, value: dict[str, Json
             yield (*pointer, "$ref"), f"the service may extend {reference}: put it in `anyOf`, beside `type: string`"
 
 
+def _rules_of_operations(spec: SpecDocument, operation: Operation) -> Found:
+    described = mapping(spec.find(operation.pointer))
+    budgets: list[Json] = [NO_BUDGET, *mapping(spec.content.get(BUDGETS))]
+    if described.get(BUDGET) not in budgets:
+        known = ", ".join(map(str, budgets))
+        yield (*operation.pointer, BUDGET), f"{BUDGET} must be one of {known}, not {described.get(BUDGET)!r}"
+    body = spec.follow((*operation.pointer, "requestBody")) if "requestBody" in described else ()
+    for media_type in mapping(mapping(spec.find(body)).get("content")) if body else ():
+        if media_type != "application/json":
+            place: Pointer = (*body, "content", media_type)
+            yield place, f"a client cannot send {media_type}: describe the body as application/json"
+    own = described.get("security")
+    if own and own != spec.content.get("security"):
+        reason = "a client authenticates each operation in the same way: leave the key out (`[]`), or change it for all"
+        yield (*operation.pointer, "security"), reason
+    yield from _unread_results(spec, operation)
+    first = _first_parameter(next(spec.client_operations()))
+    if _first_parameter(operation) != first:
+        yield operation.pointer[:2], f"a client passes {first} first: this path must begin with it, too"
+
+
+def _unread_results(spec: SpecDocument, operation: Operation) -> Found:
+    """Report successful responses that are not JSON, or that differ in their schema."""
+    schemas: list[Json] = []
+    for status in mapping(spec.find((*operation.pointer, "responses"))):
+        response = spec.follow((*operation.pointer, "responses", status))
+        content = mapping(mapping(spec.find(response)).get("content")) if status.startswith("2") else {}
+        for media_type, described in content.items():
+            place: Pointer = (*response, "content", media_type)
+            schemas.append(mapping(described).get("schema"))
+            if not re.match(r"application/(\S+\+)?json(;|$)", media_type):
+                yield place, f"a client cannot read {media_type}: describe the result as application/json"
+            elif schemas[-1] != schemas[0]:
+                yield place, f"{operation.name} has two results: describe both by one schema, such as `anyOf`"
+
+
+def _first_parameter(operation: Operation) -> str:
+    return next(iter(re.findall(r"\{\w+\}", operation.path)), "")
+
+
 def _rules_of_extensions(pointer: Pointer, value: dict[str, Json]) -> Found:
     """Report an extension that names a field or a value that is not there."""
     for keyword, given in value.items():
@@ -229,6 +263,18 @@ def _unnamed_bounds(spec: SpecDocument, operation: Operation) -> Found:
             if isinstance(given.get(bound), int | float) and bound not in mapping(given.get(CONSTANTS)):
                 reason = f"a client must keep to the {bound} of what it sends: name a constant in {CONSTANTS} beside it"
                 yield (*pointer, bound), reason
+
+
+def _misnamed_units(spec: SpecDocument) -> Found:
+    """Report a constant whose name says another unit than its value has: who uses it relies on the name."""
+    for name, place, source in named_constants(spec):
+        beside, keyword = mapping(spec.find(source[:-1])), str(source[-1])
+        if isinstance(beside.get(keyword), int | float):
+            unit = "seconds" if keyword.endswith("-seconds") else str(beside.get(UNIT))
+            suffix = SUFFIXES.get(unit, "")
+            if not name.endswith(suffix) or (not suffix and name.endswith(tuple(SUFFIXES.values()))):
+                told = f"counts {unit}: its name must end in {suffix}" if suffix else f"has no {UNIT} beside its value"
+                yield place, f"the constant {name} {told}"
 
 
 def sent_schemas(spec: SpecDocument, operation: Operation) -> Iterator[tuple[Pointer, Json]]:

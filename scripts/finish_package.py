@@ -133,8 +133,10 @@ def _finished_operation(path: Path, endpoint: Endpoint) -> str:
         if response.status_code.range is None or response.status_code.range[0] // 100 != 2:
             lines[block] = [line.replace("response.json()", "errors.read_error(response)") for line in lines[block]]
             continue
-        body = re.sub(r"response\.(json\(\)|text|content)", "data", textwrap.dedent("\n".join(lines[block])))
-        types.add(response.prop.get_type_string().as_unembedded_code())
+        body = textwrap.dedent("\n".join(lines[block])).replace("response.json()", "data")
+        is_empty = "cast(Any, None)" in body
+        types.add("None" if is_empty else response.prop.get_type_string().as_unembedded_code())
+        body = body.replace("cast(Any, None)", "None")
         condition = ast.unparse(branch.test).replace("response.status_code", "status_code")
         readers.append(body if not readers else f"if {condition}:\n{textwrap.indent(body, '    ')}")
     if not readers:

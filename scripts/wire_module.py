@@ -16,6 +16,7 @@ NO_BUDGET: Final = "none-published"
 MAX_BYTES: Final = "x-runpod-max-bytes"
 DEFAULT: Final = "x-runpod-default"
 RETENTION: Final = "x-runpod-retention-seconds"
+UNIT: Final = "x-runpod-unit"
 CONSTANTS: Final = "x-runpod-constants"
 """Extensions of the specification, which says at its top what they mean."""
 
@@ -27,7 +28,7 @@ Milliseconds if a name ends in `_MS`, seconds if it ends in `_SECONDS`, bytes fo
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 
 class OperationLimit(NamedTuple):
@@ -108,6 +109,8 @@ def _literal(spec: SpecDocument, source: Pointer) -> tuple[str, str]:
         case str() as text if source[0] == "servers":
             variables = mapping(mapping(spec.find(source[:-1])).get("variables"))
             return "str", repr(_filled(text, {name: mapping(each).get("default") for name, each in variables.items()}))
+        case str() as text if source[-1] == UNIT:
+            return f"Literal[{text!r}]", repr(text)  # a type checker compares it with the unit that the facade expects
         case str() as text if str(source[-1]).endswith("-path"):
             return "str", repr(re.sub(r"\{\w+\}", "{}", text))  # the names of path parameters may change
         case (str() | int() | float()) as value:

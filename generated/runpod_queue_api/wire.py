@@ -7,7 +7,7 @@ Milliseconds if a name ends in `_MS`, seconds if it ends in `_SECONDS`, bytes fo
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 
 class OperationLimit(NamedTuple):
@@ -97,6 +97,9 @@ STREAM_WAIT_MAX_MS: Final[int] = 300000
 STREAM_WAIT_DEFAULT_MS: Final[int] = 10000
 """`x-runpod-default` of `#/components/parameters/StreamWait/schema`."""
 
+STATUS_TTL_UNIT: Final[Literal["milliseconds"]] = "milliseconds"
+"""`x-runpod-unit` of `#/components/parameters/StatusTtl/schema`."""
+
 PAGE_OFFSET_MIN: Final[int] = 0
 """`minimum` of `#/components/parameters/PageOffset/schema`."""
 
@@ -117,6 +120,11 @@ ENVELOPE_KEYS: Final[frozenset[str]] = frozenset(
 ENVELOPE_INPUT_KEY: Final[str] = "input"
 """`x-runpod-input-key` of `#/components/schemas/RunRequest`."""
 
+POLICY_KEYS: Final[frozenset[str]] = frozenset(
+    ["executionTimeout", "lowPriority", "ttl"]
+)
+"""`properties` of `#/components/schemas/ExecutionPolicy`."""
+
 EXECUTION_TIMEOUT_MIN_MS: Final[int] = 5000
 """`minimum` of `#/components/schemas/ExecutionPolicy/properties/executionTimeout`."""
 
@@ -135,6 +143,11 @@ TTL_MAX_MS: Final[int] = 604800000
 TTL_DEFAULT_MS: Final[int] = 86400000
 """`x-runpod-default` of `#/components/schemas/ExecutionPolicy/properties/ttl`."""
 
+S3_CONFIG_KEYS: Final[frozenset[str]] = frozenset(
+    ["accessId", "accessSecret", "bucketName", "endpointUrl", "objectPath"]
+)
+"""`properties` of `#/components/schemas/S3Config`."""
+
 RUNNING_JOB_STATUSES: Final[tuple[str, ...]] = ("IN_PROGRESS", "RUNNING")
 """`x-runpod-running` of `#/components/schemas/KnownJobStatus`."""
 
@@ -151,6 +164,15 @@ RETRYABLE_JOB_STATUSES: Final[tuple[str, ...]] = ("FAILED", "TIMED_OUT")
 
 JOB_OUTPUT_KEY: Final[str] = "output"
 """`x-runpod-output-key` of `#/components/schemas/Job`."""
+
+JOB_ERROR_KEY: Final[str] = "error"
+"""`x-runpod-error-key` of `#/components/schemas/Job`."""
+
+DELAY_TIME_UNIT: Final[Literal["milliseconds"]] = "milliseconds"
+"""`x-runpod-unit` of `#/components/schemas/Job/properties/delayTime`."""
+
+EXECUTION_TIME_UNIT: Final[Literal["milliseconds"]] = "milliseconds"
+"""`x-runpod-unit` of `#/components/schemas/Job/properties/executionTime`."""
 
 GENERATOR_ERROR_PREFIX: Final[str] = "handler: "
 """`x-runpod-generator-error-prefix` of `#/components/schemas/Job/properties/error`."""
@@ -172,6 +194,9 @@ CHUNK_OUTPUT_KEY: Final[str] = "output"
 
 ERROR_MESSAGE_KEYS: Final[tuple[str, ...]] = ("error", "message", "detail", "title")
 """`x-runpod-message-keys` of `#/components/schemas/ErrorBody`."""
+
+WORKER_ERROR_TYPE_KEY: Final[str] = "error_type"
+"""`x-runpod-type-key` of `#/components/schemas/WorkerError`."""
 
 BATCH_LIST_KEY: Final[str] = "batches"
 """`x-runpod-batches-key` of `#/components/schemas/BatchList`."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
 from inspect import signature
-from typing import Any, Generic, ParamSpec, Protocol, cast
+from typing import Any, Generic, Literal, ParamSpec, Protocol, assert_type, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from attrs import evolve, field, fields, frozen, has
@@ -179,6 +179,7 @@ def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int |
 
 def look(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request[jobs.JobState[Any]]:
     """Ask where a job stands."""
+    assert_type(wire.STATUS_TTL_UNIT, Literal["milliseconds"])
     ttl = UNSET if ttl_ms is None else ttl_ms
     built = get_status._get_kwargs(endpoint_id, job_id, ttl=ttl)
     return _request(STATUS, endpoint_id, built, job_id=job_id)
@@ -256,14 +257,16 @@ def generated_request(generated: GeneratedOperation[P, ModelT], *args: P.args, *
     arguments = signature(build).bind(*args, **kwargs).arguments
     built = build(*args, **kwargs)
     kind = _KINDS.get(built["method"], OperationKind.PURGE)
-    operation = Operation(name=_name(generated), kind=kind, read=partial(_read_generated, generated._read_success))
+    read = partial(_read_generated, generated._read_success)
+    operation = Operation(name=_name(generated), kind=kind, read=read, may_be_empty=True)
     endpoint_id = str(next(iter(arguments.values()), ""))  # each path begins with it
     return _with_credentials(list(arguments.values()), _request(operation, endpoint_id, built))
 
 
 def _read_generated(read_success: Callable[[int, Any], ModelT], data: object) -> ModelT:
+    status = HTTPStatus.NO_CONTENT if data is None else HTTPStatus.OK
     with validation():
-        return read_success(HTTPStatus.OK, without_nulls(data, wire.JOB_OUTPUT_KEY, wire.ENVELOPE_INPUT_KEY))
+        return read_success(status, without_nulls(data, wire.JOB_OUTPUT_KEY, wire.ENVELOPE_INPUT_KEY))
 
 
 def with_query(request: Request[T], extra: ExtraQuery | None) -> Request[T]:

@@ -21,9 +21,6 @@ RunRequest = models.RunRequest
 T = TypeVar("T")
 OptionT = TypeVar("OptionT")
 
-_POLICY_KEYS = ExecutionPolicy(execution_timeout=60, ttl=60, low_priority=False).to_dict().keys()
-_S3_KEYS = models.S3Config("", "", "", "", "").to_dict().keys()
-
 
 def build_run_request(
     value: object,
@@ -106,7 +103,7 @@ def _from_whole_body(body: Mapping[str, Any]) -> models.RunRequest:
             field = parse(models.RunRequest, {wire.ENVELOPE_INPUT_KEY: True, name: item})
         except ValidationError as error:
             raise InputError(f"The request body's {name!r} cannot be used: {error}.", path=f"$.{name}") from None
-        for option, known in ((field.policy, _POLICY_KEYS), (field.s_3_config, _S3_KEYS)):
+        for option, known in ((field.policy, wire.POLICY_KEYS), (field.s_3_config, wire.S3_CONFIG_KEYS)):
             if option is not UNSET:
                 _refuse_unknown_keys(item, known, f"request body's {name}", f"$.{name}")
     return parse(models.RunRequest, plain)

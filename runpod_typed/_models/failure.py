@@ -17,11 +17,8 @@ from runpod_queue_api import models, wire
 from runpod_typed._codecs import json
 from runpod_typed._codecs.json import kind_of
 
-(ERROR_KEY,) = models.Job("", "", error="").to_dict().keys() - models.Job("", "").to_dict().keys()
-(_ERROR_TYPE_KEY,) = models.WorkerError("", error_type="").to_dict().keys() - models.WorkerError("").to_dict().keys()
-
 _MESSAGE_KEYS: Final = ("msg", *wire.ERROR_MESSAGE_KEYS[1:], wire.ERROR_MESSAGE_KEYS[0])
-_TYPE_KEYS: Final = (_ERROR_TYPE_KEY, "type", "code")
+_TYPE_KEYS: Final = (wire.WORKER_ERROR_TYPE_KEY, "type", "code")
 _MAX_DEPTH: Final = 5
 _MAX_REPR_CHARACTERS: Final = 10_000
 _TAIL_CHARACTERS: Final = 20_000

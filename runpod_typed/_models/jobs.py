@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 from runpod_typed._codecs.codec import Codec
 from runpod_typed._codecs.output import Output, Undecodable
 from runpod_typed._errors import RunpodError, printable
-from runpod_typed._models.failure import ERROR_KEY, JobFailure, is_platform_timeout, parse_failure
+from runpod_typed._models.failure import JobFailure, is_platform_timeout, parse_failure
 from runpod_typed._models.open_enum import OpenEnum
 
 Out = TypeVar("Out", default=Any, covariant=True)
@@ -145,7 +145,7 @@ class JobState(Generic[Out]):
             return parse_failure(self.error, self._output.plain)
         if self._is_completed and self._output.is_untyped:
             output = self._output.plain
-            error = cast("dict[str, object]", output).get(ERROR_KEY) if isinstance(output, dict) else None
+            error = cast("dict[str, object]", output).get(wire.JOB_ERROR_KEY) if isinstance(output, dict) else None
             return parse_failure(error, output) if error else None
         return None
 
@@ -361,7 +361,7 @@ def _failed_error(state: JobState[Any], where: str) -> JobFailedError | None:
         how += f" ({printable(failure.event)}{f' in {printable(failure.hook)}' if failure.hook else ''})"
     beside = failure.output
     if isinstance(beside, dict):
-        beside = {key: value for key, value in cast("dict[str, Any]", beside).items() if key != ERROR_KEY}
+        beside = {key: value for key, value in cast("dict[str, Any]", beside).items() if key != wire.JOB_ERROR_KEY}
     shown = f". It returned beside the error: {Output(beside).beginning(_SHOWN_OUTPUT_CHARACTERS)}" if beside else ""
     error = JobFailedError(
         f"{where}{how}: {printable(said, _SHOWN_CHARACTERS)}{shown}",

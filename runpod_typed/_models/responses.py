@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Generic, Protocol, Self, assert_never, assert_type, cast
+from typing import Any, Generic, Literal, Protocol, Self, assert_never, assert_type, cast
 
 from attrs import frozen
 from runpod_queue_api import models, wire
@@ -241,6 +241,8 @@ def read_job(job: models.Job, raw: Mapping[str, Any]) -> JobState[Any]:
     status = read_status(job.status)
     finished = status.is_terminal
     output = raw.get(wire.JOB_OUTPUT_KEY)
+    assert_type(wire.DELAY_TIME_UNIT, Literal["milliseconds"])
+    assert_type(wire.EXECUTION_TIME_UNIT, Literal["milliseconds"])
     read = JobState[Any](
         id=as_string(job.id, "the job's id"),
         status=status,

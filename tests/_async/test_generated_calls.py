@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from runpod_queue_api import models, wire
@@ -66,6 +68,21 @@ async def test_refuses_a_response_of_another_shape(body: str) -> None:
     with scripted([answer(200, body)]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
             with pytest.raises(APIResponseValidationError, match="get_status"):
+                await client.call(get_status, "ep", "job-1")
+
+
+async def test_a_response_without_content_is_no_json() -> None:
+    def build(endpoint_id: str) -> dict[str, object]:
+        return {"method": "delete", "url": f"/{endpoint_id}/cache"}
+
+    def read(status: int, data: object) -> tuple[int, object]:
+        return status, data
+
+    operation: Any = SimpleNamespace(__name__="api.clear", _get_kwargs=build, _read_success=read)
+    with scripted([answer(204, "")]) as server:
+        async with AsyncClient("key", base_url=server.base_url) as client:
+            assert await client.call(operation, "ep") == (204, None)
+            with pytest.raises(APIResponseValidationError, match="204"):
                 await client.call(get_status, "ep", "job-1")
 
 

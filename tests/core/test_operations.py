@@ -169,6 +169,11 @@ def test_a_generated_operation_reads_its_own_model() -> None:
     assert state.to_dict() == {"id": "job-1", "status": "COMPLETED", "output": {"a": None}}
 
 
+def test_a_response_without_content_is_read_by_its_status() -> None:
+    read = generated_request(described(), "ep").operation.read
+    assert (read(None), read({})) == ((204, None), (200, {}))
+
+
 def test_a_generated_operation_that_may_act_is_no_read() -> None:
     assert generated_request(described(), "ep").operation.kind is OperationKind.PURGE
     assert generated_request(described(method="delete"), "ep").operation.kind is OperationKind.CANCEL

@@ -462,9 +462,9 @@ OPERATIONS: Final = (
     ),
     Edit(
         name="an unused operation is renamed",
-        changes=(Put(operation("create_batch", "operationId"), "open_batch"),),
+        changes=(Put(operation("list_models", "operationId"), "get_models"),),
         behavior=behaviors.works,
-        report=("breaking    create_batch is called open_batch now",),
+        report=("breaking    list_models is called get_models now",),
     ),
     Edit(
         name="a new operation",

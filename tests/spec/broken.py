@@ -199,8 +199,8 @@ EDITS: Final = {
         marker="        src_dict:",
     ),
     "a bound without a constant": Edit(
-        old="        type: integer\n        x-runpod-unit: milliseconds\n      example: 6000",
-        new="        type: integer\n        maximum: 9000\n        x-runpod-unit: milliseconds\n      example: 6000",
+        old="        x-runpod-constants: { x-runpod-unit: STATUS_TTL_UNIT }\n",
+        new="        maximum: 9000\n        x-runpod-constants: { x-runpod-unit: STATUS_TTL_UNIT }\n",
         reason="a client must keep to the maximum of what it sends: name a constant in x-runpod-constants",
         marker="        maximum: 9000",
     ),
@@ -210,6 +210,45 @@ EDITS: Final = {
         "$ref: '#/components/schemas/BatchUpdate'",
         reason="a client cannot send multipart/form-data",
         marker="          multipart/form-data:",
+    ),
+    "a result that is not JSON": Edit(
+        old="            application/json:\n              schema:\n                "
+        "$ref: '#/components/schemas/PurgeResult'",
+        new="            text/csv:\n              schema:\n                $ref: '#/components/schemas/PurgeResult'",
+        reason="a client cannot read text/csv: describe the result as application/json",
+        marker="            text/csv:",
+    ),
+    "two results": Edit(
+        old="        '400': { $ref: '#/components/responses/BadRequest' }",
+        new="        '202':\n          description: Accepted.\n          content:\n            application/json:\n"
+        "              schema: { $ref: '#/components/schemas/Batch' }\n"
+        "        '400': { $ref: '#/components/responses/BadRequest' }",
+        reason="run has two results: describe both by one schema",
+        marker="            application/json:\n              schema: { $ref: '#/components/schemas/Batch' }",
+    ),
+    "a unit that its constant does not have": Edit(
+        old="          maximum: 604800000\n          x-runpod-unit: milliseconds",
+        new="          maximum: 604800000\n          x-runpod-unit: seconds",
+        reason="the constant EXECUTION_TIMEOUT_MAX_MS counts seconds: its name must end in _SECONDS",
+        marker="            maximum: EXECUTION_TIMEOUT_MAX_MS",
+    ),
+    "a figure without its unit": Edit(
+        old="          maximum: 604800000\n          x-runpod-unit: milliseconds\n",
+        new="          maximum: 604800000\n",
+        reason="the constant EXECUTION_TIMEOUT_MAX_MS has no x-runpod-unit beside its value",
+        marker="            maximum: EXECUTION_TIMEOUT_MAX_MS",
+    ),
+    "an operation that authenticates in another way": Edit(
+        old="      operationId: retry\n",
+        new="      operationId: retry\n      security: [{ apiKey: [] }, {}]\n",
+        reason="a client authenticates each operation in the same way",
+        marker="      security: [{ apiKey: [] }, {}]",
+    ),
+    "a path with its parameters in another order": Edit(
+        old="  /{endpoint_id}/retry/{job_id}:",
+        new="  /{job_id}/retry/{endpoint_id}:",
+        reason="a client passes {endpoint_id} first: this path must begin with it, too",
+        marker="  /{job_id}/retry/",
     ),
     "a final status that is unknown": Edit(
         old="x-runpod-final: [COMPLETED,",
