@@ -17,7 +17,7 @@ project = "runpod-typed"
 author = "runpod-typed contributors"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_design"]
 exclude_patterns = ["_build"]
 nitpicky = True  # a name that leads nowhere is a warning, and `nox -s docs` treats warnings as errors
 nitpick_ignore_regex = [
@@ -67,8 +67,9 @@ def setup(app: Any) -> None:
     app.connect("source-read", _fill_in)
     app.connect("missing-reference", _find_public_name)
     app.connect("autodoc-process-docstring", _keep_sentence, priority=400)  # Napoleon comes at 500
-    app.connect("autodoc-process-docstring", _convert_fences, priority=400)
+    app.connect("autodoc-process-docstring", _convert_docstring, priority=400)
     app.connect("autodoc-process-signature", _translate_signature)
+    app.connect("object-description-transform", _drop_repeated_signature)
 
 
 def _fill_in(_app: Any, page: str, source: list[str]) -> None:
@@ -91,9 +92,17 @@ def _keep_sentence(_app: Any, what: str, *arguments: Any) -> None:
         lines[:0] = ["..", ""]  # an empty comment
 
 
-def _convert_fences(_app: Any, *arguments: Any) -> None:
+def _convert_docstring(_app: Any, _what: str, name: str, *arguments: Any) -> None:
     lines: list[str] = arguments[-1]
-    lines[:] = docs_pages.convert_fences(lines)
+    lines[:] = docs_pages.convert_fences(docs_pages.lead_with_example(name, lines))
+
+
+def _drop_repeated_signature(_app: Any, _domain: str, kind: str, content: Any) -> None:
+    """Show one of two overloads that differ only in `type` and `TypeForm`, which only type checkers need."""
+    if kind in {"class", "method"}:
+        for signature in content.parent.children[1:-1]:
+            if "TypeForm" in signature.astext():
+                content.parent.remove(signature)
 
 
 def _translate_signature(

@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,7 @@ NOTEBOOK: Final = ROOT / "examples" / "notebook.ipynb"
 RESULTS: Final = ROOT / "benchmarks" / "RESULTS.md"
 PUBLIC_MODULES: Final = ("runpod_typed", "runpod_typed.errors", "runpod_typed.webhooks", "runpod_typed.local")
 
-_CREATED_BY_ENDPOINTS: Final = frozenset({"runpod_typed.Job", "runpod_typed.AsyncJob"})
+_CREATED_BY_ENDPOINTS: Final = frozenset({"runpod_typed.Batches", "runpod_typed.Job"})
 _CONSTANT: Final = re.compile(r"\bDEFAULT_\w+")
 _ATTRS_DEFAULT: Final = re.compile(r"attr_dict\['(?P<attribute>\w+)'\]\.default")
 """How an `__init__` that attrs wrote names a default."""
@@ -103,6 +104,50 @@ def translate_signature(name: str, signature: str | None) -> str | None:
     signature = signature.replace("NOTHING", "...").replace("~httpx.", "httpx.")
     signature = _CONSTANT.sub(lambda match: _constant(name, match.group()), signature)
     return _ATTRS_DEFAULT.sub(lambda match: _attrs_default(name, match["attribute"]), signature)
+
+
+def lead_with_example(name: str, lines: Sequence[str]) -> list[str]:
+    """Return a docstring's lines with its example right below the summary; with the async one in a tab beside it."""
+    code, rest = _take_example(lines)
+    twin = _async_twin(name)
+    if not code:
+        return rest
+    if twin is None:
+        shown = _code_block(code)
+    else:
+        other, _ = _take_example((inspect.getdoc(twin) or "").splitlines())
+        tabs = [*_tab("Sync", code), *_tab("Async", other)]
+        shown = [".. tab-set::", "   :sync-group: api", "", *(f"   {line}" if line else "" for line in tabs)]
+    summary = rest.index("") if "" in rest else len(rest)
+    return [*rest[:summary], "", *shown, *rest[summary:]]
+
+
+def _take_example(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the code of the section `Example:`, and the other lines."""
+    if "Example:" not in lines:
+        return [], list(lines)
+    start = lines.index("Example:")
+    after = (number for number in range(start + 1, len(lines)) if lines[number] and not lines[number].startswith(" "))
+    end = next(after, len(lines))
+    code = textwrap.dedent("\n".join(lines[start + 1 : end])).strip().removeprefix("::")
+    code = textwrap.dedent(code).strip()
+    return code.removeprefix("``").removesuffix("``").splitlines(), [*lines[:start], *lines[end:]]
+
+
+def _async_twin(name: str) -> object | None:
+    """Return the async counterpart of a public class or method of the sync API, or None."""
+    counterpart = re.sub(r"^runpod_typed\.(Batches|Client|Endpoint|Job)\b", r"runpod_typed.Async\1", name)
+    counterpart = re.sub(r"^(runpod_typed\.AsyncClient)\.close$", r"\1.aclose", counterpart)
+    return None if counterpart == name else _find(counterpart)
+
+
+def _tab(title: str, code: Sequence[str]) -> list[str]:
+    body = [f"   {line}" if line else "" for line in _code_block(code)]
+    return [f".. tab-item:: {title}", f"   :sync: {title.lower()}", "", *body, ""]
+
+
+def _code_block(code: Sequence[str]) -> list[str]:
+    return [".. code-block:: python", "", *(f"   {line}" if line else "" for line in code), ""]
 
 
 def convert_fences(lines: Sequence[str]) -> list[str]:

@@ -37,6 +37,12 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
 
     ``endpoint.run()`` and ``endpoint.job(id)`` return it. The job is never cancelled implicitly, neither by a timeout
     nor by task cancellation. ``async with job:`` cancels it if an exception leaves the block before it has finished.
+
+    Example:
+        ::
+
+            job = await endpoint.run({"prompt": "a lighthouse"})
+            output = await job.output(timeout=600)
     """
 
     __slots__ = ("_buffer", "_codecs", "_config", "_poller")

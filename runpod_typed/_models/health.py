@@ -1,4 +1,4 @@
-"""What an endpoint says about itself: its jobs, its workers, its queue."""
+"""The health of an endpoint: its jobs, its workers, its queue."""
 
 from __future__ import annotations
 
@@ -25,108 +25,87 @@ from runpod_typed._models.responses import (
 
 @frozen(kw_only=True)
 class JobCounts:
-    """How many jobs an endpoint has, by state; 0 where the platform leaves a counter out.
-
-    Source: the vendor's documents, "Operation reference", /health.
-
-    Attributes:
-        in_queue: Jobs that wait for a worker.
-        in_progress: Jobs that a worker has.
-        completed: Jobs completed, cumulative.
-        failed: Jobs failed, cumulative.
-        retried: Jobs handed out once more after a worker was lost, cumulative.
-    """
+    """The numbers of an endpoint's jobs, by state; 0 if the platform leaves a counter out."""
 
     in_queue: int = 0
+    """Jobs that wait for a worker."""
     in_progress: int = 0
+    """Jobs that a worker has."""
     completed: int = 0
+    """Jobs completed, cumulative."""
     failed: int = 0
+    """Jobs failed, cumulative."""
     retried: int = 0
+    """Jobs given to another worker after a worker was lost, cumulative."""
 
 
 @frozen(kw_only=True)
 class WorkerCounts:
-    """How many workers an endpoint has, by state; 0 where the platform leaves a counter out.
-
-    Source: the vendor's documents, "Operation reference", /health; answers that were captured have `unhealthy` too.
-
-    Attributes:
-        idle: Workers without a job.
-        running: Workers with a job.
-        initializing: Workers that are starting.
-        ready: Workers that could take a job at once.
-        throttled: Workers that wait for a free machine of the wanted kind.
-        unhealthy: Workers that failed their checks.
-    """
+    """The numbers of an endpoint's workers, by state; 0 if the platform leaves a counter out."""
 
     idle: int = 0
+    """Workers without a job."""
     running: int = 0
+    """Workers with a job."""
     initializing: int = 0
+    """Workers that are starting."""
     ready: int = 0
+    """Workers that could take a job at once."""
     throttled: int = 0
+    """Workers that wait for a free machine of the wanted kind."""
     unhealthy: int = 0
+    """Workers that failed their checks."""
 
 
 @frozen(kw_only=True)
 class EndpointHealth:
     """An endpoint's jobs and workers at one moment.
 
-    Source: the vendor's documents, "Operation reference", /health.
-
-    Attributes:
-        jobs: The jobs, by state.
-        workers: The workers, by state.
-        raw: The answer as it came.
+    Example:
+        ``if endpoint.health().workers.throttled: ...``
     """
 
     jobs: JobCounts
+    """The jobs, by state."""
     workers: WorkerCounts
+    """The workers, by state."""
     raw: Mapping[str, Any] = field(repr=False, eq=False)
+    """The response as it came, read-only."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The API's JSON, as it came."""
+        """Return the response's JSON as it came."""
         return dict(self.raw)
 
 
 @frozen(kw_only=True)
 class EndpointMetrics:
-    """What the undocumented metrics operation is known to say.
-
-    Source: none of the vendor's documents; its own deployment tool reads /metrics.
-
-    Attributes:
-        workers: The workers, by state.
-        ready_workers: The ids of the workers that could take a job at once.
-        raw: The answer as it came, with all that is not known here.
-    """
+    """An endpoint's workers, from an operation that Runpod does not document."""
 
     workers: WorkerCounts
+    """The workers, by state."""
     ready_workers: tuple[str, ...]
+    """The ids of the workers that could take a job at once."""
     raw: Mapping[str, Any] = field(repr=False, eq=False)
+    """The response as it came, read-only."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The API's JSON, as it came."""
+        """Return the response's JSON as it came."""
         return dict(self.raw)
 
 
 @frozen(kw_only=True)
 class PurgeResult:
-    """What emptying the queue did.
-
-    Source: the vendor's documents, "Operation reference", /purge-queue.
-
-    Attributes:
-        removed: How many waiting jobs were removed.
-        status: The platform's word for it, ``completed``; None where it does not say.
-        raw: The answer as it came.
-    """
+    """The result of purging a queue."""
 
     removed: int
+    """The number of waiting jobs that were removed."""
     status: str | None
+    """The platform's word for it, such as ``completed``, or None."""
     raw: Mapping[str, Any] = field(repr=False, eq=False)
+    """The response as it came, read-only."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The API's JSON, as it came."""
+        """Return the response's JSON as it came."""
         return dict(self.raw)
 
 

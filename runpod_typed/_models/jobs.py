@@ -157,6 +157,9 @@ class JobState(Generic[Out]):
     def result(self) -> Out:
         """Return the output of a job that succeeded.
 
+        Example:
+            ``output = job.wait(timeout=600).result()``
+
         Raises:
             JobFailedError: The job failed.
             JobCancelledError: The job was cancelled.

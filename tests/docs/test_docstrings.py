@@ -14,6 +14,17 @@ from types import FunctionType
 import attrs
 import pytest
 
+from runpod_typed import (
+    AsyncBatches,
+    AsyncClient,
+    AsyncEndpoint,
+    AsyncJob,
+    Batches,
+    Client,
+    Endpoint,
+    Job,
+)
+
 MODULES = ("runpod_typed", "runpod_typed.errors", "runpod_typed.webhooks", "runpod_typed.local")
 
 
@@ -63,6 +74,21 @@ DOCUMENTED = documented()
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_public_name_has_docstring(name: str) -> None:
     assert DOCUMENTED[name]
+
+
+CALLS = [
+    f"{cls.__module__}.{cls.__qualname__}.{name}"
+    for cls in (Client, Endpoint, Job, Batches, AsyncClient, AsyncEndpoint, AsyncJob, AsyncBatches)
+    for name, member in vars(cls).items()
+    if isinstance(member, FunctionType) and not name.startswith("_") and not name.endswith("close")
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_call_has_example_and_errors(call: str) -> None:
+    documentation = DOCUMENTED[f"runpod_typed.{'.'.join(call.split('.')[-2:])}"] or ""
+    assert "Example:" in documentation
+    assert 1 <= len(re.findall(r"^            \w+Error: ", documentation.partition("Raises:")[2], re.MULTILINE)) <= 4
 
 
 def test_covers_every_kind_of_public_name() -> None:

@@ -99,6 +99,25 @@ def test_docstring_examples_become_code_blocks() -> None:
     ]
 
 
+def test_example_comes_first_with_sync_and_async_in_tabs() -> None:
+    lines = ["Fetch it.", "", "More.", "", "Example:", "    ``job.refresh()``", "", "Args:", "    ttl: Seconds."]
+    shown = docs_pages.lead_with_example("runpod_typed.Job.refresh", lines)
+
+    places = [shown.index(line) for line in ("Fetch it.", "   .. tab-item:: Sync", "   .. tab-item:: Async", "More.")]
+    assert places == sorted(places)
+    code = [line.strip() for line in shown if "refresh" in line]
+    assert code == ["job.refresh()", "state = await job.refresh()"]
+    assert shown[-3:] == ["", "Args:", "    ttl: Seconds."]
+
+
+def test_example_without_async_counterpart_has_no_tabs() -> None:
+    lines = ["The jobs.", "", "Example:", "    ::", "", "        if x:", "            y()"]
+    shown = docs_pages.lead_with_example("runpod_typed.JobState", lines)
+
+    assert shown == ["The jobs.", "", ".. code-block:: python", "", "   if x:", "       y()", "", ""]
+    assert docs_pages.lead_with_example("runpod_typed.JobState", ["The jobs."]) == ["The jobs."]
+
+
 def test_reference_has_every_public_name() -> None:
     pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md")]
     documented: set[str] = set()
@@ -106,7 +125,7 @@ def test_reference_has_every_public_name() -> None:
         module = re.search(r"currentmodule:: (\S+)", page)
         documented |= {
             f"{module[1]}.{name}" if module else name
-            for name in re.findall(r"auto(?:class|exception|function|data):: (\w+)", page)
+            for name in re.findall(r"(?:auto|py:)(?:class|exception|function|data):: (\w+)", page)
         }
         documented |= {f"{name}.*" for name in re.findall(r"automodule:: (\S+)\n```", page)}
     public = set(docs_pages.public_names().values())
