@@ -13,7 +13,16 @@ import time
 import warnings
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, MutableMapping
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    MutableMapping,
+)
 from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from types import TracebackType
@@ -25,6 +34,14 @@ if TYPE_CHECKING:
     import anyio
 
 monotonic = time.monotonic
+
+_T = TypeVar("_T")
+
+Action = Callable[[], None]
+AsyncAction = Callable[[], Awaitable[None]]
+
+Inputs = Iterable[_T]
+AsyncInputs = AsyncIterable[_T] | Iterable[_T]
 
 _SHIELDED_SECONDS: Final = 5.0
 

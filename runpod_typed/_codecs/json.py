@@ -23,6 +23,7 @@ from runpod_typed._errors import printable
 _decode_strictly = msgspec.json.Decoder[Any]().decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
+_encode_sorted = msgspec.json.Encoder(order="deterministic").encode
 
 
 class MalformedJSON(ValueError):  # noqa: N818 -- callers turn it into a public error
@@ -119,6 +120,11 @@ def encode(value: Any) -> bytes:
         return _encode(value)
     except (TypeError, ValueError, RecursionError) as exc:
         raise UnencodableJSON(f"{type(exc).__name__}: {exc}") from None
+
+
+def encode_sorted(value: Any) -> bytes:
+    """Encode plain JSON that `encode` accepts, with the fields of objects in order, for comparisons."""
+    return _encode_sorted(value)
 
 
 def kind_of(value: object) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from threading import Lock
 
 from attrs import define, field, frozen
 
@@ -262,3 +263,12 @@ class SlidingWindows:
         budget, limit = found
         window = SlidingWindow(f"{budget!r} of endpoint {endpoint_id}", limit)
         return self._by_budget.setdefault((rate_limits, endpoint_id, budget), window)
+
+
+@define(eq=False)
+class SharedLimits:
+    """The windows of one client and their lock. The executors of its sync and async calls share them."""
+
+    windows: SlidingWindows = field(factory=SlidingWindows)
+    lock: Lock = field(factory=Lock)
+    """A lock of threads, in both APIs."""

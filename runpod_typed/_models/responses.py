@@ -15,7 +15,7 @@ from runpod_queue_api import models, wire
 from runpod_queue_api.types import UNSET, Unset
 from typing_extensions import TypeVar
 
-from runpod_typed._codecs.json import JSONText, decode_leaving, kind_of
+from runpod_typed._codecs.json import JSONText, decode_leaving, encode, kind_of
 from runpod_typed._models.jobs import JobState, JobStatus
 from runpod_typed._models.stream import StreamChunk, StreamPage
 
@@ -197,6 +197,10 @@ class ReadOnlyJSON(Mapping[str, Any]):
         """Return a plain dict with the same content."""
         return dict(self)
 
+    def encode(self) -> bytes:
+        """Return the object as JSON in UTF-8."""
+        return encode({key: item.text if isinstance(item, JSONText) else item for key, item in self._data.items()})
+
 
 def read_only(value: Mapping[str, Any]) -> ReadOnlyJSON:
     """Return a read-only view of the object, which is copied one level deep."""
@@ -257,6 +261,11 @@ def read_job(job: models.Job, raw: Mapping[str, Any]) -> JobState[Any]:
         raw=read_only(raw),
     )
     return read  # noqa: RET504 -- mypy does not see a deprecated field within a generic call that is returned
+
+
+def encode_job(state: JobState[Any]) -> bytes:
+    """Return the job as JSON in UTF-8, as it came."""
+    return read_only(state.raw).encode()
 
 
 def read_completed_job(body: bytes) -> JobState[Any] | None:

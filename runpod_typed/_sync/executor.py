@@ -21,11 +21,12 @@ from runpod_typed._sync.transports import make_transport
 from runpod_typed._core.call import Call
 from runpod_typed._core.config import CallConfig, HasOptions
 from runpod_typed._core.operations import STATUS, Request, oversize_error
-from runpod_typed._core.rate_limiter import RateLimitUsage, TooLate
+from runpod_typed._core.rate_limiter import RateLimitUsage, SharedLimits, TooLate
 from runpod_typed._core.scheduler import PollScheduler
 from runpod_typed._interrupts import finish
 from runpod_typed._logging import logger
 from runpod_typed._synchronization import (
+    Action,
     Closable,
     close_when_collected,
     has_ended,
@@ -112,7 +113,8 @@ class RequestExecutor:
     def __init__(self, connection: ConnectionConfig, http_client: httpx.Client | None = None) -> None:
         self.connection = connection
         self.random: Random = SystemRandom()
-        self._http_client = http_client
+        self.http_client = http_client
+        self._observe: Callable[[APIError], None] | None = None
         self._process = _ProcessState(connection, http_client)
 
     @property
@@ -131,6 +133,7 @@ class RequestExecutor:
         *,
         deadline: float | None = None,
         observe: Callable[[APIError], None] | None = None,
+        before_send: Action | None = None,
         interrupted: Callable[[T], None] | None = None,
     ) -> T:
         """Call an operation: make attempts until one succeeds, or the attempts, the budget or the deadline end.
@@ -142,6 +145,7 @@ class RequestExecutor:
             config: The options of the call.
             deadline: The end of the caller's time limit, on the monotonic clock; None for no limit.
             observe: Called with the error of each failed attempt.
+            before_send: Called when an attempt has its permit and is about to be sent.
             interrupted: Called with the result if it came after an interrupt, instead of a note with the job's id.
 
         Raises:
@@ -154,7 +158,7 @@ class RequestExecutor:
             raise oversize
         call = Call(request=request, connection=self.connection, config=config, deadline=deadline)
         try:
-            return self._attempts(call, observe)
+            return self._attempts(call, observe, before_send)
         except BaseException as error:
             if interrupted is not None and call.response is not None:
                 interrupted(call.response)
@@ -165,20 +169,23 @@ class RequestExecutor:
                 logger.warning("Interrupted: %s", note)
             raise
 
-    def _attempts(self, call: Call[T], observe: Callable[[APIError], None] | None) -> T:
+    def _attempts(
+        self, call: Call[T], observe: Callable[[APIError], None] | None, before_send: Action | None
+    ) -> T:
         while True:
-            result = self._attempt(call)
+            result = self._attempt(call, before_send)
             if not isinstance(result, APIError):
                 return result
-            if observe is not None:
-                observe(result)
+            for each in (observe, self._observe):
+                if each is not None:
+                    each(result)
             step = call.after_failure(result, now=monotonic(), random=self.random)
             if isinstance(step, RunpodError):
                 raise step
             logger.info("%s; attempt %d follows in %.2g s", call.describe(), call.attempt + 1, step)
             sleep(step)
 
-    def _attempt(self, call: Call[T]) -> T | APIError:
+    def _attempt(self, call: Call[T], before_send: Action | None) -> T | APIError:
         state = self._state()
         permit = state.rate_limiter.acquire(
             call.config.rate_limits, call.request.endpoint_id, call.request.operation.name, call.deadline
@@ -187,6 +194,8 @@ class RequestExecutor:
             raise call.too_late(permit)
         try:
             transport = state.transport()  # loads libraries and certificates, before time is measured
+            if before_send is not None:
+                before_send()
             began = monotonic()
             seconds = call.begin(began)
             attempt = Attempt(seconds, len(call.request.http.body or b""), call.upload_seconds(began))
@@ -217,7 +226,24 @@ class RequestExecutor:
 
     def without_keepalive(self) -> RequestExecutor:
         """Return a copy without keep-alive, for handles that are never closed."""
-        return RequestExecutor(evolve(self.connection, idle_connections=0), self._http_client)
+        return RequestExecutor(evolve(self.connection, idle_connections=0), self.http_client)
+
+    def observed(self, observe: Callable[[APIError], None]) -> RequestExecutor:
+        """Return a copy that shares the connections, and calls `observe` with the error of each failed attempt."""
+        copy = object.__new__(RequestExecutor)
+        copy.__dict__.update(self.__dict__)
+        copy._observe = observe
+        return copy
+
+    def share_limits(self, limits: SharedLimits, scheduler: PollScheduler) -> None:
+        """Share the rate limits and the schedule of another executor."""
+        state = self._state()
+        state.rate_limiter, state.scheduler = RateLimiter(limits), scheduler
+
+    @property
+    def limits(self) -> SharedLimits:
+        """The use of the rate limits, which executors can share."""
+        return self._state().rate_limiter.limits
 
     def close(self) -> None:
         """Close all connections; a second call does nothing."""
@@ -229,7 +255,7 @@ class RequestExecutor:
         return self._process
 
     def __reduce__(self) -> tuple[type[RequestExecutor], tuple[ConnectionConfig]]:
-        if self._http_client is not None:
+        if self.http_client is not None:
             raise TypeError("A client with an http_client of its own cannot be pickled.")
         return RequestExecutor, (self.connection,)
 

@@ -11,7 +11,7 @@ from weakref import ref
 
 from attrs import define
 
-from runpod_typed._core.rate_limiter import RateLimitUsage, SlidingWindow, SlidingWindows, TooLate, Wait, Waiter
+from runpod_typed._core.rate_limiter import RateLimitUsage, SharedLimits, SlidingWindow, TooLate, Wait, Waiter
 from runpod_typed._logging import logger
 from runpod_typed._models.rate_limits import RateLimits
 from runpod_typed._synchronization import Event, monotonic
@@ -23,9 +23,10 @@ _LOGGED_SECONDS = 0.5
 class RateLimiter:
     """The rate limits of one client, shared by its threads, tasks and event loops."""
 
-    def __init__(self) -> None:
-        self._lock = Lock()  # of threads, in both APIs: nothing is awaited while it is held
-        self._windows = SlidingWindows()
+    def __init__(self, limits: SharedLimits | None = None) -> None:
+        self.limits = SharedLimits() if limits is None else limits
+        self._lock = self.limits.lock  # nothing is awaited while it is held
+        self._windows = self.limits.windows
         self._held: dict[ref[Permit], tuple[SlidingWindow, Waiter]] = {}
         self._abandoned: deque[ref[Permit]] = deque()
 

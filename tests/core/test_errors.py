@@ -23,6 +23,7 @@ from runpod_typed.errors import (
     JobError,
     JobExpiredError,
     JobFailedError,
+    JournalError,
     NotFoundError,
     OutputError,
     QueueTimeoutError,
@@ -83,7 +84,11 @@ def test_errors_derive_from_the_builtin_classes_that_fit() -> None:
         WaitTimeoutError,
         QueueTimeoutError,
     }
-    assert {raised for raised in PUBLIC if issubclass(raised, ValueError)} == {ConfigurationError, InputError}
+    assert {raised for raised in PUBLIC if issubclass(raised, ValueError)} == {
+        ConfigurationError,
+        InputError,
+        JournalError,
+    }
 
 
 # Pickles

@@ -1,0 +1,238 @@
+"""A map for threads: the engine runs in its own thread, and the caller's thread takes the results."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, Generic, Self, final
+
+from attrs import frozen
+from typing_extensions import TypeVar
+
+from runpod_typed._bulk.bridge import async_executor
+from runpod_typed._bulk.endpoint_jobs import EndpointJobs, EndpointParts
+from runpod_typed._bulk.engine import MapEngine
+from runpod_typed._bulk.journal_writer import JournalWriter
+from runpod_typed._bulk.options import MapOptions
+from runpod_typed._bulk.progress import ProgressReporter
+from runpod_typed._bulk.sources import PlainSource, ThreadSource
+from runpod_typed._core.counters import Counters
+from runpod_typed._logging import logger
+from runpod_typed._models.map_results import MapResult, MapStats
+from runpod_typed._sync.executor import RequestExecutor
+
+In = TypeVar("In", default=Any)
+Out = TypeVar("Out", default=Any)
+
+_EXIT_SECONDS = 10.0
+
+
+@frozen
+class _End:
+    """Follows the last result."""
+
+    error: BaseException | None
+
+
+@final
+class _Worker:
+    """The thread in which a map runs."""
+
+    def __init__(
+        self,
+        jobs: EndpointJobs,
+        inputs: Iterable[Any],
+        options: MapOptions,
+        counters: Counters,
+        journal: JournalWriter | None,
+    ) -> None:
+        self.results = SimpleQueue[MapResult[Any, Any] | _End]()
+        self._jobs, self._inputs, self._options = jobs, inputs, options
+        self._counters, self._journal = counters, journal
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._engine: MapEngine | None = None
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="runpod_typed map", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, and return when its event loop runs."""
+        self._thread.start()
+        self._started.wait()
+
+    def taken(self, count: int) -> None:
+        """Note that the consumer has taken results."""
+        if self._loop is not None and self._engine is not None:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._engine.taken, count)
+
+    def stop(self) -> None:
+        """End the map, and wait for its thread."""
+        if self._engine is not None:
+            self._engine.abandon()
+        if self._thread is not threading.current_thread():  # the garbage collector runs in any thread
+            self._thread.join(_EXIT_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as error:  # noqa: BLE001 -- raised to the consumer
+            self.results.put(_End(error))
+        finally:
+            self._started.set()
+
+    async def _main(self) -> None:
+        finished = asyncio.Event()
+        end = _End(None)
+
+        def finish(error: BaseException | None) -> None:
+            nonlocal end
+            end = _End(error)
+            finished.set()
+
+        # A list or tuple does not block.
+        inputs = self._inputs
+        source = PlainSource(inputs) if isinstance(inputs, list | tuple) else ThreadSource(inputs)
+        engine = MapEngine(
+            self._jobs,
+            source,
+            self._options,
+            self._counters,
+            self._journal,
+            deliver=self.results.put,
+            finish=finish,
+        )
+        engine.start()
+        self._loop, self._engine = asyncio.get_running_loop(), engine
+        self._started.set()
+        await finished.wait()
+        source.close()
+        self.results.put(end)
+
+
+class JobMap(Generic[In, Out]):
+    """The results of ``endpoint.map(...)``. Iterate over it, in a ``with`` block if the loop may end early.
+
+    Nothing is sent before the block is entered or the first result is requested. The inputs are read in another thread,
+    unless they are a list or tuple.
+
+    Example:
+        ::
+
+            with endpoint.map(prompts, journal="run.sqlite") as results:
+                for result in results:
+                    print(result.index, result.output if result.succeeded else result.error)
+    """
+
+    def __init__(
+        self,
+        endpoint: EndpointParts[RequestExecutor],
+        inputs: Iterable[In],
+        options: MapOptions,
+    ) -> None:
+        self._endpoint, self._inputs, self._options = endpoint, inputs, options
+        self._counters = options.counters(inputs)
+        self._worker: _Worker | None = None
+        self._results = deque[MapResult[In, Out] | _End]()
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc is not None and not isinstance(exc, Exception):
+            self._explain(exc)
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> MapResult[In, Out]:
+        """Return the next result.
+
+        Raises:
+            JournalError: The journal cannot be used.
+            AuthenticationError: The API key is refused.
+            APIConnectionError: Nothing could be submitted for ``PollPolicy.max_outage`` seconds.
+        """
+        if self._closed:
+            raise StopIteration
+        worker, reporter = self._start()
+        try:
+            while not self._results:
+                reporter.update()
+                self._receive(worker, reporter.interval)
+        except KeyboardInterrupt as interrupt:
+            self._explain(interrupt)
+            raise
+        result = self._results.popleft()
+        if isinstance(result, _End):
+            self.close()
+            if result.error is not None:
+                raise result.error
+            raise StopIteration
+        return result
+
+    @property
+    def stats(self) -> MapStats:
+        """The counts at this moment."""
+        return self._counters.stats()
+
+    def outputs(self) -> Iterator[Out]:
+        """Iterate over the outputs, in the order of the results. The first input that did not succeed raises its error.
+
+        Example:
+            ``pictures = list(endpoint.map(prompts).outputs())``
+
+        Raises:
+            RunpodError: The error of an input that did not succeed.
+        """
+        with self:
+            for result in self:
+                yield result.output
+
+    def close(self) -> None:
+        """End the map. Jobs in flight are left, or cancelled with ``on_exit="cancel"``. A second call does nothing."""
+        self._closed = True
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return
+        self._finalizer.detach()
+        try:
+            worker.stop()
+        finally:
+            self._reporter.close()
+
+    def _start(self) -> tuple[_Worker, ProgressReporter]:
+        if self._worker is None:
+            endpoint = self._endpoint
+            journal = self._options.open_journal(endpoint.id)
+            jobs = EndpointJobs(endpoint, async_executor(endpoint.executor), own_client=True)
+            self._reporter = ProgressReporter(self._options.progress, self._counters)
+            self._worker = _Worker(jobs, self._inputs, self._options, self._counters, journal)
+            self._finalizer = weakref.finalize(self, self._worker.stop)
+            self._worker.start()
+        return self._worker, self._reporter
+
+    def _receive(self, worker: _Worker, timeout: float | None) -> None:
+        results = self._results
+        with suppress(Empty):
+            results.append(worker.results.get(timeout=timeout))
+            while True:
+                results.append(worker.results.get_nowait())
+        if results:
+            worker.taken(len(results))
+
+    def _explain(self, interrupt: BaseException) -> None:
+        note = self._options.interruption_note(self._counters.in_flight)
+        if self._worker is not None and note not in getattr(interrupt, "__notes__", ()):
+            interrupt.add_note(note)
+            logger.warning("Interrupted: %s", note)

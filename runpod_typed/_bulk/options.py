@@ -1,0 +1,144 @@
+"""The options of a map, checked before anything is sent."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence, Sized
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+from attrs import frozen
+
+from runpod_typed._bulk.journal import Journal
+from runpod_typed._bulk.journal_writer import JournalWriter, repeated_key
+from runpod_typed._bulk.keys import checked_key
+from runpod_typed._bulk.progress import ProgressOption, check_progress
+from runpod_typed._core.counters import Counters
+from runpod_typed._models.durations import Duration, wait_timeout
+from runpod_typed.errors import ConfigurationError
+
+OnExit = Literal["leave", "cancel"]
+
+_NO_INPUTS: Final[tuple[type, ...]] = (str, bytes, bytearray, Mapping)
+"""Iterables that are one input, passed by mistake."""
+
+
+@frozen(kw_only=True)
+class MapOptions:
+    """The options of a map."""
+
+    concurrency: int | None
+    ordered: bool
+    attempts: int
+    key: Callable[[Any], str] | None
+    journal: Path | None
+    resubmit_uncertain: bool
+    progress: ProgressOption
+    timeout: float | None
+    queue_timeout: float | None
+    on_exit: OnExit
+    price_per_second: float | None
+    max_cost: float | None
+    max_outage: float
+
+    def open_journal(self, endpoint_id: str) -> JournalWriter | None:
+        """Open the journal, or return None.
+
+        Raises:
+            JournalError: It cannot be used.
+        """
+        return None if self.journal is None else JournalWriter(self.journal, endpoint_id)
+
+    def counters(self, inputs: object) -> Counters:
+        """Return the counters of a map over inputs."""
+        return Counters(len(inputs) if isinstance(inputs, Sized) else None, self.price_per_second)
+
+    def interruption_note(self, in_flight: int) -> str:
+        """Return a sentence about the jobs that an interrupt leaves, and how to continue."""
+        jobs = "1 job of the map is" if in_flight == 1 else f"{in_flight} jobs of the map are"
+        if self.on_exit == "cancel":
+            return f"{jobs} in flight, and cancelled now. A second Ctrl-C leaves them."
+        if self.journal is not None:
+            return f"{jobs} in flight. To resume, make the same call: journal={str(self.journal)!r} has the jobs."
+        return (
+            f"{jobs} in flight and will run to the end. To resume after an interrupt, pass journal=PATH; to cancel the "
+            "jobs, pass on_exit='cancel', or call endpoint.purge_queue()."
+        )
+
+
+def map_options(
+    inputs: object,
+    *,
+    concurrency: int | None,
+    ordered: bool,
+    attempts: int,
+    key: Callable[[Any], str] | None,
+    journal: str | os.PathLike[str] | Journal | None,
+    resubmit_uncertain: bool,
+    progress: ProgressOption,
+    timeout: Duration | None,
+    queue_timeout: Duration | None,
+    on_exit: OnExit,
+    price_per_second: float | None,
+    max_cost: float | None,
+    max_outage: float,
+) -> MapOptions:
+    """Check the options of a map.
+
+    Raises:
+        ConfigurationError: A value cannot be used, or two inputs of a sequence have the same key.
+    """
+    if concurrency is not None:
+        _check_count("concurrency", concurrency)
+    _check_count("attempts", attempts)
+    _check_price("price_per_second", price_per_second)
+    _check_price("max_cost", max_cost)
+    if max_cost is not None and price_per_second is None:
+        raise ConfigurationError("max_cost= needs price_per_second=, the price of one second of execution.")
+    if on_exit not in ("leave", "cancel"):
+        raise ConfigurationError(f"on_exit= must be 'leave' or 'cancel', not {on_exit!r}.")
+    if key is not None and not callable(key):
+        raise ConfigurationError(f"key= must be a function of an input, not {type(key).__name__}.")
+    kind = type(inputs)
+    if issubclass(kind, _NO_INPUTS) or not issubclass(kind, Iterable | AsyncIterable):
+        raise ConfigurationError(f"inputs must be an iterable of inputs, not {kind.__name__}.")
+    check_progress(progress)
+    if key is not None and isinstance(inputs, Sequence):
+        _check_keys(key, cast("Sequence[object]", inputs))
+    return MapOptions(
+        concurrency=concurrency,
+        ordered=ordered,
+        attempts=attempts,
+        key=key,
+        journal=None if journal is None else Path(journal),
+        resubmit_uncertain=resubmit_uncertain,
+        progress=progress,
+        timeout=wait_timeout(timeout),
+        queue_timeout=wait_timeout(queue_timeout, "queue_timeout"),
+        on_exit=on_exit,
+        price_per_second=price_per_second,
+        max_cost=max_cost,
+        max_outage=max_outage,
+    )
+
+
+def _check_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name}= must be a whole number of at least 1, not {value!r}.")
+
+
+def _check_price(name: str, value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ConfigurationError(f"{name}= must be a finite number of at least 0, not {value!r}.")
+
+
+def _check_keys(key: Callable[[Any], str], inputs: Sequence[object]) -> None:
+    seen = set[str]()
+    for value in inputs:
+        found = checked_key(key(value))
+        if found in seen:
+            raise repeated_key(found)
+        seen.add(found)

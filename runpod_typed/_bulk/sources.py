@@ -1,0 +1,114 @@
+"""The inputs of a map, read one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import suppress
+from contextvars import copy_context
+from typing import Any, Final, final
+
+_READ_AHEAD: Final = 64
+
+
+@final
+class PlainSource:
+    """Reads an iterable in the thread of the event loop."""
+
+    def __init__(self, inputs: Iterable[Any]) -> None:
+        self._inputs: Iterator[Any] = iter(inputs)
+
+    async def next(self) -> Any:
+        """Return the next input.
+
+        Raises:
+            StopAsyncIteration: There are no more.
+        """
+        try:
+            return next(self._inputs)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    def close(self) -> None:
+        """Do nothing: the iterable is the caller's."""
+
+
+@final
+class AsyncSource:
+    """Reads an async iterable."""
+
+    def __init__(self, inputs: AsyncIterable[Any]) -> None:
+        self._inputs: AsyncIterator[Any] = aiter(inputs)
+
+    async def next(self) -> Any:
+        """Return the next input.
+
+        Raises:
+            StopAsyncIteration: There are no more.
+        """
+        return await anext(self._inputs)
+
+
+def async_source(inputs: AsyncIterable[Any] | Iterable[Any]) -> AsyncSource | PlainSource:
+    """Return the source of an async map."""
+    return AsyncSource(inputs) if isinstance(inputs, AsyncIterable) else PlainSource(inputs)
+
+
+@final
+class ThreadSource:
+    """Reads an iterable in its own thread, so that one that blocks does not block the event loop."""
+
+    def __init__(self, inputs: Iterable[Any]) -> None:
+        self._inputs = inputs
+        self._read = deque[Any]()
+        self._room = threading.Semaphore(_READ_AHEAD)
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._waiting = False
+        self._end: BaseException | None = None
+        self._closed = False
+        run = copy_context().run
+        threading.Thread(target=run, args=(self._main,), name="runpod_typed map inputs", daemon=True).start()
+
+    async def next(self) -> Any:
+        """Return the next input.
+
+        Raises:
+            StopAsyncIteration: There are no more.
+        """
+        while not self._read:
+            if self._end is not None and not self._read:
+                raise self._end
+            self._changed.clear()
+            self._waiting = True
+            if not self._read and self._end is None:
+                await self._changed.wait()
+            self._waiting = False
+        self._room.release()
+        return self._read.popleft()
+
+    def close(self) -> None:
+        """Let the thread end after the input that it reads."""
+        self._closed = True
+        self._room.release()
+
+    def _main(self) -> None:
+        end: BaseException = StopAsyncIteration()
+        try:
+            for value in self._inputs:
+                self._room.acquire()
+                if self._closed:
+                    return
+                self._read.append(value)
+                if self._waiting:
+                    self._notify()
+        except BaseException as error:  # noqa: BLE001 -- raised to the consumer of the map
+            end = error
+        self._end = end
+        self._notify()
+
+    def _notify(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._changed.set)

@@ -1,0 +1,65 @@
+"""A map with a journal that is killed at any instant loses no input, and runs none twice unless it says so."""
+
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from runpod_typed.local import FaultKind, Faults, LocalQueue
+
+PROGRAM = Path(__file__).with_name("killed_map.py")
+KINDS = tuple(kind for kind in FaultKind if kind is not FaultKind.WORKER_DEATH)  # the platform runs a job again then
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_a_killed_map_runs_every_input_once(tmp_path: Path, rate: float) -> None:
+    run_and_kill(tmp_path, inputs=300, kills=3, rate=rate)
+
+
+@pytest.mark.deep
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_a_map_survives_thirty_kills(tmp_path: Path, rate: float) -> None:
+    run_and_kill(tmp_path, inputs=500, kills=30, rate=rate)
+
+
+def run_and_kill(folder: Path, *, inputs: int, kills: int, rate: float) -> None:
+    runs = Counter[int]()
+    lock = Lock()
+
+    def handler(job: dict[str, Any]) -> int:
+        number = int(job["input"]["n"])
+        with lock:
+            runs[number] += 1
+        time.sleep(0.005)
+        return number
+
+    dice = random.Random()
+    out = folder / "out.txt"
+    with LocalQueue(handler, workers=8, faults=Faults(rate=rate, kinds=KINDS)) as queue:
+        command = [sys.executable, str(PROGRAM), queue.base_url, queue.api_key, str(folder / "run.sqlite"), str(out)]
+        command.append(str(inputs))
+        for _ in range(kills):
+            with subprocess.Popen(command) as process:
+                try:
+                    process.wait(timeout=dice.uniform(0.4, 1.4))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+        subprocess.run(command, check=True, timeout=170)
+    lines = out.read_text(encoding="utf-8").splitlines()
+    assert lines.pop() == "end"
+    last = [line.split()[:2] for line in lines[-inputs:]]
+    assert [int(number) for number, _ in last] == list(range(inputs))
+    assert {fate for _, fate in last} <= {"ok", "SubmissionUncertainError"}
+    uncertain = {int(number) for number, fate in last if fate != "ok"}
+    lost = {number for number in range(inputs) if not runs[number]} - uncertain
+    twice = {number for number, count in runs.items() if count > 1} - uncertain
+    assert not lost
+    assert not twice
