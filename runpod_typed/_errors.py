@@ -23,7 +23,7 @@ class RunpodError(Exception):
 
     @property
     def message(self) -> str:
-        """What happened, where, and what to do next."""
+        """The message: what happened, where, and what to do next."""
         return str(self.args[0]) if self.args else ""
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""The hand-written twins: functions that an async and a sync program need in different forms.
+"""Functions that the async and the sync API need in different forms, both written by hand.
 
 ``scripts/unasync.py`` turns ``async_sleep`` into ``sleep``, ``AsyncEvent`` into ``Event`` and so on. anyio is imported
 at first use: the sync API never needs it.
@@ -63,7 +63,7 @@ def sleep(seconds: float) -> None:
 
 async def async_sleep(seconds: float) -> None:
     """Do nothing for `seconds`, under asyncio or trio."""
-    import anyio  # noqa: PLC0415 -- the sync half never needs it
+    import anyio  # noqa: PLC0415 -- the sync API never needs it
 
     await anyio.sleep(seconds)
 
@@ -74,7 +74,7 @@ def drain(parts: Iterator[bytes], failures: tuple[type[Exception], ...]) -> None
 
 
 async def async_drain(parts: AsyncIterator[bytes], failures: tuple[type[Exception], ...]) -> None:
-    """Run the generators behind a closed response to their end, where reading raises `failures`: trio asks for it."""
+    """Run the generators behind a closed response to their end, as trio asks for; reading may raise `failures`."""
     with suppress(*failures):
         async for _ in parts:
             pass
@@ -88,17 +88,17 @@ def shielded() -> Generator[None]:
 
 def async_shielded() -> AbstractContextManager[object]:
     """Run the block though the task is being cancelled, for a few seconds at most."""
-    import anyio  # noqa: PLC0415 -- the sync half never needs it
+    import anyio  # noqa: PLC0415 -- the sync API never needs it
 
     return anyio.move_on_after(_SHIELDED_SECONDS, shield=True)
 
 
 @final
 class Event:
-    """One caller waits, another one sets.
+    """An event that one thread waits for and another one sets.
 
-    A bare lock: `threading.Event` keeps one that an interrupt (Ctrl-C) at a bad moment leaves locked, and whoever sets
-    it would wait for ever.
+    It is a bare lock: an interrupt (Ctrl-C) at a bad moment leaves the lock inside a `threading.Event` locked, and the
+    thread that sets the event would wait forever.
     """
 
     def __init__(self) -> None:
@@ -106,39 +106,39 @@ class Event:
         self._lock.acquire()
 
     def set(self) -> None:
-        """Let the one who waits go on."""
+        """Wake the thread that waits."""
         with suppress(RuntimeError):  # it is set already
             self._lock.release()
 
     def wait(self, seconds: float | None) -> None:
-        """Wait until it is set, `seconds` at most; None for as long as it takes."""
+        """Wait until it is set, `seconds` at most; None for no limit."""
         if self._lock.acquire(timeout=-1 if seconds is None else min(max(0.0, seconds), threading.TIMEOUT_MAX)):
             self.set()
 
 
 @final
 class AsyncEvent:
-    """One task waits; a task or thread sets it, under the same event loop or another one."""
+    """An event that one task waits for; a task or thread sets it, under the same event loop or another one."""
 
     def __init__(self) -> None:
-        import anyio  # noqa: PLC0415 -- the sync half never needs it
+        import anyio  # noqa: PLC0415 -- the sync API never needs it
 
         self._event: anyio.Event = anyio.Event()
         self._runtime = async_runtime()
 
     def set(self) -> None:
-        """Let the task that waits go on."""
+        """Wake the task that waits."""
         loop: Any = self._runtime
         if loop is async_runtime():
             self._event.set()
             return
-        with suppress(RuntimeError):  # the loop has ended, and the task with it
+        with suppress(RuntimeError):  # the loop is closed, and the task gone
             call_soon = loop.call_soon_threadsafe if hasattr(loop, "call_soon_threadsafe") else loop.run_sync_soon
             call_soon(self._event.set)
 
     async def wait(self, seconds: float | None) -> None:
-        """Wait until it is set, `seconds` at most; None for as long as it takes."""
-        import anyio  # noqa: PLC0415 -- the sync half never needs it
+        """Wait until it is set, `seconds` at most; None for no limit."""
+        import anyio  # noqa: PLC0415 -- the sync API never needs it
 
         with anyio.move_on_after(seconds):
             await self._event.wait()
@@ -162,10 +162,10 @@ class CapacityLimiter:
 
 @final
 class AsyncCapacityLimiter:
-    """So many tasks at a time; the others wait."""
+    """Admits the given number of tasks at a time; the others wait."""
 
     def __init__(self, count: int) -> None:
-        import anyio  # noqa: PLC0415 -- the sync half never needs it
+        import anyio  # noqa: PLC0415 -- the sync API never needs it
 
         self._semaphore = anyio.Semaphore(count, fast_acquire=True)
 
@@ -250,7 +250,7 @@ def has_ended(runtime: object) -> bool:
 
 
 def async_has_ended(runtime: object) -> bool:
-    """Return whether an event loop is closed, or trio's run has ended."""
+    """Return whether an event loop is closed, or trio's run is over."""
     is_closed: Callable[[], bool] | None = getattr(runtime, "is_closed", None)
     if is_closed is not None:
         return is_closed()
@@ -286,7 +286,7 @@ def running_asyncio_loop() -> object | None:
 
 
 class Closable:
-    """Nothing: `close` is the only name in the sync API."""
+    """Nothing: the sync API has only the name `close`."""
 
 
 class AsyncClosable(ABC):

@@ -62,7 +62,7 @@ def parse_webhook(
 ) -> JobState[Any] | Coroutine[Any, Any, JobState[Any]]:
     """Return the job that a webhook's body describes.
 
-    Runpod signs nothing: anybody who knows the URL can post to it. Put a secret into the URL and check it with
+    Runpod signs nothing: a program that knows the URL can post to it. Put a secret into the URL and check it with
     `verify_secret`, or pass `confirm` to fetch the job's state from the API instead of trusting the body. Runpod may
     post the same job up to three times: respond 200 at once, and recognize repeats by the id.
 
@@ -112,7 +112,7 @@ def verify_secret(received: str | bytes | None, expected: str) -> bool:
                 return Response(status_code=403)
 
     Raises:
-        ConfigurationError: The expected secret is empty, so that anybody could know it.
+        ConfigurationError: The expected secret is empty.
     """
     if not expected:
         raise ConfigurationError("The expected secret must be a string that is not empty.")

@@ -1,2 +1,2 @@
-# The shell of the async half: it awaits, and decides nothing.
-"""The async half of the facade: thin, awaiting, without decisions of its own."""
+# The I/O layer of the async API.
+"""The I/O layer of the async API: it awaits, and leaves decisions to `runpod_typed._core`."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from typing import Final, final
 
@@ -20,10 +19,9 @@ from runpod_typed._synchronization import (
 from runpod_typed._transport.aiohttp import async_fast_transport
 from runpod_typed._transport.bodies import RequestBody, ResponseBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
-from runpod_typed._transport.deadlines import Attempt, async_deadline
-from runpod_typed._transport.failures import foreign_exception, transport_failure, without_frames
+from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.interface import AsyncTransport
-from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
+from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed._transport.network import AsyncDeadlineBackend, holds_leftovers, httpcore_proxy, tls_context
 from runpod_typed._transport.proxies import ProxyAddress, proxy_for
 
@@ -31,14 +29,6 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _CONNECTING: Final = (httpcore.ConnectError, httpcore.ConnectTimeout)
 _NEVER_SENT: Final = (*_CONNECTING, httpcore.PoolTimeout, httpcore.ProxyError, httpcore.UnsupportedProtocol)
 _TIMED_OUT: Final = (httpcore.TimeoutException, TimeoutError)
-_FAILURES: Final = (
-    *_NEVER_SENT,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.TimeoutException,
-    h11.ProtocolError,
-    OSError,
-)
 
 
 def make_transport(config: ConnectionConfig, http_client: httpx.AsyncClient | None) -> AsyncTransport:
@@ -72,39 +62,26 @@ class _Request(httpcore.Request):
 
 
 @final
-class AsyncHttpcoreTransport:
+class AsyncHttpcoreTransport(AsyncTransport):
     """Attempts over httpcore's connections, of which it keeps those that can serve another request."""
+
+    failures = (*_NEVER_SENT, httpcore.NetworkError, httpcore.ProtocolError, *_TIMED_OUT, h11.ProtocolError, OSError)
+    connecting = _CONNECTING
+    never_sent = _NEVER_SENT
+    timed_out = _TIMED_OUT
 
     def __init__(self, config: ConnectionConfig, proxy: ProxyAddress | None = None) -> None:
         self._config = config
         self._scheme = config.base_url.scheme.encode()
         self._host = config.base_url.host.encode()
-        self._proxy = None if proxy is None else str(proxy)
+        self.proxy = None if proxy is None else str(proxy)
         self._connections = AsyncConnections(config, proxy)
 
-    async def send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse | TransportFailure:
-        """Send a request and read the whole response."""
-        outer = sys.exception()
-        try:
-            async with async_deadline(attempt):
-                return await self._send(request, attempt)
-        except BaseException as error:  # noqa: BLE001 -- the rest is raised again
-            foreign = foreign_exception(error, _FAILURES, _CONNECTING, attempt)
-            if foreign is not None:
-                raise without_frames(foreign, outer)  # noqa: B904 -- it is this error, or the cause of it
-            return transport_failure(
-                error,
-                attempt,
-                request_sent=attempt.request_sent and not isinstance(error, _NEVER_SENT),
-                timed_out=isinstance(error, _TIMED_OUT),
-                proxy=self._proxy,
-            )
-
-    async def _send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
+    async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         async with self._connections.capacity:
             connection = await self._connections.acquire()
             try:
-                response = await self._exchange(connection, request, attempt)
+                response = await self._exchange_over(connection, request, attempt)
             except BaseException:
                 await self._connections.discard(connection)
                 if attempt.stream is not None:
@@ -113,7 +90,7 @@ class AsyncHttpcoreTransport:
             await self._connections.release(connection)
             return response
 
-    async def _exchange(
+    async def _exchange_over(
         self, connection: httpcore.AsyncConnectionInterface, request: HttpRequest, attempt: Attempt
     ) -> HttpResponse:
         base = self._config.base_url
@@ -136,15 +113,12 @@ class AsyncHttpcoreTransport:
                     break
         finally:
             await response.aclose()
-        await async_drain(parts, _FAILURES)
-        return body.response(response.status, self._proxy)
+        await async_drain(parts, self.failures)
+        return body.response(response.status, self.proxy)
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._connections.aclose()
-
-    def abandon(self) -> None:
-        """Do nothing: the connections are closed when they are collected."""
 
 
 @final

@@ -23,8 +23,8 @@ UNTYPED: Any = Any
 class Codec(Protocol[T]):
     """Converts the values of one type to plain JSON and back.
 
-    Pass an instance as ``input_codec=``, ``output_codec=`` or ``chunk_codec=``. Whatever a method raises is reported as
-    an `InputError` or `OutputError`, and is its ``__cause__``.
+    Pass an instance as ``input_codec=``, ``output_codec=`` or ``chunk_codec=``. Each exception that a method raises is
+    reported as an `InputError` or `OutputError`, and is its ``__cause__``.
 
     Example:
         ::
@@ -85,7 +85,7 @@ def codec_for(type_form: object) -> Codec[Any]:
         hash(type_form)
     except TypeError:
         return _make_codec(type_form)
-    # Unions are equal whatever the order of their members, and pydantic tries the members in order.
+    # Unions that differ in the order of their members are equal, and pydantic tries the members in order.
     return _make_codec_once(type_form, repr(type_form))
 
 

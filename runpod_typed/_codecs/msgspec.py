@@ -28,8 +28,8 @@ _PYDANTIC_METADATA: Final = ("pydantic.", "pydantic_core.", "annotated_types.")
 class MsgspecCodec(TypeCodec):
     """A codec of a type that msgspec handles.
 
-    A value need not be an instance of the type: whatever validates is sent as it was given. Unknown keys are allowed in
-    both directions. Fields of type ``Any`` follow msgspec's rules: bytes become base64, sets become lists.
+    A value need not be an instance of the type: if it validates, it is sent as it was given. Unknown keys are allowed
+    in both directions. Fields of type ``Any`` follow msgspec's rules: bytes become base64, sets become lists.
     """
 
     type_form: Any

@@ -37,7 +37,7 @@ class Output(Generic[T]):
 
     @property
     def is_untyped(self) -> bool:
-        """Whether no type was declared."""
+        """True if no type was declared."""
         return self._codec is PLAIN
 
     @property

@@ -161,7 +161,7 @@ def _base64_within(value: object) -> object:
 
 
 def _wants_what_json_lacks(entry: ErrorDetails) -> bool:
-    """Whether strict mode demands an object that JSON cannot express, such as a datetime instead of a string.
+    """Return whether strict mode demands an object that JSON cannot express, such as a datetime instead of a string.
 
     Pydantic forgets that its input was JSON once a "before" or "wrap" validator has handled the data.
     """

@@ -1,4 +1,4 @@
-"""What a handle has seen of its job, and the errors that follow from it."""
+"""The last known state of a job, and the errors that follow from it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from runpod_typed.errors import (
 )
 
 _POSSIBLY_GONE = (
-    "It may have been purged, its ttl may have ended, or its result may no longer be kept "
+    "It may have been purged, its ttl may be over, or its result may no longer be kept "
     f"({wire.RUN_RETENTION_SECONDS // 60} minutes after run, {wire.RUN_SYNC_RETENTION_SECONDS} seconds after run_sync)."
 )
 
@@ -64,17 +64,17 @@ class JobRecord:
 
     @property
     def finished(self) -> bool:
-        """Whether the job was seen finished."""
+        """True if the job was seen finished."""
         return self.seen is not None and self.seen.status.is_terminal
 
     @property
     def may_reappear(self) -> bool:
-        """Whether a 404 may pass: the job was last seen unfinished."""
+        """True if a 404 may pass: the job was last seen unfinished."""
         return self.status is not None and not self.status.is_terminal
 
     @property
     def queued(self) -> bool:
-        """Whether the job was last seen waiting for a worker."""
+        """True if the job was last seen waiting for a worker."""
         return self.status is JobStatus.IN_QUEUE
 
     def update(self, state: JobState[Any]) -> None:
@@ -96,7 +96,7 @@ class JobRecord:
 
 
 def expired_error(record: JobRecord) -> JobExpiredError:
-    """Return the error for a job that was seen before and is answered 404."""
+    """Return the error for a 404 about a job that was seen before."""
     unseen = " It may also not be visible for a moment." if record.may_reappear else ""
     return JobExpiredError(
         f"{record} is not found any more; it was last seen {record.status}. {_POSSIBLY_GONE}{unseen} Fetch "
@@ -160,7 +160,7 @@ class JobErrors:
             add_to_message(error, f"{_POSSIBLY_GONE} A job that was just submitted may not be visible yet.")
         elif not record.finished and not isinstance(error, _ENDED):
             keeps_running = f"Job {address.job_id} keeps running; reconnect with endpoint.job({address.job_id!r})"
-            handle = ", or go on with error.job." if isinstance(error, WaitTimeoutError) else "."
+            handle = ", or keep waiting with error.job." if isinstance(error, WaitTimeoutError) else "."
             add_to_message(error, keeps_running + handle)
 
 

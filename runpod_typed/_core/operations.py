@@ -65,7 +65,7 @@ class Operation(Generic[T_co]):
     read: Callable[[object], T_co]
     """Reads decoded JSON, or raises ValidationError."""
     returns_job: bool = False
-    """Whether a body that describes a job is a result, whatever the HTTP status."""
+    """Whether a body that describes a job is a result even with an error status."""
     may_be_empty: bool = False
     """Whether a success without a body is read as null."""
 
@@ -160,9 +160,9 @@ def submit(endpoint_id: str, body: models.RunRequest) -> Request[jobs.JobState[A
 
 
 def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int | None) -> Request[jobs.JobState[Any]]:
-    """Queue a job and hold the answer until it has ended, `hold_ms` at most.
+    """Queue a job; the server delays its response until the job has finished, `hold_ms` at most.
 
-    Where there is no time to hold, the job is queued plainly, unless it needs this operation's larger cap.
+    If there is no time for a delay, the job is queued plainly, unless it needs this operation's larger cap.
     """
     if hold_ms is None:
         plain = submit(endpoint_id, body)
@@ -178,7 +178,7 @@ def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int |
 
 
 def look(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request[jobs.JobState[Any]]:
-    """Ask where a job stands."""
+    """Fetch the state of a job."""
     assert_type(wire.STATUS_TTL_UNIT, Literal["milliseconds"])
     ttl = UNSET if ttl_ms is None else ttl_ms
     built = get_status._get_kwargs(endpoint_id, job_id, ttl=ttl)
@@ -186,7 +186,7 @@ def look(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request
 
 
 def hold(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[jobs.JobState[Any]]:
-    """Ask where a job stands, and hold the answer until it has ended, `wait_ms` at most."""
+    """Fetch the state of a job; the server delays its response until the job has finished, `wait_ms` at most."""
 
     def build(milliseconds: int) -> Mapping[str, Any]:
         return get_status_sync._get_kwargs(endpoint_id, job_id, wait=milliseconds)
@@ -195,7 +195,7 @@ def hold(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[jobs.JobStat
 
 
 def drain(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[StreamPage]:
-    """Take what a job has yielded since the last time; hold the answer until there is something, `wait_ms` at most."""
+    """Take the chunks since the last time; the server delays its response until there are some, `wait_ms` at most."""
 
     def build(milliseconds: int) -> Mapping[str, Any]:
         return stream._get_kwargs(endpoint_id, job_id, wait=milliseconds)
@@ -383,7 +383,7 @@ def _query(parameters: Mapping[str, Any]) -> str:
 
 
 def oversize_error(request: Request[Any]) -> PayloadTooLargeError | None:
-    """The error for a body above the operation's cap; None where it is not.
+    """Return the error for a body above the operation's cap, or None.
 
     It is returned and not raised: a traceback from here would show the body, and with it storage credentials.
     """

@@ -1,4 +1,4 @@
-"""Whether a change of a job happened although its response was lost."""
+"""Tell whether a change of a job happened although its response was lost."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from runpod_typed._models.jobs import JobState, JobStatus
 
 
 def was_cancelled(state: JobState[Any]) -> bool:
-    """Whether a cancellation took effect."""
+    """Tell whether a cancellation took effect."""
     return state.status is JobStatus.CANCELLED
 
 
 def was_requeued(state: JobState[Any]) -> bool:
-    """Whether a retry took effect."""
+    """Tell whether a retry took effect."""
     return state.status not in wire.RETRYABLE_JOB_STATUSES

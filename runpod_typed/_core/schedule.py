@@ -65,7 +65,7 @@ _LONGEST_RETRY_PAUSE = 30.0
 # A success whose body is not JSON may pass (a page of a proxy), but not if it comes this many times in a row.
 _UNREADABLE_RESPONSES = 5
 
-# A job that was last seen unfinished and is then answered 404 may not be visible yet, or not for a moment.
+# After a 404, a job that was last seen unfinished may become visible in a moment.
 _NOT_FOUND_SECONDS = 10.0
 
 
@@ -78,7 +78,7 @@ class Watching(Enum):
 
 
 class Limit(Enum):
-    """One of the caller's limits."""
+    """A limit of the caller."""
 
     TIMEOUT = "timeout"
     QUEUE_TIMEOUT = "queue_timeout"
@@ -98,7 +98,7 @@ class PollStep:
 
 @frozen
 class LimitReached:
-    """The wait ends after a delay, since a limit of the caller has ended or leaves no time for another poll."""
+    """The wait ends after a delay, since a limit of the caller is over or leaves no time for another poll."""
 
     limit: Limit
     delay: float = 0.0
@@ -184,7 +184,7 @@ class PollSchedule:
 
     @property
     def polls_once(self) -> bool:
-        """Whether it is a single poll."""
+        """True if it is a single poll."""
         return self.timeout == 0
 
     @property

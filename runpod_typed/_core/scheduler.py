@@ -89,7 +89,7 @@ class Registration:
 
 @frozen
 class _Misses:
-    """Long polls of one job in a row that were answered 404 although its status is known."""
+    """404s in a row to long polls of one job, although its status is known."""
 
     count: int
     last_at: float
@@ -151,7 +151,7 @@ class PollScheduler:
         self._endpoints[endpoint_id].misses.clear()
 
     def long_poll_refused(self, endpoint_id: str, job_id: str, status: int, now: float) -> None:
-        """Note that a long poll was answered 404 or 405 although the job's status is known.
+        """Note a 404 or 405 to a long poll, although the job's status is known.
 
         A 405 turns long polling off for a minute, and so do repeated 404s on several jobs.
         """

@@ -99,7 +99,7 @@ class StreamBuffer:
 
     @property
     def complete(self) -> bool:
-        """Whether all chunks were received, for all that this handle can know."""
+        """True if all chunks were received, as far as this handle can know."""
         return self.gap is None and self.from_start
 
     @property
@@ -109,7 +109,7 @@ class StreamBuffer:
 
     @property
     def available(self) -> bool:
-        """Whether a chunk can be handed out: one is there, and none before it may be missing."""
+        """True if a chunk can be handed out: one is there, and none before it may be missing."""
         before_gap = self.gap is None or len(self._handed_out) < self.gap
         return bool(self._pending) and before_gap and not self.held_back
 

@@ -58,7 +58,7 @@ def parse_failure(error: object, output: Any = None) -> JobFailure:
 
 
 def is_platform_timeout(error: object) -> bool:
-    """Whether a failed job's `error` is the platform's message that no worker reported back."""
+    """Return whether a failed job's `error` is the platform's message that no worker reported back."""
     return isinstance(error, str) and _PLATFORM_TIMEOUT.match(error) is not None
 
 

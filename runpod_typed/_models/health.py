@@ -25,7 +25,7 @@ from runpod_typed._models.responses import (
 
 @frozen(kw_only=True)
 class JobCounts:
-    """The numbers of an endpoint's jobs, by state; 0 if the platform leaves a counter out."""
+    """The numbers of an endpoint's jobs by state; a number that the response leaves out is 0."""
 
     in_queue: int = 0
     """Jobs that wait for a worker."""
@@ -36,12 +36,12 @@ class JobCounts:
     failed: int = 0
     """Jobs failed, cumulative."""
     retried: int = 0
-    """Jobs given to another worker after a worker was lost, cumulative."""
+    """Jobs assigned to a worker again after another one was lost, cumulative."""
 
 
 @frozen(kw_only=True)
 class WorkerCounts:
-    """The numbers of an endpoint's workers, by state; 0 if the platform leaves a counter out."""
+    """The numbers of an endpoint's workers by state; a number that the response leaves out is 0."""
 
     idle: int = 0
     """Workers without a job."""
@@ -58,7 +58,17 @@ class WorkerCounts:
 
 
 @frozen(kw_only=True)
-class EndpointHealth:
+class _Response:
+    raw: Mapping[str, Any] = field(repr=False, eq=False)
+    """The response as it came, read-only."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the response's JSON as it came."""
+        return dict(self.raw)
+
+
+@frozen(kw_only=True)
+class EndpointHealth(_Response):
     """An endpoint's jobs and workers at one moment.
 
     Example:
@@ -66,47 +76,29 @@ class EndpointHealth:
     """
 
     jobs: JobCounts
-    """The jobs, by state."""
+    """The jobs by state."""
     workers: WorkerCounts
-    """The workers, by state."""
-    raw: Mapping[str, Any] = field(repr=False, eq=False)
-    """The response as it came, read-only."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the response's JSON as it came."""
-        return dict(self.raw)
+    """The workers by state."""
 
 
 @frozen(kw_only=True)
-class EndpointMetrics:
-    """An endpoint's workers, from an operation that Runpod does not document."""
+class EndpointMetrics(_Response):
+    """The known part of an endpoint's metrics, which Runpod does not document; `raw` has the rest."""
 
     workers: WorkerCounts
-    """The workers, by state."""
+    """The workers by state."""
     ready_workers: tuple[str, ...]
     """The ids of the workers that could take a job at once."""
-    raw: Mapping[str, Any] = field(repr=False, eq=False)
-    """The response as it came, read-only."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the response's JSON as it came."""
-        return dict(self.raw)
 
 
 @frozen(kw_only=True)
-class PurgeResult:
-    """The result of purging a queue."""
+class PurgeResult(_Response):
+    """The result of emptying a queue."""
 
     removed: int
     """The number of waiting jobs that were removed."""
     status: str | None
-    """The platform's word for it, such as ``completed``, or None."""
-    raw: Mapping[str, Any] = field(repr=False, eq=False)
-    """The response as it came, read-only."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the response's JSON as it came."""
-        return dict(self.raw)
+    """``completed`` once they are removed; None if the response does not tell."""
 
 
 @reads(models.EndpointHealth)

@@ -112,7 +112,7 @@ class JobState(Generic[Out]):
 
     @property
     def output(self) -> Out | None:
-        """What the handler returned, in the declared type; None unless the job is COMPLETED.
+        """The value that the handler returned, in the declared type; None unless the job is COMPLETED.
 
         Raises:
             OutputError: The output does not fit the declared type.
@@ -121,17 +121,17 @@ class JobState(Generic[Out]):
 
     @property
     def started(self) -> bool:
-        """Whether a worker runs or ran the job."""
+        """True if a worker runs or ran the job."""
         return self.status.is_started or self.worker_id is not None
 
     @property
     def done(self) -> bool:
-        """Whether the job is finished, with a result or without."""
+        """True if the job is finished, with a result or without."""
         return self.status.is_terminal
 
     @property
     def succeeded(self) -> bool:
-        """Whether the job is COMPLETED without an error."""
+        """True if the job is COMPLETED without an error."""
         return self._is_completed and self.failure is None
 
     @property

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from typing import Final, final
 
@@ -20,10 +19,9 @@ from runpod_typed._synchronization import (
 from runpod_typed._transport.aiohttp import fast_transport
 from runpod_typed._transport.bodies import RequestBody, ResponseBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
-from runpod_typed._transport.deadlines import Attempt, deadline
-from runpod_typed._transport.failures import foreign_exception, transport_failure, without_frames
+from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.interface import Transport
-from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
+from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed._transport.network import DeadlineBackend, holds_leftovers, httpcore_proxy, tls_context
 from runpod_typed._transport.proxies import ProxyAddress, proxy_for
 
@@ -31,14 +29,6 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _CONNECTING: Final = (httpcore.ConnectError, httpcore.ConnectTimeout)
 _NEVER_SENT: Final = (*_CONNECTING, httpcore.PoolTimeout, httpcore.ProxyError, httpcore.UnsupportedProtocol)
 _TIMED_OUT: Final = (httpcore.TimeoutException, TimeoutError)
-_FAILURES: Final = (
-    *_NEVER_SENT,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.TimeoutException,
-    h11.ProtocolError,
-    OSError,
-)
 
 
 def make_transport(config: ConnectionConfig, http_client: httpx.Client | None) -> Transport:
@@ -72,39 +62,26 @@ class _Request(httpcore.Request):
 
 
 @final
-class HttpcoreTransport:
+class HttpcoreTransport(Transport):
     """Attempts over httpcore's connections, of which it keeps those that can serve another request."""
+
+    failures = (*_NEVER_SENT, httpcore.NetworkError, httpcore.ProtocolError, *_TIMED_OUT, h11.ProtocolError, OSError)
+    connecting = _CONNECTING
+    never_sent = _NEVER_SENT
+    timed_out = _TIMED_OUT
 
     def __init__(self, config: ConnectionConfig, proxy: ProxyAddress | None = None) -> None:
         self._config = config
         self._scheme = config.base_url.scheme.encode()
         self._host = config.base_url.host.encode()
-        self._proxy = None if proxy is None else str(proxy)
+        self.proxy = None if proxy is None else str(proxy)
         self._connections = Connections(config, proxy)
 
-    def send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse | TransportFailure:
-        """Send a request and read the whole response."""
-        outer = sys.exception()
-        try:
-            with deadline(attempt):
-                return self._send(request, attempt)
-        except BaseException as error:  # noqa: BLE001 -- the rest is raised again
-            foreign = foreign_exception(error, _FAILURES, _CONNECTING, attempt)
-            if foreign is not None:
-                raise without_frames(foreign, outer)  # noqa: B904 -- it is this error, or the cause of it
-            return transport_failure(
-                error,
-                attempt,
-                request_sent=attempt.request_sent and not isinstance(error, _NEVER_SENT),
-                timed_out=isinstance(error, _TIMED_OUT),
-                proxy=self._proxy,
-            )
-
-    def _send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
+    def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         with self._connections.capacity:
             connection = self._connections.acquire()
             try:
-                response = self._exchange(connection, request, attempt)
+                response = self._exchange_over(connection, request, attempt)
             except BaseException:
                 self._connections.discard(connection)
                 if attempt.stream is not None:
@@ -113,7 +90,7 @@ class HttpcoreTransport:
             self._connections.release(connection)
             return response
 
-    def _exchange(
+    def _exchange_over(
         self, connection: httpcore.ConnectionInterface, request: HttpRequest, attempt: Attempt
     ) -> HttpResponse:
         base = self._config.base_url
@@ -136,15 +113,12 @@ class HttpcoreTransport:
                     break
         finally:
             response.close()
-        drain(parts, _FAILURES)
-        return body.response(response.status, self._proxy)
+        drain(parts, self.failures)
+        return body.response(response.status, self.proxy)
 
     def close(self) -> None:
         """Close all connections."""
         self._connections.close()
-
-    def abandon(self) -> None:
-        """Do nothing: the connections are closed when they are collected."""
 
 
 @final

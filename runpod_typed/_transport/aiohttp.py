@@ -21,10 +21,9 @@ from runpod_typed._models.secret import MaskedStr
 from runpod_typed._synchronization import running_asyncio_loop
 from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody, ResponseBody
 from runpod_typed._transport.connection import BODY_TYPE, CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
-from runpod_typed._transport.deadlines import Attempt, async_deadline, current_attempt
-from runpod_typed._transport.failures import foreign_exception, transport_failure, without_frames
-from runpod_typed._transport.interface import Transport
-from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
+from runpod_typed._transport.deadlines import Attempt, current_attempt
+from runpod_typed._transport.interface import AsyncTransport, Transport
+from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed._transport.network import tls_context
 from runpod_typed.errors import ConfigurationError
 
@@ -65,7 +64,7 @@ def _may_be_used(config: ConnectionConfig) -> bool:
 
 
 @final
-class AsyncAiohttpTransport:
+class AsyncAiohttpTransport(AsyncTransport):
     """Attempts over aiohttp's connections."""
 
     def __init__(self, config: ConnectionConfig) -> None:
@@ -75,34 +74,18 @@ class AsyncAiohttpTransport:
         from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415 -- the same
         from yarl import URL  # noqa: PLC0415 -- it comes with aiohttp
 
+        self.failures = (aiohttp.ClientError, HttpProcessingError, OSError)
+        self.connecting = self.never_sent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
         self._config = config
         self._url = partial(URL, encoded=True)  # it is made of parts that are quoted
         self._base_url = str(config.base_url)
         self._loop = asyncio.get_running_loop()
         self._session = _session(config)
-        self._connecting = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-        self._failures = (aiohttp.ClientError, HttpProcessingError, OSError)
 
-    async def send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse | TransportFailure:
-        """Send a request and read the whole response."""
+    @override
+    async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         if self._session.closed:
             raise ConfigurationError("The client is closed. Make a new one, or keep it open while its jobs are used.")
-        outer = sys.exception()
-        try:
-            async with async_deadline(attempt):
-                return await self._exchange(request, attempt)
-        except BaseException as error:  # noqa: BLE001 -- what is no failure of the attempt is raised again
-            foreign = foreign_exception(error, self._failures, self._connecting, attempt)
-            if foreign is not None:
-                raise without_frames(foreign, outer)  # noqa: B904 -- it is this error, or the cause of it
-            return transport_failure(
-                error,
-                attempt,
-                request_sent=attempt.request_sent and not isinstance(error, self._connecting),
-                timed_out=isinstance(error, TimeoutError),
-            )
-
-    async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         in_pieces = attempt.body_size > PIECE_SIZE
         headers = _decoded(request.headers) if request.method == "GET" else _decoded((*request.headers, BODY_TYPE))
         if in_pieces:

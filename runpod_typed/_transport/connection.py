@@ -1,4 +1,4 @@
-"""Where requests go and what they carry: the base URL, the API key and the headers."""
+"""The base URL, the API key and the headers of requests."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class BaseUrl:
 
 @frozen(kw_only=True)
 class ConnectionConfig:
-    """What all clients that share connections have in common."""
+    """The settings that all clients with shared connections have in common."""
 
     api_key: Secret
     base_url: BaseUrl

@@ -21,7 +21,7 @@ def foreign_exception(
     connecting: tuple[type[BaseException], ...],
     attempt: Attempt,
 ) -> BaseException | None:
-    """Return the exception that is no failure of the attempt, or None.
+    """Return the exception that only passed through the attempt, or None if it failed.
 
     HTTP libraries take each TimeoutError and OSError for a socket's, also one that a signal handler raised; aiohttp's
     task that writes a body wraps any exception.

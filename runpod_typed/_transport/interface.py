@@ -1,49 +1,103 @@
-"""The interface of a transport, which makes HTTP attempts over connections that it keeps.
+"""The base classes of transports, which make HTTP attempts over connections that they keep.
 
-A transport returns the failures of its own HTTP library, and lets each other exception pass without a frame of that
-library, whose local variables hold the API key.
+A transport for another HTTP library is one class: it names the exceptions of the library, and makes an exchange. See
+`runpod_typed._transport.aiohttp`.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import sys
+from abc import ABC, abstractmethod
 
-from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.deadlines import Attempt, async_deadline, deadline
+from runpod_typed._transport.failures import foreign_exception, transport_failure, without_frames
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 
+Exceptions = tuple[type[Exception], ...]
 
-class Transport(Protocol):
+
+class TransportBase:
+    """The exceptions of an HTTP library, and what they say about an attempt."""
+
+    failures: Exceptions = ()
+    """The exceptions that the library raises for failed attempts. All others pass through."""
+    connecting: Exceptions = ()
+    """Those of them that it raises while it connects."""
+    never_sent: Exceptions = ()
+    """Those of them after which the server cannot have received the whole request; the ones of `connecting` too."""
+    timed_out: Exceptions = (TimeoutError,)
+    """Those of them that mean that the time was over."""
+    proxy: str | None = None
+    """The proxy on the way to the server, without its password, or None."""
+
+    def _failure(self, error: BaseException, attempt: Attempt) -> TransportFailure:
+        return transport_failure(
+            error,
+            attempt,
+            request_sent=attempt.request_sent and not isinstance(error, self.never_sent),
+            timed_out=isinstance(error, self.timed_out),
+            proxy=self.proxy,
+        )
+
+
+class Transport(TransportBase, ABC):
     """Makes HTTP attempts for the sync API."""
 
     def send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse | TransportFailure:
         """Send a request and read the whole response.
 
+        A failure of the attempt is returned. Each other exception is raised without a frame of the HTTP library, whose
+        local variables hold the API key.
+
         Args:
             request: The request.
-            attempt: Its time limit, above 0; the transport notes there what may have reached the server.
+            attempt: Its time limit; the transport notes there what may have reached the server.
         """
-        ...
+        outer = sys.exception()
+        try:
+            with deadline(attempt):
+                return self._exchange(request, attempt)
+        except BaseException as error:  # noqa: BLE001 -- the rest is raised again
+            foreign = foreign_exception(error, self.failures, self.connecting, attempt)
+            if foreign is not None:
+                raise without_frames(foreign, outer)  # noqa: B904 -- it is this error, or the cause of it
+            return self._failure(error, attempt)
 
+    @abstractmethod
+    def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse: ...
+
+    @abstractmethod
     def close(self) -> None:
         """Close all connections."""
-        ...
 
     def abandon(self) -> None:
-        """Close the connections as far as possible from outside their event loop."""
-        ...
+        """Do nothing: the connections are closed when they are collected."""
 
 
-class AsyncTransport(Protocol):
+class AsyncTransport(TransportBase, ABC):
     """Makes HTTP attempts for the async API, under one event loop."""
 
     async def send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse | TransportFailure:
         """Send a request and read the whole response, as `Transport.send`."""
-        ...
+        outer = sys.exception()
+        try:
+            async with async_deadline(attempt):
+                return await self._exchange(request, attempt)
+        except BaseException as error:  # noqa: BLE001 -- the rest is raised again
+            foreign = foreign_exception(error, self.failures, self.connecting, attempt)
+            if foreign is not None:
+                raise without_frames(foreign, outer)  # noqa: B904 -- it is this error, or the cause of it
+            return self._failure(error, attempt)
 
+    @abstractmethod
+    async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse: ...
+
+    @abstractmethod
     async def aclose(self) -> None:
         """Close all connections."""
-        ...
 
     def abandon(self) -> None:
-        """Close the connections as far as possible from outside their event loop."""
-        ...
+        """Close the connections as far as possible from outside their event loop.
+
+        By default nothing is done: they are closed when they are collected.
+        """

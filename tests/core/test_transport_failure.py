@@ -73,7 +73,7 @@ def httpcore_outcome(make: Raise, *, sent: bool = True) -> Outcome:
         attempt.request_sent = sent
         raise make(attempt)
 
-    transport._send = fail
+    transport._exchange = fail
     outcome: Outcome = transport.send(POST, Attempt(60.0, len(POST.body or b"")))
     return outcome
 
@@ -325,7 +325,7 @@ async def test_foreign_exceptions_pass_through_async(foreign: type[Exception]) -
         raise foreign("5 s")
 
     ours: Any = AsyncHttpcoreTransport(CONNECTION)
-    ours._send = fail
+    ours._exchange = fail
     async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as client:
         for transport in (ours, AsyncHttpxTransport(CONNECTION, client)):
             with pytest.raises(foreign):

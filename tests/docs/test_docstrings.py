@@ -54,8 +54,8 @@ def members(cls: type) -> Iterator[tuple[str, str | None]]:
 
 
 def field_docstrings(cls: type) -> dict[str, str]:
-    """The string literals below the fields of a class, and the entries of its `Attributes:` section."""
-    described = dict(re.findall(r"^    (\w+): (.+)$", inspect.getdoc(cls) or "", re.MULTILINE))
+    """The string literals below the fields of a class."""
+    described = dict[str, str]()
     tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     for node in ast.walk(tree):
         body = node.body if isinstance(node, ast.ClassDef) else []
