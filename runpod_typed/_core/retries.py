@@ -84,6 +84,25 @@ def is_retryable(kind: OperationKind, failure: Failure, policy: RetryPolicy) -> 
     return _is_passing(kind, failure) and _is_repeatable(kind, failure, policy)
 
 
+def is_allowed(policy: RetryPolicy, kind: OperationKind, error: APIError, *, attempt: int, elapsed: float) -> bool:
+    """Return whether another attempt is allowed by the table, or by the policy's `decide` in its stead."""
+    failure = Failure.of(error)
+    retryable = is_retryable(kind, failure, policy)
+    if policy.decide is None:
+        return retryable
+    failed = FailedAttempt(
+        operation=error.operation,
+        kind=kind,
+        attempt=attempt,
+        elapsed=elapsed,
+        error=error,
+        retry_after=failure.retry_after,
+        may_have_taken_effect=may_have_taken_effect(failure),
+        retryable=retryable,
+    )
+    return bool(policy.decide(failed))
+
+
 def _is_repeatable(kind: OperationKind, failure: Failure, policy: RetryPolicy) -> bool:
     if not may_have_taken_effect(failure):
         return True
@@ -109,10 +128,10 @@ def _is_passing(kind: OperationKind, failure: Failure) -> bool:
 
 @frozen
 class GiveUp:
-    """No further attempt is made."""
+    """No further attempt or poll is made."""
 
     reason: str = ""
-    """The reason, unless the error says it all."""
+    """The reason, for the error message; empty if the error says it all."""
 
 
 def next_delay(
@@ -137,17 +156,7 @@ def next_delay(
         random: Spreads the delays.
     """
     failure = Failure.of(error)
-    failed = FailedAttempt(
-        operation=error.operation,
-        kind=kind,
-        attempt=attempt,
-        elapsed=elapsed,
-        error=error,
-        retry_after=failure.retry_after,
-        may_have_taken_effect=may_have_taken_effect(failure),
-        retryable=is_retryable(kind, failure, policy),
-    )
-    allowed = failed.retryable if policy.decide is None else bool(policy.decide(failed))
+    allowed = is_allowed(policy, kind, error, attempt=attempt, elapsed=elapsed)
     if not _is_repeatable(kind, failure, policy):
         return GiveUp(_WHY_NOT_REPEATED[kind])
     if not allowed:

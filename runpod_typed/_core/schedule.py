@@ -17,12 +17,12 @@ from runpod_queue_api import wire
 
 from runpod_typed._core.call import RateLimitTimeoutError
 from runpod_typed._core.config import CallConfig
-from runpod_typed._core.retries import Failure, is_retryable, may_have_taken_effect
+from runpod_typed._core.retries import Failure, GiveUp, is_allowed
 from runpod_typed._core.scheduler import FREE_SLOT, PollSlot
 from runpod_typed._models.durations import Duration, to_seconds
 from runpod_typed._models.jobs import JobState
 from runpod_typed._models.poll_policy import PollPolicy
-from runpod_typed._models.retry_policy import FailedAttempt, OperationKind, RetryPolicy
+from runpod_typed._models.retry_policy import OperationKind, RetryPolicy
 from runpod_typed._models.stream import StreamPage
 from runpod_typed.errors import APIError, ConfigurationError
 
@@ -102,14 +102,6 @@ class LimitReached:
 
     limit: Limit
     delay: float = 0.0
-
-
-@frozen
-class GiveUp:
-    """The wait ends with the error of the failed poll."""
-
-    reason: str = ""
-    """The limit that ended it, for the error message; empty if the error will not go away."""
 
 
 @frozen
@@ -257,7 +249,7 @@ class PollSchedule:
         failure, before = Failure.of(error), self.outage or Outage(asked_at, 0, 0, now)
         since, failures = before.since, before.failures + 1
         unreadable = before.unreadable + 1 if failure.unreadable else 0
-        passing = _is_passing(error, self.config.retry, attempt=failures, elapsed=now - since)
+        passing = is_allowed(self.config.retry, OperationKind.READ, error, attempt=failures, elapsed=now - since)
         if not passing or unreadable == _UNREADABLE_RESPONSES:
             return GiveUp()
         retry_after = failure.retry_after or 0.0
@@ -331,24 +323,6 @@ def _interval(policy: PollPolicy, elapsed: float, random: Random, watching: Watc
     most = _STREAM_LONGEST_PAUSE if watching is Watching.CHUNKS else math.inf
     pause = min(policy.max_interval, max(policy.min_interval, _PAUSE_SHARE * elapsed), most)
     return pause * (1 + random.uniform(-policy.jitter, policy.jitter))
-
-
-def _is_passing(error: APIError, policy: RetryPolicy, *, attempt: int, elapsed: float) -> bool:
-    failure = Failure.of(error)
-    retryable = is_retryable(OperationKind.READ, failure, policy)
-    if policy.decide is None:
-        return retryable
-    failed = FailedAttempt(
-        operation=error.operation,
-        kind=OperationKind.READ,
-        attempt=attempt,
-        elapsed=elapsed,
-        error=error,
-        retry_after=failure.retry_after,
-        may_have_taken_effect=may_have_taken_effect(failure),
-        retryable=retryable,
-    )
-    return bool(policy.decide(failed))
 
 
 def hold_back_until(schedule: PollSchedule) -> float:

@@ -15,11 +15,11 @@ from runpod_typed import JobState, PollPolicy, RateLimit, RetryPolicy
 from runpod_typed._core.call import RateLimitTimeoutError
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.rate_limiter import RateLimitUsage
+from runpod_typed._core.retries import GiveUp
 from runpod_typed._core.schedule import (
     PLAIN_POLL,
     SHORTEST_LONG_POLL_MS,
     SHORTEST_POLL,
-    GiveUp,
     Limit,
     LimitReached,
     PollSchedule,
