@@ -9,7 +9,7 @@ from typing import Final, final
 import httpx
 from typing_extensions import override
 
-from runpod_typed._synchronization import async_drain
+from runpod_typed._synchronization import async_drain, async_shielded
 from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody, ResponseBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
@@ -99,10 +99,12 @@ class AsyncHttpxTransport(AsyncTransport):
             async for part in parts:
                 late = attempt.left() <= 0
                 if late or not body.add(part):
+                    with async_shielded():
+                        await response.aclose()
+                    await async_drain(parts, self.failures)
                     break
         finally:
             await response.aclose()
-        await async_drain(parts, self.failures)
         if late:
             raise TimeoutError("the body did not come in time")
         stream = response.extensions.get("network_stream")

@@ -110,10 +110,12 @@ class AsyncHttpcoreTransport(AsyncTransport):
         try:
             async for part in parts:
                 if not body.add(part):
+                    with async_shielded():
+                        await response.aclose()
+                    await async_drain(parts, self.failures)
                     break
         finally:
             await response.aclose()
-        await async_drain(parts, self.failures)
         return body.response(response.status, self.proxy)
 
     async def aclose(self) -> None:

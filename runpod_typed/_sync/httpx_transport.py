@@ -9,7 +9,7 @@ from typing import Final, final
 import httpx
 from typing_extensions import override
 
-from runpod_typed._synchronization import drain
+from runpod_typed._synchronization import drain, shielded
 from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody, ResponseBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
@@ -99,10 +99,12 @@ class HttpxTransport(Transport):
             for part in parts:
                 late = attempt.left() <= 0
                 if late or not body.add(part):
+                    with shielded():
+                        response.close()
+                    drain(parts, self.failures)
                     break
         finally:
             response.close()
-        drain(parts, self.failures)
         if late:
             raise TimeoutError("the body did not come in time")
         stream = response.extensions.get("network_stream")

@@ -110,10 +110,12 @@ class HttpcoreTransport(Transport):
         try:
             for part in parts:
                 if not body.add(part):
+                    with shielded():
+                        response.close()
+                    drain(parts, self.failures)
                     break
         finally:
             response.close()
-        drain(parts, self.failures)
         return body.response(response.status, self.proxy)
 
     def close(self) -> None:

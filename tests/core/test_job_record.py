@@ -151,7 +151,7 @@ def test_an_error_has_the_job_and_says_how_to_reconnect() -> None:
 
 def test_a_timeout_names_its_handle_too() -> None:
     found = raised_by(WaitTimeoutError("It is late.", job=JOB))
-    assert str(found) == f"It is late. {RECONNECT}, or go on with error.job."
+    assert str(found) == f"It is late. {RECONNECT}, or keep waiting with error.job."
 
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt(), ValueError("x")])
