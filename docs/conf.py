@@ -1,4 +1,4 @@
-"""How the documents become a site: `nox -s docs`.
+"""The configuration of the site, which `nox -s docs` builds from these pages.
 
 Nothing is fetched, neither here nor by the pages: theme, fonts, search and scripts are in the site itself.
 """

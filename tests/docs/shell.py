@@ -7,6 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from runpod_typed.cli.app import app
 from tests.docs.snippets import ROOT, commands, snippets_in
 
 
@@ -42,5 +43,8 @@ def complaint(command: list[str]) -> str | None:
             found = re.fullmatch(rf"(\.|nox|runpod-typed|{wheel})(\[([\w,]+)\])?({url})?", target)
             known = found is not None and set((found[3] or "local").split(",")) <= extras()
             return None if known and target != "runpod-typed" else f"no such thing to install: {target}"
+        case ["runpod-typed", name, *_]:
+            known = any(command.callback and command.callback.__name__ == name for command in app.registered_commands)
+            return None if known else f"no such command: {name}"
         case _:
             return f"no test checks {' '.join(command)!r}"

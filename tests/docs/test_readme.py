@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_every_handler_here_serves_a_part_of_the_readme() -> None:
     assert calling == HANDLERS.keys()
 
 
-def test_first_screen_has_ten_lines_of_code_and_two_commands() -> None:
+def test_first_screen_shows_code_commands_and_reasons() -> None:
     first = snippets_in(README, "python")[0]
     shown = [line for line in first.code.splitlines() if line]
 
@@ -84,6 +85,9 @@ def test_first_screen_has_ten_lines_of_code_and_two_commands() -> None:
     for session in ("demo", "tests"):
         command = f"python3 -m pip install nox && python3 -m nox -s {session}"
         assert any(line.startswith(command) for line in FIRST_SCREEN)
+    (shown_command,) = re.findall(r"`(runpod-typed .+)`", "\n".join(FIRST_SCREEN))
+    assert complaint(shlex.split(shown_command)) is None
+    assert len([line for line in FIRST_SCREEN if line.startswith("- **")]) == 4
 
 
 @pytest.mark.parametrize("command", commands_in(README), ids=" ".join)
