@@ -167,6 +167,9 @@ def house_rules(spec: SpecDocument) -> Found:
         yield from _rules_of_operations(spec, operation)
         yield from _unnamed_bounds(spec, operation)
     yield from _misnamed_units(spec)
+    for place in webhook_schemas(spec):
+        if spec.follow(place)[:-1] != _SCHEMAS:
+            yield place, "name the schema of what a webhook posts: refer to one of components/schemas"
     for index, tag in enumerate(sequence(spec.content.get("tags"))):
         base = mapping(tag).get("x-runpod-base-path")
         for operation in spec.client_operations() if base else ():
@@ -275,6 +278,13 @@ def _misnamed_units(spec: SpecDocument) -> Found:
             if not name.endswith(suffix) or (not suffix and name.endswith(tuple(SUFFIXES.values()))):
                 told = f"counts {unit}: its name must end in {suffix}" if suffix else f"has no {UNIT} beside its value"
                 yield place, f"the constant {name} {told}"
+
+
+def webhook_schemas(spec: SpecDocument) -> Iterator[Pointer]:
+    """Yield the place of the schema of each body that the service posts."""
+    for operation in spec.operations():
+        if operation.is_webhook:
+            yield (*operation.pointer, "requestBody", "content", "application/json", "schema")
 
 
 def sent_schemas(spec: SpecDocument, operation: Operation) -> Iterator[tuple[Pointer, Json]]:

@@ -6,14 +6,14 @@ Each step changes text that the pinned generator is known to write, and fails if
 import ast
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from openapi_python_client import strings
 from openapi_python_client.parser.openapi import Endpoint
 
-from scripts.check_spec import sent_schemas
+from scripts.check_spec import sent_schemas, webhook_schemas
 from scripts.spec_document import SpecDocument, mapping
 
 TIMEOUT_SECONDS: Final = 30.0
@@ -37,6 +37,14 @@ def read_date_time(text: str) -> datetime.datetime:
     from dateutil.parser import isoparse  # noqa: PLC0415 -- hardly any process needs it
 
     return isoparse(text)
+'''
+
+WEBHOOKS: Final = '''"""The bodies that the service posts to webhooks, by operation."""
+
+from typing import TypeAlias
+
+from . import models
+
 '''
 
 DEPRECATED_FIELD: Final = """
@@ -77,6 +85,7 @@ def finish(package: Path, spec: SpecDocument, endpoints: Iterable[Endpoint]) -> 
     for folder in {path.parent for path in package.glob("api/*/*.py")}:
         _list_members(folder)
     _deprecate(package, spec)
+    (package / "webhooks.py").write_text(WEBHOOKS + "\n".join(_webhook_bodies(spec)) + "\n", encoding="utf-8")
 
 
 def _harden_client(package: Path) -> None:
@@ -149,6 +158,12 @@ def _read_success(status_code: int, data: Any) -> {" | ".join(sorted(types))}:
 {body}
 """
     return "\n".join(lines).replace("HTTPStatus(response.status_code)", "response.status_code") + reader
+
+
+def _webhook_bodies(spec: SpecDocument) -> Iterator[str]:
+    for place in webhook_schemas(spec):
+        name = strings.ClassName(str(mapping(spec.find(place[:3]))["operationId"]), "")
+        yield f"{name}: TypeAlias = models.{strings.ClassName(str(spec.follow(place)[-1]), '')}"
 
 
 def _list_members(folder: Path) -> None:

@@ -37,6 +37,7 @@ _CONSTANTS: Final = "x-runpod-constants"
 """Names in the generated code, which are compared there."""
 _OPTIONAL: Final = re.compile(r"^The |: the response [^2][^,]*$")
 """The names of what can be removed without breaking callers."""
+_RESULT: Final = re.compile(r": the response 2..$")
 _NUMBERED: Final = re.compile(r": the response \S+$| as \S+$")
 """The names of responses and of bodies by media type: one is never another one renamed."""
 
@@ -129,9 +130,10 @@ def spec_changes(old: SpecDocument, new: SpecDocument) -> list[Change]:
             if was:
                 other = renamed.get(name, "").removeprefix(was.parent).lstrip(".:, ")
                 text = f"is called {other} now" if other else "is gone"
-                changes.append(Change(name, text, breaks=not _OPTIONAL.search(name), merge=":" in name))
+                breaks = not _OPTIONAL.search(name) and _range(name) not in after
+                changes.append(Change(name, text, breaks=breaks, merge=":" in name))
             elif now and name not in renamed.values():
-                changes.append(_new(name, now))
+                changes.append(_new(name, now, before))
     return changes
 
 
@@ -155,10 +157,26 @@ def _by_likeness(nodes: Mapping[str, Node], others: Mapping[str, Node]) -> dict[
     return found
 
 
-def _new(name: str, node: Node) -> Change:
+def _new(name: str, node: Node, before: Mapping[str, Node]) -> Change:
     need = {None: "", True: ", required", False: ", optional"}[node.required]
-    form = f": {node.form}" if node.form else ""
-    return Change(name, f"is new{form}{need}", breaks=bool(node.required) and Way.SENT in node.way, merge=":" in name)
+    form = _content_form(node)
+    breaks = bool(node.required) and Way.SENT in node.way
+    if _RESULT.search(name):
+        siblings = (each for known, each in before.items() if each.parent == node.parent and _RESULT.search(known))
+        results = list(map(_content_form, siblings))
+        breaks = bool(results) and form not in results  # what is returned may be something else
+    return Change(name, f"is new{f': {form}' if form else ''}{need}", breaks=breaks, merge=":" in name)
+
+
+def _content_form(node: Node) -> str:
+    """Return the form of what a body or a response carries."""
+    content = [_form(mapping(mapping(each).get("schema"))) for each in mapping(node.keywords.get("content")).values()]
+    return " or ".join(dict.fromkeys(content)) or node.form
+
+
+def _range(response: str) -> str:
+    """Return the name of the range of statuses that a response belongs to."""
+    return re.sub(r"(: the response \d)\d\d$", r"\1XX", response)
 
 
 def _compared(name: str, was: Node, now: Node) -> Iterator[Change]:
@@ -170,12 +188,17 @@ def _compared(name: str, was: Node, now: Node) -> Iterator[Change]:
         received = Way.RECEIVED in way
         yield Change(name, "may be absent now" if received else "is optional now", breaks=received, merge=True)
     if _unnamed(was.form) != _unnamed(now.form):
-        forms, others = set(was.form.split(" or ")), set(now.form.split(" or "))
+        forms, others = _members_of(was.form), _members_of(now.form)
         free, sure = Way.RECEIVED not in way and forms < others, Way.SENT not in way and others < forms
         breaks = bool(way) and not (free or sure)
         yield Change(name, f"is {now.form}, was {was.form}", breaks=breaks, merge=True)
     else:
         yield from _keywords(name, was.keywords, now.keywords, way)
+
+
+def _members_of(form: str) -> set[str]:
+    members = set(form.split(" or "))
+    return members | {"integer"} if "number" in members else members
 
 
 def _keywords(name: str, before: Object, after: Object, way: Way) -> Iterator[Change]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Generic, Literal, Protocol, Self, assert_never, assert_type, cast
 
 from attrs import frozen
-from runpod_queue_api import models, wire
+from runpod_queue_api import models, webhooks, wire
 from runpod_queue_api.types import UNSET, Unset
 from typing_extensions import TypeVar
 
@@ -261,6 +261,9 @@ def read_job(job: models.Job, raw: Mapping[str, Any]) -> JobState[Any]:
         raw=read_only(raw),
     )
     return read  # noqa: RET504 -- mypy does not see a deprecated field within a generic call that is returned
+
+
+read_webhook: Reader[webhooks.JobFinished, JobState[Any]] = read_job
 
 
 def encode_job(state: JobState[Any]) -> bytes:

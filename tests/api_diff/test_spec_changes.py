@@ -114,6 +114,9 @@ EDITS = {
     # Parameters.
     "minimum: 1000 -> minimum: 2000": ["breaking: run: wait (query) has minimum 2,000, was 1,000"],
     "minimum: 1000, maximum: 9000 -> minimum: 1000": ["compatible: run: wait (query) has no maximum now, was 9,000"],
+    "type: integer, minimum: 1000 -> type: number, minimum: 1000": [
+        "compatible: run: wait (query) is number, was integer"
+    ],
     "in: query, schema -> in: query, required: true, schema": ["breaking: run: wait (query) is required now"],
     "in: query, schema -> in: query, deprecated: true, schema": ["compatible: run: wait (query) is deprecated"],
     "required: true, schema -> schema": ["compatible: run and 1 more: id (path) is optional now"],
@@ -148,6 +151,16 @@ EDITS = {
     "        '404': { description: Not found. }\n -> ": ["compatible: run: the response 404 is gone"],
     "        '200': { $ref: '#/components/responses/Started' }\n -> ": ["breaking: run: the response 200 is gone"],
     "'404': -> '409': { description: No. }\n        '404':": ["compatible: run: the response 409 is new: any JSON"],
+    "'404': -> '202': { $ref: '#/components/responses/Started' }\n        '404':": [
+        "compatible: run: the response 202 is new: Job"
+    ],
+    "'404': -> '202': { content: { application/json: { schema: { type: string } } } }\n        '404':": [
+        "breaking: run: the response 202 is new: string"
+    ],
+    "'200': { $ref: '#/components/responses/Started' } -> '2XX': { $ref: '#/components/responses/Started' }": [
+        "compatible: run: the response 200 is gone",
+        "compatible: run: the response 2XX is new: Job",
+    ],
     "{ Retry-After: { schema: { type: string } } } -> {}": [
         "breaking: run and 1 more: the response 200, Retry-After is gone"
     ],

@@ -385,7 +385,7 @@ RESPONSES: Final = (
         name="a response that was not described",
         changes=(Put(operation("run", "responses", "409"), {"$ref": "#/components/responses/OtherClientError"}),),
         behavior=behaviors.works,
-        report=("compatible  run: the response 409 is new: any JSON",),
+        report=("compatible  run: the response 409 is new: ErrorBody or string",),
     ),
     Edit(
         name="no plain text for a missing job",
@@ -397,7 +397,7 @@ RESPONSES: Final = (
         name="a success that is 202",
         changes=(Rename(operation("run", "responses", "200"), "202"),),
         behavior=behaviors.accepts_202,
-        report=("breaking    run: the response 200 is gone", "compatible  run: the response 202 is new: any JSON"),
+        report=("breaking    run: the response 200 is gone", "compatible  run: the response 202 is new: Job"),
     ),
 )
 

@@ -250,6 +250,13 @@ EDITS: Final = {
         reason="a client passes {endpoint_id} first: this path must begin with it, too",
         marker="  /{job_id}/retry/",
     ),
+    "a webhook that posts what has no name": Edit(
+        old="              $ref: '#/components/schemas/Job'\n            examples:\n              completed:\n"
+        "                value:\n                  delayTime: 9533",
+        new="              type: string\n            examples:\n              completed:\n                value: a",
+        reason="name the schema of what a webhook posts",
+        marker="            schema:\n              type: string\n            examples:\n              completed:",
+    ),
     "a final status that is unknown": Edit(
         old="x-runpod-final: [COMPLETED,",
         new="x-runpod-final: [COMPLETE,",
