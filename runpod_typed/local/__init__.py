@@ -17,7 +17,7 @@ except ImportError as _error:
     raise ImportError("the local queue needs the extra `local` of this package: install it") from _error
 
 from runpod_typed.local._engine.counters import QueueStats
-from runpod_typed.local._engine.records import Chunk, JobStatus
+from runpod_typed.local._engine.records import Chunk, JobStatus, SubmittedJob
 from runpod_typed.local._faults import FaultKind, Faults
 from runpod_typed.local._handlers import Handler, HandlerConfig, progress_update
 from runpod_typed.local._limits import Limit
@@ -33,6 +33,7 @@ __all__ = [
     "Limit",
     "LocalQueue",
     "QueueStats",
+    "SubmittedJob",
     "progress_update",
 ]
 

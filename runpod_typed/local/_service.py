@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from attrs import frozen
 
@@ -20,6 +20,9 @@ from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._faults import FaultKind, FaultPlan
 
 T = TypeVar("T")
+
+QUIET_SECONDS: Final = 0.05
+"""The time without any event after which `auto_advance` jumps, in real time."""
 
 logger = logging.getLogger("runpod_typed.local")
 
@@ -107,6 +110,7 @@ class QueueService:
         settings: EngineSettings,
         post_webhook: Callable[[WebhookDue], Coroutine[None, None, None]],
         faults: FaultPlan,
+        auto_advance: bool = False,
     ) -> None:
         self.endpoint_id = endpoint_id
         self.engine = Engine(settings)
@@ -125,6 +129,8 @@ class QueueService:
         self._waiters: dict[str, dict[Waiter, None]] = {}
         self._takers: dict[Waiter, str] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._auto_advance = auto_advance
+        self._skip: asyncio.TimerHandle | None = None
 
     def now(self) -> float:
         """Return the engine's time."""
@@ -143,6 +149,7 @@ class QueueService:
             for event in self.engine.take_events():
                 self._handle(event)
             self._set_timer()
+            self._skip_later()
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -182,6 +189,24 @@ class QueueService:
         self._timer = None
         self.act(self.engine.advance)
 
+    def _skip_later(self) -> None:
+        """With `auto_advance`, jump to the next deadline if nothing happens for a moment."""
+        if self._auto_advance and not self.closing:
+            if self._skip is not None:
+                self._skip.cancel()
+            self._skip = asyncio.get_running_loop().call_later(QUIET_SECONDS, self._skip_time)
+
+    def _skip_time(self) -> None:
+        due_at = self.engine.next_deadline
+        if due_at is not None and self._everything_waits():
+            self.advance_clock(max(0.0, due_at - self.now()))
+
+    def _everything_waits(self) -> bool:
+        """Tell if a client waits for a job, no job runs, and no worker could take one."""
+        running = any(worker.jobs for worker in self.engine.workers.values())
+        idle = self.engine.waiting == 0 or self.engine.paused or not self._takers
+        return idle and not running and any(subject in self.engine.jobs for subject in self._waiters)
+
     # Workers of this process.
 
     def add_worker(self, worker_id: str, worker: Worker, *, attached: bool = False, healthy: bool = True) -> None:
@@ -209,6 +234,7 @@ class QueueService:
         """Wait until `ready()`, at most the given time. It is checked after each change of the job or worker."""
         waiters = self._waiters.setdefault(subject, {})
         waiters[waiter] = None
+        self._skip_later()
         try:
             await waiter.until(lambda: self.closing or ready(), seconds)
         finally:
@@ -275,8 +301,9 @@ class QueueService:
     async def close(self) -> None:
         """Let all held requests return, and end the deliveries of webhooks. May be repeated."""
         self.closing = True
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._skip):
+            if timer is not None:
+                timer.cancel()
         for waiter in [*self._takers, *(waiter for waiters in self._waiters.values() for waiter in waiters)]:
             waiter.wake()
         for task in self._deliveries:

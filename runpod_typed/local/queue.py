@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES, Access, build_app, known_hosts
 from runpod_typed.local._engine.counters import QueueStats
+from runpod_typed.local._engine.records import SubmittedJob
 from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._faults import FaultKind, FaultPlan, Faults, Injection
 from runpod_typed.local._handlers import Handler, HandlerConfig, HandlerWorker, read_config
@@ -58,6 +59,8 @@ class LocalQueue:
         time_scale: Factor above 0 for ttl, retention, execution timeout and webhook delays: with 0.001, a result is
             kept for 1.8 seconds instead of 30 minutes. Held requests and heartbeats keep their times.
         faults: Random faults to inject.
+        auto_advance: Whether the queue's clock jumps to the next deadline while everything waits: a client for a job,
+            no job runs, and no worker could take one. The end of a ttl then takes milliseconds.
 
     Raises:
         ValueError: An argument is out of range.
@@ -76,6 +79,7 @@ class LocalQueue:
         limits: Limits = None,
         time_scale: float = 1.0,
         faults: Faults | None = None,
+        auto_advance: bool = False,
     ) -> None:
         if re.fullmatch(wire.ENDPOINT_ID_PATTERN, endpoint_id) is None:
             raise ValueError(f"endpoint_id {endpoint_id!r} must match {wire.ENDPOINT_ID_PATTERN}")
@@ -106,6 +110,7 @@ class LocalQueue:
         self._host = host
         self._port = port
         self._time_scale = time_scale
+        self._auto_advance = auto_advance
         self._process_id = os.getpid()
         self._service: QueueService | None = None
         self._webhooks: WebhookSender | None = None
@@ -340,9 +345,49 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue was never started.
         """
+        return self._read(lambda service: service.engine.stats())
+
+    @property
+    def submissions(self) -> tuple[SubmittedJob, ...]:
+        """The last 10,000 submissions, oldest first.
+
+        Raises:
+            RuntimeError: The queue was never started.
+        """
+        return self._read(lambda service: tuple(service.engine.submissions))
+
+    def assert_submitted(self, count: int) -> None:
+        """Check how many jobs were submitted since the start.
+
+        ```python
+        queue.assert_submitted(2)
+        ```
+
+        Raises:
+            AssertionError: There were more or fewer; the message has the inputs.
+        """
+        submitted = self.stats().submitted
+        if submitted != count:
+            inputs = "".join(f"\n  {job.id}: {job.input!r:.200}" for job in self.submissions[-20:])
+            raise AssertionError(f"{submitted} jobs were submitted, not {count}{':' if inputs else '.'}{inputs}")
+
+    @property
+    def unfinished_jobs(self) -> tuple[str, ...]:
+        """The ids of the jobs that wait or run."""
+        return self._read(lambda service: tuple(job.id for job in service.engine.jobs.values() if not job.terminal))
+
+    @property
+    def unread_streams(self) -> tuple[str, ...]:
+        """The ids of the jobs with chunks that no client has read, and that their outputs do not hold."""
+        return self._read(
+            lambda service: tuple(job.id for job in service.engine.jobs.values() if job.chunks and not job.has_output)
+        )
+
+    def _read(self, read: Callable[[QueueService], T]) -> T:
+        """Read something, also after the queue has stopped."""
         if self._loop is None and self._service is not None:
-            return self._service.engine.stats()  # stopped: nothing else uses it
-        return self._act(lambda service: service.engine.stats())
+            return read(self._service)  # nothing else uses it
+        return self._act(read)
 
     def _act(self, action: Callable[[QueueService], T]) -> T:
         """Do something in the queue's event loop, and wait for it."""
@@ -362,7 +407,13 @@ class LocalQueue:
         """Build everything that lives in the event loop."""
         settings = EngineSettings(time_scale=self._time_scale, epoch=time.time())
         webhooks = WebhookSender(attempts=settings.webhook_attempts, delay=settings.scaled(settings.webhook_delay))
-        service = QueueService(self._endpoint_id, settings=settings, post_webhook=webhooks.post, faults=self._faults)
+        service = QueueService(
+            self._endpoint_id,
+            settings=settings,
+            post_webhook=webhooks.post,
+            faults=self._faults,
+            auto_advance=self._auto_advance,
+        )
         self._webhooks, self._service = webhooks, service
         return build_app(service, self._access, self._limits)
 

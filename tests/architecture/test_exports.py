@@ -98,7 +98,18 @@ PUBLIC = {
         "Limit",
         "LocalQueue",
         "QueueStats",
+        "SubmittedJob",
         "progress_update",
+    ],
+    "runpod_typed.testing": [
+        "AsyncEndpointFactory",
+        "EndpointFactory",
+        "QueueFactory",
+        "QueueOptions",
+        "Recording",
+        "ReplayError",
+        "record",
+        "replay",
     ],
     "runpod_typed.webhooks": ["MAX_WEBHOOK_BYTES", "parse_webhook", "verify_secret"],
 }

@@ -11,7 +11,9 @@ still. Nothing sleeps, reads a clock or does I/O. What should happen outside is 
     any --ttl, retention, purge--> gone
 """
 
+from collections import deque
 from collections.abc import Callable, Collection
+from typing import Final
 
 from runpod_queue_api import wire
 
@@ -23,6 +25,7 @@ from runpod_typed.local._engine.records import (
     JobStatus,
     Result,
     Submission,
+    SubmittedJob,
     WorkerRecord,
     count_workers,
     new_job_id,
@@ -30,6 +33,8 @@ from runpod_typed.local._engine.records import (
 from runpod_typed.local._engine.schedule import DeadlineKind, WaitingJobs
 from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._engine.store import JobStore, NotFoundError
+
+KEPT_SUBMISSIONS: Final = 10_000
 
 
 class NotAllowedError(Exception):
@@ -45,6 +50,7 @@ class Engine(JobStore):
         self.workers: dict[str, WorkerRecord] = {}
         self.throttled = 0
         self.paused = False
+        self.submissions: deque[SubmittedJob] = deque(maxlen=KEPT_SUBMISSIONS)
         self._new_id = new_id
         self._waiting = WaitingJobs()
 
@@ -106,6 +112,17 @@ class Engine(JobStore):
             execution_timeout=settings.scaled(settings.execution_timeout if timeout is None else timeout),
         )
         self._add(record)
+        self.submissions.append(
+            SubmittedJob(
+                id=record.id,
+                input=submission.input,
+                sync=sync,
+                webhook=submission.webhook,
+                execution_timeout=timeout,
+                ttl=ttl,
+                low_priority=submission.low_priority,
+            )
+        )
         self._waiting.append(record.id, low_priority=submission.low_priority)
         self._announce_waiting(1)
         return record

@@ -4,7 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import Enum, StrEnum
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
@@ -43,6 +43,26 @@ class Submission:
     ttl: float | None = None
     low_priority: bool = False
     s3_config: Mapping[str, object] | None = None
+
+
+@frozen(kw_only=True)
+class SubmittedJob:
+    """A submission, as the queue accepted it."""
+
+    id: str
+    """The job's id."""
+    input: Any
+    """The input, any JSON."""
+    sync: bool
+    """Whether it came by `/runsync`."""
+    webhook: str | None
+    """The URL that is called when the job has finished, or None."""
+    execution_timeout: float | None
+    """Seconds that the job may run; None if the client did not say."""
+    ttl: float | None
+    """Seconds that the job may live; None if the client did not say."""
+    low_priority: bool
+    """Whether other jobs go first."""
 
 
 @frozen(kw_only=True)
@@ -103,6 +123,11 @@ class JobRecord:
     """The last report or heartbeat about it."""
     chunks: list[Chunk] = field(factory=list[Chunk])
     """The chunks that no client has drained yet."""
+
+    @property
+    def has_output(self) -> bool:
+        """A result with content, as opposed to the `[]` of a generator whose chunks are not aggregated."""
+        return self.output is not ABSENT and self.output != [] and not self.has_progress
 
     @property
     def terminal(self) -> bool:
