@@ -21,7 +21,10 @@ if _typing.TYPE_CHECKING:
     from runpod_typed._async.client import AsyncClient
     from runpod_typed._async.endpoint import AsyncEndpoint
     from runpod_typed._async.job import AsyncJob
+    from runpod_typed._bulk.as_completed import as_completed, async_as_completed
+    from runpod_typed._bulk.async_map import AsyncJobMap
     from runpod_typed._bulk.journal import Journal, JournalCounts, JournalEntry, JournalStatus
+    from runpod_typed._bulk.map import JobMap
     from runpod_typed._codecs.codec import Codec
     from runpod_typed._models.batches import Batch, BatchResult, BatchStatus
     from runpod_typed._models.failure import JobFailure
@@ -81,6 +84,7 @@ __all__ = [
     "AsyncClient",
     "AsyncEndpoint",
     "AsyncJob",
+    "AsyncJobMap",
     "AuthenticationError",
     "BadRequestError",
     "Batch",
@@ -106,6 +110,7 @@ __all__ = [
     "JobExpiredError",
     "JobFailedError",
     "JobFailure",
+    "JobMap",
     "JobState",
     "JobStatus",
     "JobTimedOutError",
@@ -139,6 +144,8 @@ __all__ = [
     "WaitTimeoutError",
     "WorkerCounts",
     "__version__",
+    "as_completed",
+    "async_as_completed",
     "errors",
 ]
 
@@ -147,7 +154,10 @@ _PLACES = {
     "_async.client": ("AsyncClient",),
     "_async.endpoint": ("AsyncEndpoint",),
     "_async.job": ("AsyncJob",),
+    "_bulk.as_completed": ("as_completed", "async_as_completed"),
+    "_bulk.async_map": ("AsyncJobMap",),
     "_bulk.journal": ("Journal", "JournalCounts", "JournalEntry", "JournalStatus"),
+    "_bulk.map": ("JobMap",),
     "_codecs.codec": ("Codec",),
     "_models.batches": ("Batch", "BatchResult", "BatchStatus"),
     "_models.failure": ("JobFailure",),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -22,15 +20,15 @@ from runpod_typed._bulk.journal_writer import JournalWriter
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.progress import ProgressReporter
 from runpod_typed._bulk.sources import PlainSource, ThreadSource
+from runpod_typed._bulk.threads import LoopThread
 from runpod_typed._core.counters import Counters
 from runpod_typed._logging import logger
 from runpod_typed._models.map_results import MapResult, MapStats
 from runpod_typed._sync.executor import RequestExecutor
+from runpod_typed._synchronization import AsyncEvent
 
 In = TypeVar("In", default=Any)
 Out = TypeVar("Out", default=Any)
-
-_EXIT_SECONDS = 10.0
 
 
 @frozen
@@ -42,7 +40,7 @@ class _End:
 
 @final
 class _Worker:
-    """The thread in which a map runs."""
+    """The engine of a map in its thread."""
 
     def __init__(
         self,
@@ -55,39 +53,17 @@ class _Worker:
         self.results = SimpleQueue[MapResult[Any, Any] | _End]()
         self._jobs, self._inputs, self._options = jobs, inputs, options
         self._counters, self._journal = counters, journal
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._engine: MapEngine | None = None
-        self._started = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="runpod_typed map", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread, and return when its event loop runs."""
-        self._thread.start()
-        self._started.wait()
+        self._thread = LoopThread(self._main, lambda error: self.results.put(_End(error)))
+        self.start, self.stop = self._thread.start, self._thread.stop
 
     def taken(self, count: int) -> None:
         """Note that the consumer has taken results."""
-        if self._loop is not None and self._engine is not None:
-            with suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._engine.taken, count)
-
-    def stop(self) -> None:
-        """End the map, and wait for its thread."""
         if self._engine is not None:
-            self._engine.abandon()
-        if self._thread is not threading.current_thread():  # the garbage collector runs in any thread
-            self._thread.join(_EXIT_SECONDS)
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._main())
-        except BaseException as error:  # noqa: BLE001 -- raised to the consumer
-            self.results.put(_End(error))
-        finally:
-            self._started.set()
+            self._thread.call(self._engine.taken, count)
 
     async def _main(self) -> None:
-        finished = asyncio.Event()
+        finished = AsyncEvent()
         end = _End(None)
 
         def finish(error: BaseException | None) -> None:
@@ -98,7 +74,7 @@ class _Worker:
         # A list or tuple does not block.
         inputs = self._inputs
         source = PlainSource(inputs) if isinstance(inputs, list | tuple) else ThreadSource(inputs)
-        engine = MapEngine(
+        engine = self._engine = MapEngine(
             self._jobs,
             source,
             self._options,
@@ -108,11 +84,12 @@ class _Worker:
             finish=finish,
         )
         engine.start()
-        self._loop, self._engine = asyncio.get_running_loop(), engine
-        self._started.set()
-        await finished.wait()
-        source.close()
-        self.results.put(end)
+        try:
+            await finished.wait(None)
+        finally:
+            source.close()
+            await engine.stop()
+            self.results.put(end)
 
 
 class JobMap(Generic[In, Out]):

@@ -31,8 +31,8 @@ class Tasks:
         else:
             self._spawn_trio(function, *arguments)
 
-    async def wait(self, seconds: float) -> None:
-        """Wait until all tasks are done, `seconds` at most."""
+    async def wait(self, seconds: float | None) -> None:
+        """Wait until all tasks are done, `seconds` at most; None for as long as it takes."""
         if self._running:
             self._ended = AsyncEvent()
             await self._ended.wait(seconds)

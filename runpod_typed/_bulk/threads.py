@@ -1,0 +1,67 @@
+"""A thread with an event loop, for the sync API."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVarTuple, final
+
+if TYPE_CHECKING:
+    import asyncio
+
+Arguments = TypeVarTuple("Arguments")
+
+_EXIT_SECONDS = 10.0
+
+
+@final
+class LoopThread:
+    """Runs a coroutine in its own thread and event loop.
+
+    Args:
+        main: Makes the coroutine, in the thread.
+        fail: Called with the exception that the coroutine raised.
+    """
+
+    def __init__(self, main: Callable[[], Coroutine[Any, Any, None]], fail: Callable[[BaseException], object]) -> None:
+        self._main, self._fail = main, fail
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="runpod_typed loop", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, and return when its event loop runs."""
+        self._thread.start()
+        self._started.wait()
+
+    def call(self, function: Callable[[*Arguments], object], *arguments: *Arguments) -> None:
+        """Call a function in the event loop, unless it is closed."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it is closed
+                self._loop.call_soon_threadsafe(function, *arguments)
+
+    def stop(self) -> None:
+        """Cancel the coroutine, and wait for the end of the thread."""
+        if self._task is not None:
+            self.call(self._task.cancel)
+        if self._thread is not threading.current_thread():  # the garbage collector runs in any thread
+            self._thread.join(_EXIT_SECONDS)
+
+    def _run(self) -> None:
+        import asyncio  # noqa: PLC0415 -- slow to import, and not needed by most programs
+
+        async def main() -> None:
+            self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+            self._started.set()
+            await self._main()
+
+        try:
+            asyncio.run(main())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:  # noqa: BLE001 -- raised in the consumer's thread
+            self._fail(error)
+        finally:
+            self._started.set()
