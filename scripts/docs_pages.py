@@ -90,6 +90,9 @@ def public_name(target: str) -> str | None:
     names = public_names()
     if target in names and names[target] != target:
         return names[target]
+    public = f"runpod_typed.{target.rpartition('.')[2]}"
+    if target.startswith("runpod_typed._") and public in names.values() and target.count(".") == 2:
+        return public  # a class that says it is from its public module
     if target.partition(".")[0].isidentifier() and f"runpod_typed.{target}" in names.values():
         return f"runpod_typed.{target}"
     return None

@@ -17,7 +17,7 @@ from attrs import frozen
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_FENCE = re.compile(r"```(?P<language>\w*)")
+_FENCE = re.compile(r"```(?P<language>\w*|\{[\w-]+\}.*)")
 _HEADING = re.compile(r"#+ +(?P<text>.+)")
 _LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
