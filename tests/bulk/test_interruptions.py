@@ -1,0 +1,157 @@
+"""Ctrl-C, outages, abandoned maps and custom clients."""
+
+# The limits of a client are private.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from runpod_typed import AsyncClient, Client, Journal, SubmissionUncertainError
+from runpod_typed._bulk.bridge import async_executor
+from runpod_typed.local import LocalQueue
+
+LOOPS = {"runpod_typed loop", "runpod_typed map inputs"}
+
+
+class Gate:
+    """A handler that waits for `go` if the input says so."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def __call__(self, job: dict[str, Any]) -> int:
+        if job["input"].get("wait"):
+            self.go.wait(20)
+        return int(job["input"]["n"])
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+def queue(gate: Gate) -> Iterator[LocalQueue]:
+    with LocalQueue(gate, workers=4) as running:
+        yield running
+        gate.go.set()
+
+
+def interrupt_soon() -> None:
+    def interrupt() -> None:
+        time.sleep(0.3)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["waiting", "working"])
+def test_an_interrupt_says_how_to_resume(queue: LocalQueue, tmp_path: Path, inside: bool) -> None:
+    path = tmp_path / "run.sqlite"
+    inputs = [{"n": 0}, {"n": 1, "wait": True}, {"n": 2, "wait": True}]
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        with pytest.raises(KeyboardInterrupt) as caught, client.endpoint("local").map(inputs, journal=path) as mapped:
+            next(mapped)
+            interrupt_soon()
+            if inside:
+                next(mapped)
+            time.sleep(10)
+        notes = " ".join(caught.value.__notes__)
+        assert notes.count("2 jobs of the map are in flight") == 1
+        assert f"journal={str(path)!r}" in notes
+        assert Journal(path).counts().in_flight == 2
+
+
+def test_an_interrupt_without_a_journal_says_how_to_cancel(queue: LocalQueue) -> None:
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        with (
+            pytest.raises(KeyboardInterrupt) as caught,
+            client.endpoint("local").map([{"n": 1, "wait": True}]) as mapped,
+        ):
+            interrupt_soon()
+            next(mapped)
+        assert "on_exit='cancel'" in " ".join(caught.value.__notes__)
+
+
+def test_a_loop_that_ends_early_leaves_no_thread(queue: LocalQueue, tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    inputs = ({"n": number} for number in range(1000))
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        assert next(iter(client.endpoint("local").map(inputs, journal=tmp_path / "run.sqlite"))).index == 0
+        gc.collect()
+        deadline = time.monotonic() + 10
+        while [thread for thread in set(threading.enumerate()) - before if thread.name in LOOPS]:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        again = client.endpoint("local").map([{"n": 0}], journal=tmp_path / "run.sqlite")
+        assert [each.from_journal for each in again] == [True]
+
+
+def test_submissions_wait_until_an_outage_ends(queue: LocalQueue) -> None:
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        queue.outage(1.0)
+        results = list(client.endpoint("local").map(({"n": number} for number in range(50)), concurrency=4))
+    uncertain = [result for result in results if not result.succeeded]
+    assert len(uncertain) <= 4
+    assert all(isinstance(result.error, SubmissionUncertainError) for result in uncertain)
+
+
+def test_uses_a_custom_client_in_threads(queue: LocalQueue) -> None:
+    requests: list[str] = []
+
+    def note(request: httpx.Request) -> None:
+        requests.append(request.url.path)
+
+    with (
+        httpx.Client(event_hooks={"request": [note]}) as own,
+        Client(queue.api_key, base_url=queue.base_url, http_client=own) as client,
+    ):
+        outputs = list(client.endpoint("local", output_type=int).map([{"n": 1}, {"n": 2}]).outputs())
+    assert outputs == [1, 2]
+    assert sum("/run" in path for path in requests) == 2
+
+
+def test_shares_the_rate_limits_of_the_sync_client(queue: LocalQueue) -> None:
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        executor = client._executor
+        bridged = async_executor(executor)
+        assert bridged.limits is executor.limits
+        assert bridged.scheduler is executor.scheduler
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_reads_async_inputs(queue: LocalQueue) -> None:
+    async def inputs() -> AsyncIterator[dict[str, int]]:
+        for number in range(5):
+            yield {"n": number}
+
+    async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+        outputs = [output async for output in client.endpoint("local", output_type=int).map(inputs()).outputs()]
+    assert outputs == [0, 1, 2, 3, 4]
+
+
+def test_a_blocking_input_does_not_block_results(queue: LocalQueue) -> None:
+    taken = threading.Event()
+
+    def inputs() -> Iterator[dict[str, int]]:
+        yield {"n": 1}
+        assert taken.wait(20)
+        yield {"n": 2}
+
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        outputs: list[int] = []
+        for result in client.endpoint("local", output_type=int).map(inputs()):
+            outputs.append(result.output)
+            taken.set()
+    assert outputs == [1, 2]
