@@ -410,7 +410,7 @@ def _is_data(parent: Pointer, key: str) -> bool:
 
 
 def _names_properties(pointer: Pointer) -> bool:
-    """Whether the keys of the mapping at this place are names that the API chose."""
+    """Check whether the keys of the mapping at this place are names that the API chose."""
     return pointer[-1:] == ("properties",) and pointer[-2:-1] != ("properties",)
 
 

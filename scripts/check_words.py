@@ -27,7 +27,7 @@ CHECKED: Final = (
     "*/README.md",
 )
 SKIPPED: Final = re.compile(
-    r"CHANGELOG|generated/|\.|site/|runpod_typed/_sync/|tests/_sync/|tests/typing/refused/|scripts/check_words"
+    r"CHANGELOG|generated/|\.|site/|runpod_typed/_sync/|tests/_sync/|tests/typing/refused/|(scripts/check|tests/docs/test)_words"
 )
 LONGEST_TEST_NAME: Final = 60
 

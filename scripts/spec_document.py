@@ -49,7 +49,7 @@ class Operation:
 
     @property
     def is_webhook(self) -> bool:
-        """Whether the service calls it, and not the client."""
+        """True if the service calls it, and not the client."""
         return self.pointer[0] == "webhooks"
 
 

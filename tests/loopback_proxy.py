@@ -28,7 +28,7 @@ class LoopbackProxy:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the proxy."""
         port: int = self._listener.getsockname()[1]
         return f"http://127.0.0.1:{port}"
 

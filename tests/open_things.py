@@ -1,4 +1,4 @@
-"""What this process holds open: sockets and threads."""
+"""The sockets and threads that this process holds open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from attrs import frozen
 
 @frozen
 class OpenThings:
-    """What this process holds open at a moment."""
+    """The open sockets and threads at a moment."""
 
     sockets: frozenset[str]
     threads: frozenset[threading.Thread]
@@ -23,7 +23,7 @@ class OpenThings:
         return cls(_sockets(), _threads())
 
     def more_now(self) -> list[object]:
-        """What is open now and was not then."""
+        """Return what is open now and was not then."""
         gc.collect()
         now = OpenThings.now()
         return [*(now.sockets - self.sockets), *(now.threads - self.threads)]

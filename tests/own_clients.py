@@ -19,7 +19,7 @@ def async_keeps_deadlines(way: str) -> bool:
 
 
 def aiohttp_client() -> httpx.Client:
-    """aiohttp has no sync half: an httpx client as it is."""
+    """Return a plain httpx client: aiohttp has no sync API."""
     return httpx.Client(verify=False)  # reading certificates takes longer than a test
 
 

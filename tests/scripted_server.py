@@ -1,4 +1,4 @@
-"""A server that answers as a script says: for what no well-behaved server does."""
+"""A server that responds by a script, to do what no well-behaved server does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLOSE: Final = b""
 
 
 def answer(status: int, body: bytes | str = b"", *headers: str) -> bytes:
-    """A complete HTTP answer."""
+    """Return a complete HTTP response."""
     content = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Something", f"Content-Length: {len(content)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + content
@@ -29,7 +29,7 @@ def answer(status: int, body: bytes | str = b"", *headers: str) -> bytes:
 
 @define
 class ScriptedServer:
-    """Answers each request with the next script; the last one holds from then on.
+    """Responds to each request by the next script, and by the last one from then on.
 
     Attributes:
         scripts: What to do at each request.
@@ -52,7 +52,7 @@ class ScriptedServer:
 
     @property
     def base_url(self) -> str:
-        """Where it listens."""
+        """The base URL of the server."""
         port: int = self._listener.getsockname()[1]
         return f"http://127.0.0.1:{port}/v2"
 
@@ -76,12 +76,12 @@ class ScriptedServer:
 
     @property
     def open_connections(self) -> int:
-        """How many connections clients hold open."""
+        """The number of open connections."""
         return sum(1 for connection in self._connections if connection.fileno() != -1)
 
     @property
     def connections_made(self) -> int:
-        """How many connections clients have made since it listens."""
+        """The number of connections that clients have made."""
         return len(self._connections)
 
     def _spawn(self, target: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Servers that take their time where a script has no say: before they accept, and while a request comes in."""
+"""Servers that delay before they accept a connection, or while they read a request."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def never_accepting() -> Generator[str]:
 
 @contextmanager
 def reading(pause: float, *, scheme: str = "http") -> Generator[str]:
-    """A server that reads a little, then pauses for so many seconds, and never answers."""
+    """A server that reads a little, then pauses for the given seconds, and never responds."""
     stopped = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _FEW)

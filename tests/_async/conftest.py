@@ -1,5 +1,5 @@
-# Fixtures of the async half's tests.
-"""Fixtures that both halves' tests use."""
+# Fixtures of the tests of the async API.
+"""Fixtures that the tests of both APIs use."""
 
 import pytest
 
@@ -15,5 +15,5 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def quiet() -> Script:
-    """Takes a request and never answers."""
+    """Reads a request and never responds."""
     return [3600.0]

@@ -128,7 +128,7 @@ async def async_streamed(endpoints: AsyncEndpoints, token: str, tally: Tally, ra
 
 
 async def async_hurried(endpoints: AsyncEndpoints, token: str, tally: Tally, random: Random) -> None:
-    """Wait with less time than the job takes, and go on from the error."""
+    """Wait with less time than the job takes, and continue with the job of the error."""
     job = await async_submit(endpoints.plain, {"token": token, "sleep": 0.2})
     timeout = random.choice([0.02, 0.1, 0.15])
     try:

@@ -1,5 +1,5 @@
 # Limits of the caller's that hold.
-"""A `timeout` of the caller's holds whatever the server does, and what was waited for is not lost with it."""
+"""A `timeout` holds against any server, and the job is not lost with it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_a_call_ends_with_its_timeout_over_every_way(way: str, script: Scr
 
 
 @hanging
-async def test_an_attempt_ends_with_the_clients_timeout_and_is_made_again(script: Script) -> None:
+async def test_retries_an_attempt_that_reaches_the_client_timeout(script: Script) -> None:
     healthy = answer(200, '{"jobs": {"inQueue": 1}, "workers": {}}')
     again = RetryPolicy(attempts=2, initial_backoff=0.01, max_backoff=0.01)
     with scripted(script, [healthy]) as server:
@@ -118,7 +118,7 @@ async def test_a_call_over_a_kept_connection_ends_too(name: str) -> None:
 
 
 @hanging
-async def test_a_submission_that_is_not_answered_in_time_has_an_unknown_fate(script: Script) -> None:
+async def test_submission_without_response_in_time_is_uncertain(script: Script) -> None:
     with scripted(script) as server:
         async with client_of(server.base_url) as client:
             endpoint = client.endpoint("ep")
@@ -145,7 +145,7 @@ async def test_a_wait_ends_with_its_timeout_and_its_job_goes_on(script: Script) 
 
 
 @pytest.mark.slow
-async def test_a_held_answer_that_ignores_how_long_it_may_be_held_is_left() -> None:
+async def test_leaves_a_long_poll_that_outlasts_its_limit() -> None:
     with scripted([QUEUED], [60.0]) as server:
         async with client_of(server.base_url) as client:
             job = await client.endpoint("ep").run({"n": 1})
@@ -156,7 +156,7 @@ async def test_a_held_answer_that_ignores_how_long_it_may_be_held_is_left() -> N
 
 
 @pytest.mark.slow
-async def test_a_server_that_never_holds_its_answers_cannot_stretch_a_wait() -> None:
+async def test_a_server_without_long_polling_cannot_stretch_a_wait() -> None:
     with scripted([QUEUED], [RUNNING]) as server:
         async with client_of(server.base_url) as client:
             job = await client.endpoint("ep").run({"n": 1})
@@ -166,7 +166,7 @@ async def test_a_server_that_never_holds_its_answers_cannot_stretch_a_wait() -> 
 
 
 @pytest.mark.parametrize("call", ["status", "cancel", "retry"])
-async def test_a_call_on_a_job_ends_with_its_timeout_and_says_which_one_it_was(call: str) -> None:
+async def test_call_on_a_job_ends_with_timeout_and_names_operation(call: str) -> None:
     with scripted([60.0]) as server:
         async with client_of(server.base_url) as client:
             job = client.endpoint("ep").job("job-1")
@@ -178,7 +178,7 @@ async def test_a_call_on_a_job_ends_with_its_timeout_and_says_which_one_it_was(c
 # httpx's own clients leave a generator behind that was cut off, and trio warns of it.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_an_unfinished_upload_ends_with_the_timeout_and_was_not_sent() -> None:
+async def test_unfinished_upload_ends_with_timeout_and_was_not_sent() -> None:
     for way in filter(async_keeps_deadlines, ("straight", "without aiohttp", "own client")):  # a proxy takes all in
         with reading(0.02) as base_url:
             async with AsyncClientOver(way, base_url) as client:
@@ -208,7 +208,7 @@ async def test_an_unfinished_upload_is_tried_again() -> None:
 
 
 @pytest.mark.slow
-async def test_a_connection_that_is_neither_made_nor_refused_ends_with_the_timeout_and_nothing_was_sent() -> None:
+async def test_pending_connection_ends_with_timeout_and_sends_nothing() -> None:
     with never_accepting() as base_url:
         for way in ("straight", "own client"):
             async with AsyncClientOver(way, base_url) as client:
@@ -222,7 +222,7 @@ async def test_a_connection_that_is_neither_made_nor_refused_ends_with_the_timeo
                 assert waited.value.job is job
 
 
-async def test_a_handshake_that_is_not_answered_ends_with_the_timeout_and_nothing_was_sent() -> None:
+async def test_pending_handshake_ends_with_timeout_and_sends_nothing() -> None:
     with reading(60.0, scheme="https") as base_url:
         for way in ("straight", "proxy"):
             async with AsyncClientOver(way, base_url) as client:
@@ -247,7 +247,7 @@ async def test_a_call_without_a_timeout_ends_with_the_retry_budget() -> None:
                 await client.endpoint("ep").health()
 
 
-async def test_a_turn_that_comes_too_late_ends_with_the_timeout_and_nothing_was_sent() -> None:
+async def test_late_permit_ends_with_timeout_and_sends_nothing() -> None:
     limits = RateLimits(overrides={"run": RateLimit(requests=1, window=60, concurrent=None)})
     with scripted([QUEUED]) as server:
         async with AsyncClient("key", base_url=server.base_url, rate_limits=limits) as client:
@@ -259,7 +259,7 @@ async def test_a_turn_that_comes_too_late_ends_with_the_timeout_and_nothing_was_
         assert len(server.requests) == 1
 
 
-async def test_a_queue_timeout_ends_with_an_endpoint_whose_health_hangs_too() -> None:
+async def test_queue_timeout_holds_if_the_health_check_hangs_too() -> None:
     with scripted([QUEUED], [QUEUED], [60.0]) as server:
         async with client_of(server.base_url) as client:
             job = await client.endpoint("ep").run({"n": 1})
@@ -301,7 +301,7 @@ async def test_a_timeout_of_zero_asks_once_within_one_attempt() -> None:
 
 
 @pytest.mark.parametrize("answers", [QUEUED, RUNNING])
-async def test_a_timeout_of_zero_asks_exactly_once_for_a_job_that_goes_on(answers: bytes) -> None:
+async def test_timeout_of_zero_polls_an_unfinished_job_once(answers: bytes) -> None:
     with scripted([QUEUED], [answers]) as server:
         async with client_of(server.base_url) as client:
             job = await client.endpoint("ep").run({"n": 1})

@@ -55,7 +55,7 @@ async def test_calls_operations_that_the_facade_does_not_have() -> None:
             assert (await client.call(batch.get_batch, "ep", made.id)).request_total == 0
 
 
-async def test_reads_a_null_like_an_absent_field_and_leaves_outputs_alone() -> None:
+async def test_reads_null_as_an_absent_field_and_leaves_outputs_alone() -> None:
     body = {"id": "job-1", "status": "COMPLETED", "workerId": None, "output": {"a": None}, "error": {"b": None}}
     with scripted([answer(200, json.dumps(body))]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:

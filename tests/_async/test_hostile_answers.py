@@ -1,5 +1,5 @@
 # Answers that no well-behaved server gives.
-"""Whatever a server answers, only errors of our tree come out, and a result that is there is delivered."""
+"""Any response raises an error of this package or is a result, and a result that arrived is delivered."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ WRONG_SHAPES: dict[str, tuple[str, str]] = {
     "an array": ("[]", "array"),
     "a number": ("7", "number"),
     "null": ("null", "null"),
-    "a text": ('"COMPLETED"', "string"),
+    "a string": ('"COMPLETED"', "string"),
     "nothing in it": ("{}", "'id' is missing"),
     "nulls everywhere": ('{"id": null, "status": null, "output": null, "delayTime": null}', "'id' is missing"),
     "no status": ('{"id": "job-1"}', "'status' is missing"),
@@ -132,7 +132,7 @@ WRONG_SHAPES: dict[str, tuple[str, str]] = {
     "a boolean for the id": ('{"id": true, "status": "COMPLETED"}', "id must be a string"),
     "a number for the status": ('{"id": "job-1", "status": 7}', "status must be a string"),
     "an array for the status": ('{"id": "job-1", "status": ["COMPLETED"]}', "status must be a string"),
-    "a text for a time": ('{"id": "job-1", "status": "COMPLETED", "delayTime": "long"}', "delay time"),
+    "a string for a time": ('{"id": "job-1", "status": "COMPLETED", "delayTime": "long"}', "delay time"),
     "NaN for a time": ('{"id": "job-1", "status": "COMPLETED", "executionTime": NaN}', "execution time"),
     "an endless time": ('{"id": "job-1", "status": "COMPLETED", "delayTime": 1e400}', "delay time"),
     "an object for a count": ('{"id": "job-1", "status": "COMPLETED", "retries": {}}', "retries"),
@@ -163,8 +163,8 @@ WRONG_PAGES: dict[str, str] = {
     "a number for a chunk": '{"status": "IN_PROGRESS", "stream": [7]}',
     "a null for a chunk": '{"status": "IN_PROGRESS", "stream": [null]}',
     "a number for the status": '{"status": 7, "stream": []}',
-    "a text for the metrics": '{"status": "IN_PROGRESS", "stream": [{"output": 1, "metrics": "many"}]}',
-    "a text": '"IN_PROGRESS"',
+    "a string for the metrics": '{"status": "IN_PROGRESS", "stream": [{"output": 1, "metrics": "many"}]}',
+    "a string": '"IN_PROGRESS"',
     "no json": LONG_PAGE,
 }
 
@@ -199,7 +199,7 @@ async def test_nulls_where_a_field_may_be_absent_are_read_as_absent() -> None:
     assert (state.output, state.error, state.delay_time_ms, state.worker_id) == (None, None, None, None)
 
 
-async def test_a_status_that_nobody_has_heard_of_is_kept_and_the_wait_goes_on() -> None:
+async def test_keeps_an_unknown_status_and_continues_to_wait() -> None:
     unknown = answer(200, '{"id": "job-1", "status": "ON_THE_MOON"}')
     with scripted([unknown], [unknown], [answer(200, DONE)]) as server:
         async with AsyncClientOver("straight", server.base_url) as client:
@@ -287,7 +287,7 @@ async def test_each_status_is_an_error_of_its_class_whatever_the_body(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_status_that_python_has_no_name_for_comes_over_every_way(way: str) -> None:
+async def test_a_status_code_unknown_to_python_comes_over_every_way(way: str) -> None:
     for status in (299, 418, 520, 530, 999):
         error = await health_error(way, [answer(status, LONG_PAGE, ID)])
         assert isinstance(error, APIStatusError | APIResponseValidationError)

@@ -70,7 +70,7 @@ async def events_left_early(endpoint: AsyncEndpoint[Any, Any, Any]) -> None:
 
 USES: dict[str, tuple[Script, Use]] = {
     "calls that are reset": ([None], failed_call),
-    "calls whose answers are cut short": ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", b""], failed_call),
+    "calls whose responses are cut short": ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", b""], failed_call),
     "calls that are refused": ([answer(503)], refused_call),
     "waits that time out": ([60.0], wait_that_times_out),
     "waits for failed jobs": ([answer(200, '{"id": "job-1", "status": "FAILED"}')], wait_for_a_failed_job),

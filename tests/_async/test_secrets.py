@@ -65,7 +65,7 @@ FAILURES: dict[str, Script] = {
 
 
 async def errors_of(endpoint: AsyncEndpoint[Any, Any, Any]) -> list[RunpodError]:
-    """What a read, a submission with storage credentials, and a wait end with."""
+    """Return the errors of a read, a submission with storage credentials, and a wait."""
     errors: list[RunpodError] = []
     try:
         await endpoint.health(timeout=0.1)
@@ -112,7 +112,7 @@ ECHOES: dict[str, Script] = {
         f"{status} with {name}": [answer(status, body, f"X-Request-Id: {KEY}", f"X-Echo: Bearer {KEY}")]
         for status in (200, 401, 500)
         for name, body in {
-            "a message": f'{{"error": "Bearer {KEY} is no good"}}',
+            "a message": f'{{"error": "Bearer {KEY} is not good"}}',
             "its own names": f'{{"{KEY}": {{"a": ["{KEY}"]}}}}',
             "a page": f"<html>{KEY}",
             "an end that is cut off": f'{{"error": "{"x" * 190}{KEY}"}}',
@@ -142,7 +142,7 @@ async def test_a_secret_that_the_server_sends_back_is_not_shown(script: Script) 
                     assert_error_tells_no_secret(error)
 
 
-async def test_nothing_is_logged_that_tells_a_secret_when_all_goes_well(caplog: pytest.LogCaptureFixture) -> None:
+async def test_logs_of_successful_calls_show_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     for name in ("", "httpx", "httpcore", "aiohttp", "asyncio", "runpod_typed"):
         caplog.set_level(logging.DEBUG, logger=name or None)
     for way in ALL_WAYS:
@@ -177,7 +177,7 @@ async def test_no_pickle_holds_a_secret() -> None:
                     pickle.loads(data)
 
 
-async def test_a_pickled_endpoint_is_used_with_the_environments_key_and_its_own_types(
+async def test_unpickled_endpoint_reads_the_key_and_keeps_its_types(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with scripted([QUEUED], [answer(200, '{"id": "job-1", "status": "COMPLETED", "output": {"a": 7}}')]) as server:
@@ -211,7 +211,7 @@ async def test_a_pickle_holds_the_key_where_that_is_asked_for(monkeypatch: pytes
         assert KEY in server.requests[0]
 
 
-async def test_errors_that_carry_a_job_tell_no_secret_and_go_on_from_a_pickle(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unpickled_errors_show_no_secret_and_reconnect(monkeypatch: pytest.MonkeyPatch) -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": 7}')
     with scripted([QUEUED], [QUEUED], [HEALTHY], [done]) as server:
         async with AsyncClient(KEY, base_url=server.base_url) as client:
@@ -328,9 +328,7 @@ async def test_a_proxys_password_shows_nowhere(
 @pytest.mark.parametrize(
     "proxy", [f"ftp://user:{KEY}@127.0.0.1:1", f"socks5://user:{KEY}@127.0.0.1:1", f"http://[{KEY}"]
 )
-async def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(
-    monkeypatch: pytest.MonkeyPatch, proxy: str
-) -> None:
+async def test_error_of_an_unusable_proxy_shows_no_password(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy)
     async with AsyncClient("key", base_url="http://server.example/v2", retry=TWICE) as client:
         with pytest.raises(RunpodError) as caught:

@@ -1,5 +1,5 @@
 # Streams: chunks, gaps, ends.
-"""What a streaming handler yields comes once and in order, and what is lost on the way is found."""
+"""Each chunk of a streaming handler arrives once and in order, and a lost one is found."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ async def test_the_documented_bare_array_is_read() -> None:
 
 
 async def test_a_chunk_between_the_last_page_and_the_end_is_read() -> None:
-    # The array does not tell that the job goes on, so it is looked at; by then it has yielded once more, and ended.
+    # The array does not say that the job keeps running, so its status is read; by then it has yielded once more.
     done = answer(200, '{"id": "job-1", "status": "COMPLETED"}')
     scripts = [RUN], [answer(200, "[]")], [done], [answer(200, '[{"output": 1}]')], [answer(200, "[]")], [done]
     with scripted(*scripts) as server:
@@ -241,7 +241,7 @@ async def test_a_hole_in_a_long_stream_is_an_error_at_its_end() -> None:
     assert (caught.value.received, caught.value.job_id) == (seen, "job-1")
 
 
-async def test_a_stream_without_aggregated_output_is_read_by_a_new_handle() -> None:
+async def test_a_new_handle_reads_a_stream_without_aggregated_output() -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": []}')
     with scripted([page("IN_PROGRESS", 0, 1)], [page("COMPLETED", 2)], [page("COMPLETED")], [done]) as server:
         async with client_of(server) as client:

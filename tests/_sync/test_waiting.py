@@ -261,7 +261,7 @@ def test_a_404_in_a_long_wait_may_pass() -> None:
 
 
 @pytest.mark.parametrize("name", ["output", "status", "cancel", "stream"])
-def test_a_404_that_lasts_says_what_is_possible_within_the_timeout(name: str) -> None:
+def test_a_lasting_404_names_its_possible_causes_in_time(name: str) -> None:
     with scripted([QUEUED], [MISSING]) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})

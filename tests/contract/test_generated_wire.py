@@ -111,7 +111,7 @@ def test_each_figure_has_the_size_that_its_unit_gives_it() -> None:
             assert 0 < figure <= 30 * 86_400, name
 
 
-def test_openai_clients_are_pointed_at_the_address_of_an_endpoint() -> None:
+def test_openai_clients_get_the_address_of_an_endpoint() -> None:
     assert wire.OPENAI_BASE_PATH.format("e").startswith("/e/openai")
     assert not wire.OPENAI_BASE_PATH.endswith("/")
 

@@ -37,7 +37,7 @@ def resolved(value: Json) -> dict[str, Json]:
 
 
 def answers(name: str, status: str) -> Iterator[tuple[str, Json]]:
-    """The JSON examples of an operation's answers with a status, by name."""
+    """The JSON examples of an operation's responses with a status, by name."""
     content = mapping(resolved(mapping(described(name)["responses"])[status])["content"])
     for example, told in mapping(mapping(content["application/json"]).get("examples")).items():
         yield example, resolved(told)["value"]
@@ -95,7 +95,7 @@ def test_every_answer_that_the_specification_shows_is_read(name: str, body: Json
 
 
 @pytest.mark.parametrize(("name", "status"), REFUSALS)
-def test_every_refusal_that_the_specification_names_has_a_class_of_its_own(name: str, status: int) -> None:
+def test_each_refusal_in_the_specification_has_its_own_class(name: str, status: int) -> None:
     found = call_of(ALL[name]).result(answer({"error": "no"}, status), seconds=5.0, wall_clock=NOW)
     assert isinstance(found, ServerError) if status >= 500 else type(found) is not APIStatusError
 

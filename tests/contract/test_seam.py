@@ -16,7 +16,7 @@ USED: Final[list[Operation[Any]]] = [value for value in vars(operations).values(
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_generated_operation_builds_requests_and_reads_successes(name: str) -> None:
+def test_generated_operation_builds_requests_and_reads_successes(name: str) -> None:
     tag = sequence(mapping(SPEC.find(OPERATIONS[name].pointer))["tags"])[0]
     package = import_module(f"runpod_queue_api.api.{tag}")
     module = getattr(package, name)

@@ -1,4 +1,4 @@
-"""Calls and answers to try the core with, and a key that must show nowhere."""
+"""Calls and responses for tests of the core, and a key that must show nowhere."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ GOOD: Final[Mapping[str, Any]] = {
     "get_requests": {"requests": []},
     "purge_queue": {"removed": 2, "status": "completed"},
 }
-"""An answer to each operation that fits the specification."""
+"""A valid response to each operation."""
 
 
 def call_of(
@@ -78,14 +78,14 @@ def call_of(
 
 
 def answer(body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """An answer; a body that is no bytes is written as JSON."""
+    """Return a response; a body other than bytes is written as JSON."""
     content = body if isinstance(body, bytes) else json.encode(body)
     raw = [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
     return HttpResponse(status, raw, content)
 
 
 def result(operation: str, outcome: HttpResponse | TransportFailure) -> Any:
-    """What an attempt at an operation amounts to."""
+    """Return the result of an attempt at an operation."""
     return call_of(REQUESTS[operation]).result(outcome, seconds=5.0, wall_clock=NOW)
 
 
@@ -106,6 +106,6 @@ def traceback_with_locals(function: Callable[[], object]) -> str:
     """The traceback of what a function raises, as error reporters show it: with every frame's local variables."""
     try:
         function()
-    except Exception as raised:  # noqa: BLE001 -- whatever it is, it is shown
+    except Exception as raised:  # noqa: BLE001 -- any exception is shown
         return "".join(traceback.TracebackException.from_exception(raised, capture_locals=True).format())
     raise AssertionError("nothing was raised")

@@ -160,12 +160,12 @@ def wrong(value: object) -> Any:
 
 
 class Celsius:
-    """A temperature, written as a text such as ``21C``."""
+    """A temperature, written as a string such as ``21C``."""
 
     def encode(self, value: int) -> Any:
         return f"{value:d}C"
 
     def decode(self, data: Any) -> int:
         if not data.endswith("C"):
-            raise ValueError(f"{data} is no temperature")
+            raise ValueError(f"{data} is not a temperature")
         return int(data[:-1])

@@ -44,7 +44,7 @@ def test_headers_are_found_in_lower_case_and_the_last_one_holds() -> None:
     assert answer.headers == {"x-request-id": "b", "x-odd": "\xff"}
 
 
-def test_neither_a_request_nor_a_response_shows_its_body_or_headers() -> None:
+def test_requests_and_responses_show_no_body_and_no_headers() -> None:
     assert "secret" not in repr(HttpRequest("POST", "/ep/run", b"secret"))
     assert "secret" not in repr(HttpResponse(200, [(b"set-cookie", b"secret")], b"secret"))
 
@@ -99,7 +99,7 @@ def test_a_body_is_what_its_parts_were(parts: list[bytes]) -> None:
     assert (response.body, response.problem) == (b"".join(parts), None)
 
 
-def test_a_body_of_exactly_the_cap_is_taken_in_and_a_larger_one_is_not() -> None:
+def test_accepts_a_body_of_exactly_the_cap_and_no_larger_one() -> None:
     assert taken_in(b"12345", cap=5).body == b"12345"
     above = taken_in(b"123456", cap=5)
     assert above.body == b""
@@ -140,7 +140,7 @@ def test_all_members_of_a_gzip_body_count() -> None:
 
 
 @given(data=st.binary(), cuts=st.lists(st.integers(0, 200)), size=st.integers(1, 64))
-def test_gzip_gives_back_what_went_in_whatever_its_members_and_parts(data: bytes, cuts: list[int], size: int) -> None:
+def test_decompresses_gzip_of_any_members_and_parts(data: bytes, cuts: list[int], size: int) -> None:
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     body = b"".join(gzip.compress(data[start:end]) for start, end in pairwise(places)) or gzip.compress(b"")
     assert taken_in(body, encoded(b"gzip"), size=size).body == data
@@ -164,7 +164,7 @@ def test_gzip_gives_back_what_went_in_whatever_its_members_and_parts(data: bytes
         (PLAIN, b"\xff\r"),
     ],
 )
-def test_the_beginning_of_an_unreadable_body_is_kept_with_the_reason(body: bytes, encoding: bytes) -> None:
+def test_keeps_the_beginning_of_an_unreadable_body_and_reason(body: bytes, encoding: bytes) -> None:
     response = taken_in(body, encoded(encoding), size=4000)
     assert response.body == body
     assert response.problem is not None

@@ -1,4 +1,4 @@
-"""Bytes are base64 in JSON, whichever library handles the type; numbers of numpy are numbers in every path."""
+"""Bytes are base64 in JSON in each codec, and numbers of numpy are numbers."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def test_endless_nesting_raises_our_errors(type_form: object) -> None:
     deep = _nested(100_000)
     with pytest.raises(InputError):
         as_input(type_form, deep)
-    if type_form in (Tree[int], Image, list[Image], Box | Reply):  # Any is whatever could be decoded
+    if type_form in (Tree[int], Image, list[Image], Box | Reply):  # Any accepts all that could be decoded
         with pytest.raises(OutputError):
             as_output(type_form, {"value": 1, "children": deep} if type_form == Tree[int] else [deep])
 

@@ -20,7 +20,7 @@ def test_a_codec_instance_is_used_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ("21F", "`Celsius` raised ValueError: 21F is no temperature"),
+        ("21F", "`Celsius` raised ValueError: 21F is not a temperature"),
         (5, "`Celsius` raised AttributeError: 'int' object"),
         (None, "The worker returned nothing"),
     ],

@@ -89,7 +89,7 @@ def test_an_error_says_what_to_do(status: int, words: str) -> None:
         "request exceeds 10 MiB",
     ],
 )
-def test_a_body_that_the_platform_calls_too_large_is_too_large_whatever_its_status(words: str) -> None:
+def test_too_large_is_read_from_the_body_at_any_status(words: str) -> None:
     assert type(error("run", answer({"error": words}, 400))) is PayloadTooLargeError
 
 
@@ -125,7 +125,7 @@ def test_the_request_s_id_stands_in_the_error(headers: dict[str, str], request_i
     assert request_id is None or f"[request id {request_id}]" in found.message
 
 
-def test_an_error_holds_the_answer_s_headers_and_never_the_request_s() -> None:
+def test_error_has_headers_of_the_response_only() -> None:
     found = error("get_status", answer(b"", 500, {"Server": "edge"}))
     assert found.headers == {"server": "edge"}
     assert KEY not in repr(found.__dict__)
@@ -252,7 +252,7 @@ def test_the_reason_is_found_wherever_it_stands(body: object, words: str) -> Non
     assert f"failed with 418: {words}." in error("get_status", answer(body, 418)).message
 
 
-# Bodies that are no answer
+# Bodies that are not a response of the API
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_a_success_that_is_no_answer_says_what_came(body: object, reason: str) -
         b"[" + b",".join([b'"' + "ж".encode() + b'"'] * 5000) + b"]",
     ],
 )
-def test_a_message_quotes_200_characters_at_most_and_the_error_holds_all(status: int, body: bytes) -> None:
+def test_message_quotes_200_characters_and_error_keeps_all(status: int, body: bytes) -> None:
     found = error("get_status", answer(body, status))
     assert 1 <= found.message.count("ж") <= 200
     assert repr(found.body).count("ж") == 5000
@@ -317,7 +317,7 @@ def undecodable(body: bytes, status: int, *, cap: int = 10_000) -> Any:
 
 
 @pytest.mark.parametrize(("status", "raised"), [(200, APIResponseValidationError), (502, ServerError)])
-def test_a_body_that_is_not_what_its_encoding_says_is_told_and_shown(status: int, raised: type[Exception]) -> None:
+def test_names_and_shows_a_body_that_contradicts_its_encoding(status: int, raised: type[Exception]) -> None:
     found = undecodable(b"<html>not gzip</html>", status)
     assert found.__class__.__name__ == raised.__name__
     assert "not gzip" in found.message

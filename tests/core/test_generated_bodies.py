@@ -46,7 +46,7 @@ NAMES: Final = sorted({name for start in STARTS for name in start} | {"execution
 
 
 def generated(dice: Random) -> Iterator[bytes]:
-    """Good answers: every other one with a few values replaced, the others with a few bytes."""
+    """Valid responses: every other one with a few values replaced, the others with a few bytes."""
     for number in range(BODIES):
         start = dice.choice(STARTS)
         times = dice.choice([1, 1, 2, 3, 8])
@@ -57,7 +57,7 @@ def generated(dice: Random) -> Iterator[bytes]:
 
 
 def with_other_bytes(body: bytes, times: int, dice: Random) -> bytes:
-    """The body with something put in, taken out, repeated or replaced, so many times."""
+    """The body with something put in, taken out, repeated or replaced, the given number of times."""
     for _ in range(times):
         start = dice.randint(0, len(body))
         end = min(len(body), start + dice.choice([0, 0, 1, 2, 5, 20]))

@@ -56,7 +56,7 @@ def test_a_health_of_another_shape_is_refused(answer: object) -> None:
         read_health(answer)
 
 
-def test_metrics_hold_the_workers_and_which_are_ready_and_the_rest_as_it_came() -> None:
+def test_metrics_have_workers_ready_ones_and_unknown_fields() -> None:
     answer = {"workers": {"ready": 1}, "readyWorkers": ["a", "b"], "more": [1]}
     found = read_metrics(answer)
     assert found == EndpointMetrics(workers=WorkerCounts(ready=1), ready_workers=("a", "b"), raw={})
@@ -132,6 +132,6 @@ def test_says_why_a_job_waits_and_what_to_do(found: EndpointHealth | None, words
     "answer",
     [{"error": "nope"}, {"jobs": [], "workers": []}, {"jobs": {}, "workers": ""}, {"jobs": [["inQueue", 5]]}],
 )
-def test_an_answer_of_another_shape_is_not_read_as_an_endpoint_without_jobs(answer: dict[str, Any]) -> None:
+def test_another_shape_is_not_read_as_an_endpoint_without_jobs(answer: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         read_health(answer)

@@ -78,7 +78,7 @@ def test_a_body_of_exactly_the_cap_may_be_sent() -> None:
     assert oversize_error(operations.submit_and_hold("ep", filled(RUN_SYNC_CAP), hold_ms=5000)) is None
 
 
-def test_a_larger_one_is_refused_with_its_size_and_what_to_do_instead() -> None:
+def test_refuses_a_larger_body_with_its_size_and_advice() -> None:
     size = RUN_CAP + 2**20
     found = oversize(operations.submit("ep", filled(size)))
     assert found.status_code == 413
@@ -111,7 +111,7 @@ def test_where_there_is_none_the_job_is_queued_plainly() -> None:
     assert operations.submit_and_hold("ep", filled(RUN_CAP), hold_ms=None).operation.name == "run"
 
 
-def test_where_there_is_none_and_the_body_needs_the_larger_cap_it_is_held_for_the_shortest_time() -> None:
+def test_long_polls_shortly_if_only_the_body_needs_run_sync() -> None:
     request = operations.submit_and_hold("ep", filled(RUN_CAP + 1), hold_ms=None)
     assert request.http.target == "/ep/runsync?wait=1000"
 

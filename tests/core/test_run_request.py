@@ -24,7 +24,7 @@ class Prompt:
 
 
 def body(value: object, type_form: Any = UNTYPED, **options: Any) -> dict[str, Any]:
-    """What is sent."""
+    """Return the body that is sent."""
     given: dict[str, Any] = {"webhook": None, "policy": None, "s3_config": None, **options}
     return build_run_request(value, codec_for(type_form), typed=type_form is not UNTYPED, **given).to_dict()
 

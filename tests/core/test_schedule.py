@@ -180,7 +180,7 @@ def test_chunks_come_by_long_polls_however_large_the_crowd() -> None:
 def test_polls_in_its_next_slot_after_finding_no_room() -> None:
     schedule = starting().succeeded(PollStep(crowded=True), QUEUED, 0.0)
     assert next_poll(schedule, 30.0, slot=CROWDED).delay == 4.0
-    # Without a crowd, other calls have taken the room: it polls at intervals.
+    # Without a crowd, other calls use the whole limit: it polls at intervals.
     assert next_poll(schedule, 30.0, slot=PollSlot(delay=4.0)).delay > 5.0
 
 
@@ -251,7 +251,7 @@ def test_the_diagnosis_ends_in_time(timeout: float | None, queue_timeout: float,
         assert queue_timeout - elapsed < 0.51
 
 
-def test_a_queue_timeout_of_zero_leaves_an_attempt_to_poll_and_diagnosis() -> None:
+def test_queue_timeout_of_zero_leaves_time_to_poll_and_diagnose() -> None:
     schedule = starting(queue_timeout=0.0)
     assert next_poll(schedule) == PLAIN_POLL
     assert schedule.poll_deadline == START + 30
@@ -453,7 +453,7 @@ def test_pauses_of_many_waiters_differ() -> None:
 
 
 @given(run_time=st.floats(0.5, 70))
-def test_half_of_all_jobs_are_seen_a_tenth_of_their_run_time_late(run_time: float) -> None:
+def test_half_of_all_jobs_are_late_by_a_tenth_of_their_run_time(run_time: float) -> None:
     polls = [0.0]
     while polls[-1] < run_time:
         polls.append(polls[-1] + next_poll(after(starting(STEADY)), polls[-1]).delay)
@@ -556,7 +556,7 @@ def test_all_polls_together_stay_within_the_limit(waiters: int, watching: Watchi
 # Events and streams
 
 
-def test_events_poll_often_at_first_and_by_short_long_polls_later() -> None:
+def test_events_poll_often_at_first_then_by_short_long_polls() -> None:
     schedule = starting(watching=Watching.CHANGES)
     assert next_poll(schedule) == PLAIN_POLL
     assert next_poll(after(schedule), 0.1) == PollStep(delay=0.25)

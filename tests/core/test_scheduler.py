@@ -120,7 +120,7 @@ def test_no_slot_is_further_away_than_one_round() -> None:
     assert scheduler.slot("b", SMALL, 0.0).delay == 0
 
 
-def test_long_polls_of_a_crowd_are_as_long_as_their_share_of_a_round() -> None:
+def test_long_polls_of_many_waiters_last_their_share_of_a_round() -> None:
     scheduler, usage = PollScheduler(), RateLimitUsage(STATUS, open=0)
     crowd = [scheduler.register("a") for _ in range(300)]
     assert scheduler.slot("a", usage, 0.0).longest == math.inf

@@ -35,7 +35,7 @@ class Holder:
     secret: Secret
 
 
-def test_a_secret_shows_where_it_is_asked_for_by_name_and_nowhere_else() -> None:
+def test_a_secret_shows_only_if_it_is_read_by_name() -> None:
     secret = Secret(KEY)
     assert secret.reveal() == KEY
     shown = [repr(secret), str(secret), f"{secret}", f"{secret!r}", "%s %r" % (secret, secret)]  # noqa: UP031 -- one way more
@@ -63,7 +63,7 @@ def test_a_pickle_holds_the_secret_where_that_was_asked_for() -> None:
     assert pickled(copied).reveal() == KEY
 
 
-def test_a_copy_from_a_pickle_asks_for_the_secret_when_it_is_used() -> None:
+def test_an_unpickled_copy_reads_the_secret_when_it_is_used() -> None:
     assert pickled(Secret(KEY, from_the_vault)).reveal() == "from the vault"
     with pytest.raises(ConfigurationError, match="vault is empty"):
         pickled(Secret(KEY, from_an_empty_vault)).reveal()

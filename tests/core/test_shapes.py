@@ -43,7 +43,7 @@ def accepted_by(read: Callable[[Any, str], object]) -> list[object]:
     return [value for value in JSON_VALUES if not refused(read, value)]
 
 
-def test_each_reader_takes_its_own_kind_and_names_what_it_refuses() -> None:
+def test_each_reader_accepts_one_type_and_names_what_it_refuses() -> None:
     assert accepted_by(as_object) == [{"a": 1}]
     assert accepted_by(as_array) == [None, [1]]
     assert accepted_by(as_string) == ["text"]
@@ -68,7 +68,7 @@ def test_a_number_that_is_not_finite_counts_nothing(value: float) -> None:
         as_optional_int(cast("int", value), "the delay")
 
 
-def test_a_fraction_of_a_millisecond_is_dropped_and_a_huge_number_kept() -> None:
+def test_drops_fractions_of_milliseconds_and_keeps_huge_numbers() -> None:
     assert as_optional_int(cast("int", 1.9), "x") == 1
     assert as_optional_int(10**4000, "x") == 10**4000
 
@@ -154,7 +154,7 @@ def test_read_only_json_is_a_mapping_that_cannot_be_changed() -> None:
         view._data = {}
 
 
-def test_read_only_json_equals_every_mapping_with_the_same_content() -> None:
+def test_read_only_json_equals_each_mapping_of_the_same_content() -> None:
     view = read_only({"a": 1})
     assert view == {"a": 1}
     assert view == {"a": 1}
@@ -163,7 +163,7 @@ def test_read_only_json_equals_every_mapping_with_the_same_content() -> None:
     assert view != cast("object", [("a", 1)])
 
 
-def test_read_only_json_does_not_follow_changes_of_what_it_was_made_of() -> None:
+def test_read_only_json_does_not_follow_changes_of_its_source() -> None:
     source = {"a": 1}
     view = read_only(source)
     source["a"] = 2

@@ -155,7 +155,7 @@ def test_a_gap_is_filled_from_the_aggregated_output(pages: list[StreamPage | Non
         ([page("a"), None, page("c")], ["b", "c"]),
         ([page("a"), None, page("c")], ["c", "a"]),
         ([page("a", "b"), None], ["a"]),
-        ([page("a"), None], "a text"),
+        ([page("a"), None], "a string"),
         ([page("a"), None], {"a": 1}),
         ([page("a"), None], None),
         ([None], []),
@@ -200,7 +200,7 @@ def reconnected(*pages: StreamPage) -> StreamBuffer:
     return buffer
 
 
-def test_the_chunks_of_a_running_job_are_held_back_until_released() -> None:
+def test_holds_chunks_of_a_running_job_back_until_released() -> None:
     buffer = reconnected(page("c"))
     assert (buffer.held_back, outputs(buffer)) == (True, [])
     buffer.release()
@@ -320,7 +320,7 @@ def test_pieces_that_do_not_fit_are_named_in_the_error(pieces: list[str]) -> Non
     assert "could not be aligned" in str(interrupted_error(buffer, ADDRESS))
 
 
-def test_a_hole_in_a_split_chunk_of_a_reconnected_job_is_an_error() -> None:
+def test_a_gap_in_a_split_chunk_of_a_reconnected_job_is_an_error() -> None:
     buffer = reconnected(page(*PIECES[1:]))
     outputs(buffer)
     assert not buffer.reconcile([BIG])
@@ -465,9 +465,7 @@ TestStreaming = Streaming.TestCase
 
 
 @given(st.lists(st.one_of(st.none(), st.lists(st.integers(0, 2), max_size=3)), max_size=8), st.data())
-def test_a_gap_is_filled_if_and_only_if_the_output_can_be_all_chunks(
-    pages: list[list[int] | None], data: st.DataObject
-) -> None:
+def test_fills_a_gap_only_if_the_output_can_be_all_chunks(pages: list[list[int] | None], data: st.DataObject) -> None:
     buffer = buffer_of(*(None if each is None else page(*each) for each in pages))
     received, gap = list(buffer.received), buffer.gap
     whole: list[int] = data.draw(st.lists(st.integers(0, 2), max_size=10))

@@ -66,7 +66,7 @@ Raise = Callable[[Attempt], Exception]
 
 
 def httpcore_outcome(make: Raise, *, sent: bool = True) -> Outcome:
-    """What a request amounts to whose exchange raises."""
+    """Return the outcome of a request whose exchange raises."""
     transport: Any = HttpcoreTransport(CONNECTION)
 
     def fail(_: HttpRequest, attempt: Attempt) -> HttpResponse:
@@ -150,7 +150,7 @@ def test_certificate_failures_are_told_apart(make: type[Exception]) -> None:
 
 
 class SoftTimeLimitExceeded(Exception):  # noqa: N818 -- as users name them
-    """What Celery raises in a signal handler."""
+    """An exception that Celery raises in a signal handler."""
 
 
 class JobTimeout(TimeoutError):  # noqa: N818 -- as users name them
@@ -213,7 +213,7 @@ def shown_by(raised: BaseException) -> str:
     return "".join(shown)
 
 
-def test_a_foreign_exception_shows_no_key_and_keeps_its_outer_context() -> None:
+def test_foreign_exception_shows_no_key_and_keeps_its_context() -> None:
     class Stream(httpcore.NetworkStream):
         def write(self, buffer: bytes, timeout: float | None = None) -> None:
             raise SoftTimeLimitExceeded("5 s")
@@ -249,7 +249,7 @@ def as_httpx_aiohttp_raises(raised: Exception) -> Exception:
     try:
         with map_aiohttp_exceptions():
             raise raised  # noqa: TRY301 -- as aiohttp would
-    except Exception as mapped:  # noqa: BLE001 -- of whatever class
+    except Exception as mapped:  # noqa: BLE001 -- of any class
         return mapped
 
 

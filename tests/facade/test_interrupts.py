@@ -32,7 +32,7 @@ class Interrupted(KeyboardInterrupt):
 
 @cache
 def places(code: CodeType) -> frozenset[int]:
-    """Where in a function CPython looks for signals: on entry, in loops, and after a call of something in C."""
+    """Return the offsets at which CPython checks for signals: on entry, in loops, and after a call into C."""
     bytecode: Any = dis.Bytecode(code)  # not all of it is known to type checkers
     found: set[int] = set()
     for before, step in pairwise(bytecode):
@@ -44,7 +44,7 @@ def places(code: CodeType) -> frozenset[int]:
 
 
 def blocks(bytecode: Any, step: dis.Instruction) -> list[int]:
-    """Where an error at a step is handled."""
+    """Return the offsets of the handlers of an error at a step."""
     return [entry.target for entry in bytecode.exception_entries if entry.start <= step.offset < entry.end]
 
 

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_a_generator_compiles_the_specification_without_a_warning(name: str, folder: Path) -> None:
+def test_a_generator_compiles_the_specification_without_warning(name: str, folder: Path) -> None:
     command, tool, arguments = GENERATORS[name]
     done = run(command(tool, *arguments.split(" ")), folder)
 

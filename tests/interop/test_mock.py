@@ -1,6 +1,6 @@
 """A mock that is made of the specification alone serves the generated client, and refuses what does not fit.
 
-Prism checks each request against the specification, and answers with its examples. Nothing of ours stands behind it.
+Prism checks each request against the specification, and responds with its examples. It runs no code of this project.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody answers at a port of this machine."""
+    """Return whether a server listens at a port of this machine."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -129,6 +129,6 @@ def test_the_mock_holds_requests_to_their_ranges(wait: int, status: int, client:
     assert answer.status_code == status
 
 
-def test_a_path_with_an_id_that_must_be_quoted_is_refused_and_not_misread(client: AuthenticatedClient) -> None:
+def test_path_with_an_id_that_needs_quoting_is_not_misread(client: AuthenticatedClient) -> None:
     answer = get_status.sync_detailed("my-endpoint", "a/b", client=client)
     assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY

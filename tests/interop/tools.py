@@ -38,7 +38,7 @@ def python_command(module: str, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """What the tools inherit: no colors, no reports to anybody, and a warning of Python's is an error."""
+    """Return the environment of the tools: no colors, no telemetry, and warnings of Python are errors."""
     return os.environ | _QUIET
 
 

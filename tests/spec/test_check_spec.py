@@ -50,7 +50,7 @@ def test_a_problem_reads_like_a_compiler_message() -> None:
     assert str(Problem(Path("spec/openapi.yaml"), 12, "no such thing")) == "spec/openapi.yaml:12: no such thing"
 
 
-def test_a_place_that_is_not_there_is_told_by_the_closest_line_around_it() -> None:
+def test_names_the_closest_line_of_a_missing_place() -> None:
     spec = SpecDocument.load(SPEC)
 
     with pytest.raises(

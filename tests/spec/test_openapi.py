@@ -1,4 +1,4 @@
-"""What the specification promises to those who read it and to the code that is made from it."""
+"""The promises of the specification to its readers and to the code that is generated from it."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ def responses(operation: Operation) -> dict[str, dict[str, Json]]:
 
 
 def resolved(value: dict[str, Json]) -> dict[str, Json]:
-    """What a reference stands for; the value itself, if it is none."""
+    """Return the target of a reference, or the value itself."""
     reference = value.get("$ref")
     if not isinstance(reference, str):
         return value
@@ -30,13 +30,13 @@ def test_the_specification_has_no_problem() -> None:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_names_its_rate_limit_or_says_that_none_is_published(name: str) -> None:
+def test_operation_names_its_rate_limit_or_that_none_is_known(name: str) -> None:
     budget = mapping(SPEC.find(OPERATIONS[name].pointer)).get("x-runpod-rate-limit")
     assert budget == "none-published" or budget in mapping(SPEC.content["x-runpod-rate-limits"])
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_describes_success_and_every_class_of_failure(name: str) -> None:
+def test_operation_describes_success_and_each_class_of_failure(name: str) -> None:
     found = responses(OPERATIONS[name]).keys()
     assert {"400", "401", "404", "429", "4XX", "500", "502", "5XX"} <= found
     assert any(status.startswith("2") for status in found)

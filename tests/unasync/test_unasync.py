@@ -1,4 +1,4 @@
-"""The sync half that scripts/unasync.py writes."""
+"""The sync API that scripts/unasync.py writes."""
 
 import ast
 import textwrap
@@ -134,7 +134,7 @@ def test_keeps_lines_and_leaves_nothing_async(text: str) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A small repository whose sync half is written."""
+    """A small repository whose sync API is written."""
     for folder in FOLDERS:
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "runpod_typed/_async/job.py").write_text("# A job.\nclass AsyncJob: ...\n", encoding="utf-8")
