@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, assert_never, cast
+from typing import Any, Literal, assert_never, assert_type, cast
 
 from attrs import evolve
 from runpod_queue_api import models, wire
@@ -68,6 +68,7 @@ def read_batch(batch: models.Batch, raw: Mapping[str, Any]) -> Batch:
 
 
 def _created_at(value: int | Unset) -> datetime | None:
+    assert_type(wire.BATCH_CREATED_UNIT, Literal["epoch-milliseconds"])
     # An earlier draft of the documents has a string here, which stays in `raw`.
     milliseconds = None if isinstance(cast("object", value), str) else as_optional_int(value, "the time of creation")
     try:

@@ -20,6 +20,7 @@ PYDANTIC: Final = "--output-model-type pydantic_v2.BaseModel --use-annotated --f
 GENERATORS: Final = {
     "openapi-typescript": (node_command, "openapi-typescript", f"{DOCUMENT} -o openapi-typescript/schema.d.ts"),
     "hey-api": (node_command, "openapi-ts", f"-i {DOCUMENT} -o hey-api --no-log-file"),
+    "orval": (node_command, "orval", f"--input {DOCUMENT} --output orval/api.ts --client fetch"),
     "datamodel-code-generator": (
         python_command,
         "datamodel_code_generator",
