@@ -77,6 +77,9 @@ def tell_the_length(job: Job) -> dict[str, int]:
 
 
 HANDLERS: dict[tuple[str, str], Handler | HandlerConfig | None] = {
+    ("bulk.md", "Ten thousand inputs"): paint,
+    ("bulk.md", "Resume after a crash"): paint,
+    ("bulk.md", "Jobs from anywhere"): paint,
     ("index.md", "runpod-typed"): paint,
     ("quickstart.md", "With an account"): paint,
     ("quickstart.md", "Async"): paint,
@@ -108,7 +111,10 @@ def is_a_test_module(snippet: Snippet) -> bool:
 
 
 @pytest.mark.parametrize("snippet", [snippet for snippet in SNIPPETS if not is_a_test_module(snippet)], ids=str)
-def test_a_snippet_runs_and_prints_what_stands_below_it(snippet: Snippet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snippet_runs_and_prints_what_stands_below_it(
+    snippet: Snippet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with LocalQueue(HANDLERS.get(place(snippet)), endpoint_id="my-endpoint") as queue:
         monkeypatch.setenv("RUNPOD_API_KEY", queue.api_key)
         monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", queue.base_url)

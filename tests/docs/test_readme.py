@@ -6,6 +6,7 @@ import asyncio
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,11 +59,15 @@ HANDLERS: dict[str, Handler | HandlerConfig] = {
     "A stream ends": write,
     "Types": paint_many,
     "Async": paint,
+    "Ten thousand inputs": paint,
 }
 
 
 @pytest.mark.parametrize("snippet", snippets_in(README, "python"), ids=str)
-def test_what_the_readme_shows_runs_and_prints_what_it_says(snippet: Snippet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_readme_shows_runs_and_prints_what_it_says(
+    snippet: Snippet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with LocalQueue(HANDLERS.get(snippet.heading), endpoint_id="my-endpoint") as queue:
         monkeypatch.setenv("RUNPOD_API_KEY", queue.api_key)
         monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", queue.base_url)

@@ -69,10 +69,11 @@ HANDLERS: dict[str, Handler | HandlerConfig] = {
     "chat.md": {"handler": vllm, "return_aggregate_stream": True},
     "fastapi.md": paint,
     "images.md": comfyui,
+    "jsonl.md": paint,
     "transcription.md": whisper,
 }
 
-PRINTING = ("chat.md", "images.md", "transcription.md")
+PRINTING = ("chat.md", "images.md", "jsonl.md", "transcription.md")
 
 
 @pytest.fixture
@@ -80,6 +81,7 @@ def queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
     """The queue of a page, in a folder with the files that the recipes read."""
     monkeypatch.chdir(tmp_path)
     Path("talk.mp3").write_bytes(b"ID3")
+    Path("prompts.jsonl").write_text('{"prompt": "a lighthouse"}\n{"prompt": "a harbor"}\n{"prompt": "a storm"}\n')
     Path("workflow.json").write_text(json.dumps({"6": {"inputs": {"text": ""}, "class_type": "CLIPTextEncode"}}))
     with LocalQueue(HANDLERS[request.param], endpoint_id="my-endpoint") as queue:
         monkeypatch.setenv("RUNPOD_API_KEY", queue.api_key)
