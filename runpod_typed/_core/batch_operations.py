@@ -29,7 +29,12 @@ from runpod_typed._models.batch_responses import read_batch, read_batch_list, re
 from runpod_typed._models.batches import Batch, BatchResult
 from runpod_typed._models.retry_policy import OperationKind
 
-CREATE = _operation(create_batch, OperationKind.SUBMIT, read_batch)
+
+def _note(batch: Batch) -> str:
+    return f"batch {batch.id} was created and is a draft; endpoint.batches.get({batch.id!r}) shows it"
+
+
+CREATE = _operation(create_batch, OperationKind.SUBMIT, read_batch, note=_note)
 APPEND = _operation(append_batch_requests, OperationKind.SUBMIT, read_change, may_be_empty=True)
 FINALIZE = _operation(finalize_batch, OperationKind.CANCEL, read_change, may_be_empty=True)
 UPDATE = _operation(update_batch, OperationKind.CANCEL, read_change, may_be_empty=True)

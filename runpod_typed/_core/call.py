@@ -17,7 +17,6 @@ from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect, next_delay
 from runpod_typed._core.retry_after import parse_retry_after
 from runpod_typed._errors import printable
-from runpod_typed._models.batches import Batch
 from runpod_typed._models.jobs import JobState
 from runpod_typed._models.responses import ValidationError, read_completed_job
 from runpod_typed._models.retry_policy import OperationKind
@@ -198,11 +197,9 @@ class Call(Generic[T]):
         """Return what is known of the job if the call is interrupted now; None if there is no job."""
         if not self.is_submission:
             return None
-        job: Any = self.response
-        if isinstance(job, JobState):
-            return submission_note(job.id)
-        if isinstance(job, Batch):
-            return batch_note(job.id)
+        note = self.request.operation.note
+        if note is not None and self.response is not None:
+            return note(self.response)
         if self.in_flight or self.may_have_taken_effect:
             return self.request.uncertain or (
                 f"A job for endpoint {self.request.endpoint_id} may have been submitted and keep running: its "
@@ -217,16 +214,6 @@ def _outcome(outcome: HttpResponse | TransportFailure | None) -> str:
     if outcome is not None and outcome.timed_out:
         return "timed out"
     return "connection lost" if outcome is None or outcome.request_sent else "not connected"
-
-
-def submission_note(job_id: str) -> str:
-    """Return the note for an exception that hides the id of a submitted job."""
-    return f"job {job_id} was submitted and keeps running; reconnect with endpoint.job({job_id!r})"
-
-
-def batch_note(batch_id: str) -> str:
-    """Return the note for an exception that hides the id of a new batch."""
-    return f"batch {batch_id} was created and is a draft; endpoint.batches.get({batch_id!r}) shows it"
 
 
 def read_response(

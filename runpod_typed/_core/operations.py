@@ -68,6 +68,8 @@ class Operation(Generic[T_co]):
     """Whether a body that describes a job is a result even with an error status."""
     may_be_empty: bool = False
     """Whether a success without a body is read as null."""
+    note: Callable[[Any], str] | None = None
+    """Returns the note about a result for an exception that hides it; None if the result is not missed."""
 
     @property
     def payload_cap(self) -> int | None:
@@ -131,21 +133,29 @@ def _operation(
     *,
     returns_job: bool = False,
     may_be_empty: bool = False,
+    note: Callable[[T], str] | None = None,
 ) -> Operation[T]:
-    return Operation(name=_name(generated), kind=kind, read=read, returns_job=returns_job, may_be_empty=may_be_empty)
+    return Operation(
+        name=_name(generated), kind=kind, read=read, returns_job=returns_job, may_be_empty=may_be_empty, note=note
+    )
 
 
 def _name(generated: GeneratedOperation[..., object]) -> str:
     return generated.__name__.rpartition(".")[2]  # the generator names a module after its operationId
 
 
-RUN = _operation(run, OperationKind.SUBMIT, read_job)
-RUN_SYNC = _operation(run_sync, OperationKind.SUBMIT, read_job, returns_job=True)
+def submission_note(job: jobs.JobState[Any]) -> str:
+    """Return the note for an exception that hides the id of a submitted job."""
+    return f"job {job.id} was submitted and keeps running; reconnect with endpoint.job({job.id!r})"
+
+
+RUN = _operation(run, OperationKind.SUBMIT, read_job, note=submission_note)
+RUN_SYNC = _operation(run_sync, OperationKind.SUBMIT, read_job, returns_job=True, note=submission_note)
 STATUS = _operation(get_status, OperationKind.READ, read_job, returns_job=True)
 STATUS_SYNC = _operation(get_status_sync, OperationKind.READ, read_job, returns_job=True)
 STREAM = _operation(stream, OperationKind.DRAIN, read_stream_page)
 CANCEL = _operation(cancel, OperationKind.CANCEL, read_job)
-RETRY = _operation(retry, OperationKind.REQUEUE, read_job)
+RETRY = _operation(retry, OperationKind.REQUEUE, read_job, note=submission_note)
 HEALTH = _operation(get_health, OperationKind.READ, health.read_health)
 METRICS = _operation(get_metrics, OperationKind.READ, health.read_metrics)
 REQUESTS = _operation(get_requests, OperationKind.READ, health.read_requests)
@@ -156,7 +166,7 @@ PURGE = _operation(purge_queue, OperationKind.PURGE, health.read_purge_result)
 def submit(endpoint_id: str, body: models.RunRequest) -> Request[jobs.JobState[Any]]:
     """Queue a job."""
     built = run._get_kwargs(endpoint_id, body=body)
-    return _with_credentials(body, _request(RUN, endpoint_id, built))
+    return _with_credentials(body.s_3_config, _request(RUN, endpoint_id, built))
 
 
 def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int | None) -> Request[jobs.JobState[Any]]:
@@ -174,7 +184,7 @@ def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int |
 
     wait = wire.WAIT_MIN_MS if hold_ms is None else hold_ms
     held = _held(RUN_SYNC, endpoint_id, build, wait, _WAIT)
-    return _with_credentials(body, held)
+    return _with_credentials(body.s_3_config, held)
 
 
 def look(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request[jobs.JobState[Any]]:

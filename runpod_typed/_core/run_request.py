@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from typing import Any, cast
 
 from runpod_queue_api import models, wire
@@ -113,6 +112,8 @@ def _refuse_unknown_keys(value: Mapping[str, Any], known: Collection[str], what:
     unknown = next((key for key in value if key not in known), None)
     if unknown is None:
         return
+    from difflib import get_close_matches  # noqa: PLC0415 -- only errors need it
+
     shown = printable(repr(unknown), 60)
     near = get_close_matches(str(unknown), known, n=1)
     fields = f"did you mean {near[0]!r}?" if near else f"it may have {', '.join(map(repr, sorted(known)))}"

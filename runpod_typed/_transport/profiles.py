@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +33,8 @@ def profiles_file() -> Path:
 
 
 def _read(name: str) -> dict[str, str]:
+    import tomllib  # noqa: PLC0415 -- few programs have profiles
+
     path = profiles_file()
     try:
         profiles = tomllib.loads(path.read_text(encoding="utf-8"))
