@@ -13,7 +13,7 @@ from runpod_typed._codecs.codec import UNTYPED, Codec, choose_codec
 from runpod_typed._errors import ConfigurationError, InputError, printable
 from runpod_typed._models.durations import Duration
 from runpod_typed._models.jobs import JobState, with_typed_output
-from runpod_typed._models.responses import MAX_WEBHOOK_BYTES, ValidationError, read_completed_job, read_webhook
+from runpod_typed._models.responses import MAX_WEBHOOK_BYTES, ValidationError, decode_job, read_webhook
 
 __all__ = ["MAX_WEBHOOK_BYTES", "parse_webhook", "verify_secret"]
 
@@ -137,8 +137,7 @@ def _as_bytes(body: object, max_bytes: int) -> bytes:
 
 def _parse(data: bytes) -> JobState[Any]:
     try:
-        state = read_completed_job(data)
-        return read_webhook(json.decode(data)) if state is None else state
+        return read_webhook(decode_job(data))
     except json.MalformedJSON as error:
         raise InputError(f"The webhook's body is not valid JSON: {error}.") from None
     except ValidationError as error:

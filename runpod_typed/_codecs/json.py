@@ -94,19 +94,22 @@ class JSONText:
             return bytes(self.text).decode()
 
 
-def decode_leaving(body: bytes, name: str) -> dict[str, Any] | None:
-    """Decode a JSON object, but leave the named field as a `JSONText`.
+def decode_leaving(body: bytes, name: str) -> Any:
+    """Decode a JSON body like `decode`, but leave the named field of an object as a `JSONText`.
 
-    Returns None if the body has to be decoded whole: it is not an object, lacks the field, or is not standard JSON.
+    A body that is not an object, or is not standard JSON, is decoded whole.
+
+    Raises:
+        MalformedJSON: As for `decode`.
     """
     try:
         fields = _decode_fields(body)
-        if name not in fields:
-            return None
-        body.decode()  # everything else was checked in the field that is left as text
-        return {key: JSONText(text) if key == name else _decode_strictly(text) for key, text in fields.items()}
+        if name in fields:
+            body.decode()  # everything else was checked in the field that is left as text
+            return {key: JSONText(text) if key == name else _decode_strictly(text) for key, text in fields.items()}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+        pass
+    return decode(body)
 
 
 def encode(value: Any) -> bytes:

@@ -18,7 +18,7 @@ from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect, n
 from runpod_typed._core.retry_after import parse_retry_after
 from runpod_typed._errors import printable
 from runpod_typed._models.jobs import JobState
-from runpod_typed._models.responses import ValidationError, read_completed_job
+from runpod_typed._models.responses import ValidationError, decode_job
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.messages import HttpResponse, TransportFailure
@@ -225,13 +225,10 @@ def read_response(
 ) -> Any | APIStatusError | APIResponseValidationError:
     """Return the operation's result, or the error that the response amounts to. Raises nothing."""
     success = 200 <= response.status < 300
-    if success and request.operation.returns_job:
-        completed = read_completed_job(response.body)
-        if completed is not None:
-            return _checked(request, response, connection, completed)
     empty = success and request.operation.may_be_empty and not response.body.strip() and not response.problem
     try:
-        body = None if empty else json.decode(response.body)
+        decode = decode_job if success and request.operation.returns_job else json.decode
+        body = None if empty else decode(response.body)
     except json.MalformedJSON as error:
         if success:
             return validation_error(

@@ -187,9 +187,11 @@ def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int |
     return _with_credentials(body.s_3_config, held)
 
 
+assert_type(wire.STATUS_TTL_UNIT, Literal["milliseconds"])
+
+
 def look(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request[jobs.JobState[Any]]:
     """Fetch the state of a job."""
-    assert_type(wire.STATUS_TTL_UNIT, Literal["milliseconds"])
     ttl = UNSET if ttl_ms is None else ttl_ms
     built = get_status._get_kwargs(endpoint_id, job_id, ttl=ttl)
     return _request(STATUS, endpoint_id, built, job_id=job_id)

@@ -139,7 +139,7 @@ def read_result(request: models.BatchRequest, raw: Mapping[str, Any]) -> BatchRe
     """Return a request of a batch, its output as it came."""
     status = _request_status(request.status)
     started, completed = _time(request.started_at), _time(request.completed_at)
-    read = BatchResult[Any](
+    read: BatchResult[Any] = BatchResult(
         id=as_string(request.id, "the request's id"),
         status=status,
         output=raw.get(wire.BATCH_OUTPUT_KEY) if status.is_terminal else None,
@@ -149,7 +149,7 @@ def read_result(request: models.BatchRequest, raw: Mapping[str, Any]) -> BatchRe
         started_at=started,
         completed_at=completed,
     )
-    return read  # noqa: RET504 -- mypy does not see a deprecated field within a generic call that is returned
+    return read
 
 
 def _time(value: datetime | Unset) -> datetime | None:

@@ -239,20 +239,22 @@ def _known_status(known: models.KnownJobStatus) -> JobStatus:
             assert_never(known)
 
 
+assert_type(wire.DELAY_TIME_UNIT, Literal["milliseconds"])
+assert_type(wire.EXECUTION_TIME_UNIT, Literal["milliseconds"])
+
+
 @reads(models.Job, wire.JOB_OUTPUT_KEY)
 def read_job(job: models.Job, raw: Mapping[str, Any]) -> JobState[Any]:
     """Return a job, its output as it came."""
     status = read_status(job.status)
     finished = status.is_terminal
     output = raw.get(wire.JOB_OUTPUT_KEY)
-    assert_type(wire.DELAY_TIME_UNIT, Literal["milliseconds"])
-    assert_type(wire.EXECUTION_TIME_UNIT, Literal["milliseconds"])
-    read = JobState[Any](
+    read: JobState[Any] = JobState(
         id=as_string(job.id, "the job's id"),
         status=status,
         # Until the job is finished, the output is its progress.
         output=output if finished else None,
-        progress=None if finished else output,
+        progress=None if finished else output.shown if isinstance(output, JSONText) else output,
         error=_plain_error(job.error),
         delay_time_ms=as_optional_int(job.delay_time, "the delay time"),
         execution_time_ms=as_optional_int(job.execution_time, "the execution time"),
@@ -260,7 +262,7 @@ def read_job(job: models.Job, raw: Mapping[str, Any]) -> JobState[Any]:
         worker_id=as_optional_string(job.worker_id, "the worker's id"),
         raw=read_only(raw),
     )
-    return read  # noqa: RET504 -- mypy does not see a deprecated field within a generic call that is returned
+    return read
 
 
 read_webhook: Reader[webhooks.JobFinished, JobState[Any]] = read_job
@@ -271,16 +273,13 @@ def encode_job(state: JobState[Any]) -> bytes:
     return read_only(state.raw).encode()
 
 
-def read_completed_job(body: bytes) -> JobState[Any] | None:
-    """Return a COMPLETED job, its output left as JSON text, or None if the body is to be decoded whole."""
-    data = decode_leaving(body, wire.JOB_OUTPUT_KEY)
-    if data is None:
-        return None
-    try:
-        state = read_job(data)
-    except ValidationError:
-        return None
-    return state if state.status is JobStatus.COMPLETED else None
+def decode_job(body: bytes) -> Any:
+    """Decode a body that describes a job, and leave the output as JSON text for its codec.
+
+    Raises:
+        MalformedJSON: The body is not JSON.
+    """
+    return decode_leaving(body, wire.JOB_OUTPUT_KEY)
 
 
 def _plain_error(error: models.ErrorObject | list[Any] | str | Unset) -> Any:
@@ -291,12 +290,12 @@ def _plain_error(error: models.ErrorObject | list[Any] | str | Unset) -> Any:
 def read_chunk(chunk: models.StreamChunk, raw: Mapping[str, Any]) -> StreamChunk[Any]:
     """Return one chunk, its output as it came."""
     metrics = chunk.metrics
-    read = StreamChunk[Any](
+    read: StreamChunk[Any] = StreamChunk(
         output=raw.get(wire.CHUNK_OUTPUT_KEY),
         metrics=None if isinstance(metrics, Unset) else read_only(metrics.to_dict()),
         raw=read_only(raw),
     )
-    return read  # noqa: RET504 -- mypy does not see a deprecated field within a generic call that is returned
+    return read
 
 
 def _read_stream_page(data: object) -> StreamPage:

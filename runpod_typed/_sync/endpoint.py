@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
 from typing_extensions import TypeForm, TypeVar
 
-from runpod_typed._sync.batches import Batches
 from runpod_typed._sync.job import Job
 from runpod_typed._sync.polling import Poller
 from runpod_typed._sync.queue import EndpointQueue
 from runpod_typed._codecs.codec import UNTYPED, Codec, choose_codec
 from runpod_typed._core import operations
-from runpod_typed._core.call import submission_note
 from runpod_typed._core.job_record import JobAddress, JobCodecs, JobErrors, JobRecord
-from runpod_typed._core.operations import ExtraQuery, Request, with_query
+from runpod_typed._core.operations import ExtraQuery, Request, submission_note, with_query
 from runpod_typed._core.run_request import RunRequest, build_run_request
 from runpod_typed._core.schedule import run_sync_long_poll_ms
 from runpod_typed._models.durations import Duration, to_optional_seconds, wait_timeout
@@ -29,6 +27,7 @@ from runpod_typed._models.validators import check_client, check_endpoint_id, che
 from runpod_typed._synchronization import Inputs, deadline_after, monotonic
 
 if TYPE_CHECKING:
+    from runpod_typed._sync.batches import Batches
     from runpod_typed._sync.client import Client
     from runpod_typed._bulk.map import JobMap
 
@@ -141,6 +140,8 @@ class Endpoint(EndpointQueue, Generic[In, Out, Chunk]):
     @property
     def batches(self) -> Batches[In, Out]:
         """The batches of the endpoint: thousands of requests at a lower price, without a promise when they start."""
+        from runpod_typed._sync.batches import Batches  # noqa: PLC0415 -- few programs need them
+
         return Batches(self._executor, self._config, self._id, self._body, self._codecs.output)
 
     def run(
@@ -183,7 +184,7 @@ class Endpoint(EndpointQueue, Generic[In, Out, Chunk]):
         try:
             return self._job(self._poller(state))
         except BaseException as error:  # Ctrl-C
-            error.add_note(submission_note(state.id))
+            error.add_note(submission_note(state))
             raise
 
     def run_sync(
