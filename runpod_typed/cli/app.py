@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import runpod_typed
-from runpod_typed.cli import doctor, endpoints, jobs
+from runpod_typed.cli import doctor, endpoints, jobs, serve
 from runpod_typed.cli.exit_codes import EXIT_CODES_HELP, ExitCode, exit_code_for
 from runpod_typed.cli.printer import note
 
@@ -47,6 +47,7 @@ for _command in (
     jobs.wait,
     jobs.cancel,
     jobs.retry,
+    serve.serve,
     endpoints.health,
     endpoints.purge,
     doctor.doctor,

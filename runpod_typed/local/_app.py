@@ -5,10 +5,12 @@ request itself. Before them come checks that the platform does not need: that no
 """
 
 import asyncio
+import inspect
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,6 +26,7 @@ from runpod_typed.local._engine.store import NotFoundError
 from runpod_typed.local._fault_responses import ResetResponse, respond_with_fault
 from runpod_typed.local._http import Refusal, json_response
 from runpod_typed.local._limits import Limits, RateLimiter, make_limiters
+from runpod_typed.local._page.routes import PageAccess, page_routes
 from runpod_typed.local._routes import batch, client, openai, worker
 from runpod_typed.local._service import QueueService
 
@@ -89,6 +92,8 @@ class Access:
     worker_token: str = field(repr=False)
     hosts: set[str] | None
     """Names by which callers may address the queue, besides IP addresses and localhost; None for any name."""
+    page_token: str = field(factory=partial(secrets.token_urlsafe, 24), repr=False)
+    """For the page's own requests."""
 
 
 def known_hosts(host: str) -> set[str] | None:
@@ -205,16 +210,30 @@ class RequestHandler:
             limiter.release()
 
 
-def build_app(service: QueueService, access: Access, limits: Limits = None) -> Starlette:
+def build_app(
+    service: QueueService, access: Access, limits: Limits = None, inject: Callable[..., None] | None = None
+) -> Starlette:
     """Return the ASGI application."""
     handler = RequestHandler(service, access, limits)
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         by_path.setdefault(operation.path, {}).update(dict.fromkeys(operation.methods, operation))
     routes = [_route(handler, path, methods) for path, methods in by_path.items()]
+    if inject is not None:
+        check = partial(_page_problem, access)
+        described = [
+            (operation.name, "/".join(operation.methods), operation.path, inspect.getdoc(operation.handler) or "")
+            for operation in OPERATIONS
+            if not operation.worker
+        ]
+        routes += page_routes(service, PageAccess(check, inject, access.page_token), described)
     app = Starlette(routes=routes, exception_handlers={HTTPException: _show_http_error})
     app.router.redirect_slashes = False  # `/run/` is not a path of the API
     return app
+
+
+def _page_problem(access: Access, request: Request) -> str | None:
+    return browser_problem(request.headers, access.hosts)
 
 
 def _route(handler: RequestHandler, path: str, methods: dict[str, Operation]) -> Route:

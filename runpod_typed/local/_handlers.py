@@ -157,6 +157,11 @@ class HandlerWorker:
         return ""
 
     @property
+    def failed(self) -> bool:
+        """False: it runs as long as this process."""
+        return False
+
+    @property
     def pid(self) -> int | None:
         """None: it has no process of its own."""
         return None

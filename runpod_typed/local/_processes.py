@@ -107,6 +107,7 @@ class WorkerFailure:
 
     reason: str
     output: str = ""
+    asked: bool = False
 
 
 def diagnose_exit(code: int, output: str, *, asked: bool) -> WorkerFailure | None:
@@ -120,7 +121,7 @@ def diagnose_exit(code: int, output: str, *, asked: bool) -> WorkerFailure | Non
             reason += ", because its Python has no worker SDK (pip install runpod)"
         elif code == 0:
             reason += " (does it call runpod.serverless.start?)"
-    return WorkerFailure(reason, output)
+    return WorkerFailure(reason, output, asked)
 
 
 class ProcessWorker:
@@ -177,6 +178,11 @@ class ProcessWorker:
     def output(self) -> str:
         """The last lines of its processes."""
         return "".join(list(self._lines))
+
+    @property
+    def failed(self) -> bool:
+        """True if its last process ended before it asked for a job."""
+        return self._reported is not None and not self._reported.asked
 
     @property
     def pid(self) -> int | None:

@@ -12,6 +12,7 @@ from typing import Final, Protocol, TypeVar
 
 from attrs import frozen
 
+from runpod_typed.local._archive import Archive
 from runpod_typed.local._engine.batches import Batches
 from runpod_typed.local._engine.engine import Engine
 from runpod_typed.local._engine.events import Event, JobChanged, JobStopped, JobsWaiting, WebhookDue, WorkerReplaced
@@ -21,6 +22,7 @@ from runpod_typed.local._faults import FaultKind, FaultPlan
 
 T = TypeVar("T")
 
+SAVE_SECONDS: Final = 0.1
 QUIET_SECONDS: Final = 0.05
 """The time without any event after which `auto_advance` jumps, in real time."""
 
@@ -52,6 +54,11 @@ class Worker(Protocol):
     @property
     def output(self) -> str:
         """The last lines of its output."""
+        ...
+
+    @property
+    def failed(self) -> bool:
+        """True if it ended before it asked for a job."""
         ...
 
     @property
@@ -111,6 +118,7 @@ class QueueService:
         post_webhook: Callable[[WebhookDue], Coroutine[None, None, None]],
         faults: FaultPlan,
         auto_advance: bool = False,
+        archive: Archive | None = None,
     ) -> None:
         self.endpoint_id = endpoint_id
         self.engine = Engine(settings)
@@ -129,6 +137,11 @@ class QueueService:
         self._waiters: dict[str, dict[Waiter, None]] = {}
         self._takers: dict[Waiter, str] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._archive = archive
+        self._saving: asyncio.TimerHandle | None = None
+        if archive is not None:
+            self.engine.resume_jobs(archive.load(settings.epoch))
+            self.engine.changed = set(self.engine.jobs)
         self._auto_advance = auto_advance
         self._skip: asyncio.TimerHandle | None = None
 
@@ -150,6 +163,8 @@ class QueueService:
                 self._handle(event)
             self._set_timer()
             self._skip_later()
+            if self.engine.changed and self._saving is None and not self.closing:
+                self._saving = asyncio.get_running_loop().call_later(SAVE_SECONDS, self._save)
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -188,6 +203,24 @@ class QueueService:
     def _ring(self) -> None:
         self._timer = None
         self.act(self.engine.advance)
+
+    def _save(self) -> None:
+        """Write the jobs that have changed."""
+        self._saving = None
+        changed, jobs = self.engine.changed, self.engine.jobs
+        if self._archive is not None and changed:
+            self._archive.save(((job_id, jobs.get(job_id)) for job_id in changed), self.engine.settings.epoch)
+            changed.clear()
+
+    @property
+    def skipped_seconds(self) -> float:
+        """Seconds by which the queue's clock is ahead of real time."""
+        return self._offset
+
+    def worker_output(self, worker_id: str | None) -> str:
+        """Return the last lines of a worker's output; empty if it is gone."""
+        worker = self._workers.get(worker_id or "")
+        return "" if worker is None else worker.output
 
     def _skip_later(self) -> None:
         """With `auto_advance`, jump to the next deadline if nothing happens for a moment."""
@@ -301,7 +334,7 @@ class QueueService:
     async def close(self) -> None:
         """Let all held requests return, and end the deliveries of webhooks. May be repeated."""
         self.closing = True
-        for timer in (self._timer, self._skip):
+        for timer in (self._timer, self._skip, self._saving):
             if timer is not None:
                 timer.cancel()
         for waiter in [*self._takers, *(waiter for waiters in self._waiters.values() for waiter in waiters)]:
@@ -309,3 +342,6 @@ class QueueService:
         for task in self._deliveries:
             task.cancel()
         await asyncio.gather(*self._deliveries, return_exceptions=True)
+        self._save()
+        if self._archive is not None:
+            self._archive.close()

@@ -10,13 +10,15 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from runpod_queue_api import wire
 from starlette.types import ASGIApp
 
 from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES, Access, build_app, known_hosts
+from runpod_typed.local._archive import Archive
 from runpod_typed.local._engine.counters import QueueStats
 from runpod_typed.local._engine.records import SubmittedJob
 from runpod_typed.local._engine.settings import EngineSettings
@@ -29,6 +31,7 @@ from runpod_typed.local._service import Outage, QueueService, Worker
 from runpod_typed.local._webhooks import WebhookSender
 
 T = TypeVar("T")
+KEPT_HISTORY: Final = 500
 
 
 class LocalQueue:
@@ -62,6 +65,9 @@ class LocalQueue:
         auto_advance: Whether the queue's clock jumps to the next deadline while everything waits: a client for a job,
             no job runs, and no worker could take one. The end of a ttl then takes milliseconds.
 
+        persist: A file that keeps the jobs over a restart (an SQLite database); None for none.
+        page: Whether `page_url` shows the queue in a browser on this machine.
+
     Raises:
         ValueError: An argument is out of range.
     """
@@ -80,6 +86,8 @@ class LocalQueue:
         time_scale: float = 1.0,
         faults: Faults | None = None,
         auto_advance: bool = False,
+        persist: str | Path | None = None,
+        page: bool = False,
     ) -> None:
         if re.fullmatch(wire.ENDPOINT_ID_PATTERN, endpoint_id) is None:
             raise ValueError(f"endpoint_id {endpoint_id!r} must match {wire.ENDPOINT_ID_PATTERN}")
@@ -111,6 +119,8 @@ class LocalQueue:
         self._port = port
         self._time_scale = time_scale
         self._auto_advance = auto_advance
+        self._persist = Path(persist) if persist is not None else None
+        self._page = page
         self._process_id = os.getpid()
         self._service: QueueService | None = None
         self._webhooks: WebhookSender | None = None
@@ -142,6 +152,17 @@ class LocalQueue:
             RuntimeError: The queue was not started.
         """
         return self._url(self._host)
+
+    @property
+    def page_url(self) -> str:
+        """The URL of the page, with the token that its requests need.
+
+        Raises:
+            RuntimeError: The queue was not started, or has no page.
+        """
+        if not self._page:
+            raise RuntimeError("the queue has no page: start it with LocalQueue(page=True)")
+        return f"{self._url(self._local_host).removesuffix(BASE_PATH)}/?token={self._access.page_token}"
 
     def start(self) -> Self:
         """Start, and return when the queue listens.
@@ -220,6 +241,24 @@ class LocalQueue:
     def worker_pids(self) -> tuple[int, ...]:
         """The process ids of the running workers."""
         return tuple(pid for worker in self._workers if (pid := worker.pid) is not None)
+
+    @property
+    def workers_failed(self) -> bool:
+        """True if all worker processes ended before they asked for a job."""
+        return bool(self._workers) and all(worker.failed for worker in self._workers)
+
+    def restart_workers(self) -> None:
+        """End each worker after its present jobs, and let another one follow.
+
+        Raises:
+            RuntimeError: The queue is not running.
+        """
+
+        def restart(_service: QueueService) -> None:
+            for worker in self._workers:
+                worker.replace()
+
+        self._act(restart)
 
     def pause(self) -> None:
         """Hand out no more jobs: new jobs stay IN_QUEUE.
@@ -405,7 +444,9 @@ class LocalQueue:
 
     def _build(self) -> ASGIApp:
         """Build everything that lives in the event loop."""
-        settings = EngineSettings(time_scale=self._time_scale, epoch=time.time())
+        settings = EngineSettings(
+            time_scale=self._time_scale, epoch=time.time(), history=KEPT_HISTORY if self._page else 0
+        )
         webhooks = WebhookSender(attempts=settings.webhook_attempts, delay=settings.scaled(settings.webhook_delay))
         service = QueueService(
             self._endpoint_id,
@@ -413,9 +454,10 @@ class LocalQueue:
             post_webhook=webhooks.post,
             faults=self._faults,
             auto_advance=self._auto_advance,
+            archive=Archive(self._persist) if self._persist is not None else None,
         )
         self._webhooks, self._service = webhooks, service
-        return build_app(service, self._access, self._limits)
+        return build_app(service, self._access, self._limits, self.inject if self._page else None)
 
     @property
     def _local_host(self) -> str:

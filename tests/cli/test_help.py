@@ -8,7 +8,8 @@ import typer
 
 from tests.cli.commands import check_golden, run
 
-COMMANDS = ["run", "status", "output", "stream", "events", "wait", "cancel", "retry", "health", "purge", "doctor"]
+COMMANDS = ["run", "status", "output", "stream", "events", "wait", "cancel", "retry", "serve"]
+STATE_COMMANDS = ["health", "purge", "doctor"]
 
 pytestmark = pytest.mark.slow
 as_golden = pytest.mark.skipif(
@@ -17,7 +18,7 @@ as_golden = pytest.mark.skipif(
 
 
 @as_golden
-@pytest.mark.parametrize("name", ["", *COMMANDS])
+@pytest.mark.parametrize("name", ["", *COMMANDS, *STATE_COMMANDS])
 def test_help(name: str) -> None:
     result = run(None, *name.split(), "--help")
     assert result.code == 0

@@ -12,7 +12,7 @@ still. Nothing sleeps, reads a clock or does I/O. What should happen outside is 
 """
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from runpod_queue_api import wire
@@ -110,6 +110,7 @@ class Engine(JobStore):
             expires_at=now + settings.scaled(settings.ttl if ttl is None else ttl),
             retention=settings.scaled(settings.run_sync_retention if sync else settings.run_retention),
             execution_timeout=settings.scaled(settings.execution_timeout if timeout is None else timeout),
+            history=deque(maxlen=settings.history),
         )
         self._add(record)
         self.submissions.append(
@@ -126,6 +127,12 @@ class Engine(JobStore):
         self._waiting.append(record.id, low_priority=submission.low_priority)
         self._announce_waiting(1)
         return record
+
+    def resume_jobs(self, records: Iterable[JobRecord]) -> None:
+        """Take jobs of an earlier run; those that are unfinished wait again."""
+        for record in self.restore(records):
+            self._waiting.append(record.id, low_priority=record.submission.low_priority)
+            self._announce_waiting(1)
 
     def get(self, job_id: str, now: float) -> JobRecord:
         """Return the job as clients find it: `NotFoundError` while it is not visible."""
@@ -217,6 +224,7 @@ class Engine(JobStore):
             return False
         record.output = output
         record.has_progress = True
+        self._note(record, "progress", output)
         self._events.append(JobChanged(job_id))
         return True
 
@@ -226,6 +234,7 @@ class Engine(JobStore):
         if record is None:
             return False
         record.chunks.append(chunk)
+        self._note(record, "chunk", chunk.output)
         self._events.append(JobChanged(job_id))
         return True
 

@@ -1,7 +1,7 @@
 """The records of jobs and workers, and their forms on the wire."""
 
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from enum import Enum, StrEnum
 from typing import Any, Final
@@ -91,6 +91,18 @@ class Chunk:
     """The metrics beside it, any JSON object; None for none."""
 
 
+@frozen
+class HistoryEntry:
+    """Something that happened to a job."""
+
+    at: float
+    """Seconds of the engine's clock."""
+    kind: str
+    """A status, `progress` or `chunk`."""
+    value: object = None
+    """The progress or the chunk."""
+
+
 @define(eq=False, kw_only=True)
 class JobRecord:
     """A job. Times are seconds of the engine's clock."""
@@ -123,6 +135,8 @@ class JobRecord:
     """The last report or heartbeat about it."""
     chunks: list[Chunk] = field(factory=list[Chunk])
     """The chunks that no client has drained yet."""
+    history: deque[HistoryEntry] = field(factory=lambda: deque[HistoryEntry](maxlen=0))
+    """The last things that happened to it, as many as the settings say."""
 
     @property
     def has_output(self) -> bool:

@@ -30,6 +30,8 @@ class EngineSettings:
     webhook_delay: float = 10.0
     active_batches: int = wire.BATCH_MAX_ACTIVE
     batch_requests: int = wire.BATCH_MAX_REQUESTS
+    history: int = 0
+    """How many things that happened to a job are kept."""
     queued_jobs: int = wire.BATCH_MAX_QUEUED
 
     def scaled(self, seconds: float) -> float:

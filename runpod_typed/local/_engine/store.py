@@ -1,8 +1,10 @@
 """The jobs of a queue, with counters, deadlines and events kept in step."""
 
+from collections.abc import Iterable
+
 from runpod_typed.local._engine.counters import Counters, QueueStats
 from runpod_typed.local._engine.events import Event, JobChanged, WebhookDue
-from runpod_typed.local._engine.records import ABSENT, JobRecord, JobStatus, show_webhook
+from runpod_typed.local._engine.records import ABSENT, HistoryEntry, JobRecord, JobStatus, show_webhook
 from runpod_typed.local._engine.schedule import DeadlineKind, Deadlines
 
 
@@ -16,6 +18,8 @@ class JobStore:
     def __init__(self) -> None:
         self.now = 0.0
         self.jobs: dict[str, JobRecord] = {}
+        self.changed: set[str] | None = None
+        """The ids of the jobs that have changed, for a reader that empties it; None if there is no reader."""
         self._counters = Counters()
         self._deadlines = Deadlines()
         self._events: list[Event] = []
@@ -34,8 +38,31 @@ class JobStore:
         """Return the counts since the start."""
         return self._counters.snapshot()
 
+    def counts(self) -> dict[str, int]:
+        """Return the `jobs` object of `/health`."""
+        return self._counters.show()
+
+    def restore(self, records: Iterable[JobRecord]) -> list[JobRecord]:
+        """Take jobs of an earlier run. Returns those that wait."""
+        waiting: list[JobRecord] = []
+        for record in records:
+            self._add(record)
+            if record.terminal:
+                self._counters.count_end(record.status)
+                self._deadlines.add(record.gone_at, DeadlineKind.JOB_EXPIRY, record.id)
+            else:
+                waiting.append(record)
+        return waiting
+
+    def _note(self, record: JobRecord, kind: str, value: object = None) -> None:
+        """Remember something that happened to a job."""
+        record.history.append(HistoryEntry(self.now, kind, value))
+        if self.changed is not None:
+            self.changed.add(record.id)
+
     def _add(self, record: JobRecord) -> None:
         self.jobs[record.id] = record
+        self._note(record, record.status.value)
         self._counters.submitted += 1
         self._counters.by_status[record.status] += 1
         self._deadlines.add(record.expires_at, DeadlineKind.JOB_EXPIRY, record.id)
@@ -44,6 +71,7 @@ class JobStore:
         self._counters.by_status[record.status] -= 1
         self._counters.by_status[status] += 1
         record.status = status
+        self._note(record, status.value)
         self._events.append(JobChanged(record.id))
 
     def _requeue(self, record: JobRecord) -> None:
@@ -69,4 +97,5 @@ class JobStore:
         if not record.terminal:
             record.status = status
         del self.jobs[record.id]
+        self._note(record, status.value)
         self._events.append(JobChanged(record.id))

@@ -1,0 +1,1 @@
+"""The page of the local queue: jobs and workers live, in a browser on this machine."""

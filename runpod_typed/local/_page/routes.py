@@ -1,0 +1,191 @@
+"""The routes of the page: the page itself, its events, and its actions."""
+
+import asyncio
+import ipaddress
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from importlib.resources import files
+from typing import Any, Final, cast
+
+from attrs import field, frozen
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from runpod_typed.local._engine.engine import NotAllowedError
+from runpod_typed.local._engine.store import NotFoundError
+from runpod_typed.local._envelope import InvalidEnvelopeError, read_envelope
+from runpod_typed.local._faults import FaultKind
+from runpod_typed.local._http import Refusal, bad_request, json_response, read_json
+from runpod_typed.local._json import encode
+from runpod_typed.local._page.reference import Described, render_reference
+from runpod_typed.local._page.views import show_detail, show_queue
+from runpod_typed.local._service import QueueService
+
+REFRESH_SECONDS: Final = 0.25
+BODY_CAP: Final = 20 * 1024 * 1024
+LARGEST_JUMP: Final = 30 * 86_400.0
+STATIC: Final = files("runpod_typed.local._page") / "static"
+MEDIA_TYPES: Final = {"icon.svg": "image/svg+xml", "page.css": "text/css", "page.js": "text/javascript"}
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@frozen
+class PageAccess:
+    """The checks of the page, and the function that injects a fault."""
+
+    problem: Callable[[Request], str | None]
+    """Return why a request looks like one of a foreign web page, or None."""
+    inject: Callable[..., None]
+    token: str = field(repr=False)
+    """The token that the page's own requests carry."""
+
+
+def page_routes(service: QueueService, access: PageAccess, operations: Sequence[Described]) -> list[Route]:
+    """Return the routes of the page. `operations` are those of the reference."""
+    page = _Page(service, access, operations)
+    return [
+        Route("/", page.checked(page.index, token=False)),
+        Route("/docs", page.checked(page.docs, token=False)),
+        Route("/page/static/{name}", page.checked(page.static, token=False)),
+        Route("/page/events", page.checked(page.events)),
+        Route("/page/jobs/{job_id}", page.checked(page.job)),
+        Route("/page/{action}", page.checked(page.act), methods=["POST"]),
+    ]
+
+
+class _Page:
+    def __init__(self, service: QueueService, access: PageAccess, operations: Sequence[Described]) -> None:
+        self._operations = operations
+        self._service = service
+        self._access = access
+        self._actions: dict[str, Callable[[dict[str, Any]], object]] = {
+            "submit": self._submit,
+            "cancel": self._cancel,
+            "retry": self._retry,
+            "purge": self._purge,
+            "pause": self._pause,
+            "advance": self._advance,
+            "inject": self._inject,
+        }
+
+    def checked(
+        self, handler: Callable[[Request], Awaitable[Response]], *, token: bool = True
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Refuse requests of other machines and of other web pages, and those without the token."""
+
+        async def check(request: Request) -> Response:
+            problem = "the page is for this machine alone" if not _is_local(request) else self._access.problem(request)
+            if problem is None and token and not self._has_token(request):
+                problem = "the token is missing or wrong: open the page with the URL that was printed"
+            if problem is not None:
+                return json_response({"error": problem}, 403, HEADERS)
+            try:
+                return await handler(request)
+            except Refusal as refusal:
+                return refusal.to_response()
+            except NotFoundError as error:
+                return json_response({"error": str(error)}, 404)
+            except (NotAllowedError, InvalidEnvelopeError, ValueError) as error:
+                return json_response({"error": str(error)}, 400)
+
+        return check
+
+    def _has_token(self, request: Request) -> bool:
+        given = request.headers.get("x-page-token") or request.query_params.get("token", "")
+        return secrets.compare_digest(given.encode(), self._access.token.encode())
+
+    async def index(self, request: Request) -> Response:
+        del request
+        return Response((STATIC / "index.html").read_bytes(), media_type="text/html", headers=HEADERS)
+
+    async def docs(self, request: Request) -> Response:
+        del request
+        return Response(
+            render_reference(self._service.endpoint_id, self._operations), media_type="text/html", headers=HEADERS
+        )
+
+    async def static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in MEDIA_TYPES:
+            raise Refusal(404, {"error": "not found"})
+        return Response((STATIC / name).read_bytes(), media_type=MEDIA_TYPES[name], headers=HEADERS)
+
+    async def events(self, request: Request) -> Response:
+        """Stream the queue's state whenever it has changed."""
+
+        async def stream() -> AsyncIterator[bytes]:
+            last = b""
+            while not self._service.closing and not await request.is_disconnected():
+                state = encode(show_queue(self._service))
+                if state != last:
+                    last = state
+                    yield b"data: " + state + b"\n\n"
+                await asyncio.sleep(REFRESH_SECONDS)
+
+        return StreamingResponse(stream(), media_type="text/event-stream", headers=HEADERS)
+
+    async def job(self, request: Request) -> Response:
+        record = self._service.act(partial(self._service.engine.find, request.path_params["job_id"]))
+        return json_response(show_detail(self._service, record), headers=HEADERS)
+
+    async def act(self, request: Request) -> Response:
+        action = self._actions.get(request.path_params["action"])
+        body = await read_json(request, BODY_CAP)
+        if action is None or not isinstance(body, dict):
+            raise bad_request("unknown action, or the body is not an object")
+        return json_response(action(cast("dict[str, Any]", body)) or {}, headers=HEADERS)
+
+    def _submit(self, body: dict[str, Any]) -> object:
+        submission = read_envelope(body)
+        record = self._service.act(partial(self._service.engine.submit, submission))
+        return {"id": record.id}
+
+    def _cancel(self, body: dict[str, Any]) -> None:
+        self._service.act(partial(self._service.engine.cancel, str(body.get("id"))))
+
+    def _retry(self, body: dict[str, Any]) -> None:
+        self._service.act(partial(self._service.engine.retry, str(body.get("id"))))
+
+    def _purge(self, _body: dict[str, Any]) -> object:
+        return {"removed": self._service.act(self._service.engine.purge)}
+
+    def _pause(self, body: dict[str, Any]) -> None:
+        engine = self._service.engine
+        self._service.act(lambda _: engine.pause() if body.get("paused") else engine.resume())
+
+    def _advance(self, body: dict[str, Any]) -> None:
+        seconds = _number(body, "seconds", LARGEST_JUMP)
+        self._service.advance_clock(seconds or 0.0)
+
+    def _inject(self, body: dict[str, Any]) -> None:
+        times, status = _number(body, "times", 1000), _number(body, "status", 599)
+        self._access.inject(
+            FaultKind(str(body.get("kind"))),
+            operation=body.get("operation") or None,
+            times=1 if times is None else int(times),
+            status=None if status is None else int(status),
+            seconds=_number(body, "seconds", 3600),
+        )
+
+
+def _number(body: dict[str, Any], name: str, largest: float) -> float | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= largest:
+        raise ValueError(f"{name} must be a number from 0 to {largest:g}")
+    return value
+
+
+def _is_local(request: Request) -> bool:
+    try:
+        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

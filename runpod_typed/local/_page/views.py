@@ -1,0 +1,68 @@
+"""The JSON that the page shows: the queue as a whole, and one job."""
+
+from typing import Final
+
+from runpod_typed.local._engine.records import ABSENT, HistoryEntry, JobRecord
+from runpod_typed.local._json import encode
+from runpod_typed.local._service import QueueService
+
+LISTED_JOBS: Final = 200
+PREVIEW: Final = 120
+
+
+def show_queue(service: QueueService) -> dict[str, object]:
+    """Return the counts, the workers and the newest jobs."""
+    engine = service.engine
+    newest = list(reversed(engine.jobs.values()))[:LISTED_JOBS]
+    return {
+        "endpoint": service.endpoint_id,
+        "paused": engine.paused,
+        "skipped": round(service.skipped_seconds, 3),
+        "total": len(engine.jobs),
+        "counts": engine.counts(),
+        "workers": [
+            {"id": worker.id, "state": worker.state.value, "jobs": list(worker.jobs)}
+            for worker in engine.workers.values()
+        ],
+        "jobs": [_show_row(service, record) for record in newest],
+    }
+
+
+def show_detail(service: QueueService, record: JobRecord) -> dict[str, object]:
+    """Return all that is known of a job."""
+    submission = record.submission
+    shown = _show_row(service, record) | {
+        "input": submission.input,
+        "webhook": submission.webhook,
+        "executionTimeout": submission.execution_timeout,
+        "ttl": submission.ttl,
+        "lowPriority": submission.low_priority,
+        "error": record.error,
+        "history": [_show_entry(service, entry) for entry in record.history],
+        "log": service.worker_output(record.worker_id),
+    }
+    if record.output is not ABSENT:
+        shown["progress" if record.has_progress else "output"] = record.output
+    return shown
+
+
+def _show_row(service: QueueService, record: JobRecord) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "status": record.status.value,
+        "queuedAt": _wall(service, record.queued_at),
+        "startedAt": _wall(service, record.started_at),
+        "endedAt": _wall(service, record.ended_at),
+        "retries": record.retries,
+        "worker": record.worker_id,
+        "preview": encode(record.submission.input).decode()[:PREVIEW],
+    }
+
+
+def _show_entry(service: QueueService, entry: HistoryEntry) -> dict[str, object]:
+    return {"at": _wall(service, entry.at), "kind": entry.kind, "value": entry.value}
+
+
+def _wall(service: QueueService, at: float | None) -> float | None:
+    """Return the time in milliseconds since 1970 of the queue's clock."""
+    return None if at is None else round(1000 * (service.engine.settings.epoch + at), 1)

@@ -1,0 +1,163 @@
+"""`serve`: workers, persistence, reload, and the ways in which it refuses to start."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from runpod_typed import Client, NotFoundError
+from tests.cli.commands import command, environment, run
+
+pytestmark = pytest.mark.slow
+
+WORKER = Path(__file__).with_name("worker.py")
+IN_PROCESS = (
+    "from importlib import util; find = util.find_spec; "
+    "util.find_spec = lambda name, *more: None if name == 'runpod' else find(name, *more); "
+    "from runpod_typed.cli import main; main()"
+)
+
+
+@contextmanager
+def served(*arguments: str, program: list[str] | None = None) -> Generator[dict[str, Any]]:
+    """Serve until the end of the block; nothing may be left."""
+    started = program or command()
+    process = subprocess.Popen(
+        [*started, "serve", *arguments, "--json"],
+        env=environment(None),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.send_signal(signal.SIGINT)
+        stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+
+
+def client(places: dict[str, Any]) -> Client:
+    return Client(places["api_key"], base_url=places["base_url"])
+
+
+def test_serves_an_unchanged_worker_file() -> None:
+    with served(str(WORKER)) as places, client(places) as ours:
+        assert places.keys() == {"base_url", "api_key", "endpoint_id", "page_url"}
+        output = ours.endpoint(places["endpoint_id"]).run_sync({"text": "hi"}, timeout=120)
+        assert output == [{"chunk": 0, "text": "hi"}]
+        assert "<title>Local queue</title>" in httpx.get(places["page_url"]).text
+
+
+def test_serves_a_command() -> None:
+    with served("--worker", f"{sys.executable} {WORKER}", "--endpoint", "mine") as places, client(places) as ours:
+        assert ours.endpoint("mine").run_sync({"text": 1}, timeout=120) == [{"chunk": 0, "text": 1}]
+
+
+def test_serves_a_handler_in_process_without_the_sdk(tmp_path: Path) -> None:
+    file = tmp_path / "handler.py"
+    file.write_text("import runpod\nrunpod.serverless.start({'handler': lambda job: job['input']})\n", "utf-8")
+    with served(str(file), program=[sys.executable, "-c", IN_PROCESS]) as places, client(places) as ours:
+        assert ours.endpoint("local").run_sync("in process", timeout=60) == "in process"
+
+
+def test_prints_the_export_lines() -> None:
+    process = subprocess.Popen(
+        command("serve", str(WORKER)), env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(2)]
+    process.send_signal(signal.SIGTERM)
+    assert "Page:" in process.communicate(timeout=60)[1]
+    assert [line.partition("=")[0] for line in lines] == [
+        "export RUNPOD_API_KEY",
+        "export RUNPOD_ENDPOINT_BASE_URL",
+    ]
+
+
+def test_keeps_jobs_over_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.db"
+    idle = ("--worker", f"{sys.executable} -c 'import time; time.sleep(600)'", "--persist", str(file))
+    with served(*idle) as places, client(places) as ours:
+        waiting = ours.endpoint("local").run({"text": "waits"}).id
+        cancelled = ours.endpoint("local").run({"text": "cancelled"})
+        cancelled.cancel()
+        purged = ours.endpoint("local").run({"text": "gone"})
+        locked = run(None, "serve", *idle)
+        assert locked.code == 2
+        assert "another queue uses it" in locked.stderr
+        ours.endpoint("local").job(purged.id).status(ttl=0.001)
+        with pytest.raises(NotFoundError):
+            while True:
+                ours.endpoint("local").job(purged.id).status()
+    with served(str(WORKER), "--persist", str(file)) as places, client(places) as ours:
+        endpoint = ours.endpoint("local")
+        assert endpoint.job(waiting).output(timeout=120) == [{"chunk": 0, "text": "waits"}]
+        assert endpoint.job(cancelled.id).status() == "CANCELLED"
+        with pytest.raises(NotFoundError):
+            endpoint.job(purged.id).status()
+
+
+def test_reload_restarts_the_workers(tmp_path: Path) -> None:
+    file = tmp_path / "handler.py"
+    text = "import runpod\nrunpod.serverless.start({'handler': lambda job: 'first'})\n"
+    file.write_text(text, "utf-8")
+    with served(str(file), "--reload") as places, client(places) as ours:
+        endpoint = ours.endpoint("local")
+        assert endpoint.run_sync(1, timeout=120) == "first"
+        file.write_text(text.replace("first", "second"), "utf-8")
+        while endpoint.run_sync(1, timeout=120) != "second":
+            pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name a handler file or --worker"),
+        (["no-such-file.py"], "There is no file no-such-file.py"),
+        ([str(WORKER), "--limits", "none"], "--limits must be published"),
+        ([str(WORKER), "--faults", "unknown"], "unknown fault kind"),
+        ([str(WORKER), "--time-scale", "0"], "time_scale must be"),
+        ([str(WORKER), "--endpoint", "a/b"], "endpoint_id"),
+        ([str(WORKER), "--persist", __file__], "not a database"),
+    ],
+)
+def test_refuses_what_cannot_work(arguments: list[str], message: str) -> None:
+    result = run(None, "serve", *arguments)
+    assert (result.code, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_refuses_a_port_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        result = run(None, "serve", str(WORKER), "--port", port)
+    assert result.code == 2
+    assert f"cannot listen on 127.0.0.1 port {port}" in result.stderr
+
+
+@pytest.mark.parametrize("program", [command(), [sys.executable, "-c", IN_PROCESS]], ids=["sdk", "in process"])
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("x = 1\n", "runpod.serverless.start"), ("raise LookupError('no weights')\n", "LookupError: no weights")],
+)
+def test_refuses_a_file_without_a_handler(tmp_path: Path, program: list[str], source: str, message: str) -> None:
+    file = tmp_path / "handler.py"
+    file.write_text(source, "utf-8")
+    ended = subprocess.run(
+        [*program, "serve", str(file)], env=environment(None), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert "runpod_typed/cli" not in ended.stderr
