@@ -26,16 +26,8 @@ from runpod_typed._core.schedule import (
     hold_back_until,
 )
 from runpod_typed._core.streaming import StreamBuffer, interrupted_error
-from runpod_typed._models.jobs import (
-    JobEvent,
-    JobState,
-    JobStatus,
-    decode_chunk,
-    job_error,
-    output_of,
-    with_typed_output,
-)
-from runpod_typed._models.stream import StreamChunk, StreamPage
+from runpod_typed._models.jobs import JobEvent, JobState, JobStatus, job_error, output_of, with_typed_output
+from runpod_typed._models.stream import StreamChunk, StreamPage, decode_chunk
 from runpod_typed._synchronization import monotonic
 from runpod_typed.errors import JobExpiredError, NotFoundError, RunpodError
 

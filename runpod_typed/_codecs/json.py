@@ -7,8 +7,7 @@ sent passes through `to_plain`: one walk in Python, cheaper than one `json.dumps
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import cached_property
 from itertools import islice
@@ -179,29 +178,9 @@ _INSTEAD: Final = {  # by class name, because most of these would have to be imp
     "numpy.ndarray": "send value.tolist()",
 }
 
-_UNKNOWN: Final = "\0an object without a form in JSON"
-
 ObjectEncoder = Callable[[object], object]
 
 _type_of: Callable[[object], type] = type  # pyright infers type[Unknown] for type() of Any
-
-
-class TypeCodec(ABC):
-    """A codec of a declared type, which decodes JSON text directly."""
-
-    type_form: Any
-
-    @abstractmethod
-    def encode(self, value: Any, /) -> Any:
-        """Return plain JSON that the type allows; raise Mismatch otherwise."""
-
-    @abstractmethod
-    def decode(self, data: Any, /) -> Any:
-        """Return a value of the type from plain JSON; raise Mismatch otherwise."""
-
-    @abstractmethod
-    def decode_text(self, text: bytes, /) -> Any:
-        """Return a value of the type from JSON text; raise any exception to have it decoded from plain JSON."""
 
 
 @frozen
@@ -243,41 +222,6 @@ class Mismatch(ValueError):  # noqa: N818 -- callers turn it into InputError or 
 
 class NotPlainJSON(Mismatch):
     """A value has no form in JSON."""
-
-
-class UnknownObjects:
-    """Replaces the objects that a serializer does not know: by what they are at heart, or by a marker."""
-
-    def __init__(self) -> None:
-        self.first: object = None
-        self.found = False
-
-    def replace(self, value: object) -> Any:
-        """Return the string, number, dict or list that an instance of a subclass holds, or the marker."""
-        base = _base_value(value)
-        if base is not value:
-            return base
-        if not self.found:
-            self.first, self.found = value, True
-        return _UNKNOWN
-
-    def mismatch(self, plain: Any) -> Mismatch:
-        """Return the complaint about the first unknown object; its marker is in `plain`."""
-        return Mismatch(no_form_for(self.first), _steps_to_marker(plain) or ())
-
-
-def _steps_to_marker(plain: Any) -> list[str | int] | None:
-    if isinstance(plain, str):
-        return [] if plain == _UNKNOWN else None
-    items: Iterator[tuple[str | int, Any]] = iter(())
-    if isinstance(plain, dict):
-        items = iter(cast("dict[str, Any]", plain).items())
-    elif isinstance(plain, list | tuple):
-        items = enumerate(cast("list[Any]", plain))
-    for step, item in items:
-        if (found := _steps_to_marker(item)) is not None:
-            return [step, *found]
-    return None
 
 
 def format_path(steps: Iterable[str | int]) -> str:
@@ -364,7 +308,7 @@ def _plain_key(key: object) -> str:
 
 
 def _plain_object(value: object, encode_object: ObjectEncoder | None, levels: int) -> Any:
-    base = _base_value(value)
+    base = base_value(value)
     if base is not value:
         return _plain(base, encode_object, levels)
     if encode_object is not None and any(hasattr(type(value), mark) for mark in _DATA_CLASS_MARKS):
@@ -372,7 +316,7 @@ def _plain_object(value: object, encode_object: ObjectEncoder | None, levels: in
     raise NotPlainJSON(no_form_for(value))
 
 
-def _base_value(value: object) -> object:
+def base_value(value: object) -> object:
     """Return the value of an enum member, or of an instance of a subclass of a JSON type; all else as it is."""
     match value:
         case Enum():

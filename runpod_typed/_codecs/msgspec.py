@@ -13,7 +13,8 @@ from attrs import frozen
 from msgspec import inspect
 from typing_extensions import get_type_hints
 
-from runpod_typed._codecs.json import Mismatch, TypeCodec, UnknownObjects
+from runpod_typed._codecs.json import Mismatch
+from runpod_typed._codecs.type_codec import TypeCodec, UnknownObjects
 from runpod_typed._errors import printable
 
 _PLACE: Final = re.compile(r"(?P<reason>.*) - at (?P<key>`key` in )?`(?P<path>\$[^`]*)`", re.DOTALL)

@@ -10,7 +10,8 @@ from typing_extensions import TypeVar
 
 from runpod_typed._codecs import json
 from runpod_typed._codecs.codec import Codec, explain, first_line
-from runpod_typed._codecs.json import PLAIN, JSONText, Mismatch, TypeCodec
+from runpod_typed._codecs.json import PLAIN, JSONText, Mismatch
+from runpod_typed._codecs.type_codec import TypeCodec
 from runpod_typed._errors import printable
 
 T = TypeVar("T", covariant=True)

@@ -12,7 +12,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError, SchemaSerializer, core_schema
 from typing_extensions import TypeAliasType
 
-from runpod_typed._codecs.json import Mismatch, TypeCodec, UnknownObjects, format_path, to_plain
+from runpod_typed._codecs.json import Mismatch, format_path, to_plain
+from runpod_typed._codecs.type_codec import TypeCodec, UnknownObjects
 from runpod_typed._errors import printable
 
 _FORMS_THAT_JSON_LACKS: Final = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -93,6 +94,24 @@ def connection_error(
         method=request.http.method,
         url=connection.url(request.http.target),
         request_sent=failure.request_sent,
+    )
+
+
+def oversize_error(request: Request[Any]) -> PayloadTooLargeError:
+    """Return the error for a body above the operation's cap.
+
+    It is returned and not raised: a traceback from here would show the body, and with it storage credentials.
+    """
+    name, cap = request.operation.name, request.operation.payload_cap or 0
+    advice = "run_sync() takes larger ones; or put" if cap < max(wire.PAYLOAD_CAPS.values()) else "Put"
+    return PayloadTooLargeError(
+        f"The input for endpoint {request.endpoint_id} makes a request of {len(request.http.body or b'') / 2**20:.1f} "
+        f"MiB, and {name} takes {cap / 2**20:.0f} MiB. Nothing was sent. {advice} large data into storage and send its "
+        "URL.",
+        operation=name,
+        method=request.http.method,
+        url=request.http.target,
+        status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     )
 
 

@@ -95,6 +95,16 @@ class JobRecord:
         return f"Job {self.address.job_id} of endpoint {self.address.endpoint_id}"
 
 
+def was_cancelled(state: JobState[Any]) -> bool:
+    """Tell whether a cancellation took effect."""
+    return state.status is JobStatus.CANCELLED
+
+
+def was_requeued(state: JobState[Any]) -> bool:
+    """Tell whether a retry took effect."""
+    return state.status not in wire.RETRYABLE_JOB_STATUSES
+
+
 def expired_error(record: JobRecord) -> JobExpiredError:
     """Return the error for a 404 about a job that was seen before."""
     unseen = " It may also not be visible for a moment." if record.may_reappear else ""

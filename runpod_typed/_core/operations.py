@@ -32,7 +32,7 @@ from runpod_typed._models.secret import Secret
 from runpod_typed._models.stream import StreamPage
 from runpod_typed._models.user_warnings import warn_caller
 from runpod_typed._transport.messages import HttpRequest
-from runpod_typed.errors import ConfigurationError, PayloadTooLargeError
+from runpod_typed.errors import ConfigurationError
 
 ExtraQuery = Mapping[str, str | float | bool]
 
@@ -99,6 +99,12 @@ class Request(Generic[T_co]):
     uncertain: str | None = None
     """What may have been done if no response comes, and what to do about it; None if that is to queue a job."""
     _long_poll: LongPoll | None = field(default=None, alias="long_poll")
+
+    @property
+    def is_too_large(self) -> bool:
+        """True if the body is above the operation's cap."""
+        cap = self.operation.payload_cap
+        return cap is not None and len(self.http.body or b"") > cap
 
     @property
     def hold_ms(self) -> int | None:
@@ -176,7 +182,7 @@ def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int |
     """
     if hold_ms is None:
         plain = submit(endpoint_id, body)
-        if oversize_error(plain) is None:
+        if not plain.is_too_large:
             return plain
 
     def build(milliseconds: int) -> Mapping[str, Any]:
@@ -392,23 +398,3 @@ def _query(parameters: Mapping[str, Any]) -> str:
         items = cast("list[object]", value) if isinstance(value, list) else [value]
         pairs += [(name, str(item).lower() if isinstance(item, bool) else item) for item in items]
     return urlencode(pairs)
-
-
-def oversize_error(request: Request[Any]) -> PayloadTooLargeError | None:
-    """Return the error for a body above the operation's cap, or None.
-
-    It is returned and not raised: a traceback from here would show the body, and with it storage credentials.
-    """
-    name, cap = request.operation.name, request.operation.payload_cap
-    size = len(request.http.body or b"")
-    if cap is None or size <= cap:
-        return None
-    advice = "run_sync() takes larger ones; or put" if cap < max(wire.PAYLOAD_CAPS.values()) else "Put"
-    return PayloadTooLargeError(
-        f"The input for endpoint {request.endpoint_id} makes a request of {size / 2**20:.1f} MiB, and {name} takes "
-        f"{cap / 2**20:.0f} MiB. Nothing was sent. {advice} large data into storage and send its URL.",
-        operation=name,
-        method=request.http.method,
-        url=request.http.target,
-        status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    )

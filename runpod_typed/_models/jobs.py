@@ -117,7 +117,7 @@ class JobState(Generic[Out]):
         Raises:
             OutputError: The output does not fit the declared type.
         """
-        return _decoded(self._output, self, f"The output of job {printable(self.id)}") if self._is_completed else None
+        return decoded(self._output, self, f"The output of job {printable(self.id)}") if self._is_completed else None
 
     @property
     def started(self) -> bool:
@@ -315,15 +315,6 @@ def output_of(state: JobState[OutT]) -> Output[OutT]:
     return state._output  # noqa: SLF001 -- users get it decoded
 
 
-def decode_chunk(codec: Codec[OutT], data: Any, job_id: str) -> OutT:
-    """Decode a chunk.
-
-    Raises:
-        OutputError: The chunk does not fit the type.
-    """
-    return _decoded(Output(data, codec), None, f"The chunk of job {printable(job_id)}", job_id)
-
-
 def job_error(state: JobState[Any]) -> JobError | None:
     """Return the error for a finished job without a result; None for all other jobs."""
     where = f"Job {printable(state.id)}"
@@ -390,7 +381,8 @@ def _last_lines(text: str) -> str:
     return "\n".join(printable(line, _SHOWN_CHARACTERS) for line in lines)
 
 
-def _decoded(output: Output[OutT], state: JobState[OutT] | None, subject: str, job_id: str | None = None) -> OutT:
+def decoded(output: Output[OutT], state: JobState[OutT] | None, subject: str, job_id: str | None = None) -> OutT:
+    """Return a decoded output or chunk, or raise OutputError."""
     try:
         return output.decoded()
     except Undecodable as exc:

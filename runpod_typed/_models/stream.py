@@ -8,9 +8,13 @@ from typing import Any, Generic
 from attrs import field, frozen
 from typing_extensions import TypeVar
 
-from runpod_typed._models.jobs import JobStatus
+from runpod_typed._codecs.codec import Codec
+from runpod_typed._codecs.output import Output
+from runpod_typed._errors import printable
+from runpod_typed._models.jobs import JobStatus, decoded
 
 Chunk = TypeVar("Chunk", default=Any, covariant=True)
+OutT = TypeVar("OutT")
 
 
 @frozen(kw_only=True)
@@ -43,3 +47,12 @@ class StreamPage:
     def tells_nothing(self) -> bool:
         """True if it holds neither a chunk nor a status."""
         return self.status is None and not self.chunks
+
+
+def decode_chunk(codec: Codec[OutT], data: Any, job_id: str) -> OutT:
+    """Decode a chunk.
+
+    Raises:
+        OutputError: The chunk does not fit the type.
+    """
+    return decoded(Output(data, codec), None, f"The chunk of job {printable(job_id)}", job_id)

@@ -20,7 +20,8 @@ from runpod_typed._sync.rate_limiter import RateLimiter
 from runpod_typed._sync.transports import make_transport
 from runpod_typed._core.call import Call
 from runpod_typed._core.config import CallConfig, HasOptions
-from runpod_typed._core.operations import STATUS, Request, oversize_error
+from runpod_typed._core.error_mapping import oversize_error
+from runpod_typed._core.operations import STATUS, Request
 from runpod_typed._core.rate_limiter import RateLimitUsage, SharedLimits, TooLate
 from runpod_typed._core.scheduler import PollScheduler
 from runpod_typed._interrupts import finish
@@ -153,9 +154,8 @@ class RequestExecutor:
             SubmissionUncertainError: A job was sent and its fate is unknown.
             ConfigurationError: The client is closed, or there is no key.
         """
-        oversize = oversize_error(request)
-        if oversize is not None:
-            raise oversize
+        if request.is_too_large:
+            raise oversize_error(request)
         call = Call(request=request, connection=self.connection, config=config, deadline=deadline)
         try:
             return self._attempts(call, observe, before_send)

@@ -13,7 +13,8 @@ from runpod_queue_api.api.jobs import get_status, run
 from runpod_queue_api.models import RunRequest, S3Config
 
 from runpod_typed._core import operations
-from runpod_typed._core.operations import Request, generated_request, oversize_error, with_query
+from runpod_typed._core.error_mapping import oversize_error
+from runpod_typed._core.operations import Request, generated_request, with_query
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed.errors import ConfigurationError
 from tests.contract.described import OPERATIONS
@@ -74,8 +75,8 @@ def oversize(request: Request[Any]) -> Any:
 
 
 def test_a_body_of_exactly_the_cap_may_be_sent() -> None:
-    assert oversize_error(operations.submit("ep", filled(RUN_CAP))) is None
-    assert oversize_error(operations.submit_and_hold("ep", filled(RUN_SYNC_CAP), hold_ms=5000)) is None
+    assert not operations.submit("ep", filled(RUN_CAP)).is_too_large
+    assert not operations.submit_and_hold("ep", filled(RUN_SYNC_CAP), hold_ms=5000).is_too_large
 
 
 def test_refuses_a_larger_body_with_its_size_and_advice() -> None:
@@ -96,7 +97,7 @@ def test_the_refusal_shows_nothing_of_the_body() -> None:
 
 
 def test_what_has_no_cap_is_never_too_large() -> None:
-    assert oversize_error(REQUESTS["get_status"]) is None
+    assert not REQUESTS["get_status"].is_too_large
 
 
 # Submitting and waiting at once

@@ -16,9 +16,10 @@ from runpod_queue_api import wire
 from runpod_typed import JobFailure, JobState, JobStatus, OutputError
 from runpod_typed._codecs.codec import Codec, codec_for
 from runpod_typed._codecs.json import PLAIN
-from runpod_typed._core.results import was_cancelled, was_requeued
-from runpod_typed._models.jobs import decode_chunk, job_error, with_typed_output
+from runpod_typed._core.job_record import was_cancelled, was_requeued
+from runpod_typed._models.jobs import job_error, with_typed_output
 from runpod_typed._models.responses import decode_job, read_job
+from runpod_typed._models.stream import decode_chunk
 from runpod_typed.errors import JobCancelledError, JobError, JobFailedError, JobTimedOutError
 from tests.core.calls import copies
 
