@@ -21,7 +21,8 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 
 IN_CI = bool(os.environ.get("CI"))
 EXTRAS = ".[aiohttp,cli,local,pydantic]"
-SIDE_BY_SIDE = ("--numprocesses=logical", "--dist=worksteal")
+SIDE_BY_SIDE = (f"--numprocesses={(os.cpu_count() or 1) + 2}", "--dist=worksteal")
+"""Two processes more than processors, since half of the time of the tests is waiting."""
 OF_THE_PACKAGE = [f"--ignore=tests/{name}" for name in ("api_diff", "architecture", "docs", "spec", "unasync")]
 """Leaves out the tests of the repository."""
 NO_BROWSER = 3

@@ -5,6 +5,7 @@ import math
 import pickle
 import sys
 from collections.abc import Mapping
+from itertools import cycle, product
 from random import Random
 from typing import Any, Final, cast
 
@@ -182,20 +183,19 @@ def test_an_unknown_status_is_a_result_or_our_error(status: int, body: bytes) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["get_status", "stream"])
 @pytest.mark.parametrize(
     "opening", [b"[", b'{"error":', b'{"status":"FAILED","id":"j","error":', b'{"stream":[{"output":', b'{"jobs":{"a":']
 )
-@pytest.mark.parametrize("status", [200, 500])
-def test_any_depth_of_nesting_is_a_result_or_our_error(name: str, opening: bytes, status: int) -> None:
+def test_any_depth_of_nesting_is_a_result_or_our_error(opening: bytes) -> None:
     limit = sys.getrecursionlimit()
-    around = range(limit - 150, limit + 10)  # where one function still follows, and the next one does not
-    for depth in (*around, limit // 2, 2 * limit, 100_000):
-        closing = b"]" if opening == b"[" else b"}"
-        shallow = opening.count(b"{") + opening.count(b"[") - 1
-        for inner in (opening * depth, opening + b"[" * (depth - shallow) + b"]" * (depth - shallow) + closing):
-            found = result(name, answer(inner, status))
-            assert isinstance(found, APIStatusError | APIResponseValidationError) or is_well_typed(found)
+    around = range(limit - 150, limit + 10)  # one function can still be called at a depth, and the next one cannot
+    variants = cycle(product(["get_status", "stream"], [200, 500], [False, True]))
+    closing = b"]" if opening == b"[" else b"}"
+    shallow = opening.count(b"{") + opening.count(b"[") - 1
+    for depth, (name, status, closed) in zip((*around, limit // 2, 2 * limit, 100_000), variants, strict=False):
+        inner = b"[" * (depth - shallow) + b"]" * (depth - shallow) + closing
+        found = result(name, answer(opening + inner if closed else opening * depth, status))
+        assert isinstance(found, APIStatusError | APIResponseValidationError) or is_well_typed(found)
 
 
 @pytest.mark.parametrize("name", REQUESTS)

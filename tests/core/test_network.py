@@ -13,7 +13,6 @@ import httpcore
 import pytest
 
 from runpod_typed._models.secret import Secret
-from runpod_typed._synchronization import monotonic
 from runpod_typed._transport import network as _network
 from runpod_typed._transport.bodies import RequestBody
 from runpod_typed._transport.deadlines import Attempt, async_deadline, deadline
@@ -25,16 +24,15 @@ from tests.stubborn_servers import never_accepting, reading
 HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 LARGE: Final = bytes(8_000_000)
 
+SILENCE: Final = 600.0  # longer than pytest lets a test run: if no deadline ends the attempt, the test fails
 LATE: Final[dict[str, Script]] = {
-    "silence": [30.0],
-    "dripped headers": dripping(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000, 0.02),
-    "dripped body": [HEAD, *dripping(b"x" * 1000, 0.02)],
-    "silence in the middle": [HEAD, b"x", 30.0],
+    "silence": [SILENCE],
+    "dripped headers": [*dripping(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000, 0.02), SILENCE],
+    "dripped body": [HEAD, *dripping(b"x" * 999, 0.02), SILENCE],
+    "silence in the middle": [HEAD, b"x", SILENCE],
 }
 
-# A limit that a busy machine keeps too, and still a fraction of what these servers would take.
 SECONDS: Final = 0.3
-AT_MOST: Final = 10.0
 
 
 @contextmanager
@@ -64,21 +62,17 @@ def test_an_answer_in_time_is_an_answer() -> None:
 
 @pytest.mark.parametrize("name", LATE)
 def test_an_attempt_ends_at_its_deadline(name: str) -> None:
-    began = monotonic()
     with scripted(LATE[name]) as server:
         found, sent = ask(server.base_url)
     assert isinstance(found, httpcore.ReadTimeout)
     assert sent
-    assert monotonic() - began < AT_MOST
 
 
 def test_a_large_upload_that_is_read_slowly_ends_at_the_deadline() -> None:
-    began = monotonic()
     with reading(0.02) as base_url:
         found, sent = ask(base_url, LARGE)
     assert isinstance(found, httpcore.WriteTimeout)
     assert not sent
-    assert monotonic() - began < AT_MOST
 
 
 def test_a_connection_attempt_ends_at_the_deadline() -> None:
@@ -170,13 +164,11 @@ def test_where_no_address_answers_the_last_failure_is_told(monkeypatch: pytest.M
 
 
 def test_all_addresses_together_have_the_time_of_one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    names(monkeypatch, "127.0.0.1", "127.0.0.1")
-    began = monotonic()
+    names(monkeypatch, *["127.0.0.1"] * 2000)
     with never_accepting() as base_url:
         found, sent = ask(at_several(base_url))
     assert isinstance(found, httpcore.ConnectTimeout)
     assert not sent
-    assert monotonic() - began < AT_MOST
 
 
 def test_a_name_without_an_address_is_a_connection_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,12 +287,10 @@ async def test_an_async_answer_in_time_is_an_answer() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", LATE)
 async def test_an_async_attempt_ends_at_its_deadline(name: str) -> None:
-    began = monotonic()
     with scripted(LATE[name]) as server:
         found, sent = await async_ask(server.base_url)
     assert isinstance(found, TimeoutError)
     assert sent
-    assert monotonic() - began < AT_MOST
 
 
 @pytest.mark.anyio
