@@ -1,4 +1,4 @@
-"""Opens every page of the built documentation in Chromium, at the widths of a phone, a laptop and a desktop.
+"""Opens every page of the built documentation in Chromium, at the widths of a phone, a tablet and a laptop.
 
     python scripts/browse_site.py FOLDER [PICTURES]
 
@@ -18,7 +18,7 @@ from typing import Final
 from playwright.sync_api import Error, Page, sync_playwright
 from typing_extensions import override
 
-WIDTHS: Final = {"phone": 390, "laptop": 1280, "desktop": 1366}
+WIDTHS: Final = {"phone": 390, "tablet": 800, "laptop": 1280}
 SEARCHES: Final = {"queue_timeout": "waiting", "SubmissionUncertainError": "reliability", "time_scale": "local-queue"}
 NO_BROWSER: Final = 3
 

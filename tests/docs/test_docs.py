@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -267,15 +266,6 @@ def test_the_environment_of_a_reader_is_not_that_of_the_tests() -> None:
     assert "RUNPOD_API_KEY" not in os.environ
     with pytest.raises(runpod_typed.ConfigurationError, match="There is no API key"):
         Client()
-
-
-def test_architecture_names_every_layer() -> None:
-    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-    contract = next(one for one in tools["importlinter"]["contracts"] if one["name"] == "Layers of the client")
-    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
-
-    layers = [name for line in contract["layers"] for name in re.findall(r"runpod_typed\.(\w+)", line)]
-    assert [name for name in layers if f"`{name}/`" not in page and f"`{name}.py`" not in page] == []
 
 
 # Names of files and sessions.
