@@ -17,6 +17,7 @@ from runpod_typed._version import __version__
 
 if _typing.TYPE_CHECKING:
     from runpod_typed import errors
+    from runpod_typed._async.batch_run import AsyncBatchRun
     from runpod_typed._async.batches import AsyncBatches
     from runpod_typed._async.client import AsyncClient
     from runpod_typed._async.endpoint import AsyncEndpoint
@@ -36,6 +37,7 @@ if _typing.TYPE_CHECKING:
     from runpod_typed._models.rate_limits import RateLimit, RateLimits
     from runpod_typed._models.retry_policy import FailedAttempt, OperationKind, RetryPolicy
     from runpod_typed._models.stream import StreamChunk
+    from runpod_typed._sync.batch_run import BatchRun
     from runpod_typed._sync.batches import Batches
     from runpod_typed._sync.client import Client
     from runpod_typed._sync.endpoint import Endpoint
@@ -80,6 +82,7 @@ __all__ = [
     "APIResponseValidationError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncBatchRun",
     "AsyncBatches",
     "AsyncClient",
     "AsyncEndpoint",
@@ -89,6 +92,7 @@ __all__ = [
     "BadRequestError",
     "Batch",
     "BatchResult",
+    "BatchRun",
     "BatchStatus",
     "Batches",
     "CertificateError",
@@ -150,6 +154,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "_async.batch_run": ("AsyncBatchRun",),
     "_async.batches": ("AsyncBatches",),
     "_async.client": ("AsyncClient",),
     "_async.endpoint": ("AsyncEndpoint",),
@@ -169,6 +174,7 @@ _PLACES = {
     "_models.rate_limits": ("RateLimit", "RateLimits"),
     "_models.retry_policy": ("FailedAttempt", "OperationKind", "RetryPolicy"),
     "_models.stream": ("StreamChunk",),
+    "_sync.batch_run": ("BatchRun",),
     "_sync.batches": ("Batches",),
     "_sync.client": ("Client",),
     "_sync.endpoint": ("Endpoint",),

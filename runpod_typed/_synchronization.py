@@ -68,6 +68,28 @@ async def async_sleep(seconds: float) -> None:
     await anyio.sleep(seconds)
 
 
+def iterate(inputs: Iterable[_T]) -> Iterator[_T]:
+    """Iterate over the caller's inputs."""
+    return iter(inputs)
+
+
+def async_iterate(inputs: AsyncIterable[_T] | Iterable[_T]) -> AsyncIterator[_T]:
+    """Iterate over the caller's inputs, which may be an async iterable."""
+    return aiter(inputs) if isinstance(inputs, AsyncIterable) else _AsyncIterator(iter(inputs))
+
+
+@final
+class _AsyncIterator(AsyncIterator[_T]):
+    def __init__(self, inputs: Iterator[_T]) -> None:
+        self._inputs = inputs
+
+    async def __anext__(self) -> _T:
+        try:
+            return next(self._inputs)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+
 def drain(parts: Iterator[bytes], failures: tuple[type[Exception], ...]) -> None:
     """Do nothing: a generator that is not read to its end is closed at once."""
     del parts, failures

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Any, Generic, Protocol, final
+import os
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast, final
 
 from typing_extensions import TypeVar
 
@@ -27,30 +28,27 @@ from runpod_typed._core.run_request import RunRequest
 from runpod_typed._models.batch_responses import changed_batch
 from runpod_typed._models.batches import Batch, BatchResult, BatchStatus
 from runpod_typed._models.durations import Duration
+from runpod_typed._models.map_results import MapProgress
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.validators import check_batch_request_id
-from runpod_typed._synchronization import deadline_after
+from runpod_typed._synchronization import AsyncInputs, deadline_after
 from runpod_typed.errors import APIError, BadRequestError, ConflictError, NotFoundError
+
+if TYPE_CHECKING:
+    from runpod_typed._async.batch_run import AsyncBatchRun
 
 In = TypeVar("In", default=Any, contravariant=True)
 Out = TypeVar("Out", default=Any, covariant=True)
+InT = TypeVar("InT")
 T = TypeVar("T")
 
-_PAGE_SIZE = 50
+PAGE_SIZE = 50
+"""Requests of a page in the documents."""
 
 
-class BuildBody(Protocol):
-    """Builds the body of a request from an input."""
-
-    def __call__(
-        self,
-        value: object,
-        webhook: str | None,
-        policy: ExecutionPolicy | None,
-        s3_config: S3Config | None,
-        extra: Mapping[str, Any] | None,
-        /,
-    ) -> RunRequest: ...
+def _as_it_is(value: object, *_: object) -> RunRequest:
+    """Return a request that is built already."""
+    return cast("RunRequest", value)
 
 
 @final
@@ -75,7 +73,7 @@ class AsyncBatches(Generic[In, Out]):
         executor: AsyncRequestExecutor,
         config: CallConfig,
         endpoint_id: str,
-        body: BuildBody,
+        body: Callable[..., RunRequest],
         output: Codec[Any],
     ) -> None:
         self._executor = executor
@@ -240,7 +238,7 @@ class AsyncBatches(Generic[In, Out]):
             return await self._call(operations.get(self._endpoint_id, batch_id), deadline_after(timeout))
 
     async def results(
-        self, batch: Batch | str, *, page_size: int = _PAGE_SIZE, timeout: Duration | None = None
+        self, batch: Batch | str, *, page_size: int = PAGE_SIZE, timeout: Duration | None = None
     ) -> AsyncIterator[BatchResult[Out]]:
         """Iterate over all requests of a batch, finished or not, page by page.
 
@@ -317,6 +315,98 @@ class AsyncBatches(Generic[In, Out]):
                 if not may_be_done(lost):
                     raise
         return changed_batch(batch_id, response)
+
+    def run(
+        self: AsyncBatches[InT, Out],
+        inputs: AsyncInputs[InT],
+        *,
+        name: str | None = None,
+        concurrency: int | None = None,
+        ordered: bool = True,
+        attempts: int = 1,
+        key: Callable[[InT], str] | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        resubmit_uncertain: bool = False,
+        progress: bool | Callable[[MapProgress], object] | None = None,
+        timeout: Duration | None = None,
+        queue_timeout: Duration | None = None,
+        webhook: str | None = None,
+        policy: ExecutionPolicy | None = None,
+        s3_config: S3Config | None = None,
+        on_exit: Literal["leave", "cancel"] = "leave",
+        price_per_second: float | None = None,
+        max_cost: float | None = None,
+    ) -> AsyncBatchRun[InT, Out]:
+        """Run many inputs in batches, as ``endpoint.map`` runs them as single jobs, and iterate over the results.
+
+        It makes batches of up to 5,000 requests, and keeps up to 10 of them active. The results of a batch arrive when
+        it has finished. Runpod does not document which request of a batch belongs to which input: a draft must list its
+        requests in the order of submission, which is checked as far as possible before anything runs.
+
+        Example:
+            ::
+
+                async with endpoint.batches.run(prompts, journal="run.sqlite") as results:
+                    async for result in results:
+                        print(result.index, result.output if result.succeeded else result.error)
+
+        Args:
+            inputs: The inputs, as for `AsyncEndpoint.run`. They are read as batches are filled.
+            name: The display name of the batches.
+            concurrency: Requests that are queued or running at a time, 1 or more; None for 10 batches of 5,000.
+            ordered: Whether results come in the order of the inputs, or else as batches end.
+            attempts: The number of times, 1 or more, that an input may be run in all if it fails or times out. Each
+                further one is paid for too.
+            key: Returns the identity of an input for the journal; None takes its content.
+            journal: The file that records the batches and their results. Its batches are known before they are
+                finalized, so that no request is lost or paid for twice if the process ends.
+            resubmit_uncertain: Whether an input is run if a map on the same journal may have submitted it already.
+            progress: True to show a progress bar, or a function that is called with each `MapProgress`.
+            timeout: Seconds (or a timedelta) that a batch may take from when it is finalized; None for no limit.
+            queue_timeout: Seconds (or a timedelta) until a worker must have a request of a batch; None for no limit.
+            webhook: The URL that the platform posts each request to when it has finished.
+            policy: Limits and priority of the requests.
+            s3_config: The bucket for large results.
+            on_exit: ``"cancel"`` to cancel the batches if the run is left early.
+            price_per_second: The price of one second of execution, 0 or more.
+            max_cost: The estimated cost, 0 or more, from which on no more batches are made.
+
+        Returns:
+            The results, one `MapResult` for each input.
+
+        Raises:
+            ConfigurationError: A value cannot be used, or two inputs of a sequence have the same key.
+        """
+        from runpod_typed._async.batch_run import AsyncBatchRun  # noqa: PLC0415 -- it uses batches
+        from runpod_typed._bulk.batch_journal import RunSetup  # noqa: PLC0415 -- most programs do not need it
+        from runpod_typed._bulk.options import map_options  # noqa: PLC0415 -- likewise
+
+        options = map_options(
+            inputs,
+            concurrency=concurrency,
+            ordered=ordered,
+            attempts=attempts,
+            key=key,
+            journal=journal,
+            resubmit_uncertain=resubmit_uncertain,
+            progress=progress,
+            timeout=timeout,
+            queue_timeout=queue_timeout,
+            on_exit=on_exit,
+            price_per_second=price_per_second,
+            max_cost=max_cost,
+            max_outage=self._config.poll.max_outage,
+        )
+        setup = RunSetup(
+            endpoint_id=self._endpoint_id,
+            url=self._executor.connection.url(operations.create(self._endpoint_id, []).http.target),
+            name=name,
+            poll=self._config.poll,
+            prepare=lambda value: self._body(value, webhook, policy, s3_config, None),
+            output=self._output,
+        )
+        built = AsyncBatches[RunRequest, Out](self._executor, self._config, self._endpoint_id, _as_it_is, self._output)
+        return AsyncBatchRun(built, inputs, options, setup)
 
     def _requests(
         self,

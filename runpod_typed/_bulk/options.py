@@ -14,9 +14,10 @@ from runpod_typed._bulk.journal import Journal
 from runpod_typed._bulk.journal_writer import JournalWriter, repeated_key
 from runpod_typed._bulk.keys import checked_key
 from runpod_typed._bulk.progress import ProgressOption, check_progress
+from runpod_typed._core.batch_run import split_journal_id
 from runpod_typed._core.counters import Counters
 from runpod_typed._models.durations import Duration, wait_timeout
-from runpod_typed.errors import ConfigurationError
+from runpod_typed.errors import ConfigurationError, JournalError
 
 OnExit = Literal["leave", "cancel"]
 
@@ -42,13 +43,24 @@ class MapOptions:
     max_cost: float | None
     max_outage: float
 
-    def open_journal(self, endpoint_id: str) -> JournalWriter | None:
+    def open_journal(self, endpoint_id: str, *, of_batches: bool = False) -> JournalWriter | None:
         """Open the journal, or return None.
 
         Raises:
-            JournalError: It cannot be used.
+            JournalError: It cannot be used, or has unfinished jobs of the other kind: in batches, or single ones.
         """
-        return None if self.journal is None else JournalWriter(self.journal, endpoint_id)
+        if self.journal is None:
+            return None
+        journal = JournalWriter(self.journal, endpoint_id)
+        others = [entry for entry in journal.in_flight() if (split_journal_id(entry.job_id) is None) is of_batches]
+        if others:
+            journal.close()
+            call = "endpoint.map()" if of_batches else "endpoint.batches.run()"
+            raise JournalError(
+                f"The journal {self.journal} has {len(others)} unfinished jobs of {call}. Make that call with the same "
+                "inputs and journal first: it collects their results."
+            )
+        return journal
 
     def counters(self, inputs: object) -> Counters:
         """Return the counters of a map over inputs."""

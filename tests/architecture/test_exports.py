@@ -46,6 +46,7 @@ PUBLIC = {
     "runpod_typed": sorted(
         [
             *ERRORS,
+            "AsyncBatchRun",
             "AsyncBatches",
             "AsyncClient",
             "AsyncEndpoint",
@@ -53,6 +54,7 @@ PUBLIC = {
             "AsyncJobMap",
             "Batch",
             "BatchResult",
+            "BatchRun",
             "BatchStatus",
             "Batches",
             "Client",

@@ -23,6 +23,19 @@ def test_a_killed_map_runs_every_input_once(tmp_path: Path, rate: float) -> None
     run_and_kill(tmp_path, inputs=300, kills=3, rate=rate)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_killed_batches_run_every_input_once(tmp_path: Path, rate: float) -> None:
+    assert not run_and_kill(tmp_path, inputs=100, kills=3, rate=rate, how="batches")
+
+
+@pytest.mark.deep
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_batches_survive_thirty_kills(tmp_path: Path, rate: float) -> None:
+    assert not run_and_kill(tmp_path, inputs=300, kills=30, rate=rate, how="batches")
+
+
 @pytest.mark.deep
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.0, 0.1])
@@ -30,7 +43,8 @@ def test_a_map_survives_thirty_kills(tmp_path: Path, rate: float) -> None:
     run_and_kill(tmp_path, inputs=500, kills=30, rate=rate)
 
 
-def run_and_kill(folder: Path, *, inputs: int, kills: int, rate: float) -> None:
+def run_and_kill(folder: Path, *, inputs: int, kills: int, rate: float, how: str = "map") -> set[int]:
+    """Run inputs in a process that is killed at random instants; return the uncertain ones."""
     runs = Counter[int]()
     lock = Lock()
 
@@ -45,7 +59,7 @@ def run_and_kill(folder: Path, *, inputs: int, kills: int, rate: float) -> None:
     out = folder / "out.txt"
     with LocalQueue(handler, workers=8, faults=Faults(rate=rate, kinds=KINDS)) as queue:
         command = [sys.executable, str(PROGRAM), queue.base_url, queue.api_key, str(folder / "run.sqlite"), str(out)]
-        command.append(str(inputs))
+        command += [str(inputs), how]
         for _ in range(kills):
             with subprocess.Popen(command) as process:
                 try:
@@ -63,3 +77,4 @@ def run_and_kill(folder: Path, *, inputs: int, kills: int, rate: float) -> None:
     twice = {number for number, count in runs.items() if count > 1} - uncertain
     assert not lost
     assert not twice
+    return uncertain

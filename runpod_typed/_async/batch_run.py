@@ -1,0 +1,440 @@
+# A run of many inputs in batches.
+"""A run of many inputs in batches: drafts are filled and finalized, and their results collected.
+
+Each step happens in the caller's task or thread, while it waits for the next result. Until a draft is finalized,
+nothing runs: a step that is lost before is made anew. Its requests are in the journal by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Generic, Self, final
+
+from typing_extensions import TypeVar
+
+from runpod_typed._async.batches import PAGE_SIZE, AsyncBatches
+from runpod_typed._bulk.batch_journal import BatchJournal, RunSetup
+from runpod_typed._bulk.options import MapOptions
+from runpod_typed._bulk.progress import ProgressReporter
+from runpod_typed._core.batch_run import (
+    MAX_ACTIVE,
+    MAX_IN_FLIGHT,
+    PASSING,
+    ActiveBatch,
+    Collected,
+    Item,
+    Outage,
+    ResultBuffer,
+    anchor_count,
+    in_order,
+    may_run_again,
+    new_id,
+    order_error,
+    poll_pause,
+    take_results,
+    unfinished_error,
+)
+from runpod_typed._core.batches import MAX_REQUESTS, SizedRequest
+from runpod_typed._core.run_request import RunRequest
+from runpod_typed._logging import logger
+from runpod_typed._models.batches import Batch, BatchResult, BatchStatus
+from runpod_typed._models.map_results import MapResult, MapStats
+from runpod_typed._synchronization import (
+    AsyncClosable,
+    AsyncInputs,
+    async_iterate,
+    async_shielded,
+    async_sleep,
+    monotonic,
+)
+from runpod_typed.errors import (
+    BadRequestError,
+    ConflictError,
+    InputError,
+    NotFoundError,
+    RunpodError,
+    UnprocessableEntityError,
+)
+
+In = TypeVar("In", default=Any)
+Out = TypeVar("Out", default=Any)
+
+_LARGE_PAGE = 500
+_CANCEL_TIMEOUT = 4.0
+_REFUSALS = (BadRequestError, ConflictError, UnprocessableEntityError)
+_SETTLING_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)
+
+
+@final
+class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
+    """The results of ``endpoint.batches.run(...)``: iterate over it, best in an ``async with`` block.
+
+    Nothing is sent before the first result is asked for, and batches are made and polled while the next result is
+    waited for. Leaving the block early leaves the batches, or cancels them, as `on_exit` says.
+    """
+
+    def __init__(
+        self,
+        batches: AsyncBatches[RunRequest, Out],
+        inputs: AsyncInputs[In],
+        options: MapOptions,
+        setup: RunSetup,
+    ) -> None:
+        self._batches = batches  # its inputs are requests that are built already
+        self._inputs = async_iterate(inputs)
+        self._options = options
+        self._setup = setup
+        self._most = min(options.concurrency or MAX_IN_FLIGHT, MAX_IN_FLIGHT)
+        self._counters = options.counters(inputs)
+        self._outage = Outage(setup.poll)
+        self._buffer = ResultBuffer(options.ordered)
+        self._resumed = list[ActiveBatch]()
+        self._active = list[ActiveBatch]()
+        self._draft: ActiveBatch | None = None
+        self._again = list[Item]()
+        self._read = 0
+        self._page_size = _LARGE_PAGE
+        self._source_ended = self._over = False
+        self._source_error: BaseException | None = None
+        self._reporter: ProgressReporter | None = None
+        self._journal: BatchJournal | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc is not None and not isinstance(exc, Exception):
+            self._explain(exc)
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> MapResult[In, Out]:
+        """Return the next result. An input that fails does not raise.
+
+        Raises:
+            JournalError: The journal cannot be used.
+            APIError: A batch cannot be made or read, for longer than `PollPolicy.max_outage` if the failure may pass.
+        """
+        while (result := self._buffer.take()) is None:
+            if self._over:
+                await self.aclose()
+                raise StopAsyncIteration
+            try:
+                journal, reporter = self._start()
+                await self._step(journal)
+                reporter.update()
+            except BaseException as error:
+                self._over = True
+                self._explain(error)
+                if isinstance(error, Exception):
+                    await self.aclose()
+                raise
+        return result
+
+    @property
+    def stats(self) -> MapStats:
+        """The counts at this moment."""
+        return self._counters.stats()
+
+    async def outputs(self) -> AsyncIterator[Out]:
+        """Iterate over the outputs; the first input that did not succeed raises its error.
+
+        Example:
+            ``pictures = [picture async for picture in endpoint.batches.run(prompts).outputs()]``
+
+        Yields:
+            The outputs.
+
+        Raises:
+            RunpodError: An input did not succeed.
+        """
+        async with self:
+            async for result in self:
+                yield result.output
+
+    async def aclose(self) -> None:
+        """End the run. Batches are left, or cancelled with ``on_exit="cancel"``. A second call does nothing."""
+        self._over = True
+        left = self._active if self._options.on_exit == "cancel" else []
+        draft, self._draft, self._active = self._draft, None, []
+        with async_shielded():
+            if draft is not None and self._journal is not None:
+                await self._discard(draft, self._journal)
+            for batch in left:
+                await self._cancel(batch.id)
+        if self._journal is not None:
+            self._journal.close()
+        if self._reporter is not None:
+            self._reporter.close()
+
+    def _start(self) -> tuple[BatchJournal, ProgressReporter]:
+        if self._journal is None or self._reporter is None:
+            self._journal = BatchJournal(self._options, self._setup)
+            self._resumed = self._journal.unfinished(monotonic())
+            self._reporter = ProgressReporter(self._options.progress, self._counters)
+        return self._journal, self._reporter
+
+    def _explain(self, error: BaseException) -> None:
+        if not self._active:
+            return
+        ids = ", ".join(batch.id for batch in self._active)
+        note = f"{self._options.interruption_note(self._counters.in_flight)} The batches are {ids}."
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+
+    # One step
+
+    async def _step(self, journal: BatchJournal) -> None:
+        if self._resumed:  # they end before anything new is queued
+            for batch in list(self._resumed):
+                await self._resume(batch, journal)
+            if self._resumed:
+                await self._pause(self._resumed)
+            return
+        if await self._start_batch(journal) and self._may_start:
+            return  # the next batch comes before any poll
+        for batch in list(self._active):
+            await self._collect_results(batch, journal)
+        if self._buffer.ready or self._may_start:
+            return
+        if self._active or self._draft is not None:
+            await self._pause(self._active)
+            return
+        self._over = True
+        for item in self._again:  # the money is spent
+            self._deliver(item, item.result(item.state))
+        if self._source_error is not None:
+            raise self._source_error
+
+    async def _pause(self, batches: list[ActiveBatch]) -> None:
+        now = monotonic()
+        newest = min((now - (batch.finalized_at or now) for batch in batches), default=0.0)
+        await async_sleep(poll_pause(self._setup.poll, newest))
+
+    async def _start_batch(self, journal: BatchJournal) -> bool:
+        if self._draft is None and self._may_start and (items := await self._collect(journal)):
+            self._draft = await self._make_draft(items)
+            journal.queue(self._draft)
+        if self._draft is None or not await self._finalize(self._draft, journal):
+            return False
+        self._active.append(self._draft)
+        self._draft = None
+        return True
+
+    @property
+    def _may_start(self) -> bool:
+        room = len(self._active) < MAX_ACTIVE and self._counters.in_flight < self._most
+        return room and not self._spent and (bool(self._again) or self._may_read)
+
+    @property
+    def _may_read(self) -> bool:
+        return not self._source_ended and len(self._buffer) < self._most
+
+    @property
+    def _spent(self) -> bool:
+        cost, most = self._counters.cost, self._options.max_cost
+        return most is not None and cost is not None and cost >= most
+
+    # Inputs
+
+    async def _collect(self, journal: BatchJournal) -> list[Item]:
+        collected = Collected(min(MAX_REQUESTS, self._most - self._counters.in_flight))
+        while not collected.full:
+            item = self._again.pop() if self._again else await self._next_item(journal)
+            if item is None:
+                break
+            if (known := journal.known(item)) is not None:
+                self._deliver(item, known)
+                continue
+            try:
+                request = SizedRequest.of(item.body or self._setup.prepare(item.value))
+            except InputError as error:
+                self._deliver(item, journal.refused(item, error))
+                continue
+            item.body = request.body
+            collected.add(item, request.size)
+        return collected.items
+
+    async def _next_item(self, journal: BatchJournal) -> Item | None:
+        if not self._may_read:
+            return None
+        body: RunRequest | None = None
+        try:
+            value = await self._inputs.__anext__()
+            with suppress(InputError):  # raised again when it is to be sent
+                body = self._setup.prepare(value)
+            item = journal.item(self._read, value, body)
+        except StopAsyncIteration:
+            self._source_ended = True
+            return None
+        except Exception as error:  # noqa: BLE001 -- the caller gets it, after the results of what was submitted
+            self._source_ended, self._source_error = True, error
+            return None
+        self._read += 1
+        return item
+
+    # Drafts
+
+    async def _make_draft(self, items: list[Item]) -> ActiveBatch:
+        while True:
+            try:
+                draft = await self._try_draft(items)
+            except RunpodError as error:
+                if error.batch_id is not None:
+                    await self._cancel(error.batch_id)
+                if not isinstance(error, PASSING):
+                    raise
+                await async_sleep(self._outage.pause_after(error, monotonic()))
+            else:
+                self._outage.passed()
+                for item in items:
+                    item.body = None
+                return draft
+
+    async def _try_draft(self, items: list[Item]) -> ActiveBatch:
+        bodies = [item.body for item in items if item.body is not None]
+        count = anchor_count(len(bodies))
+        batch = await self._batches.create(bodies[:1], self._setup.name)
+        anchors = list[str]()
+        for number in range(count):
+            if number:
+                await self._batches.add(batch, [bodies[number]])
+            found = new_id(await self._listed(batch, number + 1), anchors)
+            if found is None:
+                raise order_error(batch.id, self._setup.endpoint_id)
+            anchors.append(found)
+        ids: list[str] | None = anchors
+        if len(bodies) > count:
+            await self._batches.add(batch, bodies[count:])
+            ids = in_order(await self._listed(batch, len(bodies)), anchors)
+        if ids is None or len(ids) != len(bodies):
+            raise order_error(batch.id, self._setup.endpoint_id)
+        for item, request_id in zip(items, ids, strict=True):
+            item.request_id = request_id
+        return ActiveBatch(id=batch.id, items=dict(zip(ids, items, strict=True)))
+
+    async def _listed(self, batch: Batch, count: int) -> list[str]:
+        """Return the ids of a draft's requests; wait a little if some do not show yet."""
+        ids = list[str]()
+        for pause in _SETTLING_PAUSES:
+            await async_sleep(pause)
+            try:
+                ids = [result.id async for result in self._batches.results(batch, page_size=self._page_size)]
+            except BadRequestError:
+                if self._page_size == PAGE_SIZE:
+                    raise
+                self._page_size = PAGE_SIZE  # the documents show no larger one
+                continue
+            if len(ids) >= count:
+                break
+        return ids
+
+    async def _finalize(self, draft: ActiveBatch, journal: BatchJournal) -> bool:
+        """Queue the requests of a draft; return False if the endpoint has too many active batches for now."""
+        try:
+            await self._batches.finalize(draft.id)
+        except PASSING as error:
+            await async_sleep(self._outage.pause_after(error, monotonic()))
+            return False
+        except _REFUSALS:
+            if not self._active and not await self._others_are_active():
+                self._draft = None
+                await self._discard(draft, journal)
+                raise
+            return False
+        self._outage.passed()
+        draft.finalized_at = monotonic()
+        self._counters.submitted += len(draft.items)
+        self._counters.in_flight += len(draft.items)
+        return True
+
+    async def _discard(self, draft: ActiveBatch, journal: BatchJournal) -> None:
+        """Cancel a draft, unless it was finalized after all."""
+        try:
+            batch = await self._batches.get(draft.id, timeout=_CANCEL_TIMEOUT)
+        except RunpodError as error:
+            logger.warning("Batch %s could not be cancelled: %s", draft.id, error)
+            return
+        if batch.status is BatchStatus.DRAFT:
+            journal.withdraw(draft)  # first: an unused draft does no harm
+            await self._cancel(draft.id)
+
+    async def _others_are_active(self) -> bool:
+        return any(batch.status is BatchStatus.FINALIZED and not batch.done for batch in await self._batches.list())
+
+    async def _cancel(self, batch_id: str) -> None:
+        try:
+            await self._batches.cancel(batch_id, timeout=_CANCEL_TIMEOUT)
+        except RunpodError as error:
+            logger.warning("Batch %s could not be cancelled: %s", batch_id, error)
+
+    # Results
+
+    async def _resume(self, left: ActiveBatch, journal: BatchJournal) -> None:
+        """Finalize, or wait for, a batch of an earlier run, and write its results down."""
+        try:
+            batch = await self._batches.get(left.id)
+            if batch.status is not BatchStatus.DRAFT:
+                await self._collect_results(left, journal)
+                return
+            if batch.request_total == len(left.items):
+                await self._batches.finalize(left.id)
+                return
+            journal.withdraw(left)
+            await self._cancel(left.id)
+        except PASSING as error:
+            await async_sleep(self._outage.pause_after(error, monotonic()))
+            return
+        except NotFoundError as error:
+            for item in left.items.values():
+                journal.lose(item, error)
+            journal.flush()
+        self._resumed.remove(left)
+
+    async def _collect_results(self, active: ActiveBatch, journal: BatchJournal) -> None:
+        """Read the results of a batch that has finished, or whose time limit has."""
+        options = self._options
+        try:
+            batch = await self._batches.get(active.id)
+            limit = active.passed_limit(batch, options.timeout, options.queue_timeout, monotonic())
+            if not batch.done and limit is None:
+                return
+            async for result in self._batches.results(batch):
+                for item, state in take_results(active, [result]):
+                    journal.finish(item, state)
+                    self._finish(active, item, state)
+        except PASSING as error:
+            await async_sleep(self._outage.pause_after(error, monotonic()))
+            return
+        self._outage.passed()
+        for item in active.items.values():
+            unfinished = unfinished_error(batch, self._setup.endpoint_id, item, None if batch.done else limit)
+            journal.lose(item, unfinished)
+            if active in self._active:
+                self._counters.in_flight -= 1
+                self._deliver(item, item.result(error=unfinished))
+        journal.flush()
+        (self._active if active in self._active else self._resumed).remove(active)
+
+    def _finish(self, active: ActiveBatch, item: Item, state: BatchResult[Out]) -> None:
+        if active not in self._active:  # of an earlier run: its input is still to be read
+            return
+        self._counters.in_flight -= 1
+        self._counters.count_job(state)
+        if may_run_again(item, state, self._options.attempts) and not self._spent:
+            item.state = state
+            self._again.append(item)
+        else:
+            self._deliver(item, item.result(state))
+
+    def _deliver(self, item: Item, result: MapResult[In, Out]) -> None:
+        if self._journal is not None:
+            self._journal.forget(item)
+        self._counters.count_result(result)
+        self._buffer.put(result)

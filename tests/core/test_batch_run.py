@@ -1,0 +1,173 @@
+"""The decisions of a run over batches: which request is which, in which order results leave, when to give up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from runpod_queue_api import models
+
+from runpod_typed import (
+    APIConnectionError,
+    JobError,
+    JobFailedError,
+    MapResult,
+    PollPolicy,
+    QueueTimeoutError,
+    WaitTimeoutError,
+)
+from runpod_typed._core.batch_run import (
+    ActiveBatch,
+    Collected,
+    Item,
+    Outage,
+    ResultBuffer,
+    TimeLimit,
+    anchor_count,
+    in_order,
+    journal_id,
+    may_run_again,
+    new_id,
+    poll_pause,
+    split_journal_id,
+    take_results,
+    unfinished_error,
+)
+from runpod_typed._models.batch_responses import read_batch, read_result
+
+IDS = st.lists(st.text("abcdefgh", min_size=1, max_size=3), min_size=1, unique=True)
+
+
+def item(index: int = 0, **fields: Any) -> Item:
+    return Item(index=index, value=f"input {index}", key=str(index), **fields)
+
+
+# The requests of a draft
+
+
+@given(IDS, st.booleans())
+def test_order_of_submission_is_found_in_either_direction(ids: list[str], reverse: bool) -> None:
+    listed = ids[::-1] if reverse else ids
+    assert in_order(listed, ids[: anchor_count(len(ids))]) == ids
+
+
+@given(IDS.filter(lambda ids: len(ids) <= 5).flatmap(lambda ids: st.tuples(st.just(ids), st.permutations(ids))))
+def test_small_draft_is_never_put_in_a_wrong_order(drawn: tuple[list[str], list[str]]) -> None:
+    ids, listed = drawn
+    assert in_order(listed, ids[: anchor_count(len(ids))]) in (None, ids)
+
+
+@given(IDS, st.text("xyz", min_size=1))
+def test_id_that_is_new_is_known(ids: list[str], added: str) -> None:
+    assert new_id([*ids, added], ids) == new_id([added, *ids], ids) == added
+    assert new_id(ids, ids) is None
+    assert new_id([*ids, added, added + "2"], ids) is None
+    assert new_id([added], ids) is None or not ids
+
+
+def test_all_requests_but_one_are_anchors_up_to_four() -> None:
+    assert [anchor_count(count) for count in (1, 2, 3, 4, 5, 6, 5000)] == [1, 1, 2, 3, 4, 4, 4]
+
+
+# Results
+
+
+@given(st.permutations(range(12)))
+def test_buffer_gives_results_in_the_order_of_the_inputs(arrived: list[int]) -> None:
+    ordered, unordered = ResultBuffer(ordered=True), ResultBuffer(ordered=False)
+    taken = list[int]()
+    for index in arrived:
+        for buffer in (ordered, unordered):
+            buffer.put(item(index).result())
+        while (result := ordered.take()) is not None:
+            taken.append(result.index)
+        assert len(ordered) + len(taken) == len(unordered)
+    assert taken == list(range(12))
+    assert [found.index for found in iter(unordered.take, None)] == list(arrived)
+    assert not ordered.ready
+
+
+def test_result_is_the_output_or_the_error() -> None:
+    good = item().result(read_result({"id": "r", "status": "COMPLETED", "output": 7}))
+    bad = item(1, request_id="r").result(read_result({"id": "r", "status": "FAILED", "error": "no"}))
+    assert isinstance(good, MapResult)
+    assert (good.output, good.succeeded, bad.job_id) == (7, True, "r")
+    assert isinstance(bad.error, JobFailedError)
+
+
+def test_only_failures_run_again_within_the_attempts() -> None:
+    failed = read_result({"id": "r", "status": "FAILED", "error": "no"})
+    cancelled = read_result({"id": "r", "status": "CANCELLED"})
+    assert may_run_again(item(attempts=1), failed, 2)
+    assert not may_run_again(item(attempts=2), failed, 2)
+    assert not may_run_again(item(attempts=1), cancelled, 2)
+
+
+def test_finished_requests_leave_their_batch_once() -> None:
+    active = ActiveBatch(id="b", items={"r1": item(0), "r2": item(1)})
+    done = read_result({"id": "r1", "status": "COMPLETED", "output": 1})
+    queued = read_result({"id": "r2", "status": "IN_QUEUE"})
+    foreign = read_result({"id": "r9", "status": "COMPLETED", "output": 1})
+    assert [(found.index, result.id) for found, result in take_results(active, [done, queued, foreign])] == [(0, "r1")]
+    assert take_results(active, [done]) == []
+    assert list(active.items) == ["r2"]
+
+
+def test_request_without_a_result_says_why() -> None:
+    ended, running = ({"id": "b", "status": status, "requestTotal": 3} for status in ("FAILED", "FINALIZED"))
+    error = unfinished_error(read_batch(ended), "ep", item(request_id="r"), None)
+    assert isinstance(error, JobError)
+    assert error.message == "Request r of batch b of endpoint ep has no result, and the batch has finished as FAILED."
+    late = unfinished_error(read_batch(running), "ep", item(request_id="r"), TimeLimit(2.0, until_started=False))
+    assert isinstance(late, WaitTimeoutError)
+    assert "did not finish within 2 s. The batch keeps running" in late.message
+    assert (late.job_id, late.batch_id, late.endpoint_id) == ("r", "b", "ep")
+    queued = unfinished_error(read_batch(running), "ep", item(request_id="r"), TimeLimit(2.0, until_started=True))
+    assert isinstance(queued, QueueTimeoutError)
+    assert "was not taken by a worker within 2 s" in queued.message
+
+
+# Batches
+
+
+def test_batch_is_full_by_number_or_by_size() -> None:
+    by_number, by_size, seen = Collected(2), Collected(10), list[bool]()
+    for collected, size in ((by_number, 10), (by_number, 10), (by_size, 1), (by_size, 128 * 2**20)):
+        collected.add(item(body=models.RunRequest(1)), size)
+        seen.append(collected.full)
+    assert seen == [False, True, False, True]
+
+
+def test_time_limits_count_from_finalizing() -> None:
+    queued = read_batch({"id": "b", "status": "FINALIZED", "requestTotal": 1})
+    running = read_batch({"id": "b", "status": "FINALIZED", "requestTotal": 1, "requestInProgress": 1})
+    draft, active = ActiveBatch(id="b", items={}), ActiveBatch(id="b", items={}, finalized_at=10.0)
+    assert draft.passed_limit(queued, 1.0, 1.0, 99.0) is None
+    assert active.passed_limit(queued, None, None, 99.0) is None
+    assert active.passed_limit(running, 5.0, 1.0, 14.9) is None
+    assert active.passed_limit(running, 5.0, 1.0, 15.0) == TimeLimit(5.0, until_started=False)
+    assert active.passed_limit(queued, 5.0, 1.0, 11.0) == TimeLimit(1.0, until_started=True)
+
+
+def test_journal_tells_requests_of_batches_from_jobs() -> None:
+    assert split_journal_id(journal_id("batch_1", "req_2")) == ("batch_1", "req_2")
+    assert split_journal_id("2f1c-u1") is None
+    assert split_journal_id(None) is None
+
+
+def test_pauses_grow_with_the_time_that_a_batch_takes() -> None:
+    policy = PollPolicy(min_interval=0.1, max_interval=10)
+    assert [poll_pause(policy, elapsed) for elapsed in (0.0, 5.0, 1000.0)] == [0.1, 1.0, 10]
+
+
+def test_outage_ends_after_its_limit_and_not_before() -> None:
+    outage = Outage(PollPolicy(min_interval=0.1, max_interval=1, max_outage=60))
+    error = APIConnectionError("Lost.", operation="get_batch", method="GET", url="u", request_sent=True)
+    assert [outage.pause_after(error, now) for now in (0.0, 1.0, 2.0, 3.0)] == [0.2, 0.4, 0.8, 1]
+    outage.passed()
+    assert outage.pause_after(error, 100.0) == 0.2
+    with pytest.raises(APIConnectionError) as caught:
+        outage.pause_after(error, 160.0)
+    assert caught.value.__notes__ == ["Gave up after an outage of 60 s (PollPolicy.max_outage)."]
