@@ -23,7 +23,8 @@ from runpod_typed.local._engine.counters import QueueStats
 from runpod_typed.local._engine.records import SubmittedJob
 from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._faults import FaultKind, FaultPlan, Faults, Injection
-from runpod_typed.local._handlers import Handler, HandlerConfig, HandlerWorker, read_config
+from runpod_typed.local._handler_config import Handler, HandlerConfig, read_config
+from runpod_typed.local._handlers import HandlerWorker
 from runpod_typed.local._limits import Limits, make_limiters
 from runpod_typed.local._processes import ProcessWorker, worker_variables
 from runpod_typed.local._server import ServerThread, listen
