@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from typing import Any, Final, cast
 
 import pytest
@@ -128,6 +129,25 @@ def refuses_a_week_of_ttl() -> None:
     with pytest.raises(ConfigurationError, match="ttl"):
         ExecutionPolicy(ttl=timedelta(days=7))
     ExecutionPolicy(ttl=timedelta(days=3))
+
+
+def refuses_a_month_of_ttl() -> None:
+    works()
+    with pytest.raises(ConfigurationError, match="ttl"):
+        ExecutionPolicy(ttl=timedelta(days=30))
+
+
+def sends_the_new_field_of_a_policy() -> None:
+    with service(QUEUED) as (endpoint, server):
+        endpoint.run({"input": {"a": 1}, "policy": {"region": "eu"}})
+    assert json.loads(server.bodies[0]) == {"input": {"a": 1}, "policy": {"region": "eu"}}
+
+
+def calls_an_operation_without_a_result() -> None:
+    operation: Any = import_module("runpod_queue_api.api.endpoint.clear_cache")
+    with scripted([answer(204, "")]) as server, Client(KEY, base_url=server.base_url) as client:
+        assert client.call(operation, "ep") is None
+    assert first_line(server) == "DELETE /v2/ep/cache"
 
 
 def refuses_a_body_of_2_mib() -> None:

@@ -51,6 +51,7 @@ class Edit:
 
 TEXT: Final[Object] = {"type": "object", "additionalProperties": True, "properties": {"word": {"type": "string"}}}
 STRINGS: Final[Object] = {"type": "array", "items": {"type": "string"}}
+BATCH: Final[Object] = {"$ref": "#/components/schemas/Batch"}
 REGION: Final[Object] = {"name": "X-Region", "in": "header", "schema": {"type": "string"}}
 RESPONSES_OF_ANY: Final = (
     ("200", "BatchChanged"),
@@ -205,6 +206,23 @@ FIELDS: Final = (
         report=("compatible  Job.workerId is deprecated",),
     ),
     Edit(
+        name="a time is received in seconds",
+        changes=(Put(prop("Job.delayTime", "x-runpod-unit"), "seconds"),),
+        flags=("assert_type(wire.DELAY_TIME_UNIT",),
+        report=("breaking    Job.delayTime has unit seconds, was milliseconds",),
+    ),
+    Edit(
+        name="a webhook posts something else",
+        changes=(
+            Put(
+                at("webhooks", "jobFinished", "post", "requestBody", "content", "application/json", "schema"),
+                {"$ref": "#/components/schemas/EndpointRequests"},
+            ),
+        ),
+        flags=("read_webhook:",),
+        report=("breaking    job_finished: the body as application/json is EndpointRequests, was Job",),
+    ),
+    Edit(
         name="a response is wrapped",
         changes=(
             Put(
@@ -317,6 +335,32 @@ REQUESTS: Final = (
         report=("compatible  RunRequest.priority is new: integer, optional",),
     ),
     Edit(
+        name="an optional field of a policy",
+        changes=(Put(prop("ExecutionPolicy.region"), new("string")),),
+        behavior=behaviors.sends_the_new_field_of_a_policy,
+        report=("compatible  ExecutionPolicy.region is new: string, optional",),
+    ),
+    Edit(
+        name="a number that is sent may be a fraction",
+        changes=(Put(prop("ExecutionPolicy.ttl", "type"), "number"),),
+        behavior=behaviors.refuses_a_month_of_ttl,
+        report=("compatible  ExecutionPolicy.ttl is number, was integer",),
+    ),
+    Edit(
+        name="a time is sent in seconds",
+        changes=(Put(prop("ExecutionPolicy.executionTimeout", "x-runpod-unit"), "seconds"),),
+        refused_at=prop("ExecutionPolicy.executionTimeout", "x-runpod-constants", "minimum"),
+        reason="the constant EXECUTION_TIMEOUT_MIN_MS counts seconds",
+        report=("breaking    ExecutionPolicy.executionTimeout has unit seconds, was milliseconds",),
+    ),
+    Edit(
+        name="an operation with another authentication",
+        changes=(Put(operation("get_health", "security"), [{}]),),
+        refused_at=operation("get_health", "security"),
+        reason="a client authenticates each operation in the same way",
+        report=("compatible  get_health has authentication none, was http bearer",),
+    ),
+    Edit(
         name="a multipart body",
         changes=(Rename(operation("run", "requestBody", "content", "application/json"), "multipart/form-data"),),
         refused_at=operation("run", "requestBody", "content", "multipart/form-data"),
@@ -392,6 +436,18 @@ RESPONSES: Final = (
         changes=(Drop(component("responses", "NotFound", "content", "text/plain")),),
         behavior=behaviors.works,
         report=("compatible  run and 20 more: the response 404 as text/plain is gone",),
+    ),
+    Edit(
+        name="two results",
+        changes=(
+            Put(
+                operation("run", "responses", "202"),
+                {"description": "New.", "content": {"application/json": {"schema": BATCH}}},
+            ),
+        ),
+        refused_at=operation("run", "responses", "202", "content", "application/json"),
+        reason="run has two results",
+        report=("breaking    run: the response 202 is new: Batch",),
     ),
     Edit(
         name="a success that is 202",
@@ -492,6 +548,32 @@ OPERATIONS: Final = (
         changes=(Rename(path_of("purge_queue"), "/{endpoint_id}/queue/purge"),),
         behavior=behaviors.purges_at_the_new_path,
         report=("compatible  purge_queue is POST /{endpoint_id}/queue/purge, was POST /{endpoint_id}/purge-queue",),
+    ),
+    Edit(
+        name="parameters of a path in another order",
+        changes=(Rename(path_of("cancel"), "/{job_id}/cancel/{endpoint_id}"),),
+        refused_at=path_of("cancel"),
+        reason="a client passes {endpoint_id} first",
+        report=("compatible  cancel is POST /{job_id}/cancel/{endpoint_id}, was POST /{endpoint_id}/cancel/{job_id}",),
+    ),
+    Edit(
+        name="a new operation without a result",
+        changes=(
+            Put(
+                at("paths", "/{endpoint_id}/cache"),
+                {
+                    "parameters": [{"$ref": "#/components/parameters/EndpointId"}],
+                    "delete": {
+                        "operationId": "clear_cache",
+                        "tags": ["endpoint"],
+                        "x-runpod-rate-limit": "none-published",
+                        "responses": {"204": {"description": "New."}},
+                    },
+                },
+            ),
+        ),
+        behavior=behaviors.calls_an_operation_without_a_result,
+        report=("compatible  clear_cache is new: DELETE /{endpoint_id}/cache",),
     ),
     Edit(
         name="another method",
