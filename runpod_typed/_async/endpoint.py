@@ -389,7 +389,7 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
     ) -> Request[JobState[Any]]:
         seconds = to_optional_seconds(timeout, "timeout")
         long_poll_ms = run_sync_long_poll_ms(remaining=seconds, attempt_timeout=self._config.timeout)
-        return with_query(operations.submit_and_hold(self._id, body, hold_ms=long_poll_ms), extra_query)
+        return with_query(operations.submit_and_wait(self._id, body, long_poll_ms=long_poll_ms), extra_query)
 
     async def _run_sync(
         self,

@@ -48,7 +48,7 @@ class AsyncEndpointQueue(AsyncConnectionOwner):
         Raises:
             APIError: The call failed for good.
         """
-        return await self._call(operations.ask_health(self._id), timeout)
+        return await self._call(operations.fetch_health(self._id), timeout)
 
     async def metrics(self, timeout: Duration | None = None) -> EndpointMetrics:
         """Return the workers by state, and the ids of those that are ready. Runpod does not document this operation.
@@ -63,7 +63,7 @@ class AsyncEndpointQueue(AsyncConnectionOwner):
         Raises:
             APIError: The call failed for good.
         """
-        return await self._call(operations.ask_metrics(self._id), timeout)
+        return await self._call(operations.fetch_metrics(self._id), timeout)
 
     async def requests(self, timeout: Duration | None = None) -> Mapping[str, Any]:
         """Return the requests of the endpoint, a JSON object. Runpod does not document its shape.
@@ -78,7 +78,7 @@ class AsyncEndpointQueue(AsyncConnectionOwner):
         Raises:
             APIError: The call failed for good.
         """
-        return await self._call(operations.ask_requests(self._id), timeout)
+        return await self._call(operations.fetch_requests(self._id), timeout)
 
     async def purge_queue(self, timeout: Duration | None = None) -> PurgeResult:
         """Remove all jobs that wait for a worker; running jobs keep running.

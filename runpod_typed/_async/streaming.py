@@ -77,7 +77,7 @@ class AsyncStreamWatch(AsyncWatch[JobState[Any] | StreamPage]):
             return await poller.fetch_status(config, deadline, retry_not_found=not schedule.polls_once)
         retry_not_found = not (schedule.polls_once or self._buffer.confirming)
         address = poller.record.address
-        request = operations.drain(address.endpoint_id, address.job_id, wait_ms=step.long_poll_ms)
+        request = operations.fetch_chunks(address.endpoint_id, address.job_id, wait_ms=step.long_poll_ms)
         try:
             return await poller.call(
                 request, config, deadline, observe=self._buffer.note, retry_not_found=retry_not_found

@@ -90,7 +90,7 @@ class EndpointJobs:
             before_send: Called when the request is about to leave.
             interrupted: Called with the job if the response came after a cancellation.
         """
-        request = operations.submit_and_hold(self.endpoint_id, body, hold_ms=_HOLD_MS if hold else None)
+        request = operations.submit_and_wait(self.endpoint_id, body, long_poll_ms=_HOLD_MS if hold else None)
         state = await self._executor.call(
             request,
             self._config,
@@ -113,7 +113,7 @@ class EndpointJobs:
 
     def interrupted_error(self) -> SubmissionUncertainError:
         """Return the error for an input whose submission an earlier map did not finish."""
-        request = operations.ask_health(self.endpoint_id)
+        request = operations.fetch_health(self.endpoint_id)
         return SubmissionUncertainError(
             "The submission of this input was interrupted, and may have made a job. Check the worker's side effects, "
             "or pass resubmit_uncertain=True to run it again.",
@@ -125,7 +125,7 @@ class EndpointJobs:
 
     async def health(self) -> EndpointHealth:
         """Fetch the counts of the endpoint's jobs and workers."""
-        return await self._executor.call(operations.ask_health(self.endpoint_id), self._config)
+        return await self._executor.call(operations.fetch_health(self.endpoint_id), self._config)
 
     async def aclose(self) -> None:
         """Close the connections, if they belong to the map alone."""

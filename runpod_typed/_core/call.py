@@ -80,7 +80,7 @@ class Call(Generic[T]):
         if self.started_at is None:
             self.started_at = now
         seconds = self.attempt_seconds(now)
-        self.request = self.request.held_within(seconds)
+        self.request = self.request.shortened_to(seconds)
         return seconds
 
     def attempt_seconds(self, now: float) -> float:

@@ -79,7 +79,7 @@ class Operation(Generic[T_co]):
 
 @frozen
 class LongPoll:
-    """The time that a server is asked to hold its response, and its range."""
+    """The time by which a server may delay its response, and the range of such times."""
 
     milliseconds: int
     least: int
@@ -107,29 +107,29 @@ class Request(Generic[T_co]):
         return cap is not None and len(self.http.body or b"") > cap
 
     @property
-    def hold_ms(self) -> int | None:
-        """Milliseconds that the server is asked to hold its response, or None if it is not asked to."""
+    def long_poll_ms(self) -> int | None:
+        """Milliseconds by which the server may delay its response, or None if it does not wait."""
         return None if self._long_poll is None else self._long_poll.milliseconds
 
-    def held_within(self, seconds: float) -> Request[T_co]:
+    def shortened_to(self, seconds: float) -> Request[T_co]:
         """Return the request for an attempt of the given length.
 
-        A response that is held beyond the end of its attempt is lost, and with it the id of a new job or the chunks of
-        a stream: after a pause, or a wait for the rate limit, an attempt may be shorter than the hold was meant for.
+        A response that comes after the end of its attempt is lost, and with it the id of a new job or the chunks of a
+        stream. After a pause, or a wait for the rate limit, an attempt may be shorter than the long poll.
         """
         poll = self._long_poll
-        if poll is None or poll.milliseconds <= (seconds - _HOLD_MARGIN) * 1000:
+        if poll is None or poll.milliseconds <= (seconds - _LONG_POLL_MARGIN) * 1000:
             return self
-        hold_ms = max(poll.least, int((seconds - _SHORTENED_HOLD_MARGIN) * 1000))
-        if hold_ms >= poll.milliseconds:
+        long_poll_ms = max(poll.least, int((seconds - _SHORTENED_MARGIN) * 1000))
+        if long_poll_ms >= poll.milliseconds:
             return self
-        target = poll.target_for(hold_ms)
-        return evolve(self, long_poll=evolve(poll, milliseconds=hold_ms), http=evolve(self.http, target=target))
+        target = poll.target_for(long_poll_ms)
+        return evolve(self, long_poll=evolve(poll, milliseconds=long_poll_ms), http=evolve(self.http, target=target))
 
 
-# Seconds for the way to and fro: the least that a hold chosen for an attempt leaves, and what a shortened one leaves.
-_HOLD_MARGIN = 0.05
-_SHORTENED_HOLD_MARGIN = 1.0
+# Seconds for the network: the least that a long poll leaves of its attempt, and what a shortened one leaves.
+_LONG_POLL_MARGIN = 0.05
+_SHORTENED_MARGIN = 1.0
 
 
 def _operation(
@@ -175,12 +175,14 @@ def submit(endpoint_id: str, body: models.RunRequest) -> Request[jobs.JobState[A
     return _with_credentials(body.s_3_config, _request(RUN, endpoint_id, built))
 
 
-def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int | None) -> Request[jobs.JobState[Any]]:
-    """Queue a job; the server delays its response until the job has finished, `hold_ms` at most.
+def submit_and_wait(
+    endpoint_id: str, body: models.RunRequest, *, long_poll_ms: int | None
+) -> Request[jobs.JobState[Any]]:
+    """Queue a job; the server delays its response until the job has finished, `long_poll_ms` at most.
 
     If there is no time for a delay, the job is queued plainly, unless it needs this operation's larger cap.
     """
-    if hold_ms is None:
+    if long_poll_ms is None:
         plain = submit(endpoint_id, body)
         if not plain.is_too_large:
             return plain
@@ -188,37 +190,37 @@ def submit_and_hold(endpoint_id: str, body: models.RunRequest, *, hold_ms: int |
     def build(milliseconds: int) -> Mapping[str, Any]:
         return run_sync._get_kwargs(endpoint_id, body=body, wait=milliseconds)
 
-    wait = wire.WAIT_MIN_MS if hold_ms is None else hold_ms
-    held = _held(RUN_SYNC, endpoint_id, build, wait, _WAIT)
-    return _with_credentials(body.s_3_config, held)
+    wait = wire.WAIT_MIN_MS if long_poll_ms is None else long_poll_ms
+    request = _long_polled(RUN_SYNC, endpoint_id, build, wait, _WAIT)
+    return _with_credentials(body.s_3_config, request)
 
 
 assert_type(wire.STATUS_TTL_UNIT, Literal["milliseconds"])
 
 
-def look(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request[jobs.JobState[Any]]:
+def fetch_status(endpoint_id: str, job_id: str, *, ttl_ms: int | None = None) -> Request[jobs.JobState[Any]]:
     """Fetch the state of a job."""
     ttl = UNSET if ttl_ms is None else ttl_ms
     built = get_status._get_kwargs(endpoint_id, job_id, ttl=ttl)
     return _request(STATUS, endpoint_id, built, job_id=job_id)
 
 
-def hold(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[jobs.JobState[Any]]:
+def long_poll_status(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[jobs.JobState[Any]]:
     """Fetch the state of a job; the server delays its response until the job has finished, `wait_ms` at most."""
 
     def build(milliseconds: int) -> Mapping[str, Any]:
         return get_status_sync._get_kwargs(endpoint_id, job_id, wait=milliseconds)
 
-    return _held(STATUS_SYNC, endpoint_id, build, wait_ms, _WAIT, job_id=job_id)
+    return _long_polled(STATUS_SYNC, endpoint_id, build, wait_ms, _WAIT, job_id=job_id)
 
 
-def drain(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[StreamPage]:
+def fetch_chunks(endpoint_id: str, job_id: str, *, wait_ms: int) -> Request[StreamPage]:
     """Take the chunks since the last time; the server delays its response until there are some, `wait_ms` at most."""
 
     def build(milliseconds: int) -> Mapping[str, Any]:
         return stream._get_kwargs(endpoint_id, job_id, wait=milliseconds)
 
-    return _held(STREAM, endpoint_id, build, wait_ms, _STREAM_WAIT, job_id=job_id)
+    return _long_polled(STREAM, endpoint_id, build, wait_ms, _STREAM_WAIT, job_id=job_id)
 
 
 def cancel_job(endpoint_id: str, job_id: str) -> Request[jobs.JobState[Any]]:
@@ -233,20 +235,20 @@ def retry_job(endpoint_id: str, job_id: str) -> Request[jobs.JobState[Any]]:
     return _request(RETRY, endpoint_id, built, job_id=job_id)
 
 
-def ask_health(endpoint_id: str) -> Request[health.EndpointHealth]:
-    """Ask for the counts of jobs and workers."""
+def fetch_health(endpoint_id: str) -> Request[health.EndpointHealth]:
+    """Fetch the counts of jobs and workers."""
     built = get_health._get_kwargs(endpoint_id)
     return _request(HEALTH, endpoint_id, built)
 
 
-def ask_metrics(endpoint_id: str) -> Request[health.EndpointMetrics]:
-    """Ask for the metrics."""
+def fetch_metrics(endpoint_id: str) -> Request[health.EndpointMetrics]:
+    """Fetch the metrics."""
     built = get_metrics._get_kwargs(endpoint_id)
     return _request(METRICS, endpoint_id, built)
 
 
-def ask_requests(endpoint_id: str) -> Request[Mapping[str, Any]]:
-    """Ask for the requests."""
+def fetch_requests(endpoint_id: str) -> Request[Mapping[str, Any]]:
+    """Fetch the requests."""
     built = get_requests._get_kwargs(endpoint_id)
     return _request(REQUESTS, endpoint_id, built)
 
@@ -370,19 +372,19 @@ def _credentials(value: object) -> Iterator[Secret]:
             yield from _credentials(getattr(value, attribute.name))
 
 
-def _held(
+def _long_polled(
     operation: Operation[T_co],
     endpoint_id: str,
     build: Callable[[int], Mapping[str, Any]],
-    hold_ms: int,
+    long_poll_ms: int,
     bounds: tuple[int, int],
     *,
     job_id: str | None = None,
 ) -> Request[T_co]:
     least, most = bounds
-    hold_ms = min(max(least, hold_ms), most)
-    long_poll = LongPoll(hold_ms, least, most, lambda milliseconds: _target(build(milliseconds)))
-    return _request(operation, endpoint_id, build(hold_ms), job_id=job_id, long_poll=long_poll)
+    long_poll_ms = min(max(least, long_poll_ms), most)
+    long_poll = LongPoll(long_poll_ms, least, most, lambda milliseconds: _target(build(milliseconds)))
+    return _request(operation, endpoint_id, build(long_poll_ms), job_id=job_id, long_poll=long_poll)
 
 
 def _target(kwargs: Mapping[str, Any]) -> str:

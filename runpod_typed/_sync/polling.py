@@ -93,7 +93,7 @@ class Poller:
         address, refused = self.record.address, None
         scheduler = self.executor.scheduler
         if long_poll_ms is not None:
-            request = operations.hold(address.endpoint_id, address.job_id, wait_ms=long_poll_ms)
+            request = operations.long_poll_status(address.endpoint_id, address.job_id, wait_ms=long_poll_ms)
             try:
                 state = self.executor.call(request, config, deadline=deadline)
             except APIStatusError as error:
@@ -103,7 +103,7 @@ class Poller:
             else:
                 scheduler.long_poll_succeeded(address.endpoint_id)
                 return self._remember(state)
-        request = operations.look(address.endpoint_id, address.job_id, ttl_ms=ttl_ms)
+        request = operations.fetch_status(address.endpoint_id, address.job_id, ttl_ms=ttl_ms)
         state = self.call(request, config, deadline, retry_not_found=retry_not_found)
         if refused is not None:  # and the job exists
             scheduler.long_poll_refused(address.endpoint_id, address.job_id, refused, monotonic())
@@ -293,7 +293,7 @@ class Watch(ABC, Generic[PollT]):
         if limit is Limit.QUEUE_TIMEOUT or (record.queued and not schedule.polls_once):
             with suppress(APIError):  # the error says that the health is unknown
                 health = self._poller.executor.call(
-                    operations.ask_health(record.address.endpoint_id),
+                    operations.fetch_health(record.address.endpoint_id),
                     schedule.call_config,
                     deadline=schedule.diagnosis_deadline(monotonic()),
                 )

@@ -38,15 +38,15 @@ REQUESTS: Final[Mapping[str, Request[Any]]] = {
     request.operation.name: request
     for request in (
         operations.submit("ep", _BODY),
-        operations.submit_and_hold("ep", _BODY, hold_ms=5000),
-        operations.look("ep", "job-1"),
-        operations.hold("ep", "job-1", wait_ms=5000),
-        operations.drain("ep", "job-1", wait_ms=5000),
+        operations.submit_and_wait("ep", _BODY, long_poll_ms=5000),
+        operations.fetch_status("ep", "job-1"),
+        operations.long_poll_status("ep", "job-1", wait_ms=5000),
+        operations.fetch_chunks("ep", "job-1", wait_ms=5000),
         operations.cancel_job("ep", "job-1"),
         operations.retry_job("ep", "job-1"),
-        operations.ask_health("ep"),
-        operations.ask_metrics("ep"),
-        operations.ask_requests("ep"),
+        operations.fetch_health("ep"),
+        operations.fetch_metrics("ep"),
+        operations.fetch_requests("ep"),
         operations.purge("ep"),
     )
 }

@@ -469,10 +469,10 @@ def test_no_error_shows_the_beginning_of_a_key(length: int) -> None:
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("hold_ms", [None, 5000])
-def test_no_error_shows_storage_credentials(outcome: Any, hold_ms: int | None) -> None:
+@pytest.mark.parametrize("long_poll_ms", [None, 5000])
+def test_no_error_shows_storage_credentials(outcome: Any, long_poll_ms: int | None) -> None:
     body = build_run_request({"n": 1}, codec_for(UNTYPED), typed=False, webhook=None, policy=None, s3_config=storage())
-    call = call_of(operations.submit_and_hold("ep", body, hold_ms=hold_ms))
+    call = call_of(operations.submit_and_wait("ep", body, long_poll_ms=long_poll_ms))
     found = call.result(outcome, seconds=5.0, wall_clock=NOW)
     assert isinstance(found, APIError)
     told = f"{found}{found!r}{vars(found)}"
@@ -488,7 +488,7 @@ def test_a_result_is_not_redacted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "deadline", "now", "hold_ms"),
+    ("config", "deadline", "now", "long_poll_ms"),
     [
         (DEFAULT_CALL_CONFIG, None, 0.0, 5000),
         (DEFAULT_CALL_CONFIG, None, 26.0, 3000),  # after a pause that the server asked for
@@ -499,9 +499,9 @@ def test_a_result_is_not_redacted() -> None:
 )
 @pytest.mark.parametrize("name", ["run_sync", "get_status_sync", "stream"])
 def test_a_long_poll_is_shorter_than_its_attempt(
-    name: str, config: CallConfig, deadline: float | None, now: float, hold_ms: int
+    name: str, config: CallConfig, deadline: float | None, now: float, long_poll_ms: int
 ) -> None:
     call = call_of(REQUESTS[name], config, deadline=deadline)
     call.begin(now)
-    assert call.request.hold_ms == hold_ms
-    assert f"wait={hold_ms}" in call.request.http.target
+    assert call.request.long_poll_ms == long_poll_ms
+    assert f"wait={long_poll_ms}" in call.request.http.target

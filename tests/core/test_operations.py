@@ -44,15 +44,15 @@ def test_a_request_says_what_is_asked_of_whom(name: str) -> None:
     assert request.http.body == (b'{"input":{"prompt":"Hello"}}' if name in {"run", "run_sync"} else None)
 
 
-def test_a_ttl_is_sent_where_there_is_one() -> None:
-    without = operations.look("ep", "j").http.target
+def test_sends_a_ttl_if_there_is_one() -> None:
+    without = operations.fetch_status("ep", "j").http.target
     assert "?" not in without
-    assert operations.look("ep", "j", ttl_ms=6000).http.target == f"{without}?ttl=6000"
+    assert operations.fetch_status("ep", "j", ttl_ms=6000).http.target == f"{without}?ttl=6000"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_no_id_of_a_server_s_making_leaves_its_place_in_the_path(job_id: str) -> None:
-    for request in (operations.look("ep", job_id), operations.hold("ep", job_id, wait_ms=1000)):
+    for request in (operations.fetch_status("ep", job_id), operations.long_poll_status("ep", job_id, wait_ms=1000)):
         parts = urlsplit(f"http://127.0.0.1{request.http.target}")
         assert parts.path.count("/") == 3
         assert parts.fragment == ""
@@ -76,7 +76,7 @@ def oversize(request: Request[Any]) -> Any:
 
 def test_a_body_of_exactly_the_cap_may_be_sent() -> None:
     assert not operations.submit("ep", filled(RUN_CAP)).is_too_large
-    assert not operations.submit_and_hold("ep", filled(RUN_SYNC_CAP), hold_ms=5000).is_too_large
+    assert not operations.submit_and_wait("ep", filled(RUN_SYNC_CAP), long_poll_ms=5000).is_too_large
 
 
 def test_refuses_a_larger_body_with_its_size_and_advice() -> None:
@@ -86,7 +86,7 @@ def test_refuses_a_larger_body_with_its_size_and_advice() -> None:
     sizes = f"makes a request of {size / 2**20:.1f} MiB, and run takes {RUN_CAP / 2**20:.0f} MiB. Nothing was sent."
     assert sizes in found.message
     assert "run_sync() takes larger ones; or put large data into storage" in found.message
-    found = oversize(operations.submit_and_hold("ep", filled(RUN_SYNC_CAP + 1), hold_ms=5000))
+    found = oversize(operations.submit_and_wait("ep", filled(RUN_SYNC_CAP + 1), long_poll_ms=5000))
     assert f"run_sync takes {RUN_SYNC_CAP / 2**20:.0f} MiB. Nothing was sent. Put large data into" in found.message
 
 
@@ -103,17 +103,17 @@ def test_what_has_no_cap_is_never_too_large() -> None:
 # Submitting and waiting at once
 
 
-def test_where_there_is_time_to_hold_the_answer_is_held() -> None:
-    request = operations.submit_and_hold("ep", filled(100), hold_ms=1234)
+def test_waits_for_the_result_if_there_is_time() -> None:
+    request = operations.submit_and_wait("ep", filled(100), long_poll_ms=1234)
     assert (request.operation.name, request.http.target) == ("run_sync", "/ep/runsync?wait=1234")
 
 
-def test_where_there_is_none_the_job_is_queued_plainly() -> None:
-    assert operations.submit_and_hold("ep", filled(RUN_CAP), hold_ms=None).operation.name == "run"
+def test_queues_the_job_plainly_without_time_to_wait() -> None:
+    assert operations.submit_and_wait("ep", filled(RUN_CAP), long_poll_ms=None).operation.name == "run"
 
 
 def test_long_polls_shortly_if_only_the_body_needs_run_sync() -> None:
-    request = operations.submit_and_hold("ep", filled(RUN_CAP + 1), hold_ms=None)
+    request = operations.submit_and_wait("ep", filled(RUN_CAP + 1), long_poll_ms=None)
     assert request.http.target == "/ep/runsync?wait=1000"
 
 
@@ -122,27 +122,27 @@ def test_long_polls_shortly_if_only_the_body_needs_run_sync() -> None:
 
 @pytest.mark.parametrize("name", ["run_sync", "get_status_sync", "stream"])
 @pytest.mark.parametrize(
-    ("seconds", "hold_ms"),
+    ("seconds", "long_poll_ms"),
     [(30.0, 5000), (5.05, 5000), (5.0, 4000), (3.5, 2500), (2.0, 1000), (0.5, 1000), (-1.0, 1000)],
 )
-def test_an_answer_is_held_no_longer_than_its_attempt_may_last(name: str, seconds: float, hold_ms: int) -> None:
-    fitted = REQUESTS[name].held_within(seconds)
-    assert fitted.hold_ms == hold_ms
-    assert fitted.http.target.endswith(f"wait={hold_ms}")
+def test_a_long_poll_is_shorter_than_its_attempt(name: str, seconds: float, long_poll_ms: int) -> None:
+    fitted = REQUESTS[name].shortened_to(seconds)
+    assert fitted.long_poll_ms == long_poll_ms
+    assert fitted.http.target.endswith(f"wait={long_poll_ms}")
     assert (fitted.http.method, fitted.http.body) == (REQUESTS[name].http.method, REQUESTS[name].http.body)
     assert fitted.operation == REQUESTS[name].operation
 
 
-def test_a_hold_that_fits_or_is_the_shortest_is_left_as_it_is() -> None:
-    request = operations.hold("ep", "j", wait_ms=1000)
-    assert request.held_within(30.0) is request
-    assert request.held_within(0.1) is request
+def test_keeps_a_long_poll_that_fits_or_is_the_shortest() -> None:
+    request = operations.long_poll_status("ep", "j", wait_ms=1000)
+    assert request.shortened_to(30.0) is request
+    assert request.shortened_to(0.1) is request
 
 
 @pytest.mark.parametrize("name", sorted(set(REQUESTS) - {"run_sync", "get_status_sync", "stream"}))
-def test_what_is_not_held_stays_as_it_is(name: str) -> None:
-    assert REQUESTS[name].hold_ms is None
-    assert REQUESTS[name].held_within(0.1) is REQUESTS[name]
+def test_keeps_a_request_without_a_long_poll(name: str) -> None:
+    assert REQUESTS[name].long_poll_ms is None
+    assert REQUESTS[name].shortened_to(0.1) is REQUESTS[name]
 
 
 # Any generated operation
@@ -222,17 +222,17 @@ def test_query_parameters_keep_their_kinds() -> None:
 
 
 def test_an_extra_query_is_kept_by_each_long_poll() -> None:
-    request = with_query(operations.hold("ep", "j", wait_ms=5000), {"region": "eu", "fast": True})
+    request = with_query(operations.long_poll_status("ep", "j", wait_ms=5000), {"region": "eu", "fast": True})
     assert request.http.target.endswith("?wait=5000&region=eu&fast=true")
-    assert request.held_within(2.0).http.target.endswith("?wait=1000&region=eu&fast=true")
-    assert with_query(operations.look("ep", "j"), {"a": 1}).http.target.endswith("/j?a=1")
+    assert request.shortened_to(2.0).http.target.endswith("?wait=1000&region=eu&fast=true")
+    assert with_query(operations.fetch_status("ep", "j"), {"a": 1}).http.target.endswith("/j?a=1")
 
 
 def test_no_extra_query_leaves_the_request_as_it_is() -> None:
-    request = operations.look("ep", "j")
+    request = operations.fetch_status("ep", "j")
     assert with_query(request, None) is with_query(request, {}) is request
 
 
 def test_an_extra_query_that_is_sent_already_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="is sent already: wait"):
-        with_query(operations.hold("ep", "j", wait_ms=5000), {"wait": 1})
+        with_query(operations.long_poll_status("ep", "j", wait_ms=5000), {"wait": 1})
