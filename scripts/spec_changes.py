@@ -81,7 +81,9 @@ def _narrowed(was: Json, now: Json) -> bool:
 
 def _withdrawn(was: Json, now: Json) -> bool:
     """Return True if an old way is not offered any more."""
-    return now != [] and any(each not in sequence(now) for each in sequence(was) or [None])
+    return (
+        now != [] and "none" not in sequence(now) and any(each not in sequence(now) for each in sequence(was) or [None])
+    )
 
 
 _SENT: Final[Mapping[str, tuple[str, Refuses]]] = {
@@ -149,6 +151,12 @@ def _unnamed(route: str) -> str:
     return re.sub(r"\{.*?\}", "{}", route)
 
 
+def _is_another(was: str, now: str) -> bool:
+    """Return True for another form; parameters of a route may have other names, but not another order."""
+    names = [sorted(re.findall(r"\{\w+\}", each)) for each in (was, now)]
+    return _unnamed(was) != _unnamed(now) or (was != now and names[0] == names[1])
+
+
 def _by_likeness(nodes: Mapping[str, Node], others: Mapping[str, Node]) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for name, node in nodes.items():
@@ -187,7 +195,7 @@ def _compared(name: str, was: Node, now: Node) -> Iterator[Change]:
     elif was.required and not now.required:
         received = Way.RECEIVED in way
         yield Change(name, "may be absent now" if received else "is optional now", breaks=received, merge=True)
-    if _unnamed(was.form) != _unnamed(now.form):
+    if _is_another(was.form, now.form):
         forms, others = _members_of(was.form), _members_of(now.form)
         free, sure = Way.RECEIVED not in way and forms < others, Way.SENT not in way and others < forms
         breaks = bool(way) and not (free or sure)

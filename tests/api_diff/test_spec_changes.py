@@ -103,7 +103,12 @@ EDITS = {
     "rate-limit: run -> rate-limit: other": ["compatible: run has rate limit other, was run"],
     "retention-seconds: 60 -> retention-seconds: 30": ["breaking: run has retention in seconds 30, was 60"],
     "retention-seconds: 60 -> retention-seconds: 90": ["compatible: run has retention in seconds 90, was 60"],
+    "/{id}/run: -> /{name}/run/{id}:": ["compatible: run is POST /{name}/run/{id}, was POST /{id}/run"],
+    "{id}/stop: -> {id}/stop/{id}:": ["compatible: stop is POST /{id}/stop/{id}, was POST /{id}/stop"],
     # Authentication.
+    "operationId: stop -> operationId: stop\n      security: [{}]": [
+        "compatible: stop has authentication none, was http bearer"
+    ],
     "type: http, scheme: bearer -> type: apiKey, in: header, name: X-Key": [
         "breaking: run and 1 more has authentication apiKey header X-Key, was http bearer"
     ],
