@@ -66,6 +66,7 @@ def test_reads_retry_after_as_seconds_or_date(text: str, seconds: float) -> None
         "Sun, 15 Mar 2026 12:00:00 GMT",
         "12:00:30",
         "2026-03-01T12:00:30Z",
+        "x" * 65,
     ],
 )
 def test_ignores_invalid_negative_past_and_too_long_values(text: str) -> None:
