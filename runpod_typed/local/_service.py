@@ -144,6 +144,7 @@ class QueueService:
             self.engine.changed = set(self.engine.jobs)
         self._auto_advance = auto_advance
         self._skip: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0  # the handle of uvloop may have no `when`
 
     def now(self) -> float:
         """Return the engine's time."""
@@ -195,10 +196,10 @@ class QueueService:
         loop = asyncio.get_running_loop()
         ring_at = loop.time() + max(0.0, due_at - self.now())
         if self._timer is not None:
-            if self._timer.when() <= ring_at:
+            if self._rings_at <= ring_at:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(ring_at, self._ring)
+        self._timer, self._rings_at = loop.call_at(ring_at, self._ring), ring_at
 
     def _ring(self) -> None:
         self._timer = None
