@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json as stdlib
 import math
 from random import Random
@@ -147,3 +148,31 @@ def test_a_value_that_json_text_cannot_hold_is_refused(value: Any) -> None:
 
 def test_bodies_are_compact_and_utf_8() -> None:
     assert json.encode({"text": "Grüße", "n": [1, 2.5, None]}) == '{"text":"Grüße","n":[1,2.5,null]}'.encode()
+
+
+@pytest.mark.parametrize(("body", "pauses"), [(b"[0" + b", {}" * 300_000 + b"]", True), (b"[{}]", False)])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_no_garbage_is_collected_while_a_large_body_is_decoded(body: bytes, *, pauses: bool, enabled: bool) -> None:
+    collections: list[str] = []
+
+    def count(phase: str, _: object) -> None:
+        collections.append(phase)
+
+    gc.disable()
+    if enabled:
+        gc.enable()
+    gc.callbacks.append(count)
+    try:
+        decoded = json.decode(body)
+        assert gc.isenabled() == enabled
+    finally:
+        gc.callbacks.remove(count)
+        gc.enable()
+    assert len(collections) <= 2 or not pauses
+    assert decoded[-1] == {}
+
+
+def test_a_large_body_that_is_not_json_leaves_the_collector_on() -> None:
+    with pytest.raises(json.MalformedJSON):
+        json.decode(b"[" + b"1," * 600_000)
+    assert gc.isenabled()
