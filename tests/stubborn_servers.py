@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
+import pytest
+
+from runpod_typed._transport.network import tls_context
+
+_CERTIFICATE = Path(__file__).parent / "localhost.pem"  # for this test alone; with its key
 _FEW = 4096
 
 
@@ -31,15 +38,32 @@ def never_accepting() -> Generator[str]:
 
 
 @contextmanager
-def reading(pause: float, *, scheme: str = "http") -> Generator[str]:
-    """A server that reads a little, then pauses for the given seconds, and never responds."""
+def trusted_tls(monkeypatch: pytest.MonkeyPatch) -> Generator[ssl.SSLContext]:
+    """Return the TLS settings of a server on loopback that clients trust, through the environment."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(_CERTIFICATE))
+    tls_context.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_CERTIFICATE)
+    yield context
+    tls_context.cache_clear()
+
+
+@contextmanager
+def reading(pause: float, *, scheme: str = "http", tls: ssl.SSLContext | None = None) -> Generator[str]:
+    """A server that reads a little, then pauses, and never responds.
+
+    Args:
+        pause: The seconds of each pause.
+        scheme: The scheme of its URL. Without `tls`, there is no handshake.
+        tls: Its TLS settings, or None.
+    """
     stopped = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _FEW)
     threads: list[threading.Thread] = []
 
-    def serve(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
+    def serve(plain: socket.socket) -> None:
+        with plain, suppress(OSError), plain if tls is None else tls.wrap_socket(plain, server_side=True) as connection:
             while connection.recv(_FEW) and not stopped.wait(pause):
                 pass
 

@@ -24,7 +24,7 @@ from runpod_typed._synchronization import async_sleep
 from tests._async.ways import ALL_WAYS, AsyncClientOver, until
 from tests.own_clients import async_keeps_deadlines
 from tests.scripted_server import Script, Step, answer, dripping, scripted
-from tests.stubborn_servers import never_accepting, reading
+from tests.stubborn_servers import never_accepting, reading, trusted_tls
 
 pytestmark = pytest.mark.anyio
 
@@ -175,6 +175,18 @@ async def test_unfinished_upload_ends_with_timeout_and_was_not_sent() -> None:
                 with pytest.raises(APITimeoutError, match="of its body within") as caught:
                     await client.endpoint("ep").run(LARGE, timeout=0.5)  # writing it as JSON takes some
                 assert not caught.value.request_sent
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_an_unfinished_upload_over_tls_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with trusted_tls(monkeypatch) as tls:
+        for way in filter(async_keeps_deadlines, ("straight", "without aiohttp", "own client")):
+            with reading(0.02, scheme="https", tls=tls) as base_url:
+                async with AsyncClientOver(way, base_url) as client:
+                    with far_below_the_hang(), pytest.raises(APITimeoutError, match="of its body within") as caught:
+                        await client.endpoint("ep").run(LARGE, timeout=0.5)
+                    assert not caught.value.request_sent
 
 
 async def test_an_upload_may_take_longer_than_an_attempt() -> None:
