@@ -29,6 +29,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, final
 
 from runpod_typed._models.durations import Duration, call_timeout
+from runpod_typed._models.user_warnings import caller_location
 
 if TYPE_CHECKING:
     import anyio
@@ -225,6 +226,7 @@ def close_when_collected(owner: object, transports: MutableMapping[object, _Tran
 def async_close_when_collected(owner: object, transports: MutableMapping[object, _AsyncTransportT]) -> None:
     """Abandon the transports of an owner that is collected without being closed, and warn."""
     pid = os.getpid()
+    file, line = caller_location()
 
     def abandon() -> None:
         if not transports:
@@ -234,10 +236,11 @@ def async_close_when_collected(owner: object, transports: MutableMapping[object,
             return
         while transports:
             transports.popitem()[1].abandon()
-        warnings.warn(
-            "An AsyncClient or AsyncEndpoint was not closed. Use `async with`, or `await client.aclose()`.",
+        warnings.warn_explicit(
+            "The AsyncClient or AsyncEndpoint made here was not closed. Use `async with`, or `await client.aclose()`.",
             ResourceWarning,
-            stacklevel=1,
+            file,
+            line,
         )
 
     weakref.finalize(owner, abandon).atexit = False

@@ -16,5 +16,13 @@ def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
+def caller_location() -> tuple[str, int]:
+    """Return the file and line of the first frame outside this package."""
+    frame = currentframe()
+    while frame is not None and _is_internal(frame.f_globals.get("__name__", ""), frame.f_code.co_filename):
+        frame = frame.f_back
+    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else (__file__, 0)
+
+
 def _is_internal(module: str, filename: str) -> bool:
     return module.partition(".")[0] == _PACKAGE or filename.startswith("<attrs generated")

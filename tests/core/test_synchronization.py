@@ -267,8 +267,9 @@ def test_async_connections_are_abandoned_with_a_warning() -> None:
     synchronization.async_close_when_collected(owner, {None: connections})
     owners = [owner]
     del owner
-    with pytest.warns(ResourceWarning, match="An AsyncClient.* was not closed"):
+    with pytest.warns(ResourceWarning, match="AsyncClient .* was not closed") as caught:
         owners.clear()
+    assert caught[0].filename == __file__
     assert (connections.closed, connections.abandoned) == (0, 1)
 
 
