@@ -141,12 +141,13 @@ class JobState(Generic[Out]):
         A COMPLETED job failed too if there is an error beside its output, or if its output has no declared type and is
         an object with an ``error``. A cancelled or timed-out job has a failure only if the platform gave a reason.
         """
-        if self.done and (self.error or self.status is JobStatus.FAILED):
+        failed = self.status is JobStatus.FAILED
+        if self.done and self.error:
             return parse_failure(self.error, self._output.plain)
-        if self._is_completed and self._output.is_untyped:
+        if failed or (self._is_completed and self._output.is_untyped):
             output = self._output.plain
             error = cast("dict[str, object]", output).get(wire.JOB_ERROR_KEY) if isinstance(output, dict) else None
-            return parse_failure(error, output) if error else None
+            return parse_failure(error or self.error, output) if error or failed else None
         return None
 
     @property

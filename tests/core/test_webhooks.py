@@ -184,3 +184,13 @@ def test_secrets_may_be_any_string() -> None:
 def test_an_empty_expected_secret_is_refused(expected: Any) -> None:
     with pytest.raises(ConfigurationError, match="not empty"):
         verify_secret("", expected)
+
+
+@pytest.mark.parametrize("error", [None, ""])
+def test_a_failed_job_says_the_error_of_its_output(error: str | None) -> None:
+    body = {"id": "j", "status": "FAILED", "error": error, "output": {"error": {"message": "no GPU"}, "step": 3}}
+    state = parse_webhook(json.dumps(body))
+    assert state.failure is not None
+    assert (state.failure.error_message, state.failure.output) == ("no GPU", body["output"])
+    with pytest.raises(JobFailedError, match=r'no GPU.*"step":3'):
+        state.result()
