@@ -170,7 +170,9 @@ class APIResponseValidationError(APIError):
     status_code: int
     """The HTTP status."""
     body: Any
-    """The decoded JSON, or a string if the body is not JSON."""
+    """The decoded JSON; a string if the body is not JSON, or larger than what is kept of it."""
+    is_json: bool
+    """Whether the whole body is JSON, of another shape than the specification's."""
     request_id: str | None
     """The id that the server gave the request, or None."""
 
@@ -183,11 +185,13 @@ class APIResponseValidationError(APIError):
         url: str,
         status_code: int,
         body: Any = None,
+        is_json: bool = True,
         request_id: str | None = None,
     ) -> None:
         super().__init__(message, operation=operation, method=method, url=url)
         self.status_code = status_code
         self.body = body
+        self.is_json = is_json
         self.request_id = request_id
 
 

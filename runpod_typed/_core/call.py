@@ -231,9 +231,8 @@ def read_response(
         body = None if empty else decode(response.body)
     except json.MalformedJSON as error:
         if success:
-            return validation_error(
-                request, response, connection, response.problem or f"a body that is not JSON ({error})"
-            )
+            reason = response.problem or f"a body that is not JSON ({error})"
+            return validation_error(request, response, connection, reason, is_json=False)
         return status_error(request, response, connection, None, retry_after=retry_after)
     # A failed job may come with an error status: the body counts first.
     if success or (request.operation.returns_job and _looks_like_a_job(request, body)):

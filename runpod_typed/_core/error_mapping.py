@@ -163,7 +163,12 @@ def _advice(
 
 
 def validation_error(
-    request: Request[Any], response: HttpResponse, connection: ConnectionConfig, reason: str
+    request: Request[Any],
+    response: HttpResponse,
+    connection: ConnectionConfig,
+    reason: str,
+    *,
+    is_json: bool = True,
 ) -> APIResponseValidationError:
     """Return the error for a response that does not fit the specification."""
     text = _kept_text(request, response, connection)
@@ -179,6 +184,7 @@ def validation_error(
         url=connection.url(request.http.target),
         status_code=response.status,
         body=_kept_body(text, response),
+        is_json=is_json,
         request_id=request_id,
     )
 

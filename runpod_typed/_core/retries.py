@@ -68,8 +68,9 @@ class Failure:
             case APIStatusError():
                 return cls(request_sent=True, status=error.status_code, retry_after=error.retry_after)
             case APIResponseValidationError():
-                # A str is a body that is not JSON; JSON of another shape will have that shape the next time too.
-                return cls(request_sent=True, status=error.status_code, unreadable=isinstance(error.body, str))
+                # JSON of another shape will have that shape the next time too, and nothing is kept above the cap.
+                unreadable = not error.is_json and error.body is not None
+                return cls(request_sent=True, status=error.status_code, unreadable=unreadable)
             case _:
                 return cls(request_sent=True)
 

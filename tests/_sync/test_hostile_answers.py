@@ -15,6 +15,7 @@ from runpod_typed import (
     APIError,
     APIResponseValidationError,
     APIStatusError,
+    Client,
     Job,
     AuthenticationError,
     BadRequestError,
@@ -443,3 +444,32 @@ def test_odd_but_allowed_http_is_read(way: str) -> None:
         with scripted([data, b""]) as server:
             with ClientOver(way, server.base_url) as client:
                 assert client.endpoint("ep").job("job-1").status() == "COMPLETED"
+
+
+# Successes without a fitting body
+
+
+@pytest.mark.parametrize("response", [answer(204), answer(200), answer(200, " \n")])
+def test_an_empty_response_is_read_again_or_raised(response: bytes) -> None:
+    cancelled = answer(200, '{"id": "job-1", "status": "CANCELLED"}')
+    with scripted([response], [cancelled], [response], [cancelled], [response]) as server:
+        with Client("key", base_url=server.base_url) as client:
+            endpoint = client.endpoint("ep")
+            job = endpoint.job("job-1")
+            assert job.status(timeout=5) == "CANCELLED"
+            assert (job.cancel(timeout=5)).status == "CANCELLED"
+            with pytest.raises(SubmissionUncertainError, match="empty"):
+                endpoint.run({"n": 1})
+            with pytest.raises(APIResponseValidationError, match="empty"):
+                endpoint.purge_queue()
+            assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize("body", ['"hello"', '{"id": 7, "filler": "' + 100_000 * "x" + '"}'])
+def test_json_of_another_shape_is_not_read_again(body: str) -> None:
+    with scripted([answer(200, body)]) as server:
+        with Client("key", base_url=server.base_url) as client:
+            with pytest.raises(APIResponseValidationError) as caught:
+                client.endpoint("ep").job("job-1").output(timeout=5)
+            assert caught.value.is_json
+            assert len(server.requests) == 1

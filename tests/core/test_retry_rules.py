@@ -152,7 +152,11 @@ def test_failures_are_read_from_errors() -> None:
         request_sent=True, status=429, retry_after=3.0
     )
     assert Failure.of(ServerError("down", **CALL, status_code=524)) == answered(524)
-    assert Failure.of(APIResponseValidationError("?", **CALL, status_code=200, body="<html>")) == UNREADABLE
+    page = APIResponseValidationError("?", **CALL, status_code=200, body="<html>", is_json=False)
+    assert Failure.of(page) == UNREADABLE
+    assert Failure.of(APIResponseValidationError("?", **CALL, status_code=200, body="JSON too")) == answered(200)
+    too_large = APIResponseValidationError("?", **CALL, status_code=200, body=None, is_json=False)
+    assert Failure.of(too_large) == answered(200)
     assert Failure.of(APIResponseValidationError("?", **CALL, status_code=200, body={"id": 7})) == answered(200)
     assert Failure.of(APIError("?", **CALL)) == LOST
 
