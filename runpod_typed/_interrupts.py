@@ -32,16 +32,18 @@ _signal: Any = import_module("_signal")
 _SIGNALS: Final = tuple(int(number) for number in set(signal.Signals) & signal.valid_signals())
 
 
-def finish(send: Callable[[], T], attempt: Attempt) -> T:
+def finish(send: Callable[[], T], attempt: Attempt, *, uses_anyio: bool) -> T:
     """Send in the caller's thread, and hold back what signal handlers raise. Python runs them in the main thread alone.
 
     Args:
         send: Sends the request.
         attempt: The attempt, which tells whether the request may have reached the server.
+        uses_anyio: Means nothing here.
 
     Raises:
         BaseException: `send` raised it, or a signal handler.
     """
+    del uses_anyio
     if threading.current_thread() is not threading.main_thread():
         return send()
     handlers = _SignalHandlers(attempt)
@@ -128,19 +130,44 @@ def _interrupt_main_thread(number: int) -> None:
         import_module("_thread").interrupt_main(number)
 
 
-async def async_finish(send: Callable[[], Awaitable[T]], attempt: Attempt) -> T:
-    """Send in the caller's task, and hold back its cancellation.
+async def async_finish(send: Callable[[], Awaitable[T]], attempt: Attempt, *, uses_anyio: bool) -> T:
+    """Send, and hold back the cancellation of the caller's task.
 
     Args:
         send: Sends the request.
         attempt: The attempt, which tells whether the request may have reached the server.
+        uses_anyio: Whether code of anyio runs within `send`: it polls the cancel scopes around it.
 
     Raises:
         BaseException: `send` raised it, or the task was cancelled.
     """
     if running_asyncio_loop() is None:
-        return await _finish_under_trio(send)
+        return await _finish_under_trio(send, attempt)
+    if uses_anyio:
+        return await _finish_in_task(send, attempt)
     return await _UncancelledSteps(send, attempt)
+
+
+async def _finish_in_task(send: Callable[[], Awaitable[T]], attempt: Attempt) -> T:
+    import asyncio  # noqa: PLC0415 -- it is loaded already
+
+    task = asyncio.ensure_future(send())
+    try:
+        return await asyncio.shield(task)
+    except BaseException:
+        import anyio  # noqa: PLC0415 -- the sync API never needs it
+
+        try:
+            with anyio.CancelScope(shield=True):
+                if attempt.request_sent:
+                    await asyncio.wait({task}, timeout=GRACE_SECONDS)
+                task.cancel()
+                await asyncio.wait({task}, timeout=GRACE_SECONDS)
+        finally:
+            task.cancel()
+            if task.done() and not task.cancelled():
+                task.exception()  # the interrupt is raised instead
+        raise
 
 
 @final
@@ -241,7 +268,7 @@ class _Waiter:
         """Return to the task, which awaits the future again."""
 
 
-async def _finish_under_trio(send: Callable[[], Awaitable[T]]) -> T:
+async def _finish_under_trio(send: Callable[[], Awaitable[T]], attempt: Attempt) -> T:
     """Send in another task: trio's own can only be shielded from a cancellation without a word of it."""
     import trio  # noqa: PLC0415 -- it is loaded already
 
@@ -264,7 +291,7 @@ async def _finish_under_trio(send: Callable[[], Awaitable[T]]) -> T:
             await ended.wait()
         except BaseException as error:  # noqa: BLE001 -- raised below, and not in a group
             interrupt = error
-            scope.deadline = trio.current_time() + GRACE_SECONDS
+            scope.deadline = trio.current_time() + (GRACE_SECONDS if attempt.request_sent else 0)
             with trio.CancelScope(shield=True):
                 await ended.wait()
     if interrupt is None:

@@ -67,6 +67,8 @@ def _may_be_used(config: ConnectionConfig) -> bool:
 class AsyncAiohttpTransport(AsyncTransport):
     """Attempts over aiohttp's connections."""
 
+    uses_anyio = False
+
     def __init__(self, config: ConnectionConfig) -> None:
         import asyncio  # noqa: PLC0415 -- the sync API never needs it
 

@@ -27,6 +27,8 @@ class TransportBase:
     """Those of them after which the server cannot have received the whole request; the ones of `connecting` too."""
     timed_out: Exceptions = (TimeoutError,)
     """Those of them that mean that the time was over."""
+    uses_anyio: bool = True
+    """Whether the library runs code of anyio in the async API."""
     proxy: str | None = None
     """The proxy on the way to the server, without its password, or None."""
 

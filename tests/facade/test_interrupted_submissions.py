@@ -277,6 +277,25 @@ def test_a_second_cancellation_ends_the_wait_for_the_response() -> None:
     assert UNKNOWN in cancelled([20.0, QUEUED], leave, "asyncio")
 
 
+@pytest.mark.parametrize("aiohttp", ["0", "1"])
+@pytest.mark.parametrize("response", [[0.3, QUEUED], [0.3, None], [0.3, answer(500)], [0.3, answer(429)]])
+def test_a_cancel_scope_takes_its_own_cancellation(
+    response: Script, aiohttp: str, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNPOD_TYPED_AIOHTTP", aiohttp)
+
+    async def main() -> None:
+        for seconds in (0.0, 0.001, 0.002, 0.004, 0.01, 0.1):
+            with scripted(response, [QUEUED]) as server:
+                async with AsyncClient("key", base_url=server.base_url) as client:
+                    with anyio.move_on_after(seconds) as scope:
+                        await client.endpoint("ep").run({"n": 1})
+                    assert scope.cancelled_caught
+                    await anyio.sleep(0.001)
+
+    anyio.run(main, backend=backend)
+
+
 def test_a_cancel_scope_that_waits_does_not_spin() -> None:
     async def leave(submission: Callable[[], Awaitable[object]]) -> int:
         task = asyncio.current_task()
