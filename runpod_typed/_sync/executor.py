@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from random import Random, SystemRandom
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self, final
+from typing import Self, final
 
 import httpx
 from attrs import evolve
@@ -40,7 +40,7 @@ from runpod_typed._transport.aiohttp import load_fast_transport
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.interface import Transport
-from runpod_typed._transport.messages import NO_TIME_LEFT, HttpResponse, TransportFailure
+from runpod_typed._transport.messages import NO_TIME_LEFT
 from runpod_typed.errors import APIError, ConfigurationError, RateLimitError, RunpodError
 
 T = TypeVar("T")
@@ -201,10 +201,17 @@ class RequestExecutor:
             attempt = Attempt(seconds, len(call.request.http.body or b""), call.upload_seconds(began))
 
             def exchange() -> T | APIError:
-                outcome = self._send(call, transport, attempt) if seconds > 0 else NO_TIME_LEFT
+                outcome = transport.send(call.request.http, attempt) if seconds > 0 else NO_TIME_LEFT
                 return call.result(outcome, seconds=monotonic() - began, wall_clock=datetime.now(UTC))
 
-            result = (finish(exchange, attempt) if call.is_submission else exchange())
+            try:
+                if call.is_submission:
+                    result = finish(exchange, attempt, uses_anyio=transport.uses_anyio)
+                else:
+                    result = exchange()
+            except BaseException:
+                call.in_flight = attempt.request_sent and call.outcome is None
+                raise
             if logger.isEnabledFor(logging.DEBUG):
                 logger.debug("%s in %.0f ms", call.describe(), 1000 * (monotonic() - began))
             if isinstance(result, RateLimitError):
@@ -215,14 +222,6 @@ class RequestExecutor:
         finally:
             if permit is not None:
                 permit.release(sent=call.request_sent)
-
-    def _send(
-        self, call: Call[Any], transport: Transport, attempt: Attempt
-    ) -> HttpResponse | TransportFailure:
-        try:
-            return transport.send(call.request.http, attempt)
-        finally:
-            call.in_flight = attempt.request_sent
 
     def without_keepalive(self) -> RequestExecutor:
         """Return a copy without keep-alive, for handles that are never closed."""

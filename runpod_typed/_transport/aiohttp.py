@@ -88,6 +88,14 @@ class AsyncAiohttpTransport(AsyncTransport):
     async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         if self._session.closed:
             raise ConfigurationError("The client is closed. Make a new one, or keep it open while its jobs are used.")
+        try:
+            return await self._send(request, attempt)
+        except BaseException:
+            if attempt.stream is not None:
+                attempt.stream.abort()  # aiohttp would keep the socket open until the rest of the body is sent
+            raise
+
+    async def _send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         in_pieces = attempt.body_size > PIECE_SIZE
         headers = _decoded(request.headers) if request.method == "GET" else _decoded((*request.headers, BODY_TYPE))
         if in_pieces:
@@ -147,6 +155,7 @@ def _session(config: ConnectionConfig) -> aiohttp.ClientSession:
             attempt = current_attempt.get()
             if attempt is not None:
                 attempt.request_sent = attempt.body_size <= PIECE_SIZE
+                attempt.stream = connection.transport
             return connection
 
     session = aiohttp.ClientSession(

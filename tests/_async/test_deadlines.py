@@ -183,8 +183,8 @@ async def test_an_unfinished_upload_over_tls_was_not_sent(monkeypatch: pytest.Mo
     with trusted_tls(monkeypatch) as tls:
         for way in filter(async_keeps_deadlines, ("straight", "without aiohttp", "own client")):
             with reading(0.02, scheme="https", tls=tls) as base_url:
-                async with AsyncClientOver(way, base_url) as client:
-                    with far_below_the_hang(), pytest.raises(APITimeoutError, match="of its body within") as caught:
+                async with AsyncClientOver(way, base_url, timeout=PATIENCE) as client:
+                    with pytest.raises(APITimeoutError, match="of its body within") as caught:
                         await client.endpoint("ep").run(LARGE, timeout=0.5)
                     assert not caught.value.request_sent
 

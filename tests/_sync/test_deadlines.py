@@ -24,7 +24,7 @@ from runpod_typed._synchronization import sleep
 from tests._sync.ways import ALL_WAYS, ClientOver, until
 from tests.own_clients import keeps_deadlines
 from tests.scripted_server import Script, Step, answer, dripping, scripted
-from tests.stubborn_servers import never_accepting, reading
+from tests.stubborn_servers import never_accepting, reading, trusted_tls
 
 pytestmark = pytest.mark.sync_half
 
@@ -175,6 +175,18 @@ def test_unfinished_upload_ends_with_timeout_and_was_not_sent() -> None:
                 with pytest.raises(APITimeoutError, match="of its body within") as caught:
                     client.endpoint("ep").run(LARGE, timeout=0.5)  # writing it as JSON takes some
                 assert not caught.value.request_sent
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_unfinished_upload_over_tls_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with trusted_tls(monkeypatch) as tls:
+        for way in filter(keeps_deadlines, ("straight", "without aiohttp", "own client")):
+            with reading(0.02, scheme="https", tls=tls) as base_url:
+                with ClientOver(way, base_url, timeout=PATIENCE) as client:
+                    with pytest.raises(APITimeoutError, match="of its body within") as caught:
+                        client.endpoint("ep").run(LARGE, timeout=0.5)
+                    assert not caught.value.request_sent
 
 
 def test_an_upload_may_take_longer_than_an_attempt() -> None:
