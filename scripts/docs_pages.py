@@ -23,7 +23,7 @@ NOTEBOOK: Final = ROOT / "examples" / "notebook.ipynb"
 RESULTS: Final = ROOT / "benchmarks" / "RESULTS.md"
 PUBLIC_MODULES: Final = ("runpod_typed", "runpod_typed.errors", "runpod_typed.webhooks", "runpod_typed.local")
 
-_CREATED_BY_ENDPOINTS: Final = frozenset({"runpod_typed.Batches", "runpod_typed.Job", "runpod_typed.JobMap"})
+_CREATED_BY_ENDPOINTS: Final = frozenset(f"runpod_typed.{name}" for name in ("BatchRun", "Batches", "Job", "JobMap"))
 _CONSTANT: Final = re.compile(r"\bDEFAULT_\w+")
 _ATTRS_DEFAULT: Final = re.compile(r"attr_dict\['(?P<attribute>\w+)'\]\.default")
 """How an `__init__` that attrs wrote names a default."""
@@ -139,7 +139,9 @@ def _take_example(lines: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _async_twin(name: str) -> object | None:
     """Return the async counterpart of a public class or method of the sync API, or None."""
-    counterpart = re.sub(r"^runpod_typed\.(Batches|Client|Endpoint|Job|JobMap)\b", r"runpod_typed.Async\1", name)
+    counterpart = re.sub(
+        r"^runpod_typed\.(BatchRun|Batches|Client|Endpoint|Job|JobMap)\b", r"runpod_typed.Async\1", name
+    )
     counterpart = re.sub(r"^(runpod_typed\.Async\w+)\.close$", r"\1.aclose", counterpart)
     return None if counterpart == name else _find(counterpart)
 
