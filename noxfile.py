@@ -208,6 +208,13 @@ def regeneration(session: nox.Session) -> None:
 
 
 @nox.session
+def engines(session: nox.Session) -> None:
+    """Run the examples for Dask and Ray, in processes of their own."""
+    session.install("-e", ".[local]", *groups("engines"))
+    session.run("pytest", "tests/engines", *session.posargs)
+
+
+@nox.session
 def interop(session: nox.Session) -> None:
     """Check that other generators compile the specification, and that a mock of it serves our client."""
     session.install("-e", ".", *groups("interop"))
