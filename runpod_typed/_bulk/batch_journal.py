@@ -90,7 +90,7 @@ class BatchJournal:
                 pass
             case _:
                 return None
-        job = None if entry.job_id is None or self._writer is None else self._writer.job(entry.job_id)
+        job = None if entry.job_id is None or self._writer is None else self._writer.job(entry)
         if job is not None:
             state = with_typed_output(read_job(json.decode(job)), self._setup.output)
             return item.result(state, from_journal=True)

@@ -236,7 +236,7 @@ class MapEngine:
             entry = evolve(self._journal.find(entry.key) or entry, index=item.index)
         if item.error is not None:
             if self._keys.is_known(entry):
-                await self._save(evolve(entry, status=JournalStatus.FAILED, error=str(item.error)))
+                await self._save(entry.moved(JournalStatus.FAILED, error=str(item.error)))
             return self._result(item, entry, error=item.error)
         known = self._known_result(item, entry, from_journal=collecting is None)
         if known is not None:
@@ -266,7 +266,7 @@ class MapEngine:
                 final = False
         if not final:
             return None
-        job = None if entry.job_id is None or self._journal is None else self._journal.job(entry.job_id)
+        job = None if entry.job_id is None or self._journal is None else self._journal.job(entry)
         if job is not None:
             return self._result(item, entry, state=self._jobs.read(job), from_journal=from_journal)
         message = entry.error or "The input failed."
@@ -285,12 +285,12 @@ class MapEngine:
         self, item: _Item, entry: JournalEntry
     ) -> tuple[JournalEntry, MapJob] | MapResult[Any, Any] | None:
         """Submit a job; return its result if it was refused, or None if the map ends before."""
-        waiting = evolve(entry, status=JournalStatus.WAITING, job_id=None, error=None)
+        waiting = entry.moved(JournalStatus.WAITING)
         while True:
             await self._gate.wait()
             if self._error is not None or item.body is None:
                 return None
-            sending = evolve(waiting, status=JournalStatus.SUBMITTING, attempts=waiting.attempts + 1)
+            sending = waiting.moved(JournalStatus.SUBMITTING, attempts=waiting.attempts + 1)
             try:
                 job = await self._jobs.submit(
                     item.body,
@@ -301,9 +301,9 @@ class MapEngine:
             except SubmissionUncertainError as error:
                 self._gate.failed()
                 if not self._options.resubmit_uncertain:
-                    await self._save(evolve(sending, status=JournalStatus.UNCERTAIN, error=str(error)))
+                    await self._save(sending.moved(JournalStatus.UNCERTAIN, error=str(error)))
                     return self._result(item, sending, error=error)
-                waiting = evolve(waiting, attempts=sending.attempts)
+                waiting = waiting.moved(JournalStatus.WAITING, attempts=sending.attempts)
                 self._gate.check(error)
             except PASSING as error:
                 self._gate.failed()
@@ -313,18 +313,18 @@ class MapEngine:
                 await self._save(waiting)
                 raise
             except APIStatusError as error:
-                await self._save(evolve(waiting, status=JournalStatus.FAILED, error=str(error)))
+                await self._save(waiting.moved(JournalStatus.FAILED, error=str(error)))
                 return self._result(item, waiting, error=error)
             else:
                 self._gate.succeeded()
                 self._counters.submitted += 1
-                return evolve(sending, status=JournalStatus.SUBMITTED, job_id=job.id), job
+                return sending.moved(JournalStatus.SUBMITTED, job_id=job.id), job
 
     def _interrupted(self, entry: JournalEntry, job: MapJob) -> None:
         """Remember a job whose id came when the map was ended."""
         self._running[job.id] = job
         if self._journal is not None:
-            self._journal.save(evolve(entry, status=JournalStatus.SUBMITTED, job_id=job.id))
+            self._journal.save(entry.moved(JournalStatus.SUBMITTED, job_id=job.id))
 
     async def _finish_job(self, item: _Item, entry: JournalEntry, job: MapJob) -> MapResult[Any, Any]:
         """Wait for a job, and write its result down."""
@@ -340,7 +340,7 @@ class MapEngine:
             return self._result(item, entry, error=error)
         except (JobError, NotFoundError) as error:
             gone = error if isinstance(error, JobError) else JobExpiredError(str(error), job_id=job.id)
-            entry = evolve(entry, status=JournalStatus.FAILED, error=str(gone))
+            entry = entry.moved(JournalStatus.FAILED, job_id=job.id, error=str(gone))
             await self._save_result(entry)
             return self._result(item, entry, error=gone)
         except APIError as error:
@@ -353,7 +353,7 @@ class MapEngine:
         status = JournalStatus.SUCCEEDED if failure is None else JournalStatus.FAILED
         if self._journal is not None:
             error_message = None if failure is None else str(failure)
-            await self._save_result(evolve(entry, status=status, error=error_message, job=encode_job(state)))
+            await self._save_result(entry.moved(status, job_id=job.id, error=error_message, job=encode_job(state)))
         return result
 
     def _jobs_are_short(self) -> bool:

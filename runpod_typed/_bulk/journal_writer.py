@@ -24,20 +24,27 @@ from runpod_typed.errors import ConfigurationError, JournalError
 if TYPE_CHECKING:
     import sqlite3
 
-# Jobs have their own table, so that a change of an entry does not rewrite its result.
+# Rows have numbers in the order of their inputs, so that the changes of one moment are on few pages. Jobs have their
+# own table, so that a change of an entry does not rewrite its result.
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS about (endpoint_id TEXT NOT NULL, runs INTEGER NOT NULL)",
     """CREATE TABLE IF NOT EXISTS entry (
-        key TEXT NOT NULL PRIMARY KEY, position INTEGER NOT NULL, fingerprint TEXT NOT NULL, status TEXT NOT NULL,
-        attempts INTEGER NOT NULL, job_id TEXT, error TEXT, run INTEGER NOT NULL
-    ) WITHOUT ROWID""",
-    "CREATE TABLE IF NOT EXISTS job (id TEXT NOT NULL PRIMARY KEY, content BLOB NOT NULL)",
+        number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, position INTEGER NOT NULL, fingerprint TEXT NOT NULL,
+        status TEXT NOT NULL, attempts INTEGER NOT NULL, job_id TEXT, error TEXT, run INTEGER NOT NULL
+    )""",
+    "CREATE TABLE IF NOT EXISTS job (entry INTEGER PRIMARY KEY, id TEXT NOT NULL, content BLOB NOT NULL)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT}",
 )
-_SAVE: Final = f"INSERT OR REPLACE INTO entry ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 -- constants
-_SAVE_JOB: Final = "INSERT OR REPLACE INTO job (id, content) VALUES (?, ?)"
+_SAVE: Final = (
+    f"INSERT INTO entry ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 -- constants
+    "ON CONFLICT (number) DO UPDATE SET position = excluded.position, fingerprint = excluded.fingerprint, "
+    "status = excluded.status, attempts = excluded.attempts, job_id = excluded.job_id, error = excluded.error, "
+    "run = excluded.run"
+)
+_SAVE_JOB: Final = "INSERT OR REPLACE INTO job (entry, id, content) VALUES (?, ?, ?)"
 _FIND: Final = f"SELECT {COLUMNS} FROM entry WHERE key = ?"  # noqa: S608 -- constants
+_FIND_JOB: Final = "SELECT content FROM job WHERE entry = ? AND id = ?"
 _IN_FLIGHT: Final = f"SELECT {COLUMNS} FROM entry WHERE status = ?"  # noqa: S608 -- constants
 
 
@@ -57,7 +64,6 @@ class JournalWriter:
         self.run = 0
         self._path = path
         self._pending: dict[str, JournalEntry] = {}
-        self._pending_jobs: dict[str, bytes] = {}
         self._repeats: dict[str, int] = {}
         self._lock = _lock(path)
         try:
@@ -93,6 +99,8 @@ class JournalWriter:
                     )
                 database.execute("UPDATE about SET runs = runs + 1")
                 (self.run,) = database.execute("SELECT runs FROM about").fetchone()
+                (last,) = database.execute("SELECT max(number) FROM entry").fetchone()
+                self._last_number: int = last or 0
 
     def in_flight(self) -> list[JournalEntry]:
         """Return the entries of jobs that had not finished when the last map ended."""
@@ -108,11 +116,13 @@ class JournalWriter:
             row = self._database.execute(_FIND, (key,)).fetchone()
         return None if row is None else entry_from_row(row)
 
-    def job(self, job_id: str) -> bytes | None:
-        """Return a finished job as JSON, or None."""
+    def job(self, entry: JournalEntry) -> bytes | None:
+        """Return the finished job of an entry as JSON, or None."""
+        if entry.job is not None:
+            return entry.job
         with sqlite_errors(self._path):
-            row = self._database.execute("SELECT content FROM job WHERE id = ?", (job_id,)).fetchone()
-        return self._pending_jobs.get(job_id) if row is None else row[0]
+            row = self._database.execute(_FIND_JOB, (entry.number, entry.job_id)).fetchone()
+        return None if row is None else row[0]
 
     def claim(self, index: int, key: str | None, fingerprint: str) -> JournalEntry:
         """Return the entry of an input that the map has read, a new one if it is not known.
@@ -135,8 +145,17 @@ class JournalWriter:
         else:
             key, entry = self._find_content(fingerprint)
         if entry is None:
-            entry = JournalEntry(index=index, key=key, fingerprint=fingerprint, status=JournalStatus.WAITING)
-        entry = evolve(entry, index=index, fingerprint=fingerprint, run=self.run)
+            self._last_number += 1
+            entry = JournalEntry(
+                index=index,
+                key=key,
+                fingerprint=fingerprint,
+                status=JournalStatus.WAITING,
+                run=self.run,
+                number=self._last_number,
+            )
+        else:
+            entry = evolve(entry, index=index, fingerprint=fingerprint, run=self.run)
         self._pending[key] = entry
         return entry
 
@@ -153,9 +172,6 @@ class JournalWriter:
 
     def save(self, entry: JournalEntry) -> None:
         """Remember a change until the next `flush`."""
-        if entry.job is not None and entry.job_id is not None:
-            self._pending_jobs[entry.job_id] = entry.job
-            entry = evolve(entry, job=None)
         self._pending[entry.key] = entry
 
     def flush(self) -> None:
@@ -166,16 +182,15 @@ class JournalWriter:
         """
         if not self._pending:
             return
+        entries = self._pending.values()
         rows = [
-            (e.key, e.index, e.fingerprint, e.status, e.attempts, e.job_id, e.error, e.run)
-            for e in self._pending.values()
+            (e.number, e.key, e.index, e.fingerprint, e.status, e.attempts, e.job_id, e.error, e.run) for e in entries
         ]
+        jobs = [(e.number, e.job_id, e.job) for e in entries if e.job is not None]
         with sqlite_errors(self._path), self._database:
             self._database.executemany(_SAVE, rows)
-            if self._pending_jobs:
-                self._database.executemany(_SAVE_JOB, self._pending_jobs.items())
+            self._database.executemany(_SAVE_JOB, jobs)
         self._pending.clear()
-        self._pending_jobs.clear()
 
     def close(self) -> None:
         """Write what is left and close the file. A second call does nothing."""

@@ -88,6 +88,7 @@ def left_behind(path: Path, endpoint: Any, batch_id: str, ids: list[str]) -> Non
     for index, request_id in enumerate(ids):
         entry = JournalEntry(
             index=index,
+            number=index + 1,
             key=str(index),
             fingerprint="",
             status=JournalStatus.SUBMITTED,

@@ -16,7 +16,7 @@ from runpod_typed._codecs import json
 
 
 def entry(key: str, status: JournalStatus, index: int = 0, **fields: Any) -> JournalEntry:
-    return JournalEntry(index=index, key=key, fingerprint=key, status=status, **fields)
+    return JournalEntry(index=index, number=index + 1, key=key, fingerprint=key, status=status, **fields)
 
 
 def job(output: object) -> bytes:
@@ -36,9 +36,9 @@ def test_remembers_entries_across_writers(path: Path) -> None:
     writer = JournalWriter(path, "ep")
     found = writer.find("a")
     assert found is not None
-    assert (found.status, found.job_id, writer.job("j")) == (JournalStatus.SUCCEEDED, "j", job(7))
+    assert (found.status, found.job_id, writer.job(found)) == (JournalStatus.SUCCEEDED, "j", job(7))
     assert writer.find("b") is None
-    assert writer.job("k") is None
+    assert writer.job(entry("b", JournalStatus.WAITING)) is None
     writer.close()
 
 
@@ -157,7 +157,7 @@ def test_a_corrupt_journal_is_refused(path: Path, content: bytes) -> None:
 def test_a_damaged_page_is_found_when_it_is_opened(path: Path) -> None:
     writer = JournalWriter(path, "ep")
     for number in range(2000):
-        writer.save(entry(f"key {number}", JournalStatus.SUCCEEDED, number, job=job("x" * 50)))
+        writer.save(entry(f"key {number}", JournalStatus.SUCCEEDED, number, job_id="j", job=job("x" * 50)))
     writer.close()
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 4096] = os.urandom(4096)
