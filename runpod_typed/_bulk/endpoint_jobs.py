@@ -86,10 +86,17 @@ class EndpointJobs:
 
         Args:
             body: The request body.
-            hold: Whether the server delays its response for a second, until the job has finished.
+            hold: Whether the server may delay its response for a second, until the job has finished. It is not asked to
+                while the rate limit on that operation is used up, and the one on plain submissions is not.
             before_send: Called when the request is about to leave.
             interrupted: Called with the job if the response came after a cancellation.
         """
+        if hold:
+            held, plain = (
+                self._executor.delay(self._config, self.endpoint_id, operation)
+                for operation in (operations.RUN_SYNC, operations.RUN)
+            )
+            hold = held <= plain
         request = operations.submit_and_wait(self.endpoint_id, body, long_poll_ms=_HOLD_MS if hold else None)
         state = await self._executor.call(
             request,

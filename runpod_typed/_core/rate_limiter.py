@@ -163,6 +163,11 @@ class SlidingWindow:
             if queued.latest < self._paused_until:
                 queued.notify()
 
+    def delay(self, now: float) -> float:
+        """Estimate the seconds until a request that is queued now gets its permit, if requests end in time."""
+        self._advance(now)
+        return max(0.0, self._grant_time(len(self._queue)) - self._now)
+
     def _advance(self, now: float) -> None:
         """Let requests arrive and leave the window; a clock reading older than the last one is ignored."""
         self._now = now = max(now, self._now)

@@ -75,6 +75,12 @@ class RateLimiter:
             window = self._windows.find(rate_limits, endpoint_id, operation)
             return None if window is None else RateLimitUsage(window.limit, window.open)
 
+    def delay(self, rate_limits: RateLimits, endpoint_id: str, operation: str) -> float:
+        """Estimate the seconds until a request would get its permit."""
+        with self._lock:
+            window = self._windows.find(rate_limits, endpoint_id, operation)
+            return 0.0 if window is None else window.delay(monotonic())
+
     def _release_abandoned(self, now: float) -> None:
         """Release the permits of calls that an interrupt (Ctrl-C) ended before they could do it."""
         while self._abandoned:

@@ -72,6 +72,15 @@ def test_counts_an_open_request_from_its_latest_arrival_on() -> None:
     assert limited.acquire(waiter, TRANSIT + 10.0) is None
 
 
+def test_estimates_the_delay_of_a_request() -> None:
+    limited = window(requests=1)
+    assert limited.delay(0.0) == 0.0
+    limited.release(granted(limited, 0.0), 0.25, sent=True)
+    assert limited.delay(0.5) == 9.75
+    queued(limited, 0.5)
+    assert limited.delay(0.5) == 19.75
+
+
 def test_passes_an_unused_permit_to_the_next_waiter() -> None:
     woken: list[str] = []
     limited = window(requests=1)
