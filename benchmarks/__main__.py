@@ -19,7 +19,7 @@ from typing import Final
 from benchmarks.environments import ROOT, Environments
 from benchmarks.figures import Section
 from benchmarks.report import Report
-from benchmarks.rows import calls, crowds, decoding, generating, starting, waiting
+from benchmarks.rows import calls, crowds, decoding, generating, maps, starting, waiting
 from benchmarks.rows.bench import Bench
 from benchmarks.sizes import FULL, SMOKE
 
@@ -28,6 +28,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[[Bench], Sequence[Section]]]] = {
     "calls": calls.measure,
     "waiting": waiting.measure,
     "crowds": crowds.measure,
+    "maps": maps.measure,
     "decoding": decoding.measure,
     "generating": generating.measure,
 }

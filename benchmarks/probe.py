@@ -14,6 +14,7 @@ import gc
 import json
 import resource
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -22,9 +23,17 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from benchmarks.contenders import AsyncContender, Decoder, SyncContender, async_contender, decoder, sync_contender
+from benchmarks.contenders import (
+    AsyncContender,
+    Decoder,
+    MapContender,
+    SyncContender,
+    async_contender,
+    decoder,
+    sync_contender,
+)
 
 MEMORY: Final = Path("/proc/self/statm")
 PROFILE_INTERVAL: Final = 0.0002
@@ -113,6 +122,10 @@ async def async_task(contender: AsyncContender, task: dict[str, Any]) -> Sample:
             return await _all_at_once([contender.wait(job_id) for job_id in task["jobs"]], task["seconds"])
         case "first_chunk":
             return await _all_at_once([contender.first_chunk(given) for given in task["given"]])
+        case "bounded":
+            return await _bounded(contender, task["count"], task["at_once"])
+        case "map":
+            return await _map(cast("MapContender", contender), task)
         case "memory":
             return await _memory(contender, task["jobs"], task["seconds"])
         case _:
@@ -167,6 +180,34 @@ async def _all_at_once(results: Sequence[Awaitable[dict[str, Any]]], seconds: fl
     sample.values = [lateness for lateness, _ in came]
     sample.looks = [told.get("looks", 0) for _, told in came]
     sample.ran = [told.get("ran", 0.0) for _, told in came]
+    return sample
+
+
+async def _bounded(contender: AsyncContender, count: int, at_once: int) -> Sample:
+    """The program that people write: a task for each input, and a semaphore."""
+    semaphore = asyncio.Semaphore(at_once)
+
+    async def one() -> None:
+        async with semaphore:
+            await contender.job({"seconds": 0})
+
+    with measured() as sample:
+        results = await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
+    sample.failures = dict(Counter(type(result).__name__ for result in results if result is not None))
+    return sample
+
+
+async def _map(contender: MapContender, task: dict[str, Any]) -> Sample:
+    count: int = task["count"]
+    if task.get("nowhere"):
+        contender.send_nowhere()
+    with tempfile.TemporaryDirectory() as folder, measured() as sample:
+        inputs = ({"seconds": 0, "number": number} for number in range(count))
+        journal = str(Path(folder, "run.sqlite")) if task.get("journal") else None
+        succeeded = await contender.map(inputs, task["at_once"], journal)
+    sample.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if succeeded < count:
+        sample.failures = {"not succeeded": count - succeeded}
     return sample
 
 

@@ -7,8 +7,8 @@ yielded, how long it ran, and how often it was looked at.
 
     python -m benchmarks.server [--limits]
 
-It prints its port, and ends when its standard input is closed. With ``--limits`` it enforces the published limits on
-``/status``, ``/status-sync`` and ``/stream``: 2,000 requests in any 10 s and 400 open at once.
+It prints its port, and ends when its standard input is closed. With ``--limits`` it enforces the published limits
+(`BUDGETS`): on ``/status``, ``/status-sync`` and ``/stream`` together 2,000 requests in any 10 s and 400 open at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import itertools
 import json
 import resource
 import sys
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -30,7 +30,14 @@ BACKLOG: Final = 4096
 WINDOW_SECONDS: Final = 10.0
 WINDOW_REQUESTS: Final = 2000
 OPEN_AT_ONCE: Final = 400
-LIMITED: Final = frozenset({"status", "status-sync", "stream"})
+BUDGETS: Final = {
+    "status": ("status", WINDOW_REQUESTS, OPEN_AT_ONCE),
+    "status-sync": ("status", WINDOW_REQUESTS, OPEN_AT_ONCE),
+    "stream": ("status", WINDOW_REQUESTS, OPEN_AT_ONCE),
+    "run": ("run", 1000, 200),
+    "runsync": ("run_sync", 2000, 400),
+}
+"""The budget of each limited operation, its requests in a window, and those that may be open at once."""
 HOLD_MS: Final = {"runsync": 90_000, "status-sync": 90_000, "stream": 10_000}
 TOO_MANY: Final = b'{"error":"too many requests"}'
 
@@ -78,10 +85,10 @@ class Queue:
     jobs: dict[str, Job] = field(factory=dict[str, Job])
     requests: Counter[str] = field(factory=Counter[str])
     refused: int = 0
-    open: int = 0
+    open: Counter[str] = field(factory=Counter[str])
     most_open: int = 0
     _numbers: itertools.count[int] = field(factory=itertools.count)
-    _window: deque[float] = field(factory=deque[float])
+    _windows: defaultdict[str, deque[float]] = field(factory=lambda: defaultdict[str, deque[float]](deque))
 
     def submit(self, given: Any, began_at: float) -> Job:
         """A job from its input."""
@@ -96,23 +103,24 @@ class Queue:
 
     def admits(self, operation: str) -> bool:
         """Whether a request is within the limits; it is then open until `left`."""
-        if not self.limited or operation not in LIMITED:
+        if not self.limited or operation not in BUDGETS:
             return True
-        now = self.clock()
-        while self._window and self._window[0] <= now - WINDOW_SECONDS:
-            self._window.popleft()
-        if len(self._window) >= WINDOW_REQUESTS or self.open >= OPEN_AT_ONCE:
+        budget, requests, open_at_once = BUDGETS[operation]
+        window, now = self._windows[budget], self.clock()
+        while window and window[0] <= now - WINDOW_SECONDS:
+            window.popleft()
+        if len(window) >= requests or self.open[budget] >= open_at_once:
             self.refused += 1
             return False
-        self._window.append(now)
-        self.open += 1
-        self.most_open = max(self.most_open, self.open)
+        window.append(now)
+        self.open[budget] += 1
+        self.most_open = max(self.most_open, self.open["status"])
         return True
 
     def left(self, operation: str) -> None:
         """A request that was admitted is over."""
-        if operation in LIMITED:
-            self.open -= 1
+        if self.limited and operation in BUDGETS:
+            self.open[BUDGETS[operation][0]] -= 1
 
     def report(self) -> dict[str, Any]:
         """What has happened since the last report, and the processor time used since the start."""
@@ -126,7 +134,7 @@ class Queue:
         self.requests.clear()
         now = self.clock()
         self.jobs = {job.id: job for job in self.jobs.values() if job.ends_at > now}
-        self._window.clear()
+        self._windows.clear()
         self.refused = self.most_open = 0
         return report
 
@@ -185,6 +193,7 @@ class Connection(asyncio.Protocol):
         if operation in {"run", "runsync"}:
             job = queue.submit(json.loads(body)["input"], now)
             if operation == "run":
+                queue.left(operation)
                 self._answer(f'{{"id":"{job.id}","status":"IN_QUEUE"}}'.encode())
                 return
         else:

@@ -28,6 +28,10 @@ class Sizes:
         crowd_patience: Seconds after which a wait for them is given up.
         remembered: Jobs waited for at once in the memory row.
         remembered_seconds: How long they are waited for before memory is read.
+        mapped: Inputs of the map whose processor time is measured.
+        map_rounds: Rounds of the rows about maps.
+        limited_map: Inputs of the map under the published limits.
+        long_map: Inputs of the map whose memory is measured, beside one of 10,000 at most.
         decodings: Rounds of the decoding rows.
         output_bytes: The size of that output.
         generations: How often the code is generated.
@@ -51,6 +55,10 @@ class Sizes:
     crowd_patience: float = 150.0
     remembered: int = 10_000
     remembered_seconds: float = 60.0
+    mapped: int = 2000
+    map_rounds: int = 5
+    limited_map: int = 10_000
+    long_map: int = 1_000_000
     decodings: int = 15
     output_bytes: int = 1_000_000
     generations: int = 3
@@ -76,6 +84,10 @@ SMOKE = Sizes(
     crowd_patience=20.0,
     remembered=20,
     remembered_seconds=0.5,
+    mapped=20,
+    map_rounds=1,
+    limited_map=50,
+    long_map=200,
     decodings=1,
     output_bytes=20_000,
     generations=1,

@@ -6,7 +6,7 @@ the requests that ours makes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any, Final, Protocol, cast
 
@@ -76,6 +76,18 @@ class AsyncContender(Protocol):
 
     async def close(self) -> None:
         """Close the connections."""
+        ...
+
+
+class MapContender(Protocol):
+    """A client that runs a job for each input."""
+
+    async def map(self, inputs: Iterable[dict[str, Any]], at_once: int, journal: str | None) -> int:
+        """Run a job for each input; return the number of those that succeeded."""
+        ...
+
+    def send_nowhere(self) -> None:
+        """Have an object in this process respond to all requests, under the running event loop."""
         ...
 
 

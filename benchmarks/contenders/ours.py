@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, final
+
+from typing_extensions import override
 
 from benchmarks.contenders import API_KEY, ENDPOINT, Decoder
 from runpod_typed import AsyncClient, Client, PollPolicy, RateLimit, RateLimits
+from runpod_typed._synchronization import async_runtime
+from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.interface import AsyncTransport
+from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed.webhooks import parse_webhook
 
 WITHOUT_PAUSES = RateLimits(
@@ -77,9 +86,45 @@ class Async:
         job = await self._endpoint.run(given)
         return await anext(aiter(job.stream()))
 
+    async def map(self, inputs: Iterable[dict[str, Any]], at_once: int, journal: str | None) -> int:
+        """Run a job for each input; return the number of those that succeeded."""
+        succeeded = 0
+        async for result in self._endpoint.map(inputs, concurrency=at_once, journal=journal):
+            succeeded += result.succeeded
+        return succeeded
+
+    def send_nowhere(self) -> None:
+        """Have an object in this process respond to all requests, under the running event loop."""
+        state = self._client._executor._state()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- nothing else has a place for it
+        state._transports[async_runtime()] = _Nowhere()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- likewise
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+@final
+class _Nowhere(AsyncTransport):
+    """A transport without a network: each job is done when it is submitted, or at its first poll."""
+
+    def __init__(self) -> None:
+        self._numbers = count()
+
+    @override
+    async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
+        await asyncio.sleep(0)
+        attempt.request_sent = True
+        path = request.target.partition("?")[0].split("/")
+        job_id = path[3] if path[2].startswith("status") else f"job-{next(self._numbers)}"
+        if path[2] == "run":
+            body = f'{{"id":"{job_id}","status":"IN_QUEUE"}}'
+        else:
+            body = f'{{"delayTime":1,"executionTime":1,"id":"{job_id}","output":{{"ok":true}},"status":"COMPLETED"}}'
+        return HttpResponse(status=200, raw_headers=(), body=body.encode())
+
+    @override
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 @dataclass

@@ -21,7 +21,7 @@ from runpod_typed._sync.transports import make_transport
 from runpod_typed._core.call import Call
 from runpod_typed._core.config import CallConfig, HasOptions
 from runpod_typed._core.error_mapping import oversize_error
-from runpod_typed._core.operations import STATUS, Request
+from runpod_typed._core.operations import STATUS, Operation, Request
 from runpod_typed._core.rate_limiter import RateLimitUsage, SharedLimits, TooLate
 from runpod_typed._core.scheduler import PollScheduler
 from runpod_typed._interrupts import finish
@@ -126,6 +126,10 @@ class RequestExecutor:
     def status_usage(self, config: CallConfig, endpoint_id: str) -> RateLimitUsage | None:
         """Return the use of the rate limit on polls of an endpoint's jobs, or None if it has none."""
         return self._state().rate_limiter.usage(config.rate_limits, endpoint_id, STATUS.name)
+
+    def delay(self, config: CallConfig, endpoint_id: str, operation: Operation[object]) -> float:
+        """Estimate the seconds that a call would wait for the rate limit."""
+        return self._state().rate_limiter.delay(config.rate_limits, endpoint_id, operation.name)
 
     def call(
         self,
