@@ -92,7 +92,7 @@ async def test_retries_an_attempt_that_reaches_the_client_timeout(script: Script
     healthy = answer(200, '{"jobs": {"inQueue": 1}, "workers": {}}')
     again = RetryPolicy(attempts=2, initial_backoff=0.01, max_backoff=0.01)
     with scripted(script, [healthy]) as server:
-        async with AsyncClientOver("straight", server.base_url, retry=again, timeout=LIMIT) as client:
+        async with AsyncClientOver("straight", server.base_url, retry=again, timeout=8 * LIMIT) as client:
             assert (await client.endpoint("ep").health()).jobs.in_queue == 1
 
 
@@ -173,7 +173,7 @@ async def test_unfinished_upload_ends_with_timeout_and_was_not_sent() -> None:
         with reading(0.02) as base_url:
             async with AsyncClientOver(way, base_url, timeout=PATIENCE) as client:
                 with pytest.raises(APITimeoutError, match="of its body within") as caught:
-                    await client.endpoint("ep").run(LARGE, timeout=0.5)  # writing it as JSON takes some
+                    await client.endpoint("ep").run(LARGE, timeout=1.5)  # writing it as JSON takes some
                 assert not caught.value.request_sent
 
 

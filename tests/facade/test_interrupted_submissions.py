@@ -359,7 +359,7 @@ def test_ctrl_c_under_trio_names_the_job() -> None:
         await remembering(submission, seen)
 
     with pytest.raises(KeyboardInterrupt):
-        cancelled([0.5, QUEUED], leave, "trio")
+        cancelled([2.0, QUEUED], leave, "trio")
     assert seen == [SUBMITTED]
 
 
