@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import pickle
+from base64 import b64encode
 
 import httpx
 import pytest
@@ -260,6 +261,16 @@ def test_a_proxy_without_a_scheme_is_http(monkeypatch: pytest.MonkeyPatch) -> No
         with Client("key", base_url=server.base_url.replace("127.0.0.1", PROXIED_HOST)) as client:
             client.endpoint("ep").health()
         assert len(proxy.targets) == 1
+
+
+@pytest.mark.filterwarnings("ignore:The base URL")
+@pytest.mark.parametrize("password", ["p\u00e4ss", "p%C3%A4ss"])
+def test_a_proxy_password_may_not_be_ascii(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    with proxying() as proxy, scripted(HEALTH) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("//", f"//user:{password}@"))
+        with Client("key", base_url=server.base_url.replace("127.0.0.1", PROXIED_HOST)) as client:
+            client.endpoint("ep").health()
+        assert b"Basic " + b64encode("user:p\u00e4ss".encode()) in proxy.heads[0]
 
 
 def test_a_loopback_address_has_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
