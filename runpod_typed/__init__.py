@@ -30,6 +30,7 @@ if _typing.TYPE_CHECKING:
     from runpod_typed._models.batches import Batch, BatchResult, BatchStatus
     from runpod_typed._models.failure import JobFailure
     from runpod_typed._models.health import EndpointHealth, EndpointMetrics, JobCounts, PurgeResult, WorkerCounts
+    from runpod_typed._models.hooks import Hooks, JobEnd, RequestInfo, ResponseInfo, RetryInfo
     from runpod_typed._models.jobs import JobEvent, JobState, JobStatus
     from runpod_typed._models.map_results import MapProgress, MapResult, MapStats
     from runpod_typed._models.options import ExecutionPolicy, S3Config
@@ -105,10 +106,12 @@ __all__ = [
     "EndpointMetrics",
     "ExecutionPolicy",
     "FailedAttempt",
+    "Hooks",
     "InputError",
     "Job",
     "JobCancelledError",
     "JobCounts",
+    "JobEnd",
     "JobError",
     "JobEvent",
     "JobExpiredError",
@@ -137,6 +140,9 @@ __all__ = [
     "RateLimit",
     "RateLimitError",
     "RateLimits",
+    "RequestInfo",
+    "ResponseInfo",
+    "RetryInfo",
     "RetryPolicy",
     "RunpodError",
     "S3Config",
@@ -167,6 +173,7 @@ _PLACES = {
     "_models.batches": ("Batch", "BatchResult", "BatchStatus"),
     "_models.failure": ("JobFailure",),
     "_models.health": ("EndpointHealth", "EndpointMetrics", "JobCounts", "PurgeResult", "WorkerCounts"),
+    "_models.hooks": ("Hooks", "JobEnd", "RequestInfo", "ResponseInfo", "RetryInfo"),
     "_models.jobs": ("JobEvent", "JobState", "JobStatus"),
     "_models.map_results": ("MapProgress", "MapResult", "MapStats"),
     "_models.options": ("ExecutionPolicy", "S3Config"),

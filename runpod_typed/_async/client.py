@@ -17,6 +17,7 @@ from runpod_typed._codecs.codec import UNTYPED, Codec
 from runpod_typed._core.config import DEFAULT_TIMEOUT, CallConfig
 from runpod_typed._core.operations import GeneratedOperation, generated_request
 from runpod_typed._models.durations import Duration
+from runpod_typed._models.hooks import Hooks, check_hooks
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimits
 from runpod_typed._models.retry_policy import RetryPolicy
@@ -65,6 +66,7 @@ class AsyncClient(AsyncConnectionOwner):
             reads it from the environment at its next request.
         profile: The name of a table of ``~/.config/runpod-typed/config.toml`` with an ``api_key``, and perhaps a
             ``base_url``. It takes the place of the environment.
+        hooks: Functions that hear of requests, responses, retries and the ends of jobs. Pickles do not hold them.
 
     Raises:
         ConfigurationError: There is no key, or a value cannot be used.
@@ -83,10 +85,12 @@ class AsyncClient(AsyncConnectionOwner):
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
         pickle_api_key: bool = False,
         profile: str | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         key, url = with_profile(profile, hidden(api_key), hidden(base_url))
         del api_key, base_url  # a traceback may show local variables
         check_http_client(http_client, httpx.AsyncClient)
+        check_hooks(hooks)
         connection = ConnectionConfig(
             api_key=resolve_api_key(key, pickled=pickle_api_key),
             base_url=resolve_base_url(url),
@@ -94,7 +98,7 @@ class AsyncClient(AsyncConnectionOwner):
         )
         self._config = CallConfig(timeout=timeout, retry=retry, poll=poll, rate_limits=rate_limits)
         self._config.warn_of_long_timeout()
-        self._executor = self._owned = AsyncRequestExecutor(connection, http_client)
+        self._executor = self._owned = AsyncRequestExecutor(connection, http_client, hooks)
 
     def __repr__(self) -> str:
         where = repr(self.base_url) if "_executor" in vars(self) else "?"  # a failed constructor may show it

@@ -427,6 +427,8 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
             return read(with_typed_output(state, self._codecs.output))
 
     def _poller(self, state: JobState[Any]) -> AsyncPoller:
+        if state.status.is_terminal:
+            self._executor.job_ended(self._id, state)
         return AsyncPoller(self._executor, JobRecord(JobAddress(self._id, state.id), state, from_start=True))
 
     def _job(self, poller: AsyncPoller) -> AsyncJob[Out, Chunk]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from random import Random, SystemRandom
 from threading import Lock
 from types import TracebackType
-from typing import Self, final
+from typing import Any, Self, final
 
 import httpx
 from attrs import evolve
@@ -26,6 +26,8 @@ from runpod_typed._core.rate_limiter import RateLimitUsage, SharedLimits, TooLat
 from runpod_typed._core.scheduler import PollScheduler
 from runpod_typed._interrupts import async_finish
 from runpod_typed._logging import logger
+from runpod_typed._models.hooks import Hooks, JobEnd, RetryInfo, notify
+from runpod_typed._models.jobs import JobState
 from runpod_typed._synchronization import (
     AsyncAction,
     AsyncClosable,
@@ -111,8 +113,11 @@ class _ProcessState:
 class AsyncRequestExecutor:
     """Makes the calls of all clients, endpoints and jobs that share connections."""
 
-    def __init__(self, connection: ConnectionConfig, http_client: httpx.AsyncClient | None = None) -> None:
+    def __init__(
+        self, connection: ConnectionConfig, http_client: httpx.AsyncClient | None = None, hooks: Hooks | None = None
+    ) -> None:
         self.connection = connection
+        self.hooks = hooks
         self.random: Random = SystemRandom()
         self.http_client = http_client
         self._observe: Callable[[APIError], None] | None = None
@@ -187,6 +192,8 @@ class AsyncRequestExecutor:
             if isinstance(step, RunpodError):
                 raise step
             logger.info("%s; attempt %d follows in %.2g s", call.describe(), call.attempt + 1, step)
+            if self.hooks is not None and call.info is not None:
+                notify(self.hooks.on_retry, RetryInfo(request=call.info, error=result, delay=step))
             await async_sleep(step)
 
     async def _attempt(self, call: Call[T], before_send: AsyncAction | None) -> T | APIError:
@@ -202,6 +209,7 @@ class AsyncRequestExecutor:
                 await before_send()
             began = monotonic()
             seconds = call.begin(began)
+            self._tell_request(call)
             attempt = Attempt(seconds, len(call.request.http.body or b""), call.upload_seconds(began))
 
             async def exchange() -> T | APIError:
@@ -216,8 +224,7 @@ class AsyncRequestExecutor:
             except BaseException:
                 call.in_flight = attempt.request_sent and call.outcome is None
                 raise
-            if logger.isEnabledFor(logging.DEBUG):
-                logger.debug("%s in %.0f ms", call.describe(), 1000 * (monotonic() - began))
+            self._tell_response(call, result, monotonic() - began)
             if isinstance(result, RateLimitError):
                 logger.info("%s; Retry-After: %s", call.describe(), result.retry_after)
                 if permit is not None:
@@ -227,9 +234,26 @@ class AsyncRequestExecutor:
             if permit is not None:
                 permit.release(sent=call.request_sent)
 
+    def _tell_request(self, call: Call[T]) -> None:
+        if self.hooks is not None:
+            call.info = call.describe_request()
+            notify(self.hooks.on_request, call.info)
+
+    def _tell_response(self, call: Call[T], result: T | APIError, seconds: float) -> None:
+        if self.hooks is not None and call.info is not None:
+            notify(self.hooks.on_response, call.describe_response(call.info, result, seconds))
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s in %.0f ms", call.describe(), 1000 * seconds)
+
+    def job_ended(self, endpoint_id: str, state: JobState[Any]) -> None:
+        """Tell the log and the hooks that a handle has seen its job finished."""
+        logger.info("Job %s of endpoint %s finished: %s", state.id, endpoint_id, state.status)
+        if self.hooks is not None:
+            notify(self.hooks.on_job_end, JobEnd(endpoint_id=endpoint_id, state=state))
+
     def without_keepalive(self) -> AsyncRequestExecutor:
         """Return a copy without keep-alive, for handles that are never closed."""
-        return AsyncRequestExecutor(evolve(self.connection, idle_connections=0), self.http_client)
+        return AsyncRequestExecutor(evolve(self.connection, idle_connections=0), self.http_client, self.hooks)
 
     def observed(self, observe: Callable[[APIError], None]) -> AsyncRequestExecutor:
         """Return a copy that shares the connections, and calls `observe` with the error of each failed attempt."""

@@ -199,7 +199,7 @@ class AsyncPoller:
 
     def _remember(self, state: JobState[Any]) -> JobState[Any]:
         if state.status.is_terminal and not self.record.finished:
-            logger.info("%s finished: %s", self.record, state.status)
+            self.executor.job_ended(self.record.address.endpoint_id, state)
         self.record.update(state)
         return state
 

@@ -17,7 +17,7 @@ def async_executor(executor: RequestExecutor) -> AsyncRequestExecutor:
     """Return an async executor that shares the rate limits. A custom http_client is used in threads."""
     custom = executor.http_client
     client = None if custom is None else httpx.AsyncClient(transport=_InThreads(custom))
-    bridged = AsyncRequestExecutor(executor.connection, client)
+    bridged = AsyncRequestExecutor(executor.connection, client, executor.hooks)
     bridged.share_limits(executor.limits, executor.scheduler)
     return bridged
 

@@ -17,6 +17,7 @@ from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect, next_delay
 from runpod_typed._core.retry_after import parse_retry_after
 from runpod_typed._errors import printable
+from runpod_typed._models.hooks import RequestInfo, ResponseInfo
 from runpod_typed._models.jobs import JobState
 from runpod_typed._models.responses import ValidationError, decode_job
 from runpod_typed._models.retry_policy import OperationKind
@@ -60,6 +61,8 @@ class Call(Generic[T]):
     """Whether a request may be on its way to the server."""
     may_have_taken_effect: bool = False
     """Whether an attempt without a usable response may have taken effect."""
+    info: RequestInfo | None = None
+    """The current attempt for hooks, if there are any."""
     outcome: HttpResponse | TransportFailure | None = field(default=None, repr=False)  # may quote a secret
     """The outcome of the current attempt."""
     response: T | None = field(default=None, repr=False)
@@ -125,6 +128,30 @@ class Call(Generic[T]):
         state: Any = self.response
         job = f" (job {state.id})" if isinstance(state, JobState) else ""
         return f"{self.request.operation.name} {self.request.http.method} {path}: {_outcome(self.outcome)}{job}"
+
+    def describe_request(self) -> RequestInfo:
+        """Return the current attempt for hooks."""
+        request = self.request
+        return RequestInfo(
+            operation=request.operation.name,
+            endpoint_id=request.endpoint_id,
+            job_id=request.job_id,
+            method=request.http.method,
+            url=self.connection.url(request.http.target.partition("?")[0]),
+            attempt=self.attempt,
+        )
+
+    def describe_response(self, info: RequestInfo, result: Any, seconds: float) -> ResponseInfo:
+        """Return the outcome of the current attempt for hooks."""
+        error = result if isinstance(result, APIError) else None
+        job_id: str | None = result.id if isinstance(result, JobState) else info.job_id
+        return ResponseInfo(
+            request=info,
+            job_id=job_id,
+            status_code=self.outcome.status if isinstance(self.outcome, HttpResponse) else None,
+            error=error,
+            duration_ms=1000 * seconds,
+        )
 
     def _read(self, outcome: HttpResponse | TransportFailure, seconds: float, wall_clock: datetime) -> T | APIError:
         if isinstance(outcome, TransportFailure):

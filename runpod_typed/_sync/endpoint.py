@@ -427,6 +427,8 @@ class Endpoint(EndpointQueue, Generic[In, Out, Chunk]):
             return read(with_typed_output(state, self._codecs.output))
 
     def _poller(self, state: JobState[Any]) -> Poller:
+        if state.status.is_terminal:
+            self._executor.job_ended(self._id, state)
         return Poller(self._executor, JobRecord(JobAddress(self._id, state.id), state, from_start=True))
 
     def _job(self, poller: Poller) -> Job[Out, Chunk]:

@@ -84,6 +84,7 @@ HANDLERS: dict[tuple[str, str], Handler | HandlerConfig | None] = {
     ("quickstart.md", "Async"): paint,
     ("reliability.md", "Errors"): refuse,
     ("reliability.md", "Retries"): paint,
+    ("reliability.md", "The log"): paint,
     ("reliability.md", "Rate limits"): paint,
     ("types.md", "Typed inputs and outputs"): paint_seeded,
     ("types.md", "Data that does not fit"): paint_seeded,
