@@ -46,5 +46,7 @@ def complaint(command: list[str]) -> str | None:
         case ["runpod-typed", name, *_]:
             known = any(command.callback and command.callback.__name__ == name for command in app.registered_commands)
             return None if known else f"no such command: {name}"
+        case ["runpod-typed", *_]:
+            return None  # tests/cli runs them
         case _:
             return f"no test checks {' '.join(command)!r}"
