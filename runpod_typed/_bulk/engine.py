@@ -16,7 +16,7 @@ from runpod_typed._bulk.journal_writer import JournalWriter
 from runpod_typed._bulk.keys import Keys
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.outage import PASSING, SubmissionGate
-from runpod_typed._bulk.tasks import Tasks
+from runpod_typed._bulk.tasks import Tasks, next_turn
 from runpod_typed._core.counters import Counters
 from runpod_typed._core.run_request import RunRequest
 from runpod_typed._logging import logger
@@ -398,7 +398,7 @@ class MapEngine:
             return
         journal.save(entry)
         commit = self._uncommitted
-        await async_sleep(0)
+        await next_turn()
         if commit is self._uncommitted:
             self._uncommitted = object()
             try:
