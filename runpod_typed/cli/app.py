@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import runpod_typed
-from runpod_typed.cli import doctor, endpoints, jobs, serve
+from runpod_typed.cli import bulk, doctor, endpoints, jobs, serve
 from runpod_typed.cli.exit_codes import EXIT_CODES_HELP, ExitCode, exit_code_for
 from runpod_typed.cli.printer import note
 
@@ -53,6 +53,8 @@ for _command in (
     doctor.doctor,
 ):
     app.command()(_command)
+app.command("map")(bulk.map_inputs)
+app.add_typer(bulk.journal, name="journal")
 
 
 def run() -> None:

@@ -1,0 +1,49 @@
+"""`map` and `journal`, as processes of their own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runpod_typed.local import LocalQueue
+from tests.cli.commands import run
+
+pytestmark = pytest.mark.slow
+
+
+def test_map_writes_results_in_order_and_resumes(queue: LocalQueue, tmp_path: Path) -> None:
+    inputs, output, journal = (tmp_path / name for name in ("inputs.jsonl", "out.jsonl", "run.sqlite"))
+    inputs.write_text('{"text": "a"}\n\n{"fail": "dark"}\n{"text": "c"}\n', encoding="utf-8")
+    arguments = ("map", "demo", str(inputs), "-o", str(output), "--journal", str(journal), "--concurrency", "2")
+    result = run(queue, *arguments)
+    assert result.code == 1, result.stderr
+    assert "1 inputs failed" in result.stderr
+    lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert [line["index"] for line in lines] == [0, 1, 2]
+    assert lines[0]["output"] == [{"chunk": 0, "text": "a"}]
+    assert "dark" in lines[1]["error"]
+    counts = run(None, "journal", "show", str(journal)).json
+    assert (counts["succeeded"], counts["failed"]) == (2, 1)
+    assert "dark" in run(None, "journal", "failures", str(journal)).json["error"]
+    exported = tmp_path / "exported.jsonl"
+    assert run(None, "journal", "export", str(journal), "-o", str(exported)).code == 0
+    assert len(exported.read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_map_reads_csv_and_stdin(queue: LocalQueue, tmp_path: Path) -> None:
+    inputs = tmp_path / "inputs.csv"
+    inputs.write_text("text,n\nfirst,1\n", encoding="utf-8")
+    assert run(queue, "map", "demo", str(inputs)).json["input"] == {"text": "first", "n": "1"}
+    assert run(queue, "map", "demo", "-", stdin='{"text": "x"}\n').json["output"] == [{"chunk": 0, "text": "x"}]
+
+
+def test_map_names_the_line_that_is_not_json(queue: LocalQueue) -> None:
+    result = run(queue, "map", "demo", "-", stdin='{"text": "x"}\n{"text": \n')
+    assert result.code == 2
+    assert "is not valid JSON: line" in result.stderr
+
+
+def test_missing_journal_is_an_error(tmp_path: Path) -> None:
+    result = run(None, "journal", "show", str(tmp_path / "none"))
+    assert result.code == 2
+    assert "JournalError" in result.stderr
