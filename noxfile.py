@@ -70,7 +70,7 @@ def api_diff(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting, English, and which module imports which."""
-    session.install("-e", ".[cli,local]", *groups("lint"))
+    session.install("-e", ".[cli,local,otel]", *groups("lint"))
     check_style(session)
 
 
