@@ -56,6 +56,8 @@ HANGING: dict[str, Script] = {
         *repeated(9000, b"1000\r\n" + b" " * 4096 + b"\r\n", 0.001),
     ],
 }
+CAP: Final = 10**9  # bytes: more than a flood sends before a deadline
+LONG: Final = 8 * LIMIT
 DRIPPED_HEADERS: Final = (HANGING["dripped headers"], HANGING["dripped interim responses"])
 hanging = pytest.mark.parametrize("script", HANGING.values(), ids=list(HANGING))
 
@@ -92,7 +94,9 @@ def test_retries_an_attempt_that_reaches_the_client_timeout(script: Script) -> N
     healthy = answer(200, '{"jobs": {"inQueue": 1}, "workers": {}}')
     again = RetryPolicy(attempts=2, initial_backoff=0.01, max_backoff=0.01)
     with scripted(script, [healthy]) as server:
-        with ClientOver("straight", server.base_url, retry=again, timeout=8 * LIMIT) as client:
+        with ClientOver(
+            "straight", server.base_url, retry=again, timeout=LONG, max_response_bytes=CAP
+        ) as client:
             assert (client.endpoint("ep").health()).jobs.in_queue == 1
 
 

@@ -253,9 +253,10 @@ EDITS: Final = {
     "a webhook that posts what has no name": Edit(
         old="              $ref: '#/components/schemas/Job'\n            examples:\n              completed:\n"
         "                value:\n                  delayTime: 9533",
-        new="              type: string\n            examples:\n              completed:\n                value: a",
+        new="              type: object\n            examples:\n              completed:\n"
+        "                value:\n                  delayTime: 9533",
         reason="name the schema of what a webhook posts",
-        marker="            schema:\n              type: string\n            examples:\n              completed:",
+        marker="            schema:\n              type: object\n            examples:\n              completed:",
     ),
     "a final status that is unknown": Edit(
         old="x-runpod-final: [COMPLETED,",
