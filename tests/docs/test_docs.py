@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,7 @@ HANDLERS: dict[tuple[str, str], Handler | HandlerConfig | None] = {
     ("waiting.md", "Cancelling and retrying"): dawdle,
     ("waiting.md", "Many jobs at once"): paint,
     ("waiting.md", "The endpoint as a whole"): paint,
+    ("when-to-use-what.md", "Batches"): paint,
 }
 
 
@@ -186,7 +188,21 @@ def test_blocks_are_of_a_language_that_is_proved() -> None:
         for language in re.findall(r"^```(\w+)", page.read_text(encoding="utf-8"), re.MULTILINE)
     }
 
-    assert {language for _, language in languages} <= {"python", "text", "sh"}
+    assert {language for _, language in languages} <= {"python", "sh", "text", "toml"}
+
+
+@pytest.mark.parametrize("snippet", [snippet for page in PAGES for snippet in snippets_in(page, "toml")], ids=str)
+def test_profiles_that_are_shown_can_be_used(snippet: Snippet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file = tmp_path / "runpod-typed" / "config.toml"
+    file.parent.mkdir()
+    file.write_text(snippet.code, encoding="utf-8")
+
+    profiles = tomllib.loads(snippet.code)
+    assert profiles
+    for name, profile in profiles.items():
+        with Client(profile=name) as client:
+            assert client.base_url == profile.get("base_url", wire.SERVER_URL)
 
 
 def rows_of_the_page(head: str) -> list[list[str]]:
