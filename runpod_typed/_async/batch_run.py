@@ -58,8 +58,8 @@ from runpod_typed.errors import (
     UnprocessableEntityError,
 )
 
-In = TypeVar("In", default=Any)
-Out = TypeVar("Out", default=Any)
+In = TypeVar("In", default=Any, covariant=True)
+Out = TypeVar("Out", default=Any, covariant=True)
 
 _LARGE_PAGE = 500
 _CANCEL_TIMEOUT = 4.0

@@ -27,8 +27,8 @@ from runpod_typed._models.map_results import MapResult, MapStats
 from runpod_typed._sync.executor import RequestExecutor
 from runpod_typed._synchronization import AsyncEvent
 
-In = TypeVar("In", default=Any)
-Out = TypeVar("Out", default=Any)
+In = TypeVar("In", default=Any, covariant=True)
+Out = TypeVar("Out", default=Any, covariant=True)
 
 
 @frozen
