@@ -1,9 +1,10 @@
 """Arguments and results of the async API. Checked for its types, never run."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, assert_type
 
 import httpx
@@ -11,21 +12,30 @@ from runpod_queue_api import models
 from runpod_queue_api.api.jobs import get_status, run, stream
 
 from runpod_typed import (
+    AsyncBatches,
+    AsyncBatchRun,
     AsyncClient,
     AsyncEndpoint,
     AsyncJob,
+    AsyncJobMap,
+    Batch,
+    BatchResult,
     EndpointHealth,
     EndpointMetrics,
     ExecutionPolicy,
     JobEvent,
     JobState,
     JobStatus,
+    Journal,
+    MapResult,
+    MapStats,
     PollPolicy,
     PurgeResult,
     RateLimits,
     RetryPolicy,
     S3Config,
     StreamChunk,
+    async_as_completed,
 )
 
 
@@ -172,6 +182,104 @@ async def a_job_is_a_context_manager_and_can_be_a_key(endpoint: AsyncEndpoint[Pr
     by_job = {job: job.id}
     assert_type(by_job[job], str)
     assert_type(job == endpoint.job(job.id), bool)
+
+
+async def many_inputs_are_mapped(endpoint: AsyncEndpoint[Prompt, Image, str], later: AsyncIterable[Prompt]) -> None:
+    assert_type(endpoint.map([Prompt("a")]), AsyncJobMap[Prompt, Image])
+    assert_type(endpoint.map(Prompt(text) for text in "ab"), AsyncJobMap[Prompt, Image])
+    assert_type(endpoint.map(later), AsyncJobMap[Prompt, Image])
+    async with endpoint.map((Prompt("a"), Prompt("b"))) as results:
+        assert_type(results, AsyncJobMap[Prompt, Image])
+        assert_type(results.stats, MapStats)
+        async for result in results:
+            assert_type(result, MapResult[Prompt, Image])
+            assert_type(result.input, Prompt)
+            assert_type(result.output, Image)
+    assert_type(results.outputs(), AsyncIterator[Image])
+    assert_type([image async for image in endpoint.map([Prompt("a")]).outputs()], list[Image])
+    assert_type(await results.aclose(), None)
+
+
+async def a_map_takes_options(
+    endpoint: AsyncEndpoint[Prompt, Image, str], policy: ExecutionPolicy, s3_config: S3Config
+) -> None:
+    results = endpoint.map(
+        [Prompt("a")],
+        concurrency=64,
+        ordered=False,
+        attempts=3,
+        key=lambda prompt: prompt.text,
+        journal=Path("run.sqlite"),
+        resubmit_uncertain=True,
+        progress=lambda progress: print(progress.done, progress.remaining),
+        timeout=timedelta(minutes=5),
+        queue_timeout=60,
+        webhook="https://example.org",
+        policy=policy,
+        s3_config=s3_config,
+        on_exit="cancel",
+        price_per_second=0.0005,
+        max_cost=10,
+    )
+    assert_type(results, AsyncJobMap[Prompt, Image])
+    endpoint.map([Prompt("a")], concurrency=None, key=None, journal=Journal("run.sqlite"), progress=True)
+    endpoint.map([Prompt("a")], journal="run.sqlite", on_exit="leave", max_cost=None)
+
+
+async def an_untyped_map_takes_any_json_and_gives_any(endpoint: AsyncEndpoint) -> None:
+    assert_type(endpoint.map(["a", "b"]), AsyncJobMap[Any, Any])
+    assert_type(endpoint.map([{"prompt": "a"}]).outputs(), AsyncIterator[Any])
+
+
+async def jobs_come_as_they_finish(jobs: list[AsyncJob[Image, str]], timeout: float | None) -> None:
+    assert_type(async_as_completed(jobs), AsyncIterator[AsyncJob[Image, str]])
+    assert_type(async_as_completed(iter(jobs), timeout=timedelta(minutes=1)), AsyncIterator[AsyncJob[Image, str]])
+    async for job in async_as_completed(jobs, timeout):
+        assert_type(await job.output(), Image)
+
+
+async def a_batch_is_filled_and_finalized(
+    endpoint: AsyncEndpoint[Prompt, Image, str], policy: ExecutionPolicy, s3_config: S3Config
+) -> None:
+    batches = endpoint.batches
+    assert_type(batches, AsyncBatches[Prompt, Image])
+    assert_type(await batches.create(), Batch)
+    assert_type(await batches.create((Prompt(text) for text in "ab"), "nightly", timeout=60), Batch)
+    batch = await batches.create(
+        [Prompt("a")], name=None, webhook="https://example.org", policy=policy, s3_config=s3_config
+    )
+    assert_type(await batches.add(batch, [Prompt("b")], policy=policy, timeout=timedelta(seconds=3)), Batch)
+    assert_type(await batches.add(batch.id, [Prompt("b")], webhook=None, s3_config=None), Batch)
+    assert_type(await batches.delete_request(batch, "req_1", timeout=3), Batch)
+    assert_type(await batches.finalize(batch, timeout=0.5), Batch)
+    assert_type(await batches.list(timeout=3), list[Batch])
+    assert_type(await batches.get(batch.id, timeout=3), Batch)
+    assert_type(await batches.cancel("batch_1", timeout=None), Batch)
+
+
+async def the_results_of_a_batch_are_typed(batches: AsyncBatches[Prompt, Image], batch: Batch) -> None:
+    assert_type(batches.results(batch), AsyncIterator[BatchResult[Image]])
+    async for result in batches.results("batch_1", page_size=500, timeout=3):
+        assert_type(result.output, Image | None)
+        assert_type(result.result(), Image)
+
+
+async def many_inputs_are_run_in_batches(batches: AsyncBatches[Prompt, Image], later: AsyncIterable[Prompt]) -> None:
+    assert_type(batches.run([Prompt("a")]), AsyncBatchRun[Prompt, Image])
+    assert_type(batches.run(later), AsyncBatchRun[Prompt, Image])
+    async with batches.run(
+        [Prompt("a")], name="nightly", key=lambda prompt: prompt.text, journal="run.sqlite"
+    ) as results:
+        assert_type(results, AsyncBatchRun[Prompt, Image])
+        assert_type(results.stats, MapStats)
+        async for result in results:
+            assert_type(result, MapResult[Prompt, Image])
+    assert_type(results.outputs(), AsyncIterator[Image])
+    assert_type(await results.aclose(), None)
+    assert_type(
+        batches.run([Prompt("a")], concurrency=50, attempts=2, progress=True, on_exit="cancel", max_cost=1.5),
+        AsyncBatchRun[Prompt, Image],
+    )
 
 
 async def any_operation_is_called_with_its_own_types(client: AsyncClient) -> None:

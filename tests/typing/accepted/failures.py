@@ -24,6 +24,7 @@ from runpod_typed import (
     JobFailedError,
     JobState,
     JobTimedOutError,
+    JournalError,
     NotFoundError,
     OutputError,
     PayloadTooLargeError,
@@ -47,8 +48,14 @@ def every_error_is_found_in_both_places() -> None:
 
 
 def a_tree_stands_where_python_expects_it(
-    configuration: ConfigurationError, wrong: InputError, late: APITimeoutError, waited: QueueTimeoutError
+    configuration: ConfigurationError,
+    journal: JournalError,
+    wrong: InputError,
+    late: APITimeoutError,
+    waited: QueueTimeoutError,
 ) -> None:
+    as_configuration: list[ConfigurationError] = [journal]
+    assert_type(as_configuration, list[ConfigurationError])
     as_values: list[ValueError] = [configuration, wrong]
     as_timeouts: list[TimeoutError] = [late, waited]
     as_ours: list[RunpodError] = [configuration, wrong, late, waited]
@@ -63,7 +70,9 @@ def a_call_tells_what_was_asked(
     assert_type(certificate.request_sent, bool)
     assert_type(odd.status_code, int)
     assert_type(odd.body, Any)
+    assert_type(odd.is_json, bool)
     assert_type(odd.request_id, str | None)
+    assert_type((error.endpoint_id, error.batch_id), tuple[str | None, str | None])
 
 
 def an_answer_is_kept(error: APIStatusError) -> None:

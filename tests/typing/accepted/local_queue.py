@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 from typing import Any, assert_type
 
 from runpod_typed import Client
@@ -15,6 +16,7 @@ from runpod_typed.local import (
     Limit,
     LocalQueue,
     QueueStats,
+    SubmittedJob,
     progress_update,
 )
 
@@ -101,3 +103,25 @@ def a_test_can_reach_in(queue: LocalQueue) -> None:
     assert_type(queue.stats(), QueueStats)
     assert_type(queue.stats().by_status, Mapping[JobStatus, int])
     assert_type(queue.stats().executed_twice, tuple[str, ...])
+    assert_type(queue.restart_workers(), None)
+    assert_type(queue.workers_failed, bool)
+
+
+def a_test_sees_what_was_submitted(queue: LocalQueue) -> None:
+    assert_type(queue.submissions, tuple[SubmittedJob, ...])
+    assert_type(queue.assert_submitted(2), None)
+    assert_type(queue.unfinished_jobs, tuple[str, ...])
+    assert_type(queue.unread_streams, tuple[str, ...])
+    job = queue.submissions[0]
+    assert_type(job.id, str)
+    assert_type(job.input, Any)
+    assert_type(job.sync, bool)
+    assert_type(job.webhook, str | None)
+    assert_type((job.execution_timeout, job.ttl), tuple[float | None, float | None])
+    assert_type(job.low_priority, bool)
+
+
+def a_queue_can_be_kept_and_shown(path: Path) -> None:
+    queue = LocalQueue(plain, persist=path, page=True, auto_advance=True)
+    assert_type(queue.page_url, str)
+    LocalQueue(plain, persist="jobs.sqlite")

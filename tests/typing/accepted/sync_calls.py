@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, assert_type
 
 import httpx
@@ -11,6 +12,10 @@ from runpod_queue_api import models
 from runpod_queue_api.api.jobs import get_status, run, stream
 
 from runpod_typed import (
+    Batch,
+    Batches,
+    BatchResult,
+    BatchRun,
     Client,
     Endpoint,
     EndpointHealth,
@@ -18,14 +23,19 @@ from runpod_typed import (
     ExecutionPolicy,
     Job,
     JobEvent,
+    JobMap,
     JobState,
     JobStatus,
+    Journal,
+    MapResult,
+    MapStats,
     PollPolicy,
     PurgeResult,
     RateLimits,
     RetryPolicy,
     S3Config,
     StreamChunk,
+    as_completed,
 )
 
 
@@ -163,6 +173,96 @@ def a_job_is_a_context_manager_and_can_be_a_key(endpoint: Endpoint[Prompt, Image
     by_job = {job: job.id}
     assert_type(by_job[job], str)
     assert_type(job == endpoint.job(job.id), bool)
+
+
+def many_inputs_are_mapped(endpoint: Endpoint[Prompt, Image, str]) -> None:
+    assert_type(endpoint.map([Prompt("a")]), JobMap[Prompt, Image])
+    assert_type(endpoint.map(Prompt(text) for text in "ab"), JobMap[Prompt, Image])
+    with endpoint.map((Prompt("a"), Prompt("b"))) as results:
+        assert_type(results, JobMap[Prompt, Image])
+        assert_type(results.stats, MapStats)
+        for result in results:
+            assert_type(result, MapResult[Prompt, Image])
+            assert_type(result.input, Prompt)
+            assert_type(result.output, Image)
+    assert_type(results.outputs(), Iterator[Image])
+    assert_type(list(endpoint.map([Prompt("a")]).outputs()), list[Image])
+    assert_type(results.close(), None)
+
+
+def a_map_takes_options(endpoint: Endpoint[Prompt, Image, str], policy: ExecutionPolicy, s3_config: S3Config) -> None:
+    results = endpoint.map(
+        [Prompt("a")],
+        concurrency=64,
+        ordered=False,
+        attempts=3,
+        key=lambda prompt: prompt.text,
+        journal=Path("run.sqlite"),
+        resubmit_uncertain=True,
+        progress=lambda progress: print(progress.done, progress.remaining),
+        timeout=timedelta(minutes=5),
+        queue_timeout=60,
+        webhook="https://example.org",
+        policy=policy,
+        s3_config=s3_config,
+        on_exit="cancel",
+        price_per_second=0.0005,
+        max_cost=10,
+    )
+    assert_type(results, JobMap[Prompt, Image])
+    endpoint.map([Prompt("a")], concurrency=None, key=None, journal=Journal("run.sqlite"), progress=True)
+    endpoint.map([Prompt("a")], journal="run.sqlite", on_exit="leave", max_cost=None)
+
+
+def an_untyped_map_takes_any_json_and_gives_any(endpoint: Endpoint) -> None:
+    assert_type(endpoint.map(["a", "b"]), JobMap[Any, Any])
+    assert_type(endpoint.map([{"prompt": "a"}]).outputs(), Iterator[Any])
+
+
+def jobs_come_as_they_finish(jobs: list[Job[Image, str]], timeout: float | None) -> None:
+    assert_type(as_completed(jobs), Iterator[Job[Image, str]])
+    assert_type(as_completed(iter(jobs), timeout=timedelta(minutes=1)), Iterator[Job[Image, str]])
+    for job in as_completed(jobs, timeout):
+        assert_type(job.output(), Image)
+
+
+def a_batch_is_filled_and_finalized(
+    endpoint: Endpoint[Prompt, Image, str], policy: ExecutionPolicy, s3_config: S3Config
+) -> None:
+    batches = endpoint.batches
+    assert_type(batches, Batches[Prompt, Image])
+    assert_type(batches.create(), Batch)
+    assert_type(batches.create((Prompt(text) for text in "ab"), "nightly", timeout=60), Batch)
+    batch = batches.create([Prompt("a")], name=None, webhook="https://example.org", policy=policy, s3_config=s3_config)
+    assert_type(batches.add(batch, [Prompt("b")], policy=policy, timeout=timedelta(seconds=3)), Batch)
+    assert_type(batches.add(batch.id, [Prompt("b")], webhook=None, s3_config=None), Batch)
+    assert_type(batches.delete_request(batch, "req_1", timeout=3), Batch)
+    assert_type(batches.finalize(batch, timeout=0.5), Batch)
+    assert_type(batches.list(timeout=3), list[Batch])
+    assert_type(batches.get(batch.id, timeout=3), Batch)
+    assert_type(batches.cancel("batch_1", timeout=None), Batch)
+
+
+def the_results_of_a_batch_are_typed(batches: Batches[Prompt, Image], batch: Batch) -> None:
+    assert_type(batches.results(batch), Iterator[BatchResult[Image]])
+    for result in batches.results("batch_1", page_size=500, timeout=3):
+        assert_type(result.output, Image | None)
+        assert_type(result.result(), Image)
+
+
+def many_inputs_are_run_in_batches(batches: Batches[Prompt, Image]) -> None:
+    assert_type(batches.run([Prompt("a")]), BatchRun[Prompt, Image])
+    with batches.run([Prompt("a")], name="nightly", key=lambda prompt: prompt.text, journal="run.sqlite") as results:
+        assert_type(results, BatchRun[Prompt, Image])
+        assert_type(results.stats, MapStats)
+        for result in results:
+            assert_type(result, MapResult[Prompt, Image])
+    assert_type(results.outputs(), Iterator[Image])
+    assert_type(results.close(), None)
+    assert_type(
+        batches.run([Prompt("a")], concurrency=50, attempts=2, progress=True, on_exit="cancel", max_cost=1.5),
+        BatchRun[Prompt, Image],
+    )
 
 
 def any_operation_is_called_with_its_own_types(client: Client) -> None:
