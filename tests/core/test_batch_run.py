@@ -30,6 +30,7 @@ from runpod_typed._core.batch_run import (
     journal_id,
     may_run_again,
     new_id,
+    order_error,
     poll_pause,
     split_journal_id,
     take_results,
@@ -69,6 +70,13 @@ def test_id_that_is_new_is_known(ids: list[str], added: str) -> None:
 
 def test_all_requests_but_one_are_anchors_up_to_four() -> None:
     assert [anchor_count(count) for count in (1, 2, 3, 4, 5, 6, 5000)] == [1, 1, 2, 3, 4, 4, 4]
+
+
+def test_draft_in_another_order_says_what_to_use_instead() -> None:
+    error = order_error("batch_1", "ep")
+    assert (error.batch_id, error.endpoint_id) == ("batch_1", "ep")
+    assert "Batch batch_1 of endpoint ep does not list its requests in the order of submission" in error.message
+    assert "Nothing was run, and the draft is discarded. Use endpoint.map()" in error.message
 
 
 # Results

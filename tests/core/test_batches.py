@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -15,18 +15,32 @@ from runpod_queue_api import models, wire
 
 from runpod_typed import Batch, BatchStatus, JobFailedError
 from runpod_typed._codecs import json
+from runpod_typed._codecs.codec import codec_for
 from runpod_typed._core.batches import (
     BatchErrors,
     PageReader,
     RequestGroup,
     SizedRequest,
+    as_batch_id,
     build_bodies,
     divide,
     filled_draft,
+    may_be_done,
+    typed_result,
 )
 from runpod_typed._models.batch_responses import changed_batch, read_batch, read_batch_list, read_page, read_result
 from runpod_typed._models.responses import ValidationError
-from runpod_typed.errors import APIError, BadRequestError, ConfigurationError, InputError, NotFoundError, RunpodError
+from runpod_typed.errors import (
+    APIConnectionError,
+    APIError,
+    BadRequestError,
+    ConfigurationError,
+    ConflictError,
+    InputError,
+    NotFoundError,
+    OutputError,
+    RunpodError,
+)
 from tests.core.batch_calls import batch_requests
 from tests.core.calls import NOW, answer, call_of
 
@@ -182,6 +196,14 @@ def test_failed_result_raises_when_it_is_used() -> None:
         result.result()
 
 
+def test_output_of_a_result_gets_the_declared_type() -> None:
+    result = read_result({"id": "req_1", "status": "COMPLETED", "output": "2026-07-09", "startedAt": None})
+    assert typed_result(result, codec_for(date)).output == date(2026, 7, 9)
+    misfit = typed_result(result, codec_for(int))
+    with pytest.raises(OutputError, match="req_1"):
+        misfit.result()
+
+
 @pytest.mark.parametrize("status", ["IN_QUEUE", "IN_PROGRESS", "CANCELLED", "QUEUED", "TIMED_OUT"])
 def test_status_of_a_request_is_read_like_a_job_s(status: str) -> None:
     result = read_result({"id": "req_1", "status": status, "output": 1, "startedAt": None})
@@ -280,6 +302,12 @@ def test_batch_takes_5000_inputs() -> None:
         build_bodies(endless, body_of)
 
 
+def test_batch_is_named_by_itself_or_its_id() -> None:
+    assert as_batch_id(read_batch(FULL)) == as_batch_id("batch_1") == "batch_1"
+    with pytest.raises(ConfigurationError):
+        as_batch_id("")
+
+
 def test_no_input_is_one_empty_call() -> None:
     assert build_bodies([], body_of) == [[]]
 
@@ -303,7 +331,7 @@ def test_input_error_names_the_index() -> None:
 # Errors
 
 
-def refusal(kind: type[BadRequestError | NotFoundError]) -> Any:
+def refusal(kind: type[BadRequestError | ConflictError | NotFoundError]) -> Any:
     return kind("Refused.", operation="finalize_batch", method="POST", url="u", status_code=400)
 
 
@@ -319,6 +347,40 @@ def test_errors_name_the_batch_and_what_to_do(error: RunpodError, message: str) 
     with pytest.raises(type(error)) as caught, BatchErrors("ep", "batch_1"):
         raise error
     assert (caught.value.message, caught.value.batch_id, caught.value.endpoint_id) == (message, "batch_1", "ep")
+
+
+def test_advice_comes_before_what_the_status_suggests() -> None:
+    with pytest.raises(ConflictError) as caught, BatchErrors("ep", "batch_1") as errors:
+        errors.advise("The first 3 of the inputs are in the batch")
+        raise refusal(ConflictError)
+    assert caught.value.message == (
+        "Refused. The first 3 of the inputs are in the batch. "
+        "endpoint.batches.get('batch_1') shows the status of the batch."
+    )
+
+
+def test_block_without_an_error_does_nothing() -> None:
+    with BatchErrors("ep", "batch_1") as errors:
+        errors.advise("Nothing is wrong")
+
+
+def lost(*, request_sent: bool) -> APIConnectionError:
+    return APIConnectionError("Lost.", operation="finalize_batch", method="POST", url="u", request_sent=request_sent)
+
+
+@pytest.mark.parametrize(
+    ("errors", "done"),
+    [
+        ([], False),
+        ([refusal(ConflictError)], False),
+        ([lost(request_sent=False), refusal(ConflictError)], False),
+        ([lost(request_sent=True), refusal(ConflictError)], True),
+        ([lost(request_sent=False), lost(request_sent=True), refusal(ConflictError)], True),
+        ([lost(request_sent=True)], False),  # only attempts before the last count
+    ],
+)
+def test_refused_change_may_be_done_if_a_response_was_lost(errors: list[APIError], done: bool) -> None:
+    assert may_be_done(errors) is done
 
 
 def test_interrupt_gets_a_note_with_the_batch() -> None:

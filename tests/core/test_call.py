@@ -505,3 +505,39 @@ def test_a_long_poll_is_shorter_than_its_attempt(
     call.begin(now)
     assert call.request.long_poll_ms == long_poll_ms
     assert f"wait={long_poll_ms}" in call.request.http.target
+
+
+# Hooks
+
+
+@pytest.mark.parametrize(
+    ("operation", "method", "path", "job_id"),
+    [("run", "POST", "ep/run", None), ("get_status_sync", "GET", "ep/status-sync/job-1", "job-1")],
+)
+def test_describes_attempt_for_hooks_without_its_query(
+    operation: str, method: str, path: str, job_id: str | None
+) -> None:
+    call = call_of(REQUESTS[operation])
+    info = call.describe_request()
+    assert (info.operation, info.endpoint_id, info.job_id) == (operation, "ep", job_id)
+    assert (info.method, info.url, info.attempt) == (method, f"http://127.0.0.1:8000/v2/{path}", 1)
+    call.begin(1.0)
+    assert call.describe_request().attempt == 2
+
+
+def test_describes_response_for_hooks() -> None:
+    call = call_of(REQUESTS["run"])
+    info = call.describe_request()
+
+    found = call.result(answer(GOOD["run"]), seconds=0.25, wall_clock=NOW)
+    response = call.describe_response(info, found, 0.25)
+    assert (response.request, response.job_id, response.status_code) == (info, "job-1", 200)
+    assert (response.error, response.duration_ms) == (None, 250.0)
+
+    refused = call.result(answer(b"busy", 503), seconds=0.25, wall_clock=NOW)
+    response = call.describe_response(info, refused, 0.25)
+    assert (response.job_id, response.status_code, response.error) == (None, 503, refused)
+
+    broken = call.result(TransportFailure("ReadError: reset", request_sent=True), seconds=0.25, wall_clock=NOW)
+    response = call.describe_response(info, broken, 0.25)
+    assert (response.status_code, response.error) == (None, broken)

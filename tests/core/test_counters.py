@@ -8,7 +8,7 @@ from runpod_typed import JobFailedError, JobState, JobStatus, MapResult, Submiss
 from runpod_typed._core.counters import Counters
 
 
-def job(number: int, *, delay_ms: int = 0, execution_ms: int = 1000) -> JobState[int]:
+def job(number: int, *, delay_ms: int | None = 0, execution_ms: int | None = 1000) -> JobState[int]:
     return JobState(
         id=f"j{number}",
         status=JobStatus.COMPLETED,
@@ -66,6 +66,15 @@ def test_measures_times_and_costs_of_jobs() -> None:
 def test_has_no_times_before_the_first_job() -> None:
     stats = Counters().stats()
     assert stats.queue_time_p50 is stats.execution_time_p95 is stats.cold_start_share is stats.estimated_cost is None
+
+
+def test_job_without_times_leaves_the_times_as_they_are() -> None:
+    counters = Counters(price_per_second=0.5)
+    counters.count_job(job(0, delay_ms=6000, execution_ms=None))
+    counters.count_job(job(1, delay_ms=None, execution_ms=2000))
+    stats = counters.stats()
+    assert (stats.queue_time_p50, stats.execution_time_p50, stats.execution_seconds) == (6.0, 2.0, 2.0)
+    assert (stats.cold_start_share, stats.estimated_cost) == (0.5, 1.0)
 
 
 def test_percentiles_of_many_jobs_come_from_a_bounded_sample() -> None:
