@@ -4,7 +4,7 @@ import pytest
 
 from runpod_typed.local._engine.engine import Engine
 from runpod_typed.local._engine.events import JobsWaiting, WorkerReplaced
-from runpod_typed.local._engine.records import JobStatus, Result, show_job
+from runpod_typed.local._engine.records import Chunk, JobStatus, Result, show_job
 from tests.local.engine_calls import DONE, status, submit
 
 
@@ -63,8 +63,10 @@ def test_any_report_keeps_job_with_its_worker(engine: Engine, sign: str) -> None
     for now in (40.0, 80.0, 120.0):
         if sign == "ping":
             engine.ping("w", [record.id], now)
+        elif sign == "progress":
+            engine.progress("w", record.id, "alive", now)
         else:
-            getattr(engine, sign)("w", record.id, "alive", now)
+            engine.chunk("w", record.id, Chunk("alive"), now)
     engine.advance(164.9)
     assert status(record) is JobStatus.IN_PROGRESS
     engine.advance(165.0)

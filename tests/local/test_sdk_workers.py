@@ -279,7 +279,8 @@ def test_broken_worker_is_logged_once_and_unhealthy(tmp_path: Path, caplog: pyte
     ],
 )
 def test_diagnoses_exit_of_worker(code: int, words: str, asked: bool, reason: str | None) -> None:
-    assert diagnose_exit(code, words, asked=asked) == (None if reason is None else WorkerFailure(reason, words))
+    failure = None if reason is None else WorkerFailure(reason, words, asked)
+    assert diagnose_exit(code, words, asked=asked) == failure
 
 
 def test_reports_missing_program(caplog: pytest.LogCaptureFixture) -> None:
