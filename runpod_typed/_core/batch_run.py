@@ -82,6 +82,8 @@ class ActiveBatch:
     items: dict[str, Item]
     finalized_at: float | None = None
     """The time on the monotonic clock; None while it is a draft."""
+    refused_alone: bool = False
+    """True if it was last refused although no other batch was active by then."""
 
     def passed_limit(
         self, batch: Batch, timeout: float | None, queue_timeout: float | None, now: float

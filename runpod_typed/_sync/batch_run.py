@@ -221,7 +221,7 @@ class BatchRun(Closable, Generic[In, Out]):
         if self._draft is None and self._may_start and (items := self._collect(journal)):
             self._draft = self._make_draft(items)
             journal.queue(self._draft)
-        if self._draft is None or not self._finalize(self._draft, journal):
+        if self._draft is None or not self._finalize(self._draft):
             return False
         self._active.append(self._draft)
         self._draft = None
@@ -335,18 +335,13 @@ class BatchRun(Closable, Generic[In, Out]):
                 break
         return ids
 
-    def _finalize(self, draft: ActiveBatch, journal: BatchJournal) -> bool:
-        """Queue the requests of a draft; return False if the endpoint has too many active batches for now."""
+    def _finalize(self, draft: ActiveBatch) -> bool:
+        """Queue the requests of a draft; return False if the endpoint does not accept them yet."""
         try:
-            self._batches.finalize(draft.id)
+            if not self._is_accepted(draft):
+                return False
         except PASSING as error:
             sleep(self._outage.pause_after(error, monotonic()))
-            return False
-        except _REFUSALS:
-            if not self._active and not self._others_are_active():
-                self._draft = None
-                self._discard(draft, journal)
-                raise
             return False
         self._outage.passed()
         draft.finalized_at = monotonic()
@@ -368,6 +363,18 @@ class BatchRun(Closable, Generic[In, Out]):
     def _others_are_active(self) -> bool:
         return any(batch.status is BatchStatus.FINALIZED and not batch.done for batch in self._batches.list())
 
+    def _is_accepted(self, draft: ActiveBatch) -> bool:
+        """Finalize a draft; return False if other batches may be the reason that it is refused."""
+        try:
+            self._batches.finalize(draft.id)
+        except _REFUSALS:
+            active = bool(self._active) or self._others_are_active()
+            if not active and draft.refused_alone:
+                raise
+            draft.refused_alone = not active  # the others may be done since: only a second refusal counts
+            return False
+        return True
+
     def _cancel(self, batch_id: str) -> None:
         try:
             self._batches.cancel(batch_id, timeout=_CANCEL_TIMEOUT)
@@ -384,7 +391,7 @@ class BatchRun(Closable, Generic[In, Out]):
                 self._collect_results(left, journal)
                 return
             if batch.request_total == len(left.items):
-                self._batches.finalize(left.id)
+                self._is_accepted(left)
                 return
             journal.withdraw(left)
             self._cancel(left.id)

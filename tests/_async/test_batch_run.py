@@ -14,6 +14,7 @@ from runpod_typed import (
     AsyncClient,
     AsyncEndpoint,
     AuthenticationError,
+    BadRequestError,
     ConfigurationError,
     InputError,
     JobCancelledError,
@@ -360,6 +361,31 @@ async def test_lost_steps_before_finalizing_are_made_anew() -> None:
             outputs = [each.output async for each in client.endpoint("ep").batches.run(["one", "two"])]
     assert outputs == ["of r1", "of r2"]
     assert [head.split()[1] for head in server.requests if "finalize" in head] == ["/v2/ep/batch/b2/finalize"]
+
+
+DRAFT: Final[list[Script]] = [[answer(200, '{"id": "b1", "status": "DRAFT"}')], [page("r1")]]
+REFUSED: Final[list[Script]] = [
+    [answer(400, '{"error": "too many active batches"}')],
+    [answer(200, '{"batches": [], "hasMore": false}')],
+]
+
+
+async def test_finalizes_again_if_other_batches_ended_meanwhile() -> None:
+    done = {"id": "b1", "status": "FINALIZED", "requestTotal": 1, "requestCompleted": 1, "requestFailed": 0}
+    results = {"requests": [{"id": "r1", "status": "COMPLETED", "output": 1}], "hasMore": False}
+    ended: list[Script] = [[answer(200, json.dumps(each))] for each in ({}, done, results)]
+    with scripted(*DRAFT, *REFUSED, *ended) as server:
+        async with AsyncClient("key", base_url=server.base_url, poll=QUICK) as client:
+            assert [each.output async for each in client.endpoint("ep").batches.run(numbers(1))] == [1]
+
+
+async def test_draft_that_is_refused_for_good_is_cancelled() -> None:
+    draft, cancelled = [answer(200, '{"id": "b1", "status": "DRAFT"}')], [answer(200, "{}")]
+    with scripted(*DRAFT, *REFUSED, *REFUSED, draft, cancelled) as server:
+        async with AsyncClient("key", base_url=server.base_url, poll=QUICK) as client:
+            with pytest.raises(BadRequestError, match="too many active batches"):
+                await client.endpoint("ep").batches.run(numbers(1)).__anext__()
+    assert server.requests[-1].split()[1] == "/v2/ep/batch/b1/cancel"
 
 
 async def test_permanent_error_ends_the_run() -> None:
