@@ -25,6 +25,8 @@ SIDE_BY_SIDE = (f"--numprocesses={(os.cpu_count() or 1) + 2}", "--dist=worksteal
 """Two processes more than processors, since half of the time of the tests is waiting."""
 OF_THE_PACKAGE = [f"--ignore=tests/{name}" for name in ("api_diff", "architecture", "docs", "spec", "unasync")]
 """Leaves out the tests of the repository."""
+UNCONSTRAINED = {"PIP_CONSTRAINT": ""}
+"""Lets a session install older versions than those of constraints.txt."""
 NO_BROWSER = 3
 """The exit code of scripts/browse_site.py if there is no Chromium."""
 
@@ -87,7 +89,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def oldest_checkers(session: nox.Session) -> None:
     """Check that the oldest supported mypy and pyright see the declared types."""
-    session.install("-e", ".", *groups("oldest_checkers"))
+    session.install("-e", ".", *groups("oldest_checkers"), env=UNCONSTRAINED)
     file = "tests/typing/accepted/classes.py"
     session.run("mypy", "--strict", "--config-file=", "--follow-imports=silent", file)
     folder = Path(session.create_tmp()).resolve()  # this pyright cannot read the configuration of the project
@@ -191,7 +193,8 @@ def minimums(session: nox.Session) -> None:
     extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
     oldest = [one.split(",")[0].replace(">=", "==") for one in (*project["dependencies"], *extras)]
     session.install("-e", EXTRAS, *groups("tests"))
-    session.install(*oldest)  # afterwards: the worker SDK, which only slow tests start, wants newer versions
+    # Afterwards: the worker SDK, which only slow tests start, wants newer versions.
+    session.install(*oldest, env=UNCONSTRAINED)
     session.run("pytest", *SIDE_BY_SIDE, "-m", "not slow", *OF_THE_PACKAGE, *session.posargs)
 
 
@@ -311,7 +314,8 @@ def lock(session: nox.Session) -> None:
     """Write constraints.txt: the newest versions that fit; CI tests each change with them."""
     session.install("pip>=26.1")
     file = ROOT / "pylock.toml"  # pip wants it beside the project; it names hosts, so it is not kept
-    every = [option for group in PYPROJECT["dependency-groups"] for option in ("--group", group)]
+    newest = [group for group in PYPROJECT["dependency-groups"] if group != "oldest_checkers"]
+    every = [option for group in newest for option in ("--group", group)]
     session.run("python", "-m", "pip", "lock", "--quiet", EXTRAS, *every, "--output", str(file))
     packages = tomllib.loads(file.read_text(encoding="utf-8"))["packages"]
     file.unlink()
