@@ -19,8 +19,8 @@ WALKS = walks(PAGE.read_text(encoding="utf-8"))
 
 
 def assert_lines_are_named(printed: str, walk: Walk, project: Project) -> None:
-    """The page quotes each line of the package that mypy points at: it is the very line that must follow."""
-    for match in re.finditer(rf"^({OUR_CODE}\S+):(\d+): error", printed, re.MULTILINE):
+    """The page quotes each line of the package that mypy points at, apart from the sync API, which is generated."""
+    for match in re.finditer(rf"^({OUR_CODE}(?!_sync/)\S+):(\d+): error", printed, re.MULTILINE):
         lines = (project.folder / match[1]).read_text(encoding="utf-8").splitlines()
         assert lines[int(match[2]) - 1].strip() in walk.text, f"the page does not quote the line of {match[0]}"
 
