@@ -8,9 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_PUBLIC_MODULE = "runpod_typed.errors"
+
 
 class RunpodError(Exception):
     """The base of all errors that this library raises."""
+
+    __module__ = _PUBLIC_MODULE
+
+    def __init_subclass__(cls) -> None:
+        # Tracebacks and pickles name the public module, even if a program has not imported it.
+        if cls.__module__.startswith(("runpod_typed._errors", "runpod_typed._models.")):
+            cls.__module__ = _PUBLIC_MODULE
 
     job_id: str | None = None
     """The id of the job, once it is known; ``endpoint.job(error.job_id)`` reconnects to it."""

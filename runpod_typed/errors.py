@@ -101,6 +101,3 @@ __all__ = [
     "UnprocessableEntityError",
     "WaitTimeoutError",
 ]
-
-for _name in __all__:
-    globals()[_name].__module__ = __name__  # tracebacks and pickles name the public module

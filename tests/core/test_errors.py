@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -48,6 +50,16 @@ def tree(of: type[RunpodError] = RunpodError) -> Iterator[type[RunpodError]]:
 
 CLASSES: Final = list(dict.fromkeys(tree()))
 PUBLIC: Final = [raised for raised in CLASSES if raised.__module__ == "runpod_typed.errors"]
+
+
+def test_names_the_public_module_before_it_is_imported() -> None:
+    program = (
+        "from runpod_typed import ExecutionPolicy\n"
+        "try: ExecutionPolicy(ttl=1)\n"
+        "except ValueError as error: print(type(error).__module__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "runpod_typed.errors\n"
 
 
 def test_every_error_is_exported_and_drawn() -> None:
