@@ -61,7 +61,7 @@ class JournalWriter:
     """
 
     def __init__(self, path: Path, endpoint_id: str) -> None:
-        self.run = 0
+        self.run: int = 0
         self._path = path
         self._pending: dict[str, JournalEntry] = {}
         self._repeats: dict[str, int] = {}
@@ -98,7 +98,7 @@ class JournalWriter:
                         f"The journal {self._path} belongs to endpoint {known}, not {endpoint_id}. Use another file."
                     )
                 database.execute("UPDATE about SET runs = runs + 1")
-                (self.run,) = database.execute("SELECT runs FROM about").fetchone()
+                self.run = database.execute("SELECT runs FROM about").fetchone()[0]
                 (last,) = database.execute("SELECT max(number) FROM entry").fetchone()
                 self._last_number: int = last or 0
 

@@ -44,9 +44,14 @@ class Counters:
     """
 
     def __init__(self, total: int | None = None, price_per_second: float | None = None) -> None:
-        self.total = total
-        self.submitted = self.in_flight = self.succeeded = self.failed = self.uncertain = 0
-        self.from_journal = self.rate_limited = 0
+        self.total: int | None = total
+        self.submitted: int = 0
+        self.in_flight: int = 0
+        self.succeeded: int = 0
+        self.failed: int = 0
+        self.uncertain: int = 0
+        self.from_journal: int = 0
+        self.rate_limited: int = 0
         self._price = price_per_second
         self._jobs = self._cold_starts = 0
         self._execution_seconds = 0.0

@@ -10,7 +10,7 @@ from runpod_typed.cli import bulk, doctor, endpoints, jobs, serve
 from runpod_typed.cli.exit_codes import EXIT_CODES_HELP, ExitCode, exit_code_for
 from runpod_typed.cli.printer import note
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="runpod-typed",
     help="Run jobs on Runpod's queue-based serverless endpoints, and read their state.\n\n"
     "Results go to stdout, as JSON if it is not a terminal; everything else goes to stderr. The key comes from "

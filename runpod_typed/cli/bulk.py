@@ -21,7 +21,7 @@ from runpod_typed.cli.values import AsJson, EndpointId, Profile, connect
 if TYPE_CHECKING:
     from runpod_typed import MapResult
 
-journal = typer.Typer(
+journal: typer.Typer = typer.Typer(
     help="Read the journal of a map.", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
 )
 

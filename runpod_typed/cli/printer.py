@@ -23,8 +23,8 @@ class Printer:
     """Prints results, as JSON if that is asked for or if stdout is not a terminal."""
 
     def __init__(self, *, as_json: bool = False) -> None:
-        self.as_json = as_json or not sys.stdout.isatty()
-        self.console = Console(highlight=False, soft_wrap=False)
+        self.as_json: bool = as_json or not sys.stdout.isatty()
+        self.console: Console = Console(highlight=False, soft_wrap=False)
 
     def json(self, value: Any) -> None:
         """Print a value as one line of JSON."""
