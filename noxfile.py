@@ -194,6 +194,9 @@ def minimums(session: nox.Session) -> None:
     oldest = [one.split(",")[0].replace(">=", "==") for one in (*project["dependencies"], *extras)]
     session.install("-e", EXTRAS, *groups("tests"))
     # Afterwards: the worker SDK, which only slow tests start, wants newer versions.
+    oldest += [
+        one.replace("-api==", "-sdk==") for one in oldest if one.startswith("opentelemetry-")
+    ]  # released together
     session.install(*oldest, env=UNCONSTRAINED)
     session.run("pytest", *SIDE_BY_SIDE, "-m", "not slow", *OF_THE_PACKAGE, *session.posargs)
 
