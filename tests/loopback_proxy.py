@@ -25,6 +25,8 @@ class LoopbackProxy:
     _listener: socket.socket = field(init=False)
     _threads: list[threading.Thread] = field(init=False, factory=list[threading.Thread])
     _connections: list[socket.socket] = field(init=False, factory=list[socket.socket])
+    _lock: threading.Lock = field(init=False, factory=threading.Lock)
+    _stopped: bool = field(init=False, default=False)
 
     @property
     def url(self) -> str:
@@ -39,12 +41,21 @@ class LoopbackProxy:
 
     def stop(self) -> None:
         """Close everything and end all threads."""
-        for each in (self._listener, *self._connections):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        with self._lock:
+            self._stopped = True
+            for each in (self._listener, *self._connections):
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+                each.close()
         for thread in self._threads:
             thread.join(10)
+
+    def _keep(self, connection: socket.socket) -> None:
+        """Close a connection when the proxy stops, or now if it has stopped."""
+        with self._lock:
+            self._connections.append(connection)
+            if self._stopped:
+                connection.close()
 
     def _spawn(self, target: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
@@ -57,7 +68,7 @@ class LoopbackProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            self._connections.append(client)
+            self._keep(client)
             self._spawn(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
@@ -68,7 +79,7 @@ class LoopbackProxy:
             self.targets.append(f"{method} {target}")
             where = urlsplit(f"//{target}" if method == "CONNECT" else target)
             server = socket.create_connection(("127.0.0.1", where.port or 80))  # as if each name were this machine's
-            self._connections.append(server)
+            self._keep(server)
             if method == "CONNECT":
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             else:
