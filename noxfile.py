@@ -155,9 +155,9 @@ def quick(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run all tests."""
+    """Run all tests but those of endurance, which `nox -s deep` runs."""
     session.install("-e", EXTRAS, *groups("tests"))
-    session.run("pytest", *SIDE_BY_SIDE, *session.posargs)
+    session.run("pytest", *SIDE_BY_SIDE, "-m", "not endurance", *session.posargs)
 
 
 @nox.session
@@ -166,7 +166,12 @@ def deep(session: nox.Session) -> None:
     session.install("-e", EXTRAS, *groups("tests"))
     profile, jobs = ("default", "600") if IN_CI else ("deep", "20000")
     session.run(
-        "pytest", *SIDE_BY_SIDE, "-m", "hypothesis or deep", f"--hypothesis-profile={profile}", *session.posargs
+        "pytest",
+        *SIDE_BY_SIDE,
+        "-m",
+        "hypothesis or deep or endurance",
+        f"--hypothesis-profile={profile}",
+        *session.posargs,
     )
     session.run("python", "-m", "tests.soak", "--jobs", jobs)
 

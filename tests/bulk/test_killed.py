@@ -29,14 +29,14 @@ def test_killed_batches_run_every_input_once(tmp_path: Path, rate: float) -> Non
     assert not run_and_kill(tmp_path, inputs=100, kills=3, rate=rate, how="batches")
 
 
-@pytest.mark.deep
+@pytest.mark.endurance
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.0, 0.1])
 def test_batches_survive_thirty_kills(tmp_path: Path, rate: float) -> None:
     assert not run_and_kill(tmp_path, inputs=300, kills=30, rate=rate, how="batches")
 
 
-@pytest.mark.deep
+@pytest.mark.endurance
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.0, 0.1])
 def test_a_map_survives_thirty_kills(tmp_path: Path, rate: float) -> None:
