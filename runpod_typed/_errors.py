@@ -87,7 +87,7 @@ class APIConnectionError(APIError):
     """No complete response came: the connection failed or broke, or the response was larger than allowed."""
 
     request_sent: bool
-    """Whether the whole request may have reached the server; if False, nothing was done."""
+    """True if the whole request may have reached the server; if False, nothing was done."""
 
     def __init__(self, message: str, *, operation: str, method: str, url: str, request_sent: bool) -> None:
         super().__init__(message, operation=operation, method=method, url=url)
@@ -181,7 +181,7 @@ class APIResponseValidationError(APIError):
     body: Any
     """The decoded JSON; a string if the body is not JSON, or larger than what is kept of it."""
     is_json: bool
-    """Whether the whole body is JSON, of another shape than the specification's."""
+    """True if the whole body is JSON, of another shape than the specification's."""
     request_id: str | None
     """The id that the server gave the request, or None."""
 

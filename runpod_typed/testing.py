@@ -55,7 +55,7 @@ class QueueOptions(TypedDict, total=False):
     faults: Faults
     """Random faults to inject."""
     auto_advance: bool
-    """Whether the queue's clock jumps to the next deadline while everything waits."""
+    """True if the queue's clock jumps to the next deadline while everything waits."""
 
 
 class QueueFactory(Protocol):

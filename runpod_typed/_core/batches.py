@@ -61,7 +61,7 @@ class PageReader:
     offset: int = 0
     """Where the next page begins."""
     complete: bool = False
-    """Whether there is no further page."""
+    """True if there is no further page."""
     _seen: set[str] = field(factory=set[str])
 
     def __attrs_post_init__(self) -> None:

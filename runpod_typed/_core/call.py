@@ -58,9 +58,9 @@ class Call(Generic[T]):
     started_at: float | None = None
     """The time when the first attempt began."""
     in_flight: bool = False
-    """Whether a request may be on its way to the server."""
+    """True if a request may be on its way to the server."""
     may_have_taken_effect: bool = False
-    """Whether an attempt without a usable response may have taken effect."""
+    """True if an attempt without a usable response may have taken effect."""
     info: RequestInfo | None = None
     """The current attempt for hooks, if there are any."""
     outcome: HttpResponse | TransportFailure | None = field(default=None, repr=False)  # may quote a secret

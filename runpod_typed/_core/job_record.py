@@ -54,8 +54,9 @@ class JobRecord:
     seen: JobState[Any] | None = None
     """The last state, its output as it came; None before the first one."""
     from_start: bool = False
-    """Whether this handle has known the job since before a worker had it, so that no other reader took chunks."""
+    """True if this handle has known the job since before a worker had it, so that no other reader took chunks."""
     _streamed: JobStatus | None = field(default=None, init=False)
+    _doubtful: bool = field(default=False, init=False)
 
     @property
     def status(self) -> JobStatus | None:
@@ -64,8 +65,8 @@ class JobRecord:
 
     @property
     def finished(self) -> bool:
-        """True if the job was seen finished."""
-        return self.seen is not None and self.seen.status.is_terminal
+        """True if the job was seen finished, and cannot have been queued again since."""
+        return self.seen is not None and self.seen.status.is_terminal and not self._doubtful
 
     @property
     def may_reappear(self) -> bool:
@@ -79,8 +80,12 @@ class JobRecord:
 
     def update(self, state: JobState[Any]) -> None:
         """Remember a response."""
-        self.seen = state
+        self.seen, self._doubtful = state, False
         self.from_start = self.from_start or not state.started
+
+    def doubt(self) -> None:
+        """Poll again although the job has failed: an attempt to queue it again may have taken effect."""
+        self._doubtful = self.status in wire.RETRYABLE_JOB_STATUSES
 
     def note(self, status: JobStatus) -> None:
         """Remember the status that a stream has told. An end counts only with the whole state."""

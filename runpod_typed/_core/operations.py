@@ -65,9 +65,9 @@ class Operation(Generic[T_co]):
     read: Callable[[object], T_co]
     """Reads decoded JSON, or raises ValidationError."""
     returns_job: bool = False
-    """Whether a body that describes a job is a result even with an error status."""
+    """True if a body that describes a job is a result even with an error status."""
     may_be_empty: bool = False
-    """Whether a success without a body is read as null."""
+    """True if a success without a body is read as null."""
     note: Callable[[Any], str] | None = None
     """Returns the note about a result for an exception that hides it; None if the result is not missed."""
 
@@ -97,7 +97,7 @@ class Request(Generic[T_co]):
     job_id: str | None = None
     """The job that the response must be about, or None."""
     uncertain: str | None = None
-    """What may have been done if no response comes, and what to do about it; None if that is to queue a job."""
+    """The effect that a request without a response may have had, and what to do next; None if it queues a job."""
     _long_poll: LongPoll | None = field(default=None, alias="long_poll")
 
     @property

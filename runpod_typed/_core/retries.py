@@ -47,15 +47,15 @@ class Failure:
     """The part of a failed attempt that decides about the next one."""
 
     request_sent: bool
-    """Whether any part of the request may have reached the server."""
+    """True if any part of the request may have reached the server."""
     status: int | None = None
     """The HTTP status, or None if no complete response came."""
     unreadable: bool = False
-    """Whether the body was not JSON: a page of a proxy, or cut short."""
+    """True if the body was not JSON: a page of a proxy, or cut short."""
     retry_after: float | None = None
     """Seconds that the server asks to wait, or None."""
     permanent: bool = False
-    """Whether another attempt would fail in the same way."""
+    """True if another attempt would fail in the same way."""
 
     @classmethod
     def of(cls, error: APIError) -> Failure:

@@ -93,7 +93,7 @@ class PollStep:
     long_poll_ms: int | None = None
     """Milliseconds that the server may delay its response; None for a plain poll."""
     crowded: bool = False
-    """Whether it is plain because too many long polls were open."""
+    """True if it is plain because too many long polls were open."""
 
 
 @frozen
@@ -136,14 +136,14 @@ class PollSchedule:
     queue_timeout: float | None = None
     """The caller's limit until a worker has the job; None once one has it."""
     known: bool = False
-    """Whether the job's state is known before the first poll, which need not be made at once then."""
+    """True if the job's state is known before the first poll, which need not be made at once then."""
     queued: bool = True
-    """Whether the job may still be waiting for a worker."""
+    """True if the job may still be waiting for a worker."""
     polls: int = 0
     at_once: bool = True
-    """Whether the last response was delayed by the server, or brought chunks, so that the next poll needs no pause."""
+    """True if the last response was delayed by the server, or brought chunks, so that the next poll needs no pause."""
     crowded: bool = False
-    """Whether the last poll was plain because too many long polls were open."""
+    """True if the last poll was plain because too many long polls were open."""
     outage: Outage | None = None
 
     @classmethod

@@ -80,7 +80,7 @@ class StreamBuffer:
     """The chunks of one job, as far as this handle has received them."""
 
     from_start: bool = True
-    """Whether no other reader can have taken chunks before this handle."""
+    """True if no other reader can have taken chunks before this handle."""
     gap: int | None = None
     """The number of chunks received before the place where some may be missing, or None."""
     status: JobStatus | None = None

@@ -45,7 +45,7 @@ class ResponseInfo:
     status_code: int | None
     """The HTTP status; None if no response came."""
     error: APIError | None
-    """What went wrong, or None."""
+    """The error, or None."""
     duration_ms: float
     """Milliseconds from the beginning of the attempt to its outcome."""
 

@@ -96,7 +96,7 @@ class JobState(Generic[Out]):
     """The job's status."""
     _output: Output[Out] = field(default=None, alias="output", converter=_as_output, eq=_plain, hash=False)
     error: Any = field(default=None, hash=False)
-    """What went wrong, as the platform sent it (mostly a string), or None. `failure` is easier to use."""
+    """The error, as the platform sent it (mostly a string), or None. `failure` is easier to use."""
     delay_time_ms: int | None = None
     """Milliseconds that the job waited for a worker; None until a worker takes it."""
     execution_time_ms: int | None = None

@@ -48,7 +48,7 @@ class ExecutionPolicy:
     """Seconds (or a timedelta) that the job may exist from its submission on, time in the queue included, 10 s to
     7 days; the default is 24 hours. After that it is deleted, even while it runs."""
     low_priority: bool | None = field(default=None, validator=optional(flag))
-    """Whether the job waits for spare capacity and never makes the endpoint scale up."""
+    """True if the job waits for spare capacity and never makes the endpoint scale up."""
 
     def __attrs_post_init__(self) -> None:
         if self.execution_timeout is None:

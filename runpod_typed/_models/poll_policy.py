@@ -28,7 +28,7 @@ class PollPolicy:
     """
 
     long_poll: bool = field(default=True, validator=flag)
-    """Whether to let the server delay its response until the job has finished. If the server does not support that, the
+    """True to let the server delay its response until the job has finished. If the server does not support that, the
     client polls at intervals."""
     min_interval: float = field(default=0.05, converter=plain_seconds, validator=seconds(above_zero=True, finite=True))
     """The shortest pause without long polling, in seconds (or a timedelta); above 0."""

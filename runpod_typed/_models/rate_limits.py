@@ -77,7 +77,7 @@ class RateLimits:
     """
 
     enabled: bool = field(default=True, validator=flag)
-    """Whether any limit holds."""
+    """True if any limit holds."""
     overrides: Mapping[str, RateLimit | None] = field(
         factory=dict[str, RateLimit | None], converter=_copy, validator=_check_overrides, hash=False
     )

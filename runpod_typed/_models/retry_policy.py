@@ -51,9 +51,9 @@ class FailedAttempt:
     retry_after: float | None
     """Seconds that the server asks to wait, or None."""
     may_have_taken_effect: bool
-    """Whether the server may have acted. False if the request was never sent or was refused."""
+    """True if the server may have acted. False if the request was never sent or was refused."""
     retryable: bool
-    """Whether the library would retry by itself, if time and attempts allow."""
+    """True if the library would retry by itself, if time and attempts allow."""
 
 
 RetryDecision = Callable[[FailedAttempt], bool]
@@ -91,7 +91,7 @@ class RetryPolicy:
     """The longest ``Retry-After`` in seconds (or a timedelta) that the client waits for, 0 or more. If the server asks
     for longer, or for longer than `budget` or ``timeout=`` allow, the call fails at once."""
     resubmit: bool = field(default=False, validator=flag)
-    """Whether a job that may have been accepted is submitted again, and requeued again by ``job.retry()``. Set it if
+    """True if a job that may have been accepted is submitted again, and requeued again by ``job.retry()``. Set it if
     running a job twice does no harm but cost."""
     decide: RetryDecision | None = field(default=None, validator=optional(function))
     """Called after each failed attempt; returns whether to make another (``attempt.retryable`` is the default). The

@@ -129,7 +129,7 @@ class BatchRun(Closable, Generic[In, Out]):
                 journal, reporter = self._start()
                 self._step(journal)
                 reporter.update()
-            except BaseException as error:
+            except BaseException as error:  # Ctrl-C and cancellation too: the note says how to resume
                 self._over = True
                 self._explain(error)
                 if isinstance(error, Exception):

@@ -277,7 +277,12 @@ class Job(HasOptions, Generic[Out, Chunk]):
             JobExpiredError: The job was known to this handle and is gone.
             APIError: The call failed.
         """
-        state = self._change(operations.retry_job, timeout, was_requeued)
+        try:
+            state = self._change(operations.retry_job, timeout, was_requeued)
+        except BaseException:
+            if not self._poller.record.finished:
+                self._buffer = None
+            raise
         self._buffer = None
         return state
 

@@ -127,12 +127,16 @@ class Poller:
         except (APIError, JobExpiredError) as error:
             if not any(may_have_taken_effect(Failure.of(failure)) for failure in failures):
                 raise
+            self.record.doubt()
             try:
                 state = self.fetch_status(config, deadline)
             except APIError:
                 raise error from None
             if not has_happened(state):
                 raise
+        except BaseException:  # an interrupt or a cancellation
+            self.record.doubt()
+            raise
         if not has_happened(state):
             return self.fetch_status(config, deadline)
         return self._remember(state)
@@ -198,7 +202,7 @@ class Poller:
                 add_to_message(error, f"Job {address.job_id} was cancelled: it is {state.status}.")
 
     def _remember(self, state: JobState[Any]) -> JobState[Any]:
-        if state.status.is_terminal and not self.record.finished:
+        if state.status.is_terminal and not self.record.finished and state != self.record.seen:
             self.executor.job_ended(self.record.address.endpoint_id, state)
         self.record.update(state)
         return state

@@ -33,7 +33,7 @@ class Attempt:
     bytes_sent: int | None = None
     """Bytes of the body that were handed to the network; None before its upload begins."""
     request_sent: bool = False
-    """Whether the last byte of the request may have been handed to the network."""
+    """True if the last byte of the request may have been handed to the network."""
     stream: Any = None
     """The network stream that was opened for the attempt, or None."""
     deadline: float = field(init=False)

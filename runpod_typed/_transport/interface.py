@@ -28,7 +28,7 @@ class TransportBase:
     timed_out: Exceptions = (TimeoutError,)
     """Those of them that mean that the time was over."""
     uses_anyio: bool = True
-    """Whether the library runs code of anyio in the async API."""
+    """True if the library runs code of anyio in the async API."""
     proxy: str | None = None
     """The proxy on the way to the server, without its password, or None."""
 

@@ -55,10 +55,10 @@ class TransportFailure:
     reason: str
     """The exception's type and message; the message may quote the server."""
     request_sent: bool
-    """Whether the whole request may have reached the server; True if in doubt."""
+    """True if the whole request may have reached the server, or if that is not known."""
     timed_out: bool = False
     certificate_refused: bool = False
-    """Whether the server's certificate could not be verified."""
+    """True if the server's certificate could not be verified."""
     bytes_sent: int | None = None
     """Bytes of the body that were sent, if it is known that some were not."""
     proxy: str | None = None

@@ -7,9 +7,11 @@ import pytest
 
 from runpod_typed import (
     APIConnectionError,
+    APIError,
     APITimeoutError,
     Client,
     BadRequestError,
+    JobFailedError,
     RateLimitError,
     RetryPolicy,
     ServerError,
@@ -150,3 +152,43 @@ def test_a_retry_that_did_not_happen_raises() -> None:
         with Client("key", base_url=server.base_url, retry=FAST) as client:
             with pytest.raises(APIConnectionError):
                 client.endpoint("ep").job("job-1").retry()
+
+
+FAILED = answer(200, '{"id": "job-1", "status": "FAILED", "error": "too dark"}')
+COMPLETED = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": 7}')
+
+
+@pytest.mark.parametrize("script", LOST.values(), ids=list(LOST))
+def test_a_failure_is_forgotten_if_a_retry_may_have_happened(script: Script) -> None:
+    unknown: list[Script] = [[answer(401)]]
+    with scripted([FAILED], script, *unknown, [answer(400, "not failed")], [COMPLETED]) as server:
+        with Client("key", base_url=server.base_url, retry=FAST) as client:
+            job = client.endpoint("ep").job("job-1")
+            assert (job.wait(timeout=10)).status == "FAILED"
+            with pytest.raises(APIError):
+                job.retry()
+            with pytest.raises(BadRequestError):
+                job.retry()
+            assert job.output(timeout=10) == 7
+
+
+def test_a_failure_is_kept_if_a_retry_is_refused() -> None:
+    with scripted([FAILED], [answer(400, "too late")]) as server:
+        with Client("key", base_url=server.base_url, retry=FAST) as client:
+            job = client.endpoint("ep").job("job-1")
+            job.wait(timeout=10)
+            with pytest.raises(BadRequestError):
+                job.retry()
+            with pytest.raises(JobFailedError, match="too dark"):
+                job.output(timeout=10)
+        assert len(server.requests) == 2
+
+
+def test_a_failure_is_forgotten_if_a_retry_is_cut_short() -> None:
+    with scripted([FAILED], [600.0], [COMPLETED]) as server:
+        with Client("key", base_url=server.base_url, retry=FAST) as client:
+            job = client.endpoint("ep").job("job-1")
+            job.wait(timeout=10)
+            with pytest.raises(APIError):
+                job.retry(timeout=0.2)
+            assert job.output(timeout=10) == 7

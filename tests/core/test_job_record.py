@@ -51,6 +51,16 @@ def test_knows_what_the_last_state_means(state: Any, *, finished: bool, queued: 
     assert (record.finished, record.queued, record.may_reappear) == (finished, queued, may_reappear)
 
 
+@pytest.mark.parametrize(("status", "finished"), [("FAILED", False), ("TIMED_OUT", False), ("COMPLETED", True)])
+def test_only_a_failure_is_doubted_after_a_retry(status: str, *, finished: bool) -> None:
+    state = read_job({"id": "job-1", "status": status})
+    record = JobRecord(ADDRESS, state)
+    record.doubt()
+    assert (record.finished, record.seen) == (finished, state)
+    record.update(state)
+    assert record.finished
+
+
 def test_a_stream_tells_the_status_but_not_the_end() -> None:
     record = JobRecord(ADDRESS, QUEUED)
     record.note(JobStatus.IN_PROGRESS)

@@ -54,7 +54,7 @@ class SubmittedJob:
     input: Any
     """The input, any JSON."""
     sync: bool
-    """Whether it came by `/runsync`."""
+    """True if it came by `/runsync`."""
     webhook: str | None
     """The URL that is called when the job has finished, or None."""
     execution_timeout: float | None
@@ -62,7 +62,7 @@ class SubmittedJob:
     ttl: float | None
     """Seconds that the job may live; None if the client did not say."""
     low_priority: bool
-    """Whether other jobs go first."""
+    """True if other jobs go first."""
 
 
 @frozen(kw_only=True)
