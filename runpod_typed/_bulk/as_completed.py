@@ -94,13 +94,13 @@ def _distinct(jobs: Iterable[JobT], kind: type[Any]) -> list[JobT]:
 def _as_completed(jobs: list[Job[Out, Chunk]], timeout: float | None) -> Iterator[Job[Out, Chunk]]:
     finished = SimpleQueue[_Finished[Job[Out, Chunk]] | BaseException]()
 
-    async def main() -> None:
+    async def main(stopped: AsyncEvent) -> None:
         executors = dict[RequestExecutor, AsyncRequestExecutor]()
         tasks = Tasks()
         try:
             for job in jobs:
                 tasks.spawn(_watch, job, _async_job(job, executors), timeout, finished.put)
-            await tasks.wait(None)
+            await stopped.wait(None)
         finally:
             tasks.cancel()
             await tasks.wait(_EXIT_SECONDS)

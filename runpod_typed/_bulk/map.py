@@ -62,14 +62,13 @@ class _Worker:
         if self._engine is not None:
             self._thread.call(self._engine.taken, count)
 
-    async def _main(self) -> None:
-        finished = AsyncEvent()
+    async def _main(self, stopped: AsyncEvent) -> None:
         end = _End(None)
 
         def finish(error: BaseException | None) -> None:
             nonlocal end
             end = _End(error)
-            finished.set()
+            stopped.set()
 
         # A list or tuple does not block.
         inputs = self._inputs
@@ -85,7 +84,7 @@ class _Worker:
         )
         engine.start()
         try:
-            await finished.wait(None)
+            await stopped.wait(None)
         finally:
             source.close()
             await engine.stop()

@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVarTuple, final
 
+from runpod_typed._synchronization import AsyncEvent
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -20,14 +22,16 @@ class LoopThread:
     """Runs a coroutine in its own thread and event loop.
 
     Args:
-        main: Makes the coroutine, in the thread.
+        main: Makes the coroutine, in the thread. It ends soon after the event that it gets is set.
         fail: Called with the exception that the coroutine raised.
     """
 
-    def __init__(self, main: Callable[[], Coroutine[Any, Any, None]], fail: Callable[[BaseException], object]) -> None:
+    def __init__(
+        self, main: Callable[[AsyncEvent], Coroutine[Any, Any, None]], fail: Callable[[BaseException], object]
+    ) -> None:
         self._main, self._fail = main, fail
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._stopped: AsyncEvent | None = None
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name="runpod_typed loop", daemon=True)
 
@@ -43,9 +47,9 @@ class LoopThread:
                 self._loop.call_soon_threadsafe(function, *arguments)
 
     def stop(self) -> None:
-        """Cancel the coroutine, and wait for the end of the thread."""
-        if self._task is not None:
-            self.call(self._task.cancel)
+        """Let the coroutine end, and wait for the thread. A cancellation could cut its clean-up short."""
+        if self._stopped is not None:
+            self._stopped.set()
         if self._thread is not threading.current_thread():  # the garbage collector runs in any thread
             self._thread.join(_EXIT_SECONDS)
 
@@ -53,14 +57,12 @@ class LoopThread:
         import asyncio  # noqa: PLC0415 -- slow to import, and not needed by most programs
 
         async def main() -> None:
-            self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+            self._loop, self._stopped = asyncio.get_running_loop(), AsyncEvent()
             self._started.set()
-            await self._main()
+            await self._main(self._stopped)
 
         try:
             asyncio.run(main())
-        except asyncio.CancelledError:
-            pass
         except BaseException as error:  # noqa: BLE001 -- raised in the consumer's thread
             self._fail(error)
         finally:
