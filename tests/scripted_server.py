@@ -37,6 +37,7 @@ class ScriptedServer:
         bodies: Their bodies.
         pause_before_body: Seconds between the head of a request and the first byte read of its body.
         resets_before_body: The number of connections that are reset when the head of a request is read.
+        played: The number of scripts that were played to their end.
     """
 
     scripts: list[Script]
@@ -44,6 +45,7 @@ class ScriptedServer:
     resets_before_body: int = 0
     requests: list[str] = field(factory=list[str])
     bodies: list[bytes] = field(factory=list[bytes])
+    played: int = 0
     _listener: socket.socket = field(init=False)
     _stopped: threading.Event = field(init=False, factory=threading.Event)
     _threads: list[threading.Thread] = field(init=False, factory=list[threading.Thread])
@@ -138,6 +140,8 @@ class ScriptedServer:
                 connection.sendall(step)
             elif self._stopped.wait(step):
                 return False
+        with self._lock:
+            self.played += 1
         return True
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from attrs import define
 
 from runpod_typed._transport.network import tls_context
 
@@ -87,3 +88,61 @@ def reading(pause: float, *, scheme: str = "http", tls: ssl.SSLContext | None = 
         listener.close()
         for thread in threads:
             thread.join(10)
+
+
+Handshake = Sequence[bytes | None]
+"""Bytes to send, one part for each that is received, and then to close; None: be silent until the client leaves."""
+
+
+@define
+class HandshakingServer:
+    """A proxy that gives the same responses to each connection."""
+
+    port: int
+    accepted: int = 0
+    closed: int = 0
+    """The number of connections that the client has closed."""
+
+    def serve(self, connection: socket.socket, handshake: Handshake) -> None:
+        """Serve a connection until the client closes it."""
+        with connection, suppress(OSError):
+            for part in handshake:
+                if part is None or not connection.recv(_FEW):
+                    break
+                connection.sendall(part)
+            else:
+                connection.shutdown(socket.SHUT_WR)
+            while connection.recv(_FEW):
+                pass
+        self.closed += 1
+
+
+@contextmanager
+def handshaking(handshake: Handshake) -> Generator[HandshakingServer]:
+    """A proxy for the length of a block."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(30)
+    server = HandshakingServer(listener.getsockname()[1])
+    threads: list[threading.Thread] = []
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connection.settimeout(30)
+                server.accepted += 1
+                spawn(threading.Thread(target=server.serve, args=(connection, handshake), daemon=True))
+
+    def spawn(thread: threading.Thread) -> None:
+        threads.append(thread)
+        thread.start()
+
+    spawn(threading.Thread(target=accept, daemon=True))
+    try:
+        yield server
+    finally:
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for thread in threads:
+            thread.join(30)

@@ -15,7 +15,8 @@ from runpod_typed._transport.connection import CONNECT_TIMEOUT, ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.interface import Transport, Exceptions
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
-from runpod_typed._transport.network import holds_leftovers
+from runpod_typed._transport.network import holds_leftovers, shut_down
+from runpod_typed._transport.proxies import socks_failures
 from runpod_typed.errors import ConfigurationError
 
 # Of an attempt's time, the share that connecting may take: if it took all, the request might have left or not.
@@ -54,6 +55,8 @@ class HttpxTransport(Transport):
         if aiohttp is not None:  # httpx-aiohttp lets some of its exceptions through, such as that of a bad status line
             self.failures = (*self.failures, aiohttp.ClientError)
             self.never_sent = (*self.never_sent, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+        self.failures = (*self.failures, *socks_failures())
+        self.never_sent = (*self.never_sent, *socks_failures())
 
     @override
     def _failure(self, error: BaseException, attempt: Attempt) -> TransportFailure:
@@ -109,7 +112,7 @@ class HttpxTransport(Transport):
             raise TimeoutError("the body did not come in time")
         stream = response.extensions.get("network_stream")
         if stream is not None and holds_leftovers(response.stream):
-            stream.close()
+            shut_down(stream)
         return body.response(response.status_code)
 
     def close(self) -> None:

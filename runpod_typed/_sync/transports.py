@@ -20,10 +20,10 @@ from runpod_typed._transport.aiohttp import fast_transport
 from runpod_typed._transport.bodies import RequestBody, ResponseBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
-from runpod_typed._transport.interface import Transport
+from runpod_typed._transport.interface import Transport, Exceptions
 from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed._transport.network import DeadlineBackend, holds_leftovers, httpcore_proxy, tls_context
-from runpod_typed._transport.proxies import ProxyAddress, proxy_for
+from runpod_typed._transport.proxies import ProxyAddress, proxy_for, socks_failures
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _CONNECTING: Final = (httpcore.ConnectError, httpcore.ConnectTimeout)
@@ -65,9 +65,16 @@ class _Request(httpcore.Request):
 class HttpcoreTransport(Transport):
     """Attempts over httpcore's connections, of which it keeps those that can serve another request."""
 
-    failures = (*_NEVER_SENT, httpcore.NetworkError, httpcore.ProtocolError, *_TIMED_OUT, h11.ProtocolError, OSError)
+    failures: Exceptions = (
+        *_NEVER_SENT,
+        httpcore.NetworkError,
+        httpcore.ProtocolError,
+        *_TIMED_OUT,
+        h11.ProtocolError,
+        OSError,
+    )
     connecting = _CONNECTING
-    never_sent = _NEVER_SENT
+    never_sent: Exceptions = _NEVER_SENT
     timed_out = _TIMED_OUT
 
     def __init__(self, config: ConnectionConfig, proxy: ProxyAddress | None = None) -> None:
@@ -75,6 +82,9 @@ class HttpcoreTransport(Transport):
         self._scheme = config.base_url.scheme.encode()
         self._host = config.base_url.host.encode()
         self.proxy = None if proxy is None else str(proxy)
+        if proxy is not None:
+            self.failures = (*self.failures, *socks_failures())
+            self.never_sent = (*self.never_sent, *socks_failures())
         self._connections = Connections(config, proxy)
 
     def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:

@@ -145,13 +145,16 @@ def _session(config: ConnectionConfig) -> aiohttp.ClientSession:
     import aiohttp  # noqa: PLC0415 -- an extra, and slow to import
 
     class Connector(aiohttp.TCPConnector):
-        """Notes when a request is about to leave: as soon as it has a connection."""
+        """Notes when a request is about to leave: as soon as it has a connection that holds no leftovers."""
 
         @override
         async def connect(
             self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
         ) -> Connection:
             connection = await super().connect(req, traces, timeout)
+            while connection.protocol is not None and connection.protocol.should_close:  # a late second response
+                connection.close()
+                connection = await super().connect(req, traces, timeout)
             attempt = current_attempt.get()
             if attempt is not None:
                 attempt.request_sent = attempt.body_size <= PIECE_SIZE

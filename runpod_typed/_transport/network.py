@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from typing import Any, Final, TypeVar, cast
 
@@ -85,6 +86,16 @@ def holds_leftovers(connection: object) -> bool:
         names = ("_connection", "_stream", "_httpcore_stream")
         inner = next((found for name in names if (found := getattr(inner, name, None)) is not None), None)
     return False
+
+
+def shut_down(stream: httpcore.NetworkStream | httpcore.AsyncNetworkStream) -> None:
+    """End a connection in a pool of the user's, which finds it readable at its end and drops it.
+
+    A closed socket would not do: trio refuses to tell if it is readable.
+    """
+    kept: socket.socket = stream.get_extra_info("socket")
+    with suppress(OSError), socket.fromfd(kept.fileno(), kept.family, kept.type) as copy:  # uvloop's has no shutdown()
+        copy.shutdown(socket.SHUT_RDWR)
 
 
 def _noted(stream: _StreamT) -> _StreamT:

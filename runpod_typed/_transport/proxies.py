@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -29,6 +30,12 @@ class ProxyAddress:
 
 
 _PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
+
+
+def socks_failures() -> tuple[type[Exception], ...]:
+    """Return the exceptions of the package socksio, which httpcore lets through; none if it is not installed."""
+    socksio = sys.modules.get("socksio")  # httpcore imports it
+    return () if socksio is None else (socksio.SOCKSError,)
 
 
 def proxy_for(base_url: BaseUrl) -> ProxyAddress | None:
