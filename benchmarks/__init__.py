@@ -1,1 +1,1 @@
-"""How fast runpod_typed is beside its peers: ``nox -s bench`` measures, RESULTS.md tells. See README.md."""
+"""Measures runpod_typed beside its peers: ``nox -s bench`` writes RESULTS.md. See README.md."""

@@ -1,4 +1,4 @@
-"""What a user gets who installs a distribution: a folder with it, what it needs, and nothing else."""
+"""Installations as users get them: a folder with a distribution, its dependencies, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from attrs import frozen
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
-_NOT_FOR_CONTENDERS: Final = re.compile(r"^(PYTHON|RUNPOD_)|_proxy$", re.IGNORECASE)
+_NOT_FOR_CONTENDERS: Final = re.compile(r"^(PYTHON|RUNPOD_|SSL_CERT_|REQUESTS_CA_)|_proxy$", re.IGNORECASE)
 
-# The peak of this process's own memory; the parent's would count where the operating system were asked about a child.
+# The peak of this process's own memory. What the operating system tells of a child includes the memory of its parent.
 _TELL_MEMORY = """
 from pathlib import Path as _Path
 _status = _Path('/proc/self/status')
@@ -48,7 +48,7 @@ class Environment:
 
     @property
     def size(self) -> int:
-        """Bytes of all files, bytecode aside."""
+        """Bytes of all files without bytecode."""
         files = (file for file in self.folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
         return sum(file.stat().st_size for file in files)
 
@@ -58,9 +58,9 @@ class Environment:
         return {found.name.lower(): found.version for found in distributions(path=[str(self.folder)])}
 
     def variables(self, *more: Path) -> dict[str, str]:
-        """The variables of a process that finds this installation, what else is named, and nothing else."""
+        """Return the variables of a process that finds this installation and the given folders alone."""
         path = os.pathsep.join(str(folder) for folder in (self.folder, *more))
-        # Some clients look through all variables at each request: there are as many as usual.
+        # Some clients read all variables at each request: there are as many as usual.
         usual = {name: value for name, value in os.environ.items() if _NOT_FOR_CONTENDERS.search(name) is None}
         return usual | {"PYTHONPATH": path, "HOME": str(self.folder)}
 
@@ -86,7 +86,7 @@ class Environment:
 
 @frozen
 class Environments:
-    """An installation for each contender, so that none brings something faster, or slower, to another one.
+    """An installation for each contender, so that no contender makes another one faster or slower.
 
     Attributes:
         core: This library as `pip install runpod-typed` brings it.
@@ -95,8 +95,9 @@ class Environments:
         httpx: httpx alone.
         parts: httpx, attrs and msgspec: the least that this library could be.
         aiohttp: aiohttp alone.
+        pyreqwest: pyreqwest alone.
         bare: Nothing.
-        profiler: What looks where time goes, beside a contender.
+        profiler: The profiler, which is put beside a contender.
     """
 
     core: Environment
@@ -105,14 +106,15 @@ class Environments:
     httpx: Environment
     parts: Environment
     aiohttp: Environment
+    pyreqwest: Environment
     bare: Environment
     profiler: Environment
 
     @classmethod
     def install(cls, folder: Path, *, keep: bool = False) -> Environments:
-        """Install all of them below a folder, and afresh: the newest releases are what counts.
+        """Install the newest releases of all below a folder.
 
-        With `keep`, the others' are taken as they are, where they are there; this library is installed anew.
+        With `keep`, only this library is installed again, and what is missing.
         """
         for old in ("core", "ours", "wheel") if keep else (".",):
             shutil.rmtree(folder / old, ignore_errors=True)
@@ -132,12 +134,13 @@ class Environments:
             httpx=installed("httpx", "httpx"),
             parts=installed("parts", "httpx", "attrs", "msgspec"),
             aiohttp=installed("aiohttp", "aiohttp"),
+            pyreqwest=installed("pyreqwest", "pyreqwest"),
             bare=Environment(folder / "bare"),
             profiler=installed("profiler", "pyinstrument"),
         )
 
     def of(self, contender: str) -> Environment:
-        """The installation of a contender, by its name among the contenders."""
+        """Return the installation of a contender."""
         match contender.partition(",")[0], contender:
             case _, "ours, core alone":
                 return self.core
@@ -149,12 +152,14 @@ class Environments:
                 return self.httpx
             case "aiohttp", _:
                 return self.aiohttp
+            case "pyreqwest", _:
+                return self.pyreqwest
             case _:
                 return self.bare
 
 
 def _pip(command: str, *arguments: str) -> None:
-    # pip resolves for an empty folder, and warns of what else is installed beside it.
+    # pip resolves for an empty folder, but warns of packages beside it.
     found = subprocess.run(
         [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", *arguments],
         check=False,

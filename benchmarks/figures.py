@@ -1,4 +1,4 @@
-"""What a run brings: figures of contenders that were measured in turn, and the rows of the table."""
+"""The results of a run: figures of contenders that were measured in turn, and the rows of the table."""
 
 from __future__ import annotations
 
@@ -35,11 +35,15 @@ class Rounds:
         return f"{low:.2f} to {high:.2f}"
 
 
-def in_turn(rounds: int, contenders: Mapping[str, Measurement]) -> Rounds:
-    """Measure all contenders, round after round. Who begins changes: the first of a round finds the caches cold."""
+def in_turn(
+    rounds: int, contenders: Mapping[str, Measurement], *, before_round: Callable[[], None] | None = None
+) -> Rounds:
+    """Measure all contenders, round after round. The order changes: the first of a round finds the caches cold."""
     names = list(contenders)
     figures: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
+        if before_round is not None:
+            before_round()
         shift = number % len(names)
         for name in names[shift:] + names[:shift]:
             figures[name].append(contenders[name]())
@@ -56,12 +60,12 @@ class Row:
     """One line of the table.
 
     Attributes:
-        what: What was measured.
+        what: The name of the row.
         ours: Our figure, with its unit.
         peer: The peer's figure, with its name.
-        figure: What the target is about: a ratio, or our figure itself.
-        target: The most that it may be; None where there is no target.
-        show: Makes a text of the figure and the target.
+        figure: The figure that has the target: a ratio, or our figure itself.
+        target: The most that it may be, or None.
+        show: Formats the figure and the target.
     """
 
     what: str
@@ -73,12 +77,12 @@ class Row:
 
     @property
     def met(self) -> bool:
-        """Whether the target is met; a row without one is."""
+        """True if the target is met, or if there is none."""
         return self.target is None or self.figure <= self.target
 
     @property
     def cells(self) -> Sequence[str]:
-        """The line, as people read it."""
+        """The cells of the line, formatted."""
         if self.target is None:
             return [self.what, self.ours, self.peer, self.show(self.figure), "", ""]
         beyond = f" by {self.figure / self.target - 1:.0%}" if self.target else ""
@@ -88,14 +92,14 @@ class Row:
 
 @frozen(kw_only=True)
 class Section:
-    """The rows that one measurement brings, and what there is to say about it.
+    """The rows of one measurement, and the text about it.
 
     Attributes:
         title: A heading.
         rows: Lines of the table.
         text: Markdown.
         plots: SVG images by file name.
-        profiles: Where the time goes, by file name.
+        profiles: Profiles by file name.
     """
 
     title: str
@@ -106,7 +110,7 @@ class Section:
 
     @property
     def met(self) -> bool:
-        """Whether all targets are met."""
+        """True if all targets are met."""
         return all(row.met for row in self.rows)
 
 

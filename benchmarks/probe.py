@@ -1,4 +1,4 @@
-"""A client's process: it does what it is told, and says what each task has cost.
+"""A client's process: it does tasks, and reports the cost of each.
 
     python -m benchmarks.probe sync|async|decode CONTENDER BASE_URL
 
@@ -42,24 +42,24 @@ PROFILE_LINES: Final = 25
 
 @dataclass
 class Sample:
-    """What a task has cost, and what it has brought.
+    """The cost and the results of a task.
 
     Attributes:
         cpu: Seconds of processor time.
         wall: Seconds on the clock.
         values: Seconds, one for each thing that was timed by itself.
-        looks: How often each of these jobs was asked for, as the server has counted.
-        ran: How many seconds each of them ran.
-        failures: How often each kind of exception was raised.
+        ran: Seconds that each of these jobs ran.
+        polls: Polls of each of them, as the server has counted.
+        failures: The number of exceptions of each kind.
         memory: Bytes of memory in use more than before.
-        profile: The functions that took the most time themselves, where that was asked for.
+        profile: The functions that took the most time themselves, if the task asks for them.
     """
 
     cpu: float = 0.0
     wall: float = 0.0
     values: list[float] = field(default_factory=list[float])
     ran: list[float] = field(default_factory=list[float])
-    looks: list[int] = field(default_factory=list[int])
+    polls: list[int] = field(default_factory=list[int])
     failures: dict[str, int] = field(default_factory=dict[str, int])
     memory: int = 0
     profile: str = ""
@@ -72,7 +72,7 @@ def processor_time() -> float:
 
 
 def memory_in_use() -> int:
-    """Bytes of this process that are in memory now; where the system does not tell, the most that ever were."""
+    """Bytes of this process that are in memory now, or the most that ever were if the system does not tell."""
     if MEMORY.exists():
         return int(MEMORY.read_text().split()[1]) * resource.getpagesize()
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -81,7 +81,7 @@ def memory_in_use() -> int:
 
 @contextmanager
 def measured() -> Generator[Sample]:
-    """Measure what the block costs."""
+    """Measure the cost of the block."""
     gc.collect()
     sample = Sample()
     cpu, clock = processor_time(), time.monotonic()
@@ -132,8 +132,35 @@ async def async_task(contender: AsyncContender, task: dict[str, Any]) -> Sample:
             raise ValueError(task)
 
 
+class AsyncClients:
+    """The contender that does the tasks; the task `renew` replaces it by a new one, without open connections."""
+
+    def __init__(self, name: str, base_url: str) -> None:
+        self._make = partial(async_contender, name, base_url)
+        self._client: AsyncContender | None = None
+
+    async def do(self, task: dict[str, Any]) -> Sample:
+        """Do a task."""
+        if task["do"] == "renew":
+            await self.renew()
+            return Sample()
+        return await async_task(cast("AsyncContender", self._client), task)
+
+    async def renew(self) -> None:
+        """Close the contender and make a new one."""
+        await self.close()
+        self._client = self._make()
+        await self._client.open()
+
+    async def close(self) -> None:
+        """Close the contender's connections."""
+        if self._client is not None:
+            await self._client.close()
+            await asyncio.sleep(0.05)  # connections of TLS are closed in the background
+
+
 def decode_task(decode: Decoder, task: dict[str, Any]) -> Sample:
-    """Read one body so many times."""
+    """Decode one body the given number of times."""
     body = task["body"].encode()
     return _repeat(task["count"], lambda: decode(body))
 
@@ -148,19 +175,19 @@ async def _round_trips(contender: AsyncContender, job_id: str, count: int) -> Sa
 
 
 async def _batches(contender: AsyncContender, inputs: list[dict[str, Any]], batches: int) -> Sample:
-    """All jobs at once, so many times."""
+    """Run all jobs at once, the given number of times."""
     samples = [await _all_at_once([contender.job(given) for given in inputs]) for _ in range(batches)]
     return Sample(
         cpu=sum(sample.cpu for sample in samples),
         wall=sum(sample.wall for sample in samples),
         values=[value for sample in samples for value in sample.values],
-        looks=[look for sample in samples for look in sample.looks],
+        polls=[polls for sample in samples for polls in sample.polls],
         failures=dict(sum((Counter(sample.failures) for sample in samples), Counter[str]())),
     )
 
 
 async def _timed(result: Awaitable[dict[str, Any]]) -> tuple[float, dict[str, Any]]:
-    """How long after the moment that a result tells of it was here, and the result."""
+    """Return the seconds between the moment that a result tells of and its arrival, and the result."""
     told = await result
     return time.monotonic() - told["done_at"], told
 
@@ -178,13 +205,13 @@ async def _all_at_once(results: Sequence[Awaitable[dict[str, Any]]], seconds: fl
     sample.failures = dict(raised)
     came = [task.result() for task in done if task.exception() is None]
     sample.values = [lateness for lateness, _ in came]
-    sample.looks = [told.get("looks", 0) for _, told in came]
+    sample.polls = [told.get("polls", 0) for _, told in came]
     sample.ran = [told.get("ran", 0.0) for _, told in came]
     return sample
 
 
 async def _bounded(contender: AsyncContender, count: int, at_once: int) -> Sample:
-    """The program that people write: a task for each input, and a semaphore."""
+    """Run the program that people write: a task for each input, and a semaphore."""
     semaphore = asyncio.Semaphore(at_once)
 
     async def one() -> None:
@@ -227,7 +254,7 @@ async def _memory(contender: AsyncContender, job_ids: list[str], seconds: float)
 
 
 def _profiled(run: Callable[[], Sample]) -> Sample:
-    profiling = import_module("pyinstrument")  # where it is asked for alone
+    profiling = import_module("pyinstrument")  # only if a task asks for a profile
     renderer = import_module("pyinstrument.renderers").ConsoleRenderer(flat=True, unicode=True, color=False)
     with profiling.Profiler(interval=PROFILE_INTERVAL, async_mode="disabled") as profiler:
         sample = run()
@@ -254,10 +281,10 @@ def main(half: str, name: str, base_url: str) -> None:
         _serve(lambda task: sync_task(contender, task))
         return
     with asyncio.Runner() as runner:
-        async_one = async_contender(name, base_url)
-        runner.run(async_one.open())
-        _serve(lambda task: runner.run(async_task(async_one, task)))
-        runner.run(async_one.close())
+        clients = AsyncClients(name, base_url)
+        runner.run(clients.renew())
+        _serve(lambda task: runner.run(clients.do(task)))
+        runner.run(clients.close())
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ from typing import IO, Any, Self, cast
 
 from attrs import frozen
 
+from benchmarks.certificates import Certificates
 from benchmarks.environments import ROOT, Environment
 from benchmarks.probe import Sample
 
 
-class _PerProcessState:
+class _Process:
     """A Python program of this package, which ends when its standard input is closed."""
 
     def __init__(self, options: Sequence[str], command: Sequence[str], variables: Mapping[str, str] | None) -> None:
@@ -52,43 +53,54 @@ class _PerProcessState:
 
 @frozen
 class ServerReport:
-    """What the server has done since the last report.
+    """The requests that came to the server since the last report.
 
     Attributes:
         cpu: Seconds of processor time since its start.
-        requests: How many came, by operation.
-        refused: How many it answered with 429.
-        most_open: How many limited ones were open at once.
+        requests: The number of requests by operation.
+        connections: The number of connections that they came over.
+        refused: The number of responses with 429.
+        most_open: The most limited requests that were open at once.
     """
 
     cpu: float
     requests: dict[str, int]
+    connections: int
     refused: int
     most_open: int
 
 
-class Server(_PerProcessState):
-    """The benchmark server."""
+class Server(_Process):
+    """The benchmark server.
 
-    def __init__(self, *, limited: bool = False) -> None:
-        super().__init__([], ["benchmarks.server", *(["--limits"] if limited else [])], None)
-        self.port = int(self._read())
+    Args:
+        limited: True if it enforces the published limits.
+        tls: Its certificate, or None for plain HTTP.
+        round_trip: Seconds that the link to it takes for both directions; over TLS alone.
+    """
 
-    @property
-    def base_url(self) -> str:
-        """What contenders are given."""
-        return f"http://127.0.0.1:{self.port}/v2"
+    def __init__(self, *, limited: bool = False, tls: Certificates | None = None, round_trip: float = 0.0) -> None:
+        command = ["benchmarks.server", *(["--limits"] if limited else [])]
+        if tls is not None:
+            command += ["--tls", str(tls.chain), str(tls.key), "--delay", str(round_trip)]
+        super().__init__([], command, None)
+        self._plain, encrypted, delayed = map(int, self._read().split())
+        scheme, port = ("http", self._plain) if tls is None else ("https", delayed or encrypted)
+        self.base_url = f"{scheme}://127.0.0.1:{port}/v2"
+        """The base URL for contenders."""
+        self.variables: Mapping[str, str] = {} if tls is None else tls.variables
+        """The environment variables for contenders."""
 
     def create(self, inputs: Sequence[dict[str, Any]]) -> list[str]:
-        """Jobs that begin now."""
+        """Create jobs that begin now, and return their ids."""
         return cast("list[str]", self._ask("jobs", inputs))
 
     def report(self) -> ServerReport:
-        """What has happened since the last report; jobs that have ended are forgotten."""
+        """Report since the last report, and forget finished jobs."""
         return ServerReport(**self._ask("report", None))
 
     def _ask(self, what: str, body: object) -> Any:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = HTTPConnection("127.0.0.1", self._plain, timeout=60)
         try:
             connection.request("POST", f"/v2/bench/{what}", json.dumps(body))
             return json.loads(connection.getresponse().read())
@@ -96,7 +108,7 @@ class Server(_PerProcessState):
             connection.close()
 
 
-class Probe(_PerProcessState):
+class Probe(_Process):
     """One contender in a process of its own, with nothing but its own installation."""
 
     def __init__(
@@ -106,17 +118,17 @@ class Probe(_PerProcessState):
         super().__init__(
             ["-S", "-P"],
             ["benchmarks.probe", half, name, base_url],
-            environment.variables(profiler.folder, ROOT),
+            environment.variables(profiler.folder, ROOT) | ({} if server is None else dict(server.variables)),
         )
         self.name = name
 
     def do(self, **task: Any) -> Sample:
-        """Have a task done."""
+        """Do a task in the process."""
         self.begin(**task)
         return self.end()
 
     def begin(self, **task: Any) -> None:
-        """Have a task begun."""
+        """Begin a task in the process."""
         self._input.write(json.dumps(task) + "\n")
         self._input.flush()
 

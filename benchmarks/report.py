@@ -28,7 +28,7 @@ INTRODUCTION: Final = (
 
 @frozen
 class Report:
-    """What a run has brought."""
+    """The results of a run."""
 
     sections: Sequence[Section]
     environments: Environments = field(repr=False)
@@ -39,7 +39,7 @@ class Report:
         return [row for section in self.sections for row in section.rows]
 
     def table(self) -> str:
-        """Ours beside the peers, and the targets."""
+        """Return ours beside the peers, and the targets."""
         return table(HEAD, [row.cells for row in self.rows])
 
     def markdown(self) -> str:

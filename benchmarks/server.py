@@ -1,146 +1,39 @@
-"""The server that every contender talks to: a queue without workers, whose jobs end when they were told to.
+"""The server that every contender talks to: the queue of `benchmarks.queue` over HTTP and HTTPS.
 
-It is spelled from the vendor's documents and shares no code with any client. It does as little as it can, so that it is
-not what is measured: no authentication, no state but a job's end, one pass over a request's bytes. A job's input says
-how many seconds it runs and when it yields what; the output says when, on the machine's monotonic clock, it was done or
-yielded, how long it ran, and how often it was looked at.
+    python -m benchmarks.server [--limits] [--tls CERTIFICATE KEY] [--delay SECONDS]
 
-    python -m benchmarks.server [--limits]
+It prints its ports (plain, TLS and TLS behind the link, or 0), and ends when its standard input is closed. With
+``--limits`` it enforces the published limits (`BUDGETS`): on ``/status``, ``/status-sync`` and ``/stream`` together
+2,000 requests in any 10 s and 400 open at once. ``--delay`` is the round trip of the link.
 
-It prints its port, and ends when its standard input is closed. With ``--limits`` it enforces the published limits
-(`BUDGETS`): on ``/status``, ``/status-sync`` and ``/stream`` together 2,000 requests in any 10 s and 400 open at once.
+Plain HTTP/1.1 is written on `asyncio.Protocol`. TLS with HTTP/1.1 and HTTP/2 is granian's, which calls the same queue
+in the same event loop.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import itertools
-import json
-import resource
+import socket
 import sys
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs
 
-from attrs import define, field
 from typing_extensions import override
 
+from benchmarks.link import serve_link
+from benchmarks.queue import Held, Queue, Response
+
 BACKLOG: Final = 4096
-WINDOW_SECONDS: Final = 10.0
-WINDOW_REQUESTS: Final = 2000
-OPEN_AT_ONCE: Final = 400
-BUDGETS: Final = {
-    "status": ("status", WINDOW_REQUESTS, OPEN_AT_ONCE),
-    "status-sync": ("status", WINDOW_REQUESTS, OPEN_AT_ONCE),
-    "stream": ("status", WINDOW_REQUESTS, OPEN_AT_ONCE),
-    "run": ("run", 1000, 200),
-    "runsync": ("run_sync", 2000, 400),
-}
-"""The budget of each limited operation, its requests in a window, and those that may be open at once."""
-HOLD_MS: Final = {"runsync": 90_000, "status-sync": 90_000, "stream": 10_000}
-TOO_MANY: Final = b'{"error":"too many requests"}'
-
-
-@define
-class Job:
-    """A job: when it ends, and what it yields when, all on the monotonic clock."""
-
-    id: str
-    began_at: float
-    ends_at: float
-    chunks: deque[tuple[float, str]]
-    looks: int = 0
-
-    def next_event(self) -> float:
-        """When there is something to stream, or the job has ended."""
-        return min(self.ends_at, self.chunks[0][0]) if self.chunks else self.ends_at
-
-    def body(self, now: float) -> bytes:
-        """The answer of /status."""
-        if now < self.ends_at:
-            return f'{{"delayTime":1,"id":"{self.id}","status":"IN_PROGRESS","workerId":"w1"}}'.encode()
-        ran = int((self.ends_at - self.began_at) * 1000)
-        return (
-            f'{{"delayTime":1,"executionTime":{ran},"id":"{self.id}","output":{{"done_at":{self.ends_at!r},"looks":{self.looks},'
-            f'"ran":{self.ends_at - self.began_at!r}}},'
-            f'"status":"COMPLETED","workerId":"w1"}}'
-        ).encode()
-
-    def drained(self, now: float) -> bytes:
-        """The answer of /stream: what was yielded since the last one, which is then gone."""
-        items: list[str] = []
-        while self.chunks and self.chunks[0][0] <= now:
-            items.append(self.chunks.popleft()[1])
-        status = "COMPLETED" if now >= self.ends_at and not self.chunks else "IN_PROGRESS"
-        return f'{{"status":"{status}","stream":[{",".join(items)}]}}'.encode()
-
-
-@define
-class Queue:
-    """All jobs, and the limits on looking at them."""
-
-    limited: bool
-    clock: Callable[[], float]
-    jobs: dict[str, Job] = field(factory=dict[str, Job])
-    requests: Counter[str] = field(factory=Counter[str])
-    refused: int = 0
-    open: Counter[str] = field(factory=Counter[str])
-    most_open: int = 0
-    _numbers: itertools.count[int] = field(factory=itertools.count)
-    _windows: defaultdict[str, deque[float]] = field(factory=lambda: defaultdict[str, deque[float]](deque))
-
-    def submit(self, given: Any, began_at: float) -> Job:
-        """A job from its input."""
-        chunks = deque(
-            (began_at + after, json.dumps({"output": {"done_at": began_at + after}}))
-            for after in given.get("chunks", ())
-        )
-        number = next(self._numbers)
-        job = Job(f"{number:08x}-0000-4000-8000-000000000000-u1", began_at, began_at + given.get("seconds", 0), chunks)
-        self.jobs[job.id] = job
-        return job
-
-    def admits(self, operation: str) -> bool:
-        """Whether a request is within the limits; it is then open until `left`."""
-        if not self.limited or operation not in BUDGETS:
-            return True
-        budget, requests, open_at_once = BUDGETS[operation]
-        window, now = self._windows[budget], self.clock()
-        while window and window[0] <= now - WINDOW_SECONDS:
-            window.popleft()
-        if len(window) >= requests or self.open[budget] >= open_at_once:
-            self.refused += 1
-            return False
-        window.append(now)
-        self.open[budget] += 1
-        self.most_open = max(self.most_open, self.open["status"])
-        return True
-
-    def left(self, operation: str) -> None:
-        """A request that was admitted is over."""
-        if self.limited and operation in BUDGETS:
-            self.open[BUDGETS[operation][0]] -= 1
-
-    def report(self) -> dict[str, Any]:
-        """What has happened since the last report, and the processor time used since the start."""
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        report: dict[str, Any] = {
-            "cpu": usage.ru_utime + usage.ru_stime,
-            "requests": dict(self.requests),
-            "refused": self.refused,
-            "most_open": self.most_open,
-        }
-        self.requests.clear()
-        now = self.clock()
-        self.jobs = {job.id: job for job in self.jobs.values() if job.ends_at > now}
-        self._windows.clear()
-        self.refused = self.most_open = 0
-        return report
+STREAMS: Final = 128
+"""Requests that the server accepts at once on one connection of HTTP/2; as many as large providers accept."""
+REASONS: Final = {200: "OK", 404: "Not Found", 429: "Too Many Requests"}
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection."""
+    """One client's connection over plain HTTP/1.1."""
 
     def __init__(self, queue: Queue, loop: asyncio.AbstractEventLoop) -> None:
         self._queue = queue
@@ -153,13 +46,14 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- asyncio's own types are looser
         self._transport = transport
+        self._address = transport.get_extra_info("peername")
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         if self._held is not None:
             timer, operation = self._held
             timer.cancel()
-            self._queue.left(operation)
+            self._queue.leave(operation)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -175,75 +69,104 @@ class Connection(asyncio.Protocol):
         if len(body) < length:
             return
         self._received = body[length:]
-        self._handle(head[: head.index(b"\r")].split(b" ")[1].decode(), body[:length])
-
-    def _handle(self, target: str, body: bytes) -> None:
-        queue = self._queue
-        path, _, query = target.partition("?")
-        parts = path.split("/")  # "", "v2", endpoint, operation, job id
-        operation = parts[3]
-        if parts[2] == "bench":
-            self._answer(json.dumps(self._administer(operation, body)).encode())
-            return
-        queue.requests[operation] += 1
-        if not queue.admits(operation):
-            self._answer(TOO_MANY, "429 Too Many Requests")
-            return
-        now = queue.clock()
-        if operation in {"run", "runsync"}:
-            job = queue.submit(json.loads(body)["input"], now)
-            if operation == "run":
-                queue.left(operation)
-                self._answer(f'{{"id":"{job.id}","status":"IN_QUEUE"}}'.encode())
-                return
+        target = head[: head.index(b"\r")].split(b" ")[1].decode()
+        response = self._queue.handle(self._address, target, body[:length])
+        if isinstance(response, Held):
+            self._held = self._loop.call_at(response.until, self._finish, response), response.operation
         else:
-            found = queue.jobs.get(parts[4])
-            if found is None:
-                queue.left(operation)
-                self._answer(b'{"error":"job not found"}', "404 Not Found")
-                return
-            job = found
-            job.looks += 1
-        hold = HOLD_MS.get(operation, 0)
-        if query and hold:
-            hold = int(parse_qs(query).get("wait", [hold])[0])
-        due = job.next_event() if operation == "stream" else job.ends_at
-        if hold == 0 or due <= now:
-            self._finish(job, operation)
-        else:
-            until = min(due, now + hold / 1000)
-            self._held = self._loop.call_at(until, self._finish, job, operation), operation
+            self._write(response)
 
-    def _finish(self, job: Job, operation: str) -> None:
+    def _finish(self, held: Held) -> None:
         self._held = None
-        self._queue.left(operation)
-        # The loop's timers fire up to one tick of its clock early.
-        now = self._queue.clock() + 1e-6
-        self._answer(job.drained(now) if operation == "stream" else job.body(now))
+        self._write(self._queue.finish(held))
 
-    def _administer(self, operation: str, body: bytes) -> object:
-        if operation == "report":
-            return self._queue.report()
-        now = self._queue.clock()
-        return [self._queue.submit(given, now).id for given in json.loads(body)]
-
-    def _answer(self, body: bytes, status: str = "200 OK") -> None:
+    def _write(self, response: Response) -> None:
+        status, body = response
         if self._transport is not None:
             self._transport.write(
-                f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+                f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n".encode()
                 + body
             )
 
 
-async def serve(*, limited: bool) -> None:
+class Application:
+    """The same queue as granian calls it, for each request of HTTP/1.1 and of HTTP/2."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Respond to one request."""
+        query = scope.query_string
+        target = f"{scope.path}?{query}" if query else scope.path
+        body = b"" if scope.method == "GET" else await protocol()
+        response = self._queue.handle(scope.client, target, body)
+        if isinstance(response, Held):
+            await asyncio.sleep(response.until - self._queue.clock())
+            response = self._queue.finish(response)
+        protocol.response_bytes(response[0], [("content-type", "application/json")], response[1])
+
+
+@asynccontextmanager
+async def serve_tls(queue: Queue, certificate: Path, key: Path) -> AsyncGenerator[int]:
+    """Serve HTTP/1.1 and HTTP/2 over TLS on the port that is yielded."""
+    from granian.http import HTTP2Settings  # noqa: PLC0415 -- the plain server does not need it
+    from granian.server.embed import Server  # noqa: PLC0415 -- the same
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    server: Any = Server(  # its methods have no types
+        Application(queue),
+        port=port,
+        backlog=BACKLOG,
+        backpressure=BACKLOG,
+        http2_settings=HTTP2Settings(max_concurrent_streams=STREAMS),
+        log_enabled=False,
+        websockets=False,
+        ssl_cert=certificate,
+        ssl_key=key,
+    )
+    serving = asyncio.create_task(server.serve())
+    await _accepts(port)
+    yield port
+    server.stop()
+    await serving
+
+
+async def serve(*, limited: bool, tls: Sequence[Path] | None, delay: float) -> None:
     """Serve until standard input is closed."""
     loop = asyncio.get_running_loop()
     queue = Queue(limited, loop.time)
-    server = await loop.create_server(lambda: Connection(queue, loop), "127.0.0.1", 0, backlog=BACKLOG)
-    async with server:
-        print(server.sockets[0].getsockname()[1], flush=True)
+    ports = [0, 0, 0]
+    async with AsyncExitStack() as stack:
+        plain = await loop.create_server(lambda: Connection(queue, loop), "127.0.0.1", 0, backlog=BACKLOG)
+        ports[0] = plain.sockets[0].getsockname()[1]
+        if tls is not None:
+            ports[1] = await stack.enter_async_context(serve_tls(queue, *tls))
+            if delay:
+                link = await serve_link(ports[1], delay)
+                ports[2] = link.sockets[0].getsockname()[1]
+        print(*ports, flush=True)
         await loop.run_in_executor(None, sys.stdin.read)
 
 
+async def _accepts(port: int) -> None:
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            return
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(limited="--limits" in sys.argv[1:]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--limits", action="store_true")
+    parser.add_argument("--tls", nargs=2, type=Path)
+    parser.add_argument("--delay", type=float, default=0.0)
+    options = parser.parse_args()
+    asyncio.run(serve(limited=options.limits, tls=options.tls, delay=options.delay))

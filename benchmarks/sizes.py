@@ -1,4 +1,4 @@
-"""How much is measured: in a full run, and in the smoke test of CI, which only sees that each row brings a number."""
+"""The sizes of a full run, and of the smoke test of CI, which only checks that each row has a number."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class Sizes:
-    """How often and how long each thing is done.
+    """The number and the length of what is done.
 
     Attributes:
         rounds: Rounds of the processor-time rows.
         calls: Calls a round, one after the other.
         at_once: Async jobs at once.
-        batches: So many times a round.
-        slow_rounds: Rounds of the row whose jobs last.
-        slow_seconds: How long those jobs last.
-        pause: Seconds of silence before those jobs, in the row about that.
+        batches: Repetitions of those jobs in a round.
+        tls_rounds: Rounds of the processor-time rows over TLS.
+        cold_rounds: Rounds of the rows about new clients.
+        slow_rounds: Rounds of the rows whose jobs last, or that begin with a pause.
+        slow_seconds: Seconds that those jobs last.
+        pause: Seconds without a request in the rows about that.
         starts: Rounds of the start-up row.
         late_jobs: Jobs in the row about lateness.
-        late_seconds: How long those last, at least and at most.
+        late_seconds: Seconds that those last, at least and at most.
         streams: Streams in the row about first chunks; their chunk comes after the same times.
         polled: Jobs of each run time where jobs are polled for.
         polled_seconds: Those run times; the last is the one whose requests are counted.
@@ -27,20 +29,24 @@ class Sizes:
         crowd_seconds: The time in which they end.
         crowd_patience: Seconds after which a wait for them is given up.
         remembered: Jobs waited for at once in the memory row.
-        remembered_seconds: How long they are waited for before memory is read.
+        remembered_seconds: Seconds that they are waited for before memory is read.
+        held: Jobs waited for at once in the rows about connections.
+        held_seconds: The same for those.
         mapped: Inputs of the map whose processor time is measured.
         map_rounds: Rounds of the rows about maps.
         limited_map: Inputs of the map under the published limits.
         long_map: Inputs of the map whose memory is measured, beside one of 10,000 at most.
         decodings: Rounds of the decoding rows.
         output_bytes: The size of that output.
-        generations: How often the code is generated.
+        generations: Runs of the generator.
     """
 
     rounds: int = 21
     calls: int = 250
     at_once: int = 200
     batches: int = 4
+    tls_rounds: int = 9
+    cold_rounds: int = 7
     slow_rounds: int = 5
     slow_seconds: float = 5.0
     pause: float = 6.0
@@ -55,6 +61,8 @@ class Sizes:
     crowd_patience: float = 150.0
     remembered: int = 10_000
     remembered_seconds: float = 60.0
+    held: int = 1000
+    held_seconds: float = 10.0
     mapped: int = 2000
     map_rounds: int = 5
     limited_map: int = 10_000
@@ -70,6 +78,8 @@ SMOKE = Sizes(
     calls=5,
     at_once=5,
     batches=1,
+    tls_rounds=1,
+    cold_rounds=1,
     slow_rounds=1,
     slow_seconds=0.2,
     pause=0.1,
@@ -84,6 +94,8 @@ SMOKE = Sizes(
     crowd_patience=20.0,
     remembered=20,
     remembered_seconds=0.5,
+    held=20,
+    held_seconds=0.5,
     mapped=20,
     map_rounds=1,
     limited_map=50,

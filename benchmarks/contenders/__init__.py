@@ -1,7 +1,7 @@
-"""The clients that are compared, each in the same few words. A probe imports the one that it measures, and no other.
+"""The clients that are compared, each with the same methods. A probe imports the one that it measures, and no other.
 
-Every contender makes the requests that its documentation would have a user make; those without a notion of jobs make
-the requests that ours makes.
+Runpod's client makes the requests that its documentation shows. Those that know nothing of jobs make the requests that
+ours makes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, cast
 ENDPOINT: Final = "demo"
 API_KEY: Final = "rpa_bench"
 HELD_MS: Final = 25_000
-"""What ours asks for with its default timeout of 30 s; the raw clients ask for the same."""
+"""Milliseconds that a response may be held; ours asks for as many with its default timeout of 30 s."""
 
 MODULES: Final = {
     "ours": "ours",
@@ -24,6 +24,8 @@ MODULES: Final = {
     "httpx": "raw_httpx",
     "httpx, default limits": "raw_httpx",
     "aiohttp": "raw_aiohttp",
+    "pyreqwest": "raw_pyreqwest",
+    "pyreqwest, HTTP/1.1": "raw_pyreqwest",
     "http.client": "raw_http_client",
 }
 """The module of each contender."""
@@ -32,22 +34,22 @@ DECODERS: Final = {"ours": "ours", "ours, typed": "ours", "json.loads": "raw_htt
 """The module of each way to read a body."""
 
 Decoder = Callable[[bytes], object]
-"""A finished job's body to its output."""
+"""Reads a finished job's body and returns its output."""
 
 
 class SyncContender(Protocol):
     """A client for threads."""
 
     def status(self, job_id: str) -> object:
-        """Ask once where a job stands."""
+        """Poll a job once."""
         ...
 
     def job(self, given: dict[str, Any]) -> Any:
-        """Submit a job, wait for its end, and get its output."""
+        """Submit a job, wait for its end, and return its output."""
         ...
 
     def run_sync(self, given: dict[str, Any]) -> Any:
-        """The same, over the operation that holds the submission's answer."""
+        """Do the same with the operation that holds the response of the submission."""
         ...
 
 
@@ -55,23 +57,23 @@ class AsyncContender(Protocol):
     """A client for asyncio."""
 
     async def open(self) -> None:
-        """Get ready, within the loop."""
+        """Prepare the client under the event loop."""
         ...
 
     async def status(self, job_id: str) -> object:
-        """Ask once where a job stands."""
+        """Poll a job once."""
         ...
 
     async def job(self, given: dict[str, Any]) -> Any:
-        """Submit a job, wait for its end, and get its output."""
+        """Submit a job, wait for its end, and return its output."""
         ...
 
     async def wait(self, job_id: str) -> Any:
-        """Wait for the end of a job that somebody else has submitted, and get its output."""
+        """Wait for the end of a job that exists already, and return its output."""
         ...
 
     async def first_chunk(self, given: dict[str, Any]) -> Any:
-        """Submit a job, and get the first thing that it yields: when it was sent, as `done_at`."""
+        """Submit a job, and return its first chunk, which tells when it was sent, as `done_at`."""
         ...
 
     async def close(self) -> None:
@@ -92,15 +94,15 @@ class MapContender(Protocol):
 
 
 def sync_contender(name: str, base_url: str) -> SyncContender:
-    """The contender of that name, for threads."""
+    """Return the contender of a name, for threads."""
     return cast("SyncContender", import_module(f"{__name__}.{MODULES[name]}").Sync(name, base_url))
 
 
 def async_contender(name: str, base_url: str) -> AsyncContender:
-    """The contender of that name, for asyncio."""
+    """Return the contender of a name, for asyncio."""
     return cast("AsyncContender", import_module(f"{__name__}.{MODULES[name]}").Async(name, base_url))
 
 
 def decoder(name: str) -> Decoder:
-    """The way to read a body of that name."""
+    """Return the decoder of a name."""
     return cast("Decoder", import_module(f"{__name__}.{DECODERS[name]}").decoder(name))

@@ -25,7 +25,7 @@ WITHOUT_PAUSES = RateLimits(
         "status": RateLimit(requests=1_000_000, concurrent=400),
     }
 )
-"""The rate limiter does all its work, and never makes anybody wait for a window to end."""
+"""Limits under which the rate limiter does all its work, and no request waits for the end of a window."""
 
 
 def _poll(name: str) -> PollPolicy:
@@ -38,51 +38,51 @@ def _limits(name: str) -> RateLimits:
 
 @final
 class Sync:
-    """The sync half."""
+    """The sync API."""
 
     def __init__(self, name: str, base_url: str) -> None:
         self._client = Client(API_KEY, base_url=base_url, rate_limits=_limits(name), poll=_poll(name))
         self._endpoint = self._client.endpoint(ENDPOINT)
 
     def status(self, job_id: str) -> object:
-        """Ask once where a job stands."""
+        """Poll a job once."""
         return self._endpoint.job(job_id).status()
 
     def job(self, given: dict[str, Any]) -> Any:
-        """Submit a job, wait for its end, and get its output."""
+        """Submit a job, wait for its end, and return its output."""
         return self._endpoint.run(given).output()
 
     def run_sync(self, given: dict[str, Any]) -> Any:
-        """The same, over the operation that holds the submission's answer."""
+        """Do the same with the operation that holds the response of the submission."""
         return self._endpoint.run_sync(given)
 
 
 @final
 class Async:
-    """The async half."""
+    """The async API."""
 
     def __init__(self, name: str, base_url: str) -> None:
         self._client = AsyncClient(API_KEY, base_url=base_url, rate_limits=_limits(name), poll=_poll(name))
         self._endpoint = self._client.endpoint(ENDPOINT)
 
     async def open(self) -> None:
-        """Nothing: the connections are made at the first request."""
+        """Do nothing: the connections are made at the first request."""
 
     async def status(self, job_id: str) -> object:
-        """Ask once where a job stands."""
+        """Poll a job once."""
         return await self._endpoint.job(job_id).status()
 
     async def job(self, given: dict[str, Any]) -> Any:
-        """Submit a job, wait for its end, and get its output."""
+        """Submit a job, wait for its end, and return its output."""
         job = await self._endpoint.run(given)
         return await job.output()
 
     async def wait(self, job_id: str) -> Any:
-        """Wait for a job's end, and get its output."""
+        """Wait for a job's end, and return its output."""
         return await self._endpoint.job(job_id).output()
 
     async def first_chunk(self, given: dict[str, Any]) -> Any:
-        """Submit a job, and get the first thing that it yields."""
+        """Submit a job and return its first chunk."""
         job = await self._endpoint.run(given)
         return await anext(aiter(job.stream()))
 
@@ -150,7 +150,7 @@ class Transcript:
 
 
 def decoder(name: str) -> Decoder:
-    """A job's body through the same code that reads a client's answers, to plain JSON or to dataclasses."""
+    """Return a decoder to plain JSON or to dataclasses, with the code that reads the responses of a client."""
     if name == "ours":
         return lambda body: parse_webhook(body).output
     return lambda body: parse_webhook(body, output_type=Transcript).output

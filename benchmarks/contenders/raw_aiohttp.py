@@ -25,8 +25,8 @@ class Async:
     async def _get(self, path: str, wait: int | None = None) -> dict[str, Any]:
         params = None if wait is None else {"wait": str(wait)}
         async with self._session.get(f"{self._url}{path}", params=params, raise_for_status=True) as response:
-            answer: dict[str, Any] = await response.json()
-            return answer
+            decoded: dict[str, Any] = await response.json()
+            return decoded
 
     async def _submit(self, given: dict[str, Any]) -> str:
         async with self._session.post(f"{self._url}/run", json={"input": given}, raise_for_status=True) as response:
@@ -34,19 +34,19 @@ class Async:
             return job_id
 
     async def status(self, job_id: str) -> object:
-        """Ask once where a job stands."""
+        """Poll a job once."""
         return (await self._get(f"/status/{job_id}"))["status"]
 
     async def job(self, given: dict[str, Any]) -> Any:
-        """Submit a job, and take its output."""
+        """Submit a job and return its output."""
         return await self.wait(await self._submit(given))
 
     async def wait(self, job_id: str) -> Any:
-        """Take a job's output."""
+        """Return a job's output."""
         return (await self._get(f"/status-sync/{job_id}", HELD_MS))["output"]
 
     async def first_chunk(self, given: dict[str, Any]) -> Any:
-        """Submit a job, and get the first thing that it yields."""
+        """Submit a job and return its first chunk."""
         job_id = await self._submit(given)
         return (await self._get(f"/stream/{job_id}", HELD_MS))["stream"][0]["output"]
 

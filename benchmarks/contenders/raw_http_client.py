@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from typing import Any, final
 from urllib.parse import urlsplit
 
@@ -19,24 +19,25 @@ class Sync:
     def __init__(self, _name: str, base_url: str) -> None:
         parts = urlsplit(base_url)
         self._path = f"{parts.path}/{ENDPOINT}"
-        self._connection = HTTPConnection(parts.hostname or "", parts.port)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self._connection = kind(parts.hostname or "", parts.port)
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         self._connection.request(method, self._path + path, body, HEADERS)
-        answer: dict[str, Any] = json.loads(self._connection.getresponse().read())
-        return answer
+        decoded: dict[str, Any] = json.loads(self._connection.getresponse().read())
+        return decoded
 
     def status(self, job_id: str) -> object:
-        """Ask once where a job stands."""
+        """Poll a job once."""
         return self._ask("GET", f"/status/{job_id}")["status"]
 
     def job(self, given: dict[str, Any]) -> Any:
-        """Submit a job, and take its output."""
+        """Submit a job and return its output."""
         job_id = self._ask("POST", "/run", json.dumps({"input": given}).encode())["id"]
         return self._ask("GET", f"/status-sync/{job_id}?wait={HELD_MS}")["output"]
 
     def run_sync(self, given: dict[str, Any]) -> Any:
-        """Both at once."""
+        """Do both in one request."""
         return self._ask("POST", f"/runsync?wait={HELD_MS}", json.dumps({"input": given}).encode())["output"]
 
 

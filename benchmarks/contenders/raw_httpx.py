@@ -24,25 +24,25 @@ class Sync:
         params = None if wait is None else {"wait": wait}
         response = self._client.post(path, json={"input": given}, params=params)
         response.raise_for_status()
-        answer: dict[str, Any] = response.json()
-        return answer
+        decoded: dict[str, Any] = response.json()
+        return decoded
 
     def _get(self, path: str, wait: int | None = None) -> dict[str, Any]:
         response = self._client.get(path, params=None if wait is None else {"wait": wait})
         response.raise_for_status()
-        answer: dict[str, Any] = response.json()
-        return answer
+        decoded: dict[str, Any] = response.json()
+        return decoded
 
     def status(self, job_id: str) -> object:
-        """Ask once where a job stands."""
+        """Poll a job once."""
         return self._get(f"/status/{job_id}")["status"]
 
     def job(self, given: dict[str, Any]) -> Any:
-        """Submit a job, and take its output."""
+        """Submit a job and return its output."""
         return self._get(f"/status-sync/{self._post('/run', given)['id']}", HELD_MS)["output"]
 
     def run_sync(self, given: dict[str, Any]) -> Any:
-        """Both at once."""
+        """Do both in one request."""
         return self._post("/runsync", given, HELD_MS)["output"]
 
 
@@ -61,8 +61,8 @@ class Async:
     async def _get(self, path: str, wait: int | None = None) -> dict[str, Any]:
         response = await self._client.get(path, params=None if wait is None else {"wait": wait})
         response.raise_for_status()
-        answer: dict[str, Any] = response.json()
-        return answer
+        decoded: dict[str, Any] = response.json()
+        return decoded
 
     async def _submit(self, given: dict[str, Any]) -> str:
         response = await self._client.post("/run", json={"input": given})
@@ -71,19 +71,19 @@ class Async:
         return job_id
 
     async def status(self, job_id: str) -> object:
-        """Ask once where a job stands."""
+        """Poll a job once."""
         return (await self._get(f"/status/{job_id}"))["status"]
 
     async def job(self, given: dict[str, Any]) -> Any:
-        """Submit a job, and take its output."""
+        """Submit a job and return its output."""
         return await self.wait(await self._submit(given))
 
     async def wait(self, job_id: str) -> Any:
-        """Take a job's output."""
+        """Return a job's output."""
         return (await self._get(f"/status-sync/{job_id}", HELD_MS))["output"]
 
     async def first_chunk(self, given: dict[str, Any]) -> Any:
-        """Submit a job, and get the first thing that it yields."""
+        """Submit a job and return its first chunk."""
         job_id = await self._submit(given)
         return (await self._get(f"/stream/{job_id}", HELD_MS))["stream"][0]["output"]
 

@@ -27,15 +27,15 @@ class Sync:
         self._endpoint: Any = threads.Endpoint(ENDPOINT)
 
     def status(self, job_id: str) -> object:
-        """Ask once where a job stands."""
+        """Poll a job once."""
         return threads.Job(ENDPOINT, job_id, self._endpoint.rp_client).status()
 
     def job(self, given: dict[str, Any]) -> Any:
-        """Submit a job, wait for its end, and get its output."""
+        """Submit a job, wait for its end, and return its output."""
         return self._endpoint.run({"input": given}).output(timeout=WAIT_SECONDS)
 
     def run_sync(self, given: dict[str, Any]) -> Any:
-        """The same, over the operation that holds the submission's answer."""
+        """Do the same with the operation that holds the response of the submission."""
         return self._endpoint.run_sync({"input": given}, timeout=WAIT_SECONDS)
 
 
@@ -56,20 +56,20 @@ class Async:
         return tasks.Job(ENDPOINT, job_id, self._session, self._endpoint.headers)
 
     async def status(self, job_id: str) -> object:
-        """Ask once where a job stands."""
+        """Poll a job once."""
         return await self._job(job_id).status()
 
     async def job(self, given: dict[str, Any]) -> Any:
-        """Submit a job, wait for its end, and get its output."""
+        """Submit a job, wait for its end, and return its output."""
         job = await self._endpoint.run(given)
         return await job.output(timeout=WAIT_SECONDS)
 
     async def wait(self, job_id: str) -> Any:
-        """Wait for a job's end, and get its output."""
+        """Wait for a job's end, and return its output."""
         return await self._job(job_id).output(timeout=WAIT_SECONDS)
 
     async def first_chunk(self, given: dict[str, Any]) -> Any:
-        """Submit a job, and get the first thing that it yields."""
+        """Submit a job and return its first chunk."""
         job = await self._endpoint.run(given)
         return await anext(job.stream())
 

@@ -1,22 +1,40 @@
-"""What all measurements share."""
+"""The parts that all measurements share."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any
 
 from attrs import evolve, field, frozen
 
+from benchmarks.certificates import Certificates
 from benchmarks.charts import Bar, bars
 from benchmarks.environments import Environments
-from benchmarks.figures import Rounds, Section, microseconds
+from benchmarks.figures import Rounds, Section, in_turn, microseconds
 from benchmarks.processes import Probe, Server
 from benchmarks.sizes import Sizes
 
 OURS = "ours"
 RUNPOD = "runpod"
 HTTPX = "httpx"
+AIOHTTP = "aiohttp"
+ROUND_TRIP = 0.03
+"""Seconds that a request and its response take on the slow link."""
+
+
+class Way(Enum):
+    """A way to the server; the value ends names and titles."""
+
+    PLAIN = ""
+    TLS = ", TLS"
+    LINK = f", TLS over a link of {ROUND_TRIP * 1000:g} ms"
+
+    @property
+    def prefix(self) -> str:
+        """The beginning of the names of files."""
+        return "" if self is Way.PLAIN else f"{self.name.lower()}-"
 
 
 @frozen
@@ -25,21 +43,66 @@ class Bench:
 
     Attributes:
         sizes: How much is measured.
-        environments: What each contender has installed.
-        dice: Where chance comes from; the same in each run.
+        environments: The installations of the contenders.
+        certificates: The certificate of the server over TLS.
+        dice: The source of random numbers; the same in each run.
     """
 
     sizes: Sizes
     environments: Environments = field(repr=False)
+    certificates: Certificates = field(repr=False)
     dice: random.Random = field(factory=lambda: random.Random(7))
 
     def probe(self, half: str, name: str, server: Server | None = None) -> Probe:
-        """A contender's process."""
+        """Start a contender's process."""
         return Probe(half, name, self.environments.of(name), self.environments.profiler, server)
+
+    def server(self, way: Way) -> Server:
+        """Start a server that is reached in one of three ways."""
+        if way is Way.PLAIN:
+            return Server()
+        return Server(tls=self.certificates, round_trip=ROUND_TRIP if way is Way.LINK else 0.0)
+
+
+def cpu(
+    rounds: int,
+    probes: Mapping[str, Probe],
+    things: int,
+    *,
+    renew: bool = False,
+    before_round: Callable[[], None] | None = None,
+    **task: Any,
+) -> Rounds:
+    """Measure processor time.
+
+    Args:
+        rounds: The number of rounds, after one task of each that does not count.
+        probes: The contenders.
+        things: The number of things that a task does; the figures are seconds for each.
+        renew: True if each task begins with a new client.
+        before_round: Called before each round.
+        task: The task.
+    """
+
+    def measurement(probe: Probe) -> Callable[[], float]:
+        probe.do(**task)
+
+        def measured() -> float:
+            if renew:
+                probe.do(do="renew")
+            sample = probe.do(**task)
+            if sample.failures:
+                raise RuntimeError(f"{probe.name}: {sample.failures}")
+            return sample.cpu / things
+
+        return measured
+
+    measurements = {name: measurement(probe) for name, probe in probes.items()}
+    return in_turn(rounds, measurements, before_round=before_round)
 
 
 def chart(title: str, figures: Mapping[str, Rounds]) -> str:
-    """The medians of all contenders, one thing after the other, in microseconds."""
+    """Draw the medians of all contenders, one thing after the other, in microseconds."""
     return bars(
         title,
         [
@@ -56,7 +119,7 @@ def chart(title: str, figures: Mapping[str, Rounds]) -> str:
 
 
 def with_profile(section: Section, probe: Probe, file: str, **task: Any) -> Section:
-    """The section, with a profile of ours where it misses a target."""
+    """Return the section, with a profile of ours if it misses a target."""
     if section.met:
         return section
     return evolve(section, profiles={**section.profiles, file: probe.do(**task, profile=True).profile})

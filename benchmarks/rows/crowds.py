@@ -1,4 +1,4 @@
-"""Many more jobs waited for at once than answers may be held."""
+"""Many jobs waited for at once, most of them more than the platform holds responses for."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from contextlib import ExitStack
 
 from benchmarks.figures import Row, Section, in_seconds, kilobytes, percentile, table
 from benchmarks.processes import Server
-from benchmarks.rows.bench import RUNPOD, Bench
-from benchmarks.server import OPEN_AT_ONCE, WINDOW_REQUESTS, WINDOW_SECONDS
+from benchmarks.queue import OPEN_AT_ONCE, WINDOW_REQUESTS, WINDOW_SECONDS
+from benchmarks.rows.bench import OURS, RUNPOD, Bench, Way
 
 PUBLISHED = "ours, published limits"
 AT_BEST = (
-    "At best: a client that makes a request whenever the limits allow one, to whichever job has gone without for the "
+    "At best: a client that makes a request whenever the limits allow one, to the job that has gone without for the "
     "longest time, held for as long as keeps all places taken (`at_best` in `rows/crowds.py`)."
 )
 
 
 def measure(bench: Bench) -> list[Section]:
-    """Lateness under the published limits, and memory."""
-    return [_lateness(bench), _memory(bench)]
+    """Measure lateness under the published limits, memory, and connections."""
+    return [_lateness(bench), _memory(bench), *(_held(bench, way) for way in (Way.PLAIN, Way.TLS))]
 
 
 def at_best(ends: Sequence[float]) -> list[float]:
-    """How late each job is seen by a client that knows all limits and wastes nothing, one job after the other in turn.
+    """Return the lateness of each job for a client that knows all limits and wastes nothing.
 
     It makes a request whenever the limits allow one, to the job that has gone without for the longest time, and lets
     it be held for as long as keeps all places taken.
@@ -33,7 +33,7 @@ def at_best(ends: Sequence[float]) -> list[float]:
     hold = OPEN_AT_ONCE / (WINDOW_REQUESTS / WINDOW_SECONDS)
     waiting = deque(ends)
     counting: deque[float] = deque()  # when each of the last requests stops counting
-    held: list[tuple[float, float]] = []  # when an answer comes, and the job's end
+    held: list[tuple[float, float]] = []  # when a response comes, and the job's end
     late: list[float] = []
     now = 0.0
     while waiting or held:
@@ -91,7 +91,7 @@ def _lateness(bench: Bench) -> Section:
                 target=1.5,
             ),
             Row(
-                what="the same: answers 429, and waits that failed",
+                what="the same: responses with 429, and waits that failed",
                 ours=f"{report.refused} and {sum(sample.failures.values())}",
                 peer="",
                 figure=report.refused + sum(sample.failures.values()),
@@ -133,5 +133,43 @@ def _memory(bench: Bench) -> Section:
             )
         ],
         text=f"Resident memory after {sizes.remembered_seconds:g} s of waiting less that before, each with one task a "
-        f"job; waits that had ended by then: {failures or 'none'}.",
+        f"job; waits that were over by then: {failures or 'none'}.",
+    )
+
+
+def _held(bench: Bench, way: Way) -> Section:
+    """Count the connections that held jobs need; the two contenders wait one after the other."""
+    sizes = bench.sizes
+    memory: dict[str, float] = {}
+    connections: dict[str, int] = {}
+    with ExitStack() as stack:
+        server = stack.enter_context(bench.server(way))
+        for name in (OURS, RUNPOD):
+            probe = stack.enter_context(bench.probe("async", name, server))
+            server.report()
+            jobs = server.create([{"seconds": 1e6}] * sizes.held)
+            memory[name] = probe.do(do="memory", jobs=jobs, seconds=sizes.held_seconds).memory / sizes.held
+            connections[name] = server.report().connections
+    what = f"{sizes.held:,} jobs held at once{way.value}"
+    return Section(
+        title=what,
+        rows=[
+            Row(
+                what=f"{what}: connections opened",
+                ours=str(connections[OURS]),
+                peer=f"runpod: {connections[RUNPOD]}",
+                figure=connections[OURS],
+                target=10 if way is Way.TLS else None,
+                show="{:g}".format,
+            ),
+            Row(
+                what=f"{what}: memory a job",
+                ours=kilobytes(memory[OURS]),
+                peer=f"runpod: {kilobytes(memory[RUNPOD])}",
+                figure=memory[OURS],
+                target=5000 if way is Way.TLS else None,
+                show=kilobytes,
+            ),
+        ],
+        text=f"A new client waits for {sizes.held_seconds:g} s. Its connections count as memory too.",
     )

@@ -1,4 +1,4 @@
-"""A large output: from the answer's bytes to what people get."""
+"""A large output: from the bytes of the response to the objects that users get."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WORDS = [
 
 
 def body(bench: Bench) -> str:
-    """A finished job whose output is a transcript of about so many bytes."""
+    """Return a finished job whose output is a transcript of about `output_bytes`."""
     dice = bench.dice
     segments: list[dict[str, Any]] = []
     size = 0
@@ -57,7 +57,7 @@ def body(bench: Bench) -> str:
 
 
 def measure(bench: Bench) -> list[Section]:
-    """Ours, plain and typed, beside the standard library's decoder on the same bytes."""
+    """Measure ours, plain and typed, beside the standard library's decoder on the same bytes."""
     text = body(bench)
     count = 10
 
@@ -82,7 +82,7 @@ def measure(bench: Bench) -> list[Section]:
                 ratio_row("the same to dataclasses, CPU", rounds, TYPED, STANDARD, target=1.2, show=milliseconds),
             ],
             text=f"{len(text):,} bytes: a transcript of texts, numbers, lists and mappings. Ours reads it with "
-            "`parse_webhook`, which is the code that reads a client's answers: the job's fields are checked too.\n\n"
+            "`parse_webhook`, the code that reads the responses of a client: the job's fields are checked too.\n\n"
             + rounds_table(rounds, OURS, milliseconds),
         )
         return [with_profile(section, probes[TYPED], "decode-typed.txt", do="decode", body=text, count=100)]

@@ -1,4 +1,4 @@
-"""How long `nox -s generate` takes, once what it needs is installed."""
+"""The time of `nox -s generate`, once its dependencies are installed."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ def measure(bench: Bench) -> list[Section]:
                 )
             ],
             text="`python scripts/generate.py --check`, whole process: specification checked, models made and "
-            "formatted, sync half made, all compared with what is committed.",
+            "formatted, sync API made, all compared with what is committed.",
         )
     ]

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 from benchmarks.figures import Row, Section, in_seconds, in_turn, microseconds, ratio_row, rounds_table
 from benchmarks.processes import Probe, Server
+from benchmarks.queue import BUDGETS, WINDOW_SECONDS
 from benchmarks.rows.bench import OURS, RUNPOD, Bench
-from benchmarks.server import BUDGETS, WINDOW_SECONDS
 
 PUBLISHED = "ours, published limits"
 AT_ONCE = 64

@@ -21,7 +21,7 @@ PROGRAMS = (
 
 
 def programs(base_url: str, job_id: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Programs that end with a client in hand, and such that end with an answer."""
+    """Return programs that end with a client, and programs that end with a response."""
     url = f"{base_url}/{ENDPOINT}/status/{job_id}"
     ours = f"from runpod_typed import Client; client = Client(api_key={API_KEY!r}, base_url={base_url!r})"
     runpod = f"import runpod; runpod.api_key = {API_KEY!r}; runpod.endpoint_url_base = {base_url!r}"
@@ -41,7 +41,7 @@ def programs(base_url: str, job_id: str) -> tuple[dict[str, str], dict[str, str]
 
 
 def measure(bench: Bench) -> list[Section]:
-    """Start programs of all, and look at what is installed."""
+    """Start the programs, and measure what is installed."""
     with Server() as server:
         (job_id,) = server.create([{"seconds": 1e6}])
         clients, answers = programs(server.base_url, job_id)
@@ -54,7 +54,7 @@ def measure(bench: Bench) -> list[Section]:
         rows=[
             ratio_row("import and first client over httpx's: time", wall, OURS, HTTPX, target=1.6, show=milliseconds),
             ratio_row("the same: memory", memory, OURS, HTTPX, target=1.6, show=megabytes),
-            ratio_row("the same, with a first answer: time", first, OURS, HTTPX, target=None, show=milliseconds),
+            ratio_row("the same, with a first response: time", first, OURS, HTTPX, target=None, show=milliseconds),
         ],
         text="\n\n".join(
             [
@@ -64,7 +64,7 @@ def measure(bench: Bench) -> list[Section]:
                 rounds_table(cpu, OURS, milliseconds),
                 "Memory, at most:",
                 rounds_table(memory, OURS, megabytes),
-                "With a first status call and its answer, time on the clock:",
+                "With a first status call and its response, time on the clock:",
                 rounds_table(first, OURS, milliseconds),
             ]
         ),
