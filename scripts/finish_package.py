@@ -39,6 +39,38 @@ def read_date_time(text: str) -> datetime.datetime:
     return isoparse(text)
 '''
 
+LAZY_HTTPX: Final = '''"""httpx, imported at its first use: building requests and reading bodies do not need it."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from httpx import AsyncClient as AsyncClient
+    from httpx import Client as Client
+    from httpx import Response as Response
+    from httpx import Timeout as Timeout
+else:
+
+    def __getattr__(name: str) -> object:
+        import httpx  # noqa: PLC0415 -- slow to import
+
+        return getattr(httpx, name)
+'''
+
+LAZY_MODELS: Final = '''
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import the module of a model at its first use: each of them costs about a millisecond."""
+        module = _MODULES.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        model = globals()[name] = getattr(import_module(f".{module}", __name__), name)
+        return model
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+'''
+
 WEBHOOKS: Final = '''"""The bodies that the service posts to webhooks, by operation."""
 
 from typing import TypeAlias
@@ -79,9 +111,11 @@ def finish(package: Path, spec: SpecDocument, endpoints: Iterable[Endpoint]) -> 
     _harden_client(package)
     _read_date_times(package, spec)
     _rename_results(package)
+    _load_models_lazily(package / "models" / "__init__.py")
     for endpoint in endpoints:
         path = package / "api" / endpoint.tags[0] / f"{endpoint.name}.py"
         path.write_text(_finished_operation(path, endpoint), encoding="utf-8")
+        _load_httpx_lazily(path, "...")
     for folder in {path.parent for path in package.glob("api/*/*.py")}:
         _list_members(folder)
     _deprecate(package, spec)
@@ -92,9 +126,10 @@ def _harden_client(package: Path) -> None:
     """Show no secret, send the key as the specification says, end each request, and survive any error response."""
     client = package / "client.py"
     _replace(client, r"^import httpx$", "import httpx\nfrom .wire import API_KEY_HEADER, API_KEY_PREFIX", 1)
+    _load_httpx_lazily(client, ".")
     _replace(client, r"^    token: str$", "    token: str = field(repr=False)", 1)
     _replace(client, r"(_(?:headers|cookies|httpx_args): .* = field\()", r"\1repr=False, ", 6)
-    _replace(client, r"(_timeout: .* = field\()default=None", rf"\1default=httpx.Timeout({TIMEOUT_SECONDS})", 2)
+    _replace(client, r"(_timeout: .* = field\()default=None", rf"\1factory=lambda: httpx.Timeout({TIMEOUT_SECONDS})", 2)
     _replace(client, r'^    prefix: str = "Bearer"$', "    prefix: str = API_KEY_PREFIX.strip()", 1)
     _replace(client, r'^    auth_header_name: str = "Authorization"$', "    auth_header_name: str = API_KEY_HEADER", 1)
     _replace(package / "types.py", r"^    status_code: HTTPStatus$", "    status_code: int", 1)
@@ -102,6 +137,29 @@ def _harden_client(package: Path) -> None:
     imports = "from typing import Any\n\nimport httpx\n\nfrom .wire import ERROR_MESSAGE_KEYS"
     _replace(errors, r'\A(""".*?""")', rf"\1\n\n{imports}", 1)
     _replace(errors, r"^__all__ = ", f"{READ_ERROR}\n\n__all__ = ", 1)
+    _load_httpx_lazily(errors, ".")
+    (package / "lazy_httpx.py").write_text(LAZY_HTTPX, encoding="utf-8")
+
+
+def _load_httpx_lazily(path: Path, dots: str) -> None:
+    _replace(path, r"^import httpx$", f"from {dots} import lazy_httpx as httpx", 1)
+    source = path.read_text(encoding="utf-8")
+    first_import = re.search(r"^(?:from|import) ", source, re.MULTILINE)
+    place = 0 if first_import is None else first_import.start()
+    path.write_text(f"{source[:place]}from __future__ import annotations\n{source[place:]}", encoding="utf-8")
+
+
+def _load_models_lazily(path: Path) -> None:
+    """Import a model at its first use, as `LAZY_MODELS` says; type checkers see the imports."""
+    source = path.read_text(encoding="utf-8")
+    imports = re.findall(r"^from \.(\w+) import (\w+)$", source, re.MULTILINE)
+    if not imports or len(imports) != source.count("import "):
+        raise FinishError("models/__init__.py no longer imports each model by a line of its own")
+    places = ", ".join(f"{name!r}: {module!r}" for module, name in imports)
+    indented = re.sub(r"^from ", "    from ", source, flags=re.MULTILINE)
+    head, _, rest = indented.partition("    from ")
+    head += "from importlib import import_module\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from "
+    path.write_text(f"{head}{rest}\n_MODULES = {{{places}}}\n{LAZY_MODELS}", encoding="utf-8")
 
 
 def _read_date_times(package: Path, spec: SpecDocument) -> None:

@@ -1,11 +1,13 @@
 # Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
 
+from __future__ import annotations
+
 import ssl
 from typing import Any, Self
 
-import httpx
 from attrs import define, evolve, field
 
+from . import lazy_httpx as httpx
 from .wire import API_KEY_HEADER, API_KEY_PREFIX
 
 
@@ -47,7 +49,7 @@ class Client:
         repr=False, factory=dict, kw_only=True, alias="headers"
     )
     _timeout: httpx.Timeout | None = field(
-        default=httpx.Timeout(30.0), kw_only=True, alias="timeout"
+        factory=lambda: httpx.Timeout(30.0), kw_only=True, alias="timeout"
     )
     _verify_ssl: str | bool | ssl.SSLContext = field(
         default=True, kw_only=True, alias="verify_ssl"
@@ -189,7 +191,7 @@ class AuthenticatedClient:
         repr=False, factory=dict, kw_only=True, alias="headers"
     )
     _timeout: httpx.Timeout | None = field(
-        default=httpx.Timeout(30.0), kw_only=True, alias="timeout"
+        factory=lambda: httpx.Timeout(30.0), kw_only=True, alias="timeout"
     )
     _verify_ssl: str | bool | ssl.SSLContext = field(
         default=True, kw_only=True, alias="verify_ssl"

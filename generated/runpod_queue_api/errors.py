@@ -2,10 +2,11 @@
 
 """Contains shared errors types that can be raised from API functions"""
 
+from __future__ import annotations
+
 from typing import Any
 
-import httpx
-
+from . import lazy_httpx as httpx
 from .wire import ERROR_MESSAGE_KEYS
 
 

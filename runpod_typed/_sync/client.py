@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ParamSpec, overload
 
-import httpx
+from runpod_queue_api import lazy_httpx as httpx
 from typing_extensions import TypeForm, TypeVar
 
 from runpod_typed._sync.endpoint import Endpoint
@@ -89,7 +89,8 @@ class Client(ConnectionOwner):
     ) -> None:
         key, url = with_profile(profile, hidden(api_key), hidden(base_url))
         del api_key, base_url  # a traceback may show local variables
-        check_http_client(http_client, httpx.Client)
+        if http_client is not None:
+            check_http_client(http_client, httpx.Client)
         check_hooks(hooks)
         connection = ConnectionConfig(
             api_key=resolve_api_key(key, pickled=pickle_api_key),

@@ -20,7 +20,6 @@ from runpod_typed._core.run_request import RunRequest, build_run_request
 from runpod_typed._core.schedule import run_sync_long_poll_ms
 from runpod_typed._models.durations import Duration, to_optional_seconds, wait_timeout
 from runpod_typed._models.jobs import JobState, with_typed_output
-from runpod_typed._models.map_results import MapProgress
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.secret import Secret, hidden
 from runpod_typed._models.validators import check_client, check_endpoint_id, check_job_id
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from runpod_typed._sync.batches import Batches
     from runpod_typed._sync.client import Client
     from runpod_typed._bulk.map import JobMap
+    from runpod_typed._models.map_results import MapProgress
 
 In = TypeVar("In", default=Any, contravariant=True)
 Out = TypeVar("Out", default=Any, covariant=True)

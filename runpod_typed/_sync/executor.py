@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from random import Random, SystemRandom
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 
-import httpx
 from attrs import evolve
 from typing_extensions import TypeVar
 
@@ -44,6 +43,9 @@ from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.interface import Transport
 from runpod_typed._transport.messages import NO_TIME_LEFT
 from runpod_typed.errors import APIError, ConfigurationError, RateLimitError, RunpodError
+
+if TYPE_CHECKING:
+    import httpx
 
 T = TypeVar("T")
 

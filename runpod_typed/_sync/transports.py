@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import h11
 import httpcore
-import httpx
 
-from runpod_typed._sync.httpx_transport import HttpxTransport
 from runpod_typed._synchronization import (
     CapacityLimiter,
     drain,
@@ -25,6 +23,9 @@ from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed._transport.network import DeadlineBackend, holds_leftovers, httpcore_proxy, tls_context
 from runpod_typed._transport.proxies import ProxyAddress, proxy_for, socks_failures
 
+if TYPE_CHECKING:
+    import httpx
+
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _CONNECTING: Final = (httpcore.ConnectError, httpcore.ConnectTimeout)
 _NEVER_SENT: Final = (*_CONNECTING, httpcore.PoolTimeout, httpcore.ProxyError, httpcore.UnsupportedProtocol)
@@ -34,6 +35,8 @@ _TIMED_OUT: Final = (httpcore.TimeoutException, TimeoutError)
 def make_transport(config: ConnectionConfig, http_client: httpx.Client | None) -> Transport:
     """Return the transport of a client. The first call takes a while: it loads libraries, and certificates."""
     if http_client is not None:
+        from runpod_typed._sync.httpx_transport import HttpxTransport  # noqa: PLC0415 -- imports httpx
+
         return HttpxTransport(config, http_client)
     proxy = proxy_for(config.base_url)
     if proxy is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from attrs import field, frozen
 
@@ -44,9 +44,13 @@ def proxy_for(base_url: BaseUrl) -> ProxyAddress | None:
     Raises:
         ConfigurationError: It cannot be used.
     """
-    if is_loopback(base_url.host) or proxy_bypass(base_url.host):
+    if is_loopback(base_url.host):
         return None
-    proxy = _read_proxy(base_url.scheme)
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 -- slow to import
+
+    if proxy_bypass(base_url.host):
+        return None
+    proxy = _read_proxy(base_url.scheme, getproxies())
     if isinstance(proxy, str):
         raise ConfigurationError(
             f"{proxy} Correct the environment's proxy variables, or name {base_url.host} in NO_PROXY."
@@ -54,9 +58,8 @@ def proxy_for(base_url: BaseUrl) -> ProxyAddress | None:
     return proxy
 
 
-def _read_proxy(scheme: str) -> ProxyAddress | str | None:
+def _read_proxy(scheme: str, proxies: Mapping[str, str]) -> ProxyAddress | str | None:
     """Return the proxy for a scheme of URLs, or the reason why it cannot be used."""
-    proxies = getproxies()
     text = proxies.get(scheme) or proxies.get("all")
     if not text:
         return None

@@ -1,11 +1,12 @@
 # Written by `nox -s generate` from spec/openapi.yaml. Do not edit: edit the specification.
 
+from __future__ import annotations
+
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from ... import errors
+from ... import lazy_httpx as httpx
 from ...client import AuthenticatedClient, Client
 from ...models.error_body import ErrorBody
 from ...models.job import Job
