@@ -16,6 +16,7 @@ from runpod_typed import (
     WaitTimeoutError,
     async_as_completed,
 )
+from runpod_typed._core import schedule
 from runpod_typed._synchronization import async_sleep
 from runpod_typed.local import LocalQueue
 from tests import handlers
@@ -36,7 +37,7 @@ def client_of(queue: LocalQueue) -> AsyncClient:
 async def test_yields_jobs_as_they_finish(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         endpoint = client.endpoint("ep")
-        slow = await endpoint.run({"n": 2, "sleep": 1.0})
+        slow = await endpoint.run({"n": 2, "sleep": 0.5})
         failing = await endpoint.run({"boom": "no"})
         fast = await endpoint.run({"n": 3})
         finished = [job async for job in async_as_completed([slow, failing, fast, slow], timeout=60)]
@@ -76,7 +77,8 @@ async def test_raises_when_the_time_limit_ends_and_yields_the_rest(queue: LocalQ
         await slow.wait(timeout=30)
 
 
-async def test_yields_a_job_that_is_gone(queue: LocalQueue) -> None:
+async def test_yields_a_job_that_is_gone(queue: LocalQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "_NOT_FOUND_SECONDS", 0.2)
     async with client_of(queue) as client:
         endpoint = client.endpoint("ep")
         job = await endpoint.run({"n": 1})

@@ -1,4 +1,4 @@
-"""Each command, as a process of its own, against a queue with a real worker."""
+"""Each command, against a queue with a real worker."""
 
 import json
 import os

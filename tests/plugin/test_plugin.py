@@ -47,7 +47,7 @@ async def test_async(async_runpod_endpoint: AsyncEndpointFactory) -> None:
 def test_ttl_of_an_hour(runpod_queue, runpod_endpoint) -> None:
     endpoint = runpod_endpoint(auto_advance=True)
     with pytest.raises(JobExpiredError):
-        endpoint.run(1).output(timeout=60)
+        endpoint.run(1).output(timeout=2)
 
 
 def test_auto_advance_leaves_running_jobs_alone(runpod_endpoint) -> None:

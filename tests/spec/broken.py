@@ -1,5 +1,6 @@
 """Edits that break the specification, one for each way in which it can be wrong."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -279,11 +280,46 @@ EDITS: Final = {
 }
 
 
+YAML: Final = ("not YAML", "a key twice", "a date without quotes", "a status code without quotes")
+REFERENCES: Final = ("missing reference", "reference to another file", "duplicate operationId", "missing operationId")
+OPENAPI: Final = ("not OpenAPI", "a parameter without a name")
+SCHEMAS: Final = ("a field of nothing", "a field without a schema", "a type that is none", "a pattern that is none")
+EARLY: Final = {*YAML, *REFERENCES, *OPENAPI, *SCHEMAS}
+STAGES: Final = (*zip(YAML), REFERENCES, OPENAPI, SCHEMAS, tuple(name for name in EDITS if name not in EARLY))
+"""The edits that one run of the checks can report."""
+
+
 def project_with(edit: Edit, folder: Path) -> str:
-    """Writes the specification, edited, into a folder; returns its text."""
-    text = SPEC.read_text(encoding="utf-8")
+    """Write the specification, edited, into a folder, and return its text."""
+    return write(edited(SPEC.read_text(encoding="utf-8"), edit), folder)
+
+
+def edited(text: str, edit: Edit) -> str:
+    """Return the text of a specification after an edit."""
     assert edit.old in text, "the edit no longer fits the specification"
-    text = text.replace(edit.old, edit.new, 1)
+    return text.replace(edit.old, edit.new, 1)
+
+
+def write(text: str, folder: Path) -> str:
+    """Write a specification into a folder, and return its text."""
     (folder / check_spec.SPEC).parent.mkdir(exist_ok=True)
     (folder / check_spec.SPEC).write_text(text, encoding="utf-8")
     return text
+
+
+def documents() -> Iterator[dict[str, Edit]]:
+    """Yield all edits, as many together as one run of the checks reports: a problem hides those of later stages."""
+    original = SPEC.read_text(encoding="utf-8")
+    for stage in STAGES:
+        left = {name: EDITS[name] for name in stage}
+        while left:
+            together = dict[str, Edit]()
+            taken = set[int]()
+            for name, edit in left.items():
+                start = original.index(edit.old)
+                place = set(range(start, start + len(edit.old)))
+                if not taken & place:
+                    taken |= place
+                    together[name] = edit
+            yield together
+            left = {name: edit for name, edit in left.items() if name not in together}
