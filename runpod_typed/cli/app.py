@@ -1,17 +1,41 @@
 """The application: its commands, and the errors that end them."""
 
-import sys
-from typing import Annotated
+import logging
+import warnings
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import runpod_typed
-from runpod_typed.cli import bulk, doctor, endpoints, jobs, serve
+from runpod_typed._logging import logger
+from runpod_typed.cli import batches, bulk, doctor, endpoints, jobs, serve
 from runpod_typed.cli.exit_codes import EXIT_CODES_HELP, ExitCode, exit_code_for
-from runpod_typed.cli.printer import note
+from runpod_typed.cli.printer import note, note_interrupt
+from runpod_typed.cli.wording import as_commands
+
+
+class _Commands(TyperGroup):
+    """The commands: an error of the package ends one with a message and its exit code."""
+
+    def invoke(self, ctx: Any) -> Any:  # the class of contexts has moved in Typer 0.27
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            note_interrupt(interrupt)
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except typer.Exit:  # before the next clause, which loads the client
+            raise
+        except runpod_typed.RunpodError as error:
+            message = "\n".join([f"{type(error).__name__}: {error.message}", *getattr(error, "__notes__", ())])
+            note(as_commands(message, error.job_id))
+            raise typer.Exit(exit_code_for(error)) from None
+
 
 app: typer.Typer = typer.Typer(
     name="runpod-typed",
+    cls=_Commands,
     help="Run jobs on Runpod's queue-based serverless endpoints, and read their state.\n\n"
     "Results go to stdout, as JSON if it is not a terminal; everything else goes to stderr. The key comes from "
     "RUNPOD_API_KEY or from --profile.",
@@ -54,19 +78,25 @@ for _command in (
 ):
     app.command()(_command)
 app.command("map")(bulk.map_inputs)
+app.add_typer(batches.batch, name="batch")
 app.add_typer(bulk.journal, name="journal")
 
 
 def run() -> None:
-    """Run the application and exit; an error of the package ends it with a message and its exit code."""
-    try:
-        app(prog_name="runpod-typed")
-    except SystemExit:  # before the next clause, which loads the client
-        raise
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
-    except runpod_typed.RunpodError as error:
-        note("\n".join([f"{type(error).__name__}: {error.message}", *getattr(error, "__notes__", ())]))
-        if isinstance(error, runpod_typed.WaitTimeoutError):
-            note(f"To reconnect: runpod-typed wait {error.endpoint_id} {error.job_id}")
-        sys.exit(exit_code_for(error))
+    """Run the application and exit."""
+    warnings.showwarning = _show_warning
+    if not logger.handlers:  # RUNPOD_TYPED_LOG adds one
+        logger.addHandler(_Notes(logging.WARNING))
+    app(prog_name="runpod-typed")
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    note(f"Warning: {as_commands(str(message))}")
+
+
+class _Notes(logging.Handler):
+    """Prints what the package logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg != "Interrupted: %s":  # the exception has it as a note
+            note(as_commands(record.getMessage()))

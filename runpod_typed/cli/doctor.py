@@ -16,6 +16,7 @@ import runpod_typed
 from runpod_typed.cli.exit_codes import ExitCode, exit_code_for
 from runpod_typed.cli.printer import Printer, printable, show_ms
 from runpod_typed.cli.values import AsJson, Profile
+from runpod_typed.cli.wording import as_commands
 
 if TYPE_CHECKING:
     import httpx
@@ -73,7 +74,7 @@ def doctor(
         code = exit_code_for(error)
         key_missing = len(checks) == 1
         checks = [check for check in checks if check.ok is not None]
-        checks.append(Check("key" if key_missing else "endpoint", ok=False, detail=error.message))
+        checks.append(Check("key" if key_missing else "endpoint", ok=False, detail=as_commands(error.message)))
         code = ExitCode.NOT_AUTHORIZED if key_missing else code
     _show(Printer(as_json=as_json), checks)
     raise typer.Exit(code)

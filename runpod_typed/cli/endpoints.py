@@ -24,8 +24,7 @@ def health(
 ) -> None:
     """Print how many jobs and workers an endpoint has, by state."""
     printer = Printer(as_json=as_json)
-    with connect(profile) as client:
-        target = client.endpoint(endpoint)
+    with connect(endpoint, profile) as target:
         if not watch:
             printer.health(target.health())
         elif printer.as_json:
@@ -48,8 +47,7 @@ def purge(
 ) -> None:
     """Remove all jobs that wait for a worker. Running jobs keep running."""
     printer = Printer(as_json=as_json)
-    with connect(profile) as client:
-        target = client.endpoint(endpoint)
+    with connect(endpoint, profile) as target:
         if not yes:
             _confirm(endpoint, target.health().jobs.in_queue)
         result = target.purge_queue()

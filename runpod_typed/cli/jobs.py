@@ -12,18 +12,23 @@ import typer
 
 import runpod_typed
 from runpod_typed.cli.exit_codes import ExitCode
-from runpod_typed.cli.printer import Printer, note, show_status
+from runpod_typed.cli.printer import Printer, note, note_interrupt, show_status
 from runpod_typed.cli.values import (
     AsJson,
     CancelOnInterrupt,
     EndpointId,
+    ExecutionTimeout,
     JobId,
+    LowPriority,
     Profile,
     Timeout,
+    Ttl,
+    Webhook,
     connect,
-    parse_duration,
+    policy_of,
     read_input,
 )
+from runpod_typed.cli.wording import as_commands, command
 
 if TYPE_CHECKING:
     from runpod_typed import ExecutionPolicy, Job, JobState
@@ -45,28 +50,10 @@ def run(
     sync: Annotated[bool, typer.Option("--sync", help="Submit with /runsync and wait for the result.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the job has finished.")] = False,
     stream: Annotated[bool, typer.Option("--stream", help="Print the chunks as they come.")] = False,
-    webhook: Annotated[
-        str | None, typer.Option(metavar="URL", help="Post the finished job to this URL.", show_default=False)
-    ] = None,
-    ttl: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_duration,
-            metavar="DURATION",
-            help="Remove the job after this time, finished or not: 10s to 7d.",
-            show_default=False,
-        ),
-    ] = None,
-    execution_timeout: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_duration,
-            metavar="DURATION",
-            help="Stop the job if it runs longer: 5s to 7d.",
-            show_default=False,
-        ),
-    ] = None,
-    low_priority: Annotated[bool, typer.Option("--low-priority", help="Let other jobs go first.")] = False,
+    webhook: Webhook = None,
+    ttl: Ttl = None,
+    execution_timeout: ExecutionTimeout = None,
+    low_priority: LowPriority = False,
     timeout: Timeout = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the request and send nothing.")] = False,
     cancel_on_interrupt: CancelOnInterrupt = False,
@@ -80,25 +67,19 @@ def run(
     if sync + wait + stream > 1:
         raise typer.BadParameter("--sync, --wait and --stream exclude each other.")
     value = read_input(input_)
-    given = execution_timeout is not None or ttl is not None or low_priority
-    policy = (
-        runpod_typed.ExecutionPolicy(execution_timeout=execution_timeout, ttl=ttl, low_priority=low_priority or None)
-        if given
-        else None
-    )
+    policy = policy_of(execution_timeout, ttl, low_priority=low_priority)
     printer = Printer(as_json=as_json)
     if dry_run:
         printer.value(_request(endpoint, value, webhook=webhook, policy=policy, sync=sync))
         return
-    with connect(profile) as client:
-        target = client.endpoint(endpoint)
+    with connect(endpoint, profile) as target:
         if sync:
             try:
                 state = target.run_sync_state(
                     value, webhook=webhook, policy=policy, timeout=timeout, cancel_on_exit=cancel_on_interrupt
                 )
             except KeyboardInterrupt as interrupt:  # its notes name the job
-                note("\n".join(getattr(interrupt, "__notes__", ["Nothing was submitted."])))
+                note_interrupt(interrupt, "Nothing was submitted.")
                 raise typer.Exit(ExitCode.INTERRUPTED) from None
             _finish(printer, state)
         job = target.run(value, webhook=webhook, policy=policy)
@@ -114,8 +95,8 @@ def run(
 
 def status(endpoint: EndpointId, job: JobId, *, profile: Profile = None, as_json: AsJson = False) -> None:
     """Print the state of a job."""
-    with connect(profile) as client:
-        Printer(as_json=as_json).state(client.endpoint(endpoint).job(job).refresh())
+    with connect(endpoint, profile) as target:
+        Printer(as_json=as_json).state(target.job(job).refresh())
 
 
 def output(
@@ -128,8 +109,8 @@ def output(
     as_json: AsJson = False,
 ) -> None:
     """Wait for a job and print its output alone."""
-    with connect(profile) as client:
-        handle = client.endpoint(endpoint).job(job)
+    with connect(endpoint, profile) as target:
+        handle = target.job(job)
         with _reconnectable([handle], cancel=cancel_on_interrupt):
             value = handle.output(timeout)
         Printer(as_json=as_json).value(value)
@@ -145,8 +126,8 @@ def stream(
     as_json: AsJson = False,
 ) -> None:
     """Print the chunks of a job as they come, one per line."""
-    with connect(profile) as client:
-        handle = client.endpoint(endpoint).job(job)
+    with connect(endpoint, profile) as target:
+        handle = target.job(job)
         _stream(Printer(as_json=as_json), handle, timeout, cancel_on_interrupt=cancel_on_interrupt)
 
 
@@ -161,8 +142,8 @@ def events(
 ) -> None:
     """Print each change of a job's status or progress until it has finished."""
     printer = Printer(as_json=as_json)
-    with connect(profile) as client:
-        handle = client.endpoint(endpoint).job(job)
+    with connect(endpoint, profile) as target:
+        handle = target.job(job)
         state: JobState[Any] | None = None
         with _reconnectable([handle], cancel=cancel_on_interrupt):
             for event in handle.events(timeout):
@@ -186,23 +167,24 @@ def wait(
 ) -> None:
     """Wait for jobs, and print each as it finishes."""
     printer = Printer(as_json=as_json)
-    with connect(profile) as client:
-        target = client.endpoint(endpoint)
-        with _reconnectable([target.job(job_id) for job_id in jobs], cancel=cancel_on_interrupt):
-            succeeded = asyncio.run(_wait_for_all(printer, endpoint, jobs, timeout, profile))
+    with (
+        connect(endpoint, profile) as target,
+        _reconnectable([target.job(job_id) for job_id in jobs], cancel=cancel_on_interrupt),
+    ):
+        succeeded = asyncio.run(_wait_for_all(printer, endpoint, jobs, timeout, profile))
     raise typer.Exit(ExitCode.DONE if succeeded else ExitCode.FAILED)
 
 
 def cancel(endpoint: EndpointId, job: JobId, *, profile: Profile = None, as_json: AsJson = False) -> None:
     """Cancel a job: one that waits is removed, one that runs is stopped."""
-    with connect(profile) as client:
-        Printer(as_json=as_json).state(client.endpoint(endpoint).job(job).cancel())
+    with connect(endpoint, profile) as target:
+        Printer(as_json=as_json).state(target.job(job).cancel())
 
 
 def retry(endpoint: EndpointId, job: JobId, *, profile: Profile = None, as_json: AsJson = False) -> None:
     """Queue a failed or timed-out job again, with the same id and input."""
-    with connect(profile) as client:
-        Printer(as_json=as_json).state(client.endpoint(endpoint).job(job).retry())
+    with connect(endpoint, profile) as target:
+        Printer(as_json=as_json).state(target.job(job).retry())
 
 
 def _wait(printer: Printer, job: Job[Any, Any], timeout: float | None, *, cancel_on_interrupt: bool) -> None:
@@ -239,7 +221,7 @@ async def _wait_for_all(
             _explain_failure(printer, state)
             succeeded = succeeded and state.succeeded
     for other in errors[1:]:
-        note(other.message)
+        note(as_commands(other.message, other.job_id))
     if errors:
         raise errors[0]
     return succeeded
@@ -260,7 +242,7 @@ def _reconnectable(jobs: Sequence[Job[Any, Any]], *, cancel: bool) -> Generator[
 
 
 def _command(name: str, *jobs: Job[Any, Any]) -> str:
-    return " ".join(["runpod-typed", name, jobs[0].endpoint_id, *(job.id for job in jobs)])
+    return command(name, jobs[0].endpoint_id, *(job.id for job in jobs))
 
 
 def _finish(printer: Printer, state: JobState[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -13,10 +13,18 @@ from rich.json import JSON
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from runpod_typed import EndpointHealth, JobState
+from runpod_typed.cli.wording import as_commands
 
-_COLORS: Final = {"COMPLETED": "green", "IN_QUEUE": "yellow", "IN_PROGRESS": "cyan"}
+if TYPE_CHECKING:
+    from runpod_typed import Batch, EndpointHealth, JobState
+
+_COLORS: Final = {
+    "COMPLETED": "green",
+    "IN_QUEUE": "yellow",
+    "IN_PROGRESS": "cyan",
+    "DRAFT": "yellow",
+    "FINALIZED": "cyan",
+}
 
 
 class Printer:
@@ -51,10 +59,41 @@ class Printer:
         else:
             self.console.print(show_health(health))
 
+    def batch(self, batch: Batch) -> None:
+        """Print a batch for people."""
+        rows: list[tuple[str, RenderableType]] = [("Batch", Text(printable(batch.id)))]
+        if batch.name is not None:
+            rows.append(("Name", Text(printable(batch.name))))
+        if batch.status is not None:
+            rows.append(("Status", show_status(batch.status)))
+        rows.append(("Requests", Text(_show_counts(batch))))
+        if batch.created_at is not None:
+            rows.append(("Created", Text(f"{batch.created_at:%Y-%m-%d %H:%M} UTC")))
+        self.console.print(_grid(rows))
+
+    def batches(self, batches: Iterable[Batch]) -> None:
+        """Print batches for people, as a table."""
+        table = Table(show_edge=False, pad_edge=False, box=None)
+        for column in ("Batch", "Status", "Requests", "Name"):
+            table.add_column(column, overflow="fold", no_wrap=column == "Batch")
+        for batch in batches:
+            status = show_status(batch.status or "unknown")
+            table.add_row(batch.id, status, Text(_show_counts(batch)), Text(printable(batch.name or "")))
+        self.console.print(table)
+
 
 def note(message: str) -> None:
     """Print a message to stderr."""
     typer.echo(printable(message), err=True)
+
+
+def note_interrupt(interrupt: KeyboardInterrupt, otherwise: str | None = None) -> None:
+    """Print to stderr what an interrupted call left behind, or else the given message."""
+    notes = getattr(interrupt, "__notes__", ())
+    for found in notes:
+        note(as_commands(f"{found[:1].upper()}{found[1:]}"))
+    if not notes and otherwise is not None:
+        note(otherwise)
 
 
 def encode(value: Any) -> str:
@@ -122,6 +161,18 @@ def _counts(title: str, counts: Mapping[str, Any]) -> Table:
         table.add_column(printable(name), justify="right")
     table.add_row(*(printable(str(number)) for number in counts.values()))
     return table
+
+
+def _show_counts(batch: Batch) -> str:
+    parts = [f"{batch.request_total} in all"]
+    for number, name in (
+        (batch.request_completed, "completed"),
+        (batch.request_failed, "failed"),
+        (batch.request_in_progress, "running"),
+    ):
+        if number:
+            parts.append(f"{number} {name}")
+    return ", ".join(parts)
 
 
 def _grid(rows: list[tuple[str, RenderableType]]) -> Table:

@@ -6,13 +6,19 @@ import json
 import os
 import re
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 import runpod_typed
 from runpod_typed.cli.exit_codes import ExitCode
+from runpod_typed.cli.wording import Names, in_use
+
+if TYPE_CHECKING:
+    from runpod_typed import Endpoint, ExecutionPolicy
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
@@ -60,15 +66,26 @@ def _decode(text: str, source: str) -> Any:
         raise typer.BadParameter(f"{source} is nested too deeply.") from None
 
 
-def connect(profile: str | None) -> runpod_typed.Client:
-    """Return a client with the key of the environment or of a profile."""
+@contextmanager
+def connect(endpoint_id: str, profile: str | None) -> Generator[Endpoint]:
+    """Yield the endpoint, of a client with the key of the environment or of a profile."""
+    in_use.set(Names(endpoint_id, profile))
     try:
-        return runpod_typed.Client(profile=profile)
+        client = runpod_typed.Client(profile=profile)
     except runpod_typed.ConfigurationError:
         if profile is None and not os.environ.get("RUNPOD_API_KEY", "").strip():
             typer.echo("There is no API key: set RUNPOD_API_KEY, or use --profile NAME.", err=True)
             raise typer.Exit(ExitCode.NOT_AUTHORIZED) from None
         raise
+    with client:
+        yield client.endpoint(endpoint_id)
+
+
+def policy_of(execution_timeout: float | None, ttl: float | None, *, low_priority: bool) -> ExecutionPolicy | None:
+    """Return the limits and the priority of a job, or None if no option gives any."""
+    if execution_timeout is None and ttl is None and not low_priority:
+        return None
+    return runpod_typed.ExecutionPolicy(execution_timeout=execution_timeout, ttl=ttl, low_priority=low_priority or None)
 
 
 EndpointId = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint's id.", show_default=False)]
@@ -93,3 +110,22 @@ Timeout = Annotated[
     ),
 ]
 CancelOnInterrupt = Annotated[bool, typer.Option("--cancel-on-interrupt", help="Let Ctrl-C cancel the job.")]
+Webhook = Annotated[
+    str | None, typer.Option(metavar="URL", help="Post the finished job to this URL.", show_default=False)
+]
+Ttl = Annotated[
+    float | None,
+    typer.Option(
+        parser=parse_duration,
+        metavar="DURATION",
+        help="Remove the job after this time, finished or not: 10s to 7d.",
+        show_default=False,
+    ),
+]
+ExecutionTimeout = Annotated[
+    float | None,
+    typer.Option(
+        parser=parse_duration, metavar="DURATION", help="Stop the job if it runs longer: 5s to 7d.", show_default=False
+    ),
+]
+LowPriority = Annotated[bool, typer.Option("--low-priority", help="Let other jobs go first.")]

@@ -172,7 +172,7 @@ def test_interrupted_run_sync_names_the_job(idle_queue: LocalQueue) -> None:
     process.send_signal(signal.SIGINT)
     stderr = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert "sync-JOB" in without_ids(stderr)
+    assert without_ids(stderr).endswith("keeps running; reconnect with `runpod-typed wait demo sync-JOB`\n")
     assert "Traceback" not in stderr
 
 

@@ -5,11 +5,15 @@ import sys
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from runpod_typed.cli.app import app
 from tests.cli.commands import check_golden, run
 
 COMMANDS = ["run", "status", "output", "stream", "events", "wait", "cancel", "retry", "serve"]
 STATE_COMMANDS = ["health", "purge", "doctor"]
+BULK_COMMANDS = ["map", "journal", "journal show", "journal failures", "journal export", "batch"]
+BATCH_COMMANDS = [f"batch {name}" for name in ("run", "create", "add", "finalize", "list", "show", "results", "cancel")]
 
 pytestmark = pytest.mark.slow
 as_golden = pytest.mark.skipif(
@@ -18,11 +22,16 @@ as_golden = pytest.mark.skipif(
 
 
 @as_golden
-@pytest.mark.parametrize("name", ["", *COMMANDS, *STATE_COMMANDS])
+@pytest.mark.parametrize("name", ["", *COMMANDS, *STATE_COMMANDS, *BULK_COMMANDS, *BATCH_COMMANDS])
 def test_help(name: str) -> None:
-    result = run(None, *name.split(), "--help")
-    assert result.code == 0
-    check_golden(f"help{'_' * bool(name)}{name}.txt", result.stdout)
+    variables = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    result = CliRunner(env=variables).invoke(app, [*name.split(), "--help"], prog_name="runpod-typed")
+    assert result.exit_code == 0
+    check_golden(f"help{'_' * bool(name)}{name.replace(' ', '_')}.txt", result.stdout)
+
+
+def test_help_is_an_exit_code_0() -> None:
+    assert run(None, "--help").code == 0
 
 
 def test_version() -> None:

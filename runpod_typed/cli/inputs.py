@@ -1,0 +1,130 @@
+"""Many inputs in, and one line per result out: what maps and batches share."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TextIO
+
+import typer
+
+from runpod_typed.cli.exit_codes import ExitCode
+from runpod_typed.cli.printer import encode, note, note_interrupt
+from runpod_typed.cli.wording import as_commands
+
+if TYPE_CHECKING:
+    from runpod_typed import MapResult
+
+Inputs = Annotated[
+    str,
+    typer.Argument(metavar="INPUTS", help="A .jsonl or .csv file, or - for JSON lines of stdin.", show_default=False),
+]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write here, not to stdout.", show_default=False),
+]
+JournalOption = Annotated[
+    Path | None,
+    typer.Option("--journal", metavar="FILE", help="Record the jobs here, to resume.", show_default=False),
+]
+Resubmit = Annotated[
+    bool, typer.Option("--resubmit-uncertain", help="Run inputs that the journal may have submitted already.")
+]
+
+
+@contextmanager
+def open_inputs(given: str) -> Generator[Iterator[Any]]:
+    """Yield the inputs of a file, read one at a time."""
+    if given == "-":
+        yield _json_lines(sys.stdin, "standard input")
+        return
+    with _open(Path(given), "r", "utf-8-sig") as file:
+        yield _csv_rows(file, given) if given.lower().endswith(".csv") else _json_lines(file, given)
+
+
+def _csv_rows(file: TextIO, name: str) -> Iterator[Any]:
+    rows = csv.DictReader(file, strict=True)
+    try:
+        for row in rows:
+            if None in row or None in row.values():
+                _refuse(f"{name} is not valid CSV: line {rows.line_num} has more or fewer values than the first line.")
+            yield row
+    except csv.Error as error:
+        _refuse(f"{name} is not valid CSV: line {rows.line_num}: {error}.")
+    except UnicodeDecodeError as error:
+        _refuse(f"{name} is not UTF-8: {error.reason} after line {rows.line_num}.")
+
+
+def _json_lines(file: TextIO, name: str) -> Iterator[Any]:
+    number = 0
+    try:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield _decode(line, number, name)
+    except UnicodeDecodeError as error:
+        _refuse(f"{name} is not UTF-8: {error.reason} after line {number}.")
+
+
+def _decode(line: str, number: int, name: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        _refuse(f"{name} is not valid JSON: line {number}, column {error.colno}: {error.msg}.")
+    except RecursionError:
+        _refuse(f"{name} is nested too deeply: line {number}.")
+
+
+def _refuse(message: str) -> NoReturn:
+    raise typer.BadParameter(message) from None
+
+
+@contextmanager
+def open_output(path: Path | None) -> Generator[TextIO]:
+    """Yield the file to write to."""
+    if path is None:
+        yield sys.stdout
+        return
+    with _open(path, "w", "utf-8") as file:
+        yield file
+
+
+def _open(path: Path, mode: Literal["r", "w"], encoding: str) -> TextIO:
+    try:
+        return path.open(mode, encoding=encoding, newline="")
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}.") from None
+
+
+def write_results(results: Iterable[MapResult[Any, Any]], file: TextIO) -> None:
+    """Write one JSON line per result, and exit with 1 if an input failed."""
+    failed = 0
+    for result in results:
+        file.write(f"{encode(_show(result))}\n")
+        failed += not result.succeeded
+    file.flush()
+    if failed:
+        note(f"{failed} inputs failed.")
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _show(result: MapResult[Any, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"index": result.index, "input": result.input, "job_id": result.job_id}
+    if result.error is None:
+        return shown | {"output": result.output}
+    return shown | {"error": as_commands(result.error.message, result.job_id)}
+
+
+@contextmanager
+def resumable(what: str, journal: Path | None) -> Generator[None]:
+    """On Ctrl-C, say what keeps running, and how to resume."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        note_interrupt(interrupt)
+        if not any("To resume" in found for found in getattr(interrupt, "__notes__", ())):
+            note(f"{what} keep running." + (" Repeat the command to resume." if journal else ""))
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
