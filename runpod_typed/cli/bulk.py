@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from attrs import asdict
 
 import runpod_typed
 from runpod_typed.cli.inputs import (
@@ -65,6 +64,8 @@ def map_inputs(
 @journal.command()
 def show(file: JournalFile, *, as_json: AsJson = False) -> None:
     """Print how many inputs are in which state."""
+    from attrs import asdict  # noqa: PLC0415 -- --help must be quick
+
     shown: dict[str, int] = asdict(runpod_typed.Journal(file).counts())
     printer = Printer(as_json=as_json)
     if printer.as_json:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import platform
 import time
-from email.utils import parsedate_to_datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -90,6 +88,8 @@ def _reach(endpoint: Endpoint[Any]) -> Check:
 
 
 def _clock(now: float, date: str) -> Check:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 -- --help must be quick
+
     try:
         seconds = now - parsedate_to_datetime(date).timestamp()
     except ValueError:
@@ -107,6 +107,8 @@ def _long_polling(endpoint: Endpoint[Any], job_id: str | None) -> Check:
 
 
 def _versions() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 -- --help must be quick
+
     from runpod_queue_api import wire  # noqa: PLC0415 -- --help must be quick
 
     versions = [

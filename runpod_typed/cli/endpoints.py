@@ -5,7 +5,6 @@ import time
 from typing import Annotated
 
 import typer
-from rich.live import Live
 
 from runpod_typed.cli.exit_codes import ExitCode
 from runpod_typed.cli.printer import Printer, note, show_health
@@ -32,6 +31,8 @@ def health(
                 printer.health(target.health())
                 time.sleep(interval)
         else:
+            from rich.live import Live  # noqa: PLC0415 -- --help must be quick
+
             with Live(show_health(target.health()), console=printer.console) as live:
                 while True:
                     time.sleep(interval)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -166,6 +165,8 @@ def wait(
     as_json: AsJson = False,
 ) -> None:
     """Wait for jobs, and print each as it finishes."""
+    import asyncio  # noqa: PLC0415 -- --help must be quick
+
     printer = Printer(as_json=as_json)
     with (
         connect(endpoint, profile) as target,
@@ -207,6 +208,8 @@ def _stream(printer: Printer, job: Job[Any, Any], timeout: float | None, *, canc
 async def _wait_for_all(
     printer: Printer, endpoint: str, job_ids: Sequence[str], timeout: float | None, profile: str | None
 ) -> bool:
+    import asyncio  # noqa: PLC0415 -- --help must be quick
+
     async with runpod_typed.AsyncClient(profile=profile) as client:
         target = client.endpoint(endpoint)
         waits = [asyncio.create_task(target.job(job_id).wait(timeout)) for job_id in job_ids]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from rich.console import Console, Group, RenderableType
-from rich.json import JSON
 from rich.table import Table
 from rich.text import Text
 
@@ -187,6 +186,8 @@ def _grid(rows: list[tuple[str, RenderableType]]) -> Table:
 def _readable(value: Any) -> RenderableType:
     if isinstance(value, str):
         return Text(printable(value))
+    from rich.json import JSON  # noqa: PLC0415 -- --help must be quick
+
     try:
         return JSON(json.dumps(value, ensure_ascii=False, indent=2), indent=2)
     except (UnicodeEncodeError, RecursionError):

@@ -48,7 +48,7 @@ _REPLACEMENTS: Final = tuple(
         (r"\bwebhook= must", "--webhook must"),
         (r"pass api_key=", "use --profile NAME"),
         (r"goes into api_key=", "goes into RUNPOD_API_KEY"),
-        (r"\brequest_total\b", "requestTotal"),
+        (r"the request_total of", "the requests in all of"),
         (r"\bendpoint_id\b", "ENDPOINT"),
     )
 )

@@ -30,7 +30,7 @@ def _sentences(tree: ast.AST) -> Iterator[str]:
     if isinstance(tree, ast.Expr) and isinstance(tree.value, ast.Constant):
         return  # a docstring
     if isinstance(tree, ast.JoinedStr):
-        yield "".join(part.value if isinstance(part, ast.Constant) else "'X'" for part in tree.values)  # type: ignore[misc]
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "'X'" for part in tree.values)
         return
     if isinstance(tree, ast.Constant) and isinstance(tree.value, str) and " " in tree.value:
         yield tree.value
