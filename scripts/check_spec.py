@@ -79,7 +79,7 @@ def problems(spec: SpecDocument) -> list[Problem]:
     """Return everything that is wrong with a specification, in the order of its lines."""
     found: list[tuple[Pointer, str]] = []
     # Each stage walks along what the one before has found sound: references and operations, then schemas.
-    for stage in ((references, operation_ids), (shape,), (schemas,), (semantics, house_rules, names, examples)):
+    for stage in ((references, operation_ids), (shape,), (schemas,), (semantics, house_rules, names), (examples,)):
         if not found:
             found = [problem for check in stage for problem in check(spec)]
     return sorted({spec.problem(*each) for each in found}, key=lambda problem: (problem.line, problem.reason))
@@ -189,8 +189,11 @@ def _rules_of_values(spec: SpecDocument, pointer: Pointer, value: dict[str, Json
         yield (*pointer, "default"), "a `default` would be sent with every request: write `x-runpod-default`"
     if "const" in value:
         yield (*pointer, "const"), "a `const` refuses every other value of the service: write a plain type"
+    if "properties" in value and "type" not in value:
+        yield (*pointer, "properties"), f"{show(pointer)} has properties and takes any JSON: write `type: object`"
     if value.get("type") == "object" and value.get("additionalProperties") is not True:
-        yield pointer, f"{show(pointer)} must tolerate unknown fields: write `additionalProperties: true`"
+        reason = f"{show(pointer)} must tolerate unknown fields: write `additionalProperties: true`"
+        yield (*pointer, "additionalProperties"), reason
     if "responses" in pointer and value.get("schema") == {}:
         reason = "an empty response schema parses as None: write `type: object` or name a property"
         yield (*pointer, "schema"), reason

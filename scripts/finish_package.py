@@ -110,7 +110,7 @@ def finish(package: Path, spec: SpecDocument, endpoints: Iterable[Endpoint]) -> 
     """
     _harden_client(package)
     _read_date_times(package, spec)
-    _rename_results(package)
+    _finish_models(package)
     _load_models_lazily(package / "models" / "__init__.py")
     for endpoint in endpoints:
         path = package / "api" / endpoint.tags[0] / f"{endpoint.name}.py"
@@ -179,11 +179,13 @@ def _read_date_times(package: Path, spec: SpecDocument) -> None:
     _replace(package / "types.py", r"^__all__ = \[", f"{READ_DATE_TIME}\n\n__all__ = ['read_date_time', ", 1)
 
 
-def _rename_results(package: Path) -> None:
-    """Rename the variable that holds a new model: a field may have the name of its model."""
+def _finish_models(package: Path) -> None:
+    """Take fields by name, since their order means nothing, and give a new model a name that no field has."""
     for path in package.glob("models/*.py"):
-        name = path.stem
-        if re.search(rf"^        {name} = cls\($", path.read_text(encoding="utf-8"), re.MULTILINE):
+        name, source = path.stem, path.read_text(encoding="utf-8")
+        if "@_attrs_define" in source:
+            _replace(path, r"^@_attrs_define$", "@_attrs_define(kw_only=True)", 1)
+        if re.search(rf"^        {name} = cls\($", source, re.MULTILINE):
             _replace(path, rf"^(        (?:return )?){name}( = cls\($|\.additional_properties = |$)", r"\1_model\2", 3)
 
 
@@ -248,9 +250,15 @@ def _deprecate(package: Path, spec: SpecDocument) -> None:
                 path = package / "models" / f"{strings.snake_case(schema)}.py"
                 # mypy does not point at reads of a property that can be set: only what is sent can be.
                 _deprecate_field(path, strings.PythonIdentifier(key, "field_"), is_sent=pointer[:3] in sent)
+            case ("components", "schemas", str() as schema, _):
+                path = package / "models" / f"{strings.snake_case(schema)}.py"
+                mark = f'@deprecated("The schema `{schema}` will be removed from the API.", category=None)\n'
+                if not path.is_file():  # an array has no class
+                    continue
+                _replace(path, r"^((?:@_attrs_define.*\n)?class )", rf"{mark}\1", 1)
             case _:
                 continue
-        _replace(path, r"^(from typing import )", r"from typing_extensions import deprecated\n\1", 1)
+        _replace(path, r"^(from (?:typing|enum) import )", r"from typing_extensions import deprecated\n\1", 1)
 
 
 def _deprecate_field(path: Path, name: str, *, is_sent: bool) -> None:

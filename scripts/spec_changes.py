@@ -278,7 +278,7 @@ class _Table:
         value |= mapping(value.get("schema"))  # of a parameter, a header or a media type
         way |= known.way if known else _NOWHERE
         self.nodes[name] = Node(parent, _form(value), value, way, required)
-        for reference in filter(None, map(_schema_name, [value, *_options(value)])):
+        for reference in filter(None, map(_schema_name, [value, *_options(value), *_parts(value)])):
             self.add(reference, self.schemas.get(reference), "", way)
         for inner, member, needed in _members(self._spec, name, value):
             self.add(inner, member, name, way, required=needed)
@@ -326,6 +326,8 @@ def _form(schema: Object) -> str:
 def _forms(schema: Object) -> list[str]:
     if options := _options(schema):
         return [form for option in options for form in _forms(option)]
+    if parts := _parts(schema):
+        return [" and ".join(map(_form, parts))]
     if name := _schema_name(schema):
         return [name]
     given = schema.get("type", "any JSON")
@@ -334,6 +336,10 @@ def _forms(schema: Object) -> list[str]:
 
 def _options(schema: Object) -> list[Object]:
     return [mapping(option) for option in sequence(schema.get("anyOf")) or sequence(schema.get("oneOf"))]
+
+
+def _parts(schema: Object) -> list[Object]:
+    return [mapping(part) for part in sequence(schema.get("allOf"))]
 
 
 def _schema_name(value: Json) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from scripts.spec_document import Json, Operation, Pointer, SpecDocument, SpecError, mapping, show
+from scripts.spec_document import Json, Operation, Pointer, SpecDocument, SpecError, mapping, sequence, show
 
 BUDGETS: Final = "x-runpod-rate-limits"
 BUDGET: Final = "x-runpod-rate-limit"
@@ -19,6 +19,9 @@ RETENTION: Final = "x-runpod-retention-seconds"
 UNIT: Final = "x-runpod-unit"
 CONSTANTS: Final = "x-runpod-constants"
 """Extensions of the specification, which says at its top what they mean."""
+
+_PARTS: Final = {"query": "params", "header": "headers", "cookie": "cookies"}
+_CHOICES: Final = ("allOf", "anyOf", "oneOf")
 
 HEADER: Final = '''\
 """The figures of the wire: limits, caps, ranges, prefixes and patterns, as the specification states them.
@@ -72,6 +75,12 @@ def render(spec: SpecDocument) -> str:
         ),
         _statement(
             "DEPRECATED_OPERATIONS", "frozenset[str]", f"frozenset({deprecated})", "Operations that will be removed."
+        ),
+        _statement(
+            "DEPRECATED_INPUTS",
+            "Mapping[str, tuple[tuple[str, ...], ...]]",
+            _table((found.name, repr(paths)) for found in operations if (paths := tuple(_deprecated(spec, found)))),
+            "Parts of requests that will be removed, by operation: the keys that lead to each.",
         ),
     ]
     return HEADER + "\n".join(statements)
@@ -141,6 +150,32 @@ def _authentication(spec: SpecDocument) -> Iterator[str]:
             raise SpecError(spec.problem(place, reason))
     yield _statement("API_KEY_HEADER", "str", repr(header), "The header that carries the API key.")
     yield _statement("API_KEY_PREFIX", "str", repr(prefix), "What stands before the API key in its header.")
+
+
+def _deprecated(spec: SpecDocument, operation: Operation) -> Iterator[tuple[str, ...]]:
+    """Yield the keys that lead to each deprecated part of a request as the generated code builds it."""
+    for place in spec.parameters(operation):
+        parameter = mapping(spec.find(place))
+        if parameter.get("deprecated") is True and parameter.get("in") in _PARTS:
+            yield _PARTS[str(parameter["in"])], str(parameter["name"])
+    if "requestBody" in mapping(spec.find(operation.pointer)):
+        body = spec.follow((*operation.pointer, "requestBody"))
+        yield from _deprecated_fields(spec, (*body, "content", "application/json", "schema"), ("json",), frozenset())
+
+
+def _deprecated_fields(
+    spec: SpecDocument, place: Pointer, keys: tuple[str, ...], above: frozenset[Pointer]
+) -> Iterator[tuple[str, ...]]:
+    place = spec.follow(place)
+    schema = mapping(spec.find(place))
+    if place in above:
+        return
+    below = [((*place, "properties", key), (*keys, key)) for key in mapping(schema.get("properties"))]
+    yield from (path for field, path in below if mapping(spec.find(field)).get("deprecated") is True)
+    below += [((*place, "items"), keys)] if "items" in schema else []
+    below += [((*place, word, at), keys) for word in _CHOICES for at in range(len(sequence(schema.get(word))))]
+    for field, path in below:
+        yield from _deprecated_fields(spec, field, path, above | {place})
 
 
 def _payload_caps(spec: SpecDocument, operations: list[Operation]) -> Iterator[tuple[str, str]]:

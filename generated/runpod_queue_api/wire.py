@@ -241,3 +241,8 @@ OPERATION_LIMITS: Final[Mapping[str, OperationLimit]] = MappingProxyType(
 
 DEPRECATED_OPERATIONS: Final[frozenset[str]] = frozenset([])
 """Operations that will be removed."""
+
+DEPRECATED_INPUTS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = MappingProxyType(
+    {}
+)
+"""Parts of requests that will be removed, by operation: the keys that lead to each."""

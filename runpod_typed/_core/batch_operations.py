@@ -30,6 +30,7 @@ from runpod_typed._models.batches import Batch, BatchResult
 from runpod_typed._models.retry_policy import OperationKind
 
 
+# `built` stands alone, as in `operations`: mypy does not see a deprecated function within a call of a generic one.
 def _note(batch: Batch) -> str:
     return f"batch {batch.id} was created and is a draft; endpoint.batches.get({batch.id!r}) shows it"
 
@@ -57,7 +58,7 @@ def create(endpoint_id: str, bodies: list[models.RunRequest]) -> Request[Batch]:
 
 def append(endpoint_id: str, batch_id: str, bodies: list[models.RunRequest]) -> Request[Any]:
     """Add requests to a draft."""
-    built = append_batch_requests._get_kwargs(endpoint_id, batch_id, body=models.BatchAppend(bodies))
+    built = append_batch_requests._get_kwargs(endpoint_id, batch_id, body=models.BatchAppend(requests=bodies))
     uncertain = (
         f"{len(bodies)} requests may have been added to batch {batch_id} of endpoint {endpoint_id}. They were not sent "
         "again, since requests that are in a batch twice are paid for twice. Compare the request_total of "
@@ -69,32 +70,38 @@ def append(endpoint_id: str, batch_id: str, bodies: list[models.RunRequest]) -> 
 
 def finalize(endpoint_id: str, batch_id: str) -> Request[Any]:
     """Queue the requests of a draft."""
-    return _request(FINALIZE, endpoint_id, finalize_batch._get_kwargs(endpoint_id, batch_id))
+    built = finalize_batch._get_kwargs(endpoint_id, batch_id)
+    return _request(FINALIZE, endpoint_id, built)
 
 
 def rename(endpoint_id: str, batch_id: str, name: str) -> Request[Any]:
     """Change the display name."""
-    return _request(UPDATE, endpoint_id, update_batch._get_kwargs(endpoint_id, batch_id, body=models.BatchUpdate(name)))
+    built = update_batch._get_kwargs(endpoint_id, batch_id, body=models.BatchUpdate(name=name))
+    return _request(UPDATE, endpoint_id, built)
 
 
 def cancel(endpoint_id: str, batch_id: str) -> Request[Any]:
     """Cancel a batch."""
-    return _request(CANCEL, endpoint_id, cancel_batch._get_kwargs(endpoint_id, batch_id))
+    built = cancel_batch._get_kwargs(endpoint_id, batch_id)
+    return _request(CANCEL, endpoint_id, built)
 
 
 def delete_request(endpoint_id: str, batch_id: str, request_id: str) -> Request[Any]:
     """Remove a request from a draft."""
-    return _request(DELETE_REQUEST, endpoint_id, delete_batch_request._get_kwargs(endpoint_id, batch_id, request_id))
+    built = delete_batch_request._get_kwargs(endpoint_id, batch_id=batch_id, request_id=request_id)
+    return _request(DELETE_REQUEST, endpoint_id, built)
 
 
 def get(endpoint_id: str, batch_id: str) -> Request[Batch]:
     """Read a batch."""
-    return _request(GET, endpoint_id, get_batch._get_kwargs(endpoint_id, batch_id))
+    built = get_batch._get_kwargs(endpoint_id, batch_id)
+    return _request(GET, endpoint_id, built)
 
 
 def list_all(endpoint_id: str, *, offset: int) -> Request[tuple[tuple[Batch, ...], bool]]:
     """Read the batches from an offset on."""
-    return _request(LIST, endpoint_id, list_batches._get_kwargs(endpoint_id, offset=offset or UNSET))
+    built = list_batches._get_kwargs(endpoint_id, offset=offset or UNSET)
+    return _request(LIST, endpoint_id, built)
 
 
 def list_requests(endpoint_id: str, batch_id: str, pages: PageReader) -> Request[Sequence[BatchResult[Any]]]:

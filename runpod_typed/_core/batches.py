@@ -33,7 +33,7 @@ OutT = TypeVar("OutT")
 MAX_REQUESTS: Final = wire.BATCH_MAX_REQUESTS
 """Requests that a batch may have."""
 _CALL_BYTES: Final = wire.BATCH_APPEND_MAX_BYTES
-_BRACKETS: Final = len(json.encode(models.BatchAppend([]).to_dict()))
+_BRACKETS: Final = len(json.encode(models.BatchAppend(requests=[]).to_dict()))
 
 
 # Results
@@ -58,7 +58,7 @@ class PageReader:
 
     limit: int
     """The number of requests to ask for at a time."""
-    offset: int = 0
+    offset: int = wire.PAGE_OFFSET_MIN
     """Where the next page begins."""
     complete: bool = False
     """True if there is no further page."""
@@ -66,8 +66,9 @@ class PageReader:
 
     def __attrs_post_init__(self) -> None:
         given = cast("object", self.limit)  # callers without a type checker may pass anything
-        if isinstance(given, bool) or not isinstance(given, int) or given < 1:
-            raise ConfigurationError(f"page_size= must be a whole number of 1 or more, not {self.limit!r}.")
+        if isinstance(given, bool) or not isinstance(given, int) or given < wire.PAGE_LIMIT_MIN:
+            least = wire.PAGE_LIMIT_MIN
+            raise ConfigurationError(f"page_size= must be a whole number of {least} or more, not {self.limit!r}.")
 
     def take(self, page: Page) -> Sequence[BatchResult[Any]]:
         """Return the results of a page that no earlier page had.

@@ -319,9 +319,8 @@ def _request(
     job_id: str | None = None,
     long_poll: LongPoll | None = None,
 ) -> Request[T_co]:
-    if operation.name in wire.DEPRECATED_OPERATIONS:
-        message = f"The operation {operation.name} is deprecated and will be removed from the API."
-        warn_caller(message, DeprecationWarning)
+    for deprecated in _deprecated_parts(operation.name, kwargs):
+        warn_caller(f"{deprecated} is deprecated and will be removed from the API.", DeprecationWarning)
     content = kwargs.get(_JSON)
     http = HttpRequest(
         method=kwargs["method"].upper(),
@@ -330,6 +329,24 @@ def _request(
         headers=tuple(_headers(operation.name, kwargs)),
     )
     return Request(operation=operation, endpoint_id=endpoint_id, http=http, job_id=job_id, long_poll=long_poll)
+
+
+def _deprecated_parts(name: str, kwargs: Mapping[str, Any]) -> Iterator[str]:
+    if name in wire.DEPRECATED_OPERATIONS:
+        yield f"The operation {name}"
+    for keys in wire.DEPRECATED_INPUTS.get(name, ()):
+        if _has(kwargs, *keys):
+            yield f"{'.'.join(keys[1:])} of the operation {name}"
+
+
+def _has(value: object, *keys: str) -> bool:
+    """Return whether keys lead to a value, or do in an item of a list."""
+    if isinstance(value, list):
+        return any(_has(item, *keys) for item in cast("list[object]", value))
+    if not keys or not isinstance(value, Mapping):
+        return not keys
+    members = cast("Mapping[str, object]", value)
+    return keys[0] in members and _has(members[keys[0]], *keys[1:])
 
 
 # The parts of a request that the generated code builds, and that are sent. Any other part is refused.

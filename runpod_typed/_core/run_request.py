@@ -40,7 +40,7 @@ def build_run_request(
             option is in the body and in the arguments.
     """
     body = None if typed else _as_whole_body(value)
-    plain = encode_input(input_codec, value if body is None else body[wire.ENVELOPE_INPUT_KEY])
+    plain: object = encode_input(input_codec, value if body is None else body[wire.ENVELOPE_INPUT_KEY])
     request = models.RunRequest(input_=plain) if body is None else _from_whole_body(body)
     options = {
         "webhook=": (webhook, request.webhook),

@@ -8,16 +8,16 @@ from typing import Any, Literal, assert_never, assert_type, cast
 
 from attrs import evolve
 from runpod_queue_api import models, wire
-from runpod_queue_api.types import Unset
+from runpod_queue_api.types import UNSET, Unset
 
 from runpod_typed._models.batches import Batch, BatchResult, BatchStatus, Page
 from runpod_typed._models.jobs import JobStatus
 from runpod_typed._models.responses import (
     Reader,
     ValidationError,
-    as_any,
     as_array,
     as_count,
+    as_error,
     as_object,
     as_optional_int,
     as_optional_string,
@@ -25,6 +25,7 @@ from runpod_typed._models.responses import (
     parse,
     read_only,
     reads,
+    without_items,
 )
 
 
@@ -79,15 +80,20 @@ def _created_at(value: int | Unset) -> datetime | None:
 
 def _read_list(data: object) -> tuple[tuple[Batch, ...], bool]:
     if isinstance(data, list):
-        return _batches(cast("object", data)), False
+        return _batches(UNSET, cast("object", data)), False
     raw = as_object(data, "the response")
-    page = parse(models.BatchList, raw, wire.BATCH_LIST_KEY)
     if wire.BATCH_LIST_KEY not in raw:
         raise ValidationError("the response has no batches")
-    return _batches(raw[wire.BATCH_LIST_KEY]), page.has_more is True
+    page = parse(models.BatchList, without_items(raw, wire.BATCH_LIST_KEY))
+    return _batches(page.batches, raw[wire.BATCH_LIST_KEY]), bool(_has_more(page.has_more))
 
 
-def _batches(items: object) -> tuple[Batch, ...]:
+def _has_more(value: bool | Unset) -> bool | None:  # noqa: FBT001 -- as the model has it
+    return None if isinstance(value, Unset) else value is True
+
+
+# The field of the model is there for its type alone; so it is in `_results`.
+def _batches(_field: list[models.Batch] | Unset, items: object) -> tuple[Batch, ...]:
     return tuple(read_batch(item) for item in as_array(items, "the batches"))
 
 
@@ -143,7 +149,7 @@ def read_result(request: models.BatchRequest, raw: Mapping[str, Any]) -> BatchRe
         id=as_string(request.id, "the request's id"),
         status=status,
         output=raw.get(wire.BATCH_OUTPUT_KEY) if status.is_terminal else None,
-        error=as_any(request.error),
+        error=as_error(request.error),
         execution_time_ms=_milliseconds_between(started, completed),
         raw=read_only(raw),
         started_at=started,
@@ -166,14 +172,16 @@ def _milliseconds_between(started: datetime | None, completed: datetime | None) 
 
 def _read_page(data: object) -> Page:
     raw = as_object(data, "the response")
-    # Requests are read one by one: the model as a whole would refuse them all for a null in one of them.
-    without: dict[str, Any] = {wire.BATCH_REQUESTS_KEY: []} if wire.BATCH_REQUESTS_KEY in raw else {}
-    page = parse(models.BatchRequestPage, {**raw, **without})
+    page = parse(models.BatchRequestPage, without_items(raw, wire.BATCH_REQUESTS_KEY))
     return Page(
-        results=tuple(read_result(item) for item in as_array(raw[wire.BATCH_REQUESTS_KEY], "the requests")),
+        results=_results(page.requests, raw.get(wire.BATCH_REQUESTS_KEY)),
         total=as_optional_int(page.total, "the number of requests"),
-        has_more=None if isinstance(page.has_more, Unset) else page.has_more is True,
+        has_more=_has_more(page.has_more),
     )
+
+
+def _results(_field: list[models.BatchRequest], items: object) -> tuple[BatchResult[Any], ...]:
+    return tuple(read_result(item) for item in as_array(items, "the requests"))
 
 
 read_page = Reader[models.BatchRequestPage, Page](_read_page)

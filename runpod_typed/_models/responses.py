@@ -169,9 +169,16 @@ def as_count(value: int | Unset | None, what: str) -> int:
     return as_optional_int(value, what) or 0
 
 
-def as_any(value: object) -> Any:
-    """Return the value, any JSON, or None if it is absent."""
-    return None if isinstance(value, Unset) else value
+def as_error(value: models.ErrorObject | list[Any] | str | Unset) -> Any:
+    """Return the value as JSON, or None if it is absent."""
+    if isinstance(value, Unset):
+        return None
+    return value.to_dict() if isinstance(value, models.ErrorObject) else value
+
+
+def without_items(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return the object with an empty list: a model would refuse all its items for a null in one of them."""
+    return raw if raw.get(key) is None else {**raw, key: []}
 
 
 @frozen(repr=False, eq=False)  # a Mapping compares by its content
@@ -255,7 +262,7 @@ def read_job(job: models.Job, raw: Mapping[str, Any]) -> JobState[Any]:
         # Until the job is finished, the output is its progress.
         output=output if finished else None,
         progress=None if finished else output.shown if isinstance(output, JSONText) else output,
-        error=_plain_error(job.error),
+        error=as_error(job.error),
         delay_time_ms=as_optional_int(job.delay_time, "the delay time"),
         execution_time_ms=as_optional_int(job.execution_time, "the execution time"),
         retries=as_count(job.retries, "the number of retries"),
@@ -282,10 +289,6 @@ def decode_job(body: bytes) -> Any:
     return decode_leaving(body, wire.JOB_OUTPUT_KEY)
 
 
-def _plain_error(error: models.ErrorObject | list[Any] | str | Unset) -> Any:
-    return error.to_dict() if isinstance(error, models.ErrorObject) else as_any(error)
-
-
 @reads(models.StreamChunk, wire.CHUNK_OUTPUT_KEY)
 def read_chunk(chunk: models.StreamChunk, raw: Mapping[str, Any]) -> StreamChunk[Any]:
     """Return one chunk, its output as it came."""
@@ -301,16 +304,15 @@ def read_chunk(chunk: models.StreamChunk, raw: Mapping[str, Any]) -> StreamChunk
 def _read_stream_page(data: object) -> StreamPage:
     """Return one response of a stream, in either of its known forms."""
     if isinstance(data, list):  # the documents' example; the platform responds with an object
-        return StreamPage(status=None, chunks=_chunks(cast("object", data)))
+        return StreamPage(status=None, chunks=_chunks(UNSET, cast("object", data)))
     raw = as_object(data, "the response")
-    # Chunks are read one by one: the model as a whole would refuse them all for a null in one of them.
-    page = parse(models.StreamAnswer, raw, wire.STREAM_CHUNKS_KEY)
-    assert_type(page.stream, "list[models.StreamChunk] | Unset")
+    page = parse(models.StreamAnswer, without_items(raw, wire.STREAM_CHUNKS_KEY))
     status = None if isinstance(page.status, Unset) else read_status(page.status)
-    return StreamPage(status=status, chunks=_chunks(raw.get(wire.STREAM_CHUNKS_KEY)))
+    return StreamPage(status=status, chunks=_chunks(page.stream, raw.get(wire.STREAM_CHUNKS_KEY)))
 
 
-def _chunks(items: object) -> tuple[StreamChunk[Any], ...]:
+# The field of the model is there for its type alone.
+def _chunks(_field: list[models.StreamChunk] | Unset, items: object) -> tuple[StreamChunk[Any], ...]:
     return tuple(read_chunk(item) for item in as_array(items, "the chunks"))
 
 

@@ -8,7 +8,7 @@ import pytest
 from runpod_queue_api import wire
 from runpod_queue_api.wire import OperationLimit
 
-from runpod_typed._core import operations
+from runpod_typed._core import batch_operations, operations
 from scripts.check_spec import BOUNDS, ROOT, sent_schemas
 from scripts.spec_document import Pointer, mapping, show
 from scripts.wire_module import named_constants
@@ -17,7 +17,10 @@ from tests.contract.described import OPERATIONS, SPEC
 CONSTANTS: Final = {name: source for name, _, source in named_constants(SPEC)}
 DESCRIBED: Final = {name: mapping(SPEC.find(found.pointer)) for name, found in OPERATIONS.items()}
 USED_OPERATIONS: Final = {
-    value.name for value in vars(operations).values() if isinstance(value, operations.Operation)
+    value.name
+    for module in (operations, batch_operations)
+    for value in vars(module).values()
+    if isinstance(value, operations.Operation)
 } & OPERATIONS.keys()
 
 

@@ -143,7 +143,7 @@ def test_request_without_a_result_says_why() -> None:
 def test_batch_is_full_by_number_or_by_size() -> None:
     by_number, by_size, seen = Collected(2), Collected(10), list[bool]()
     for collected, size in ((by_number, 10), (by_number, 10), (by_size, 1), (by_size, 128 * 2**20)):
-        collected.add(item(body=models.RunRequest(1)), size)
+        collected.add(item(body=models.RunRequest(input_=1)), size)
         seen.append(collected.full)
     assert seen == [False, True, False, True]
 

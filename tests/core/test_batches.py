@@ -111,7 +111,8 @@ def test_refuses_batch_of_wrong_shape(body: object) -> None:
     ("body", "ids", "more"),
     [
         ({"batches": [FULL], "hasMore": True}, ["batch_1"], True),
-        ({"batches": []}, [], False),
+        ({"batches": [], "hasMore": None}, [], False),
+        ({"batches": [FULL], "hasMore": 1}, ["batch_1"], False),
         ([FULL, {"id": "b", "status": "DRAFT"}], ["batch_1", "b"], False),
     ],
 )
@@ -282,13 +283,13 @@ def test_calls_hold_all_requests_in_order_within_the_cap(sizes: list[int], cap: 
         groups = list(divide(requests))
     assert [body for group in groups for body in group.bodies] == [request.body for request in requests]
     for group in groups:
-        assert group.size == len(json.encode(models.BatchAppend(group.bodies).to_dict())) <= cap + 14
+        assert group.size == len(json.encode(models.BatchAppend(requests=group.bodies).to_dict())) <= cap + 14
     for before, after in pairwise(groups):  # no call could take the first of the next
         assert before.size + SizedRequest.of(after.bodies[0]).size + 1 > cap + 14
 
 
 def test_one_request_may_fill_a_call_exactly() -> None:
-    overhead = len(json.encode(models.BatchAppend([body_of("")]).to_dict()))
+    overhead = len(json.encode(models.BatchAppend(requests=[body_of("")]).to_dict()))
     exact = body_of("x" * (wire.BATCH_APPEND_MAX_BYTES - overhead))
     assert RequestGroup().takes(SizedRequest.of(exact))
     with pytest.raises(InputError, match=r"makes a request of 10\.0 MiB, and a call takes 10 MiB\. Nothing was sent"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -211,6 +212,29 @@ def test_a_deprecated_operation_warns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "DEPRECATED_OPERATIONS", frozenset({name}))
     with pytest.warns(DeprecationWarning, match=f"The operation {name} is deprecated"):
         generated_request(described(), "ep")
+
+
+@pytest.mark.parametrize(
+    ("keys", "part"),
+    [
+        (("params", "wait"), {"params": {"wait": 1}}),
+        (("headers", "X-Region"), {"headers": {"X-Region": "eu"}}),
+        (("json", "policy", "ttl"), {"json": {"policy": {"ttl": 1}}}),
+        (("json", "requests", "policy", "ttl"), {"json": {"requests": [{"input": 1}, {"policy": {"ttl": 1}}]}}),
+    ],
+)
+def test_a_deprecated_part_of_a_request_warns_if_sent(
+    keys: tuple[str, ...], part: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = generated_request(described(), "ep").operation.name
+    monkeypatch.setattr(wire, "DEPRECATED_INPUTS", {name: (keys,)})
+    with pytest.warns(DeprecationWarning, match=rf"^{'[.]'.join(keys[1:])} of the operation {name} is deprecated"):
+        generated_request(described(**part), "ep")
+    bodies: list[Any] = [None, {"policy": None}, {"policy": 1}, {"requests": [{}, 1]}]
+    for body in bodies:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            generated_request(described(json=body), "ep")
 
 
 def test_query_parameters_keep_their_kinds() -> None:

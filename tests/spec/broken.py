@@ -155,6 +155,18 @@ EDITS: Final = {
         reason="#/components/schemas/PurgeResult must tolerate unknown fields",
         marker="    PurgeResult:",
     ),
+    "an object that is closed by a word": Edit(
+        old="      required: [removed]\n      additionalProperties: true",
+        new="      required: [removed]\n      additionalProperties: false",
+        reason="#/components/schemas/PurgeResult must tolerate unknown fields",
+        marker="additionalProperties: false",
+    ),
+    "properties of any JSON": Edit(
+        old="    PurgeResult:\n      type: object\n",
+        new="    PurgeResult:\n",
+        reason="#/components/schemas/PurgeResult has properties and takes any JSON",
+        marker="properties:\n        removed:",
+    ),
     "a closed enum": Edit(
         old="          type: string\n          description: The word `completed`, in lower case.",
         new="          type: string\n          enum: [completed]\n          description: The word.",

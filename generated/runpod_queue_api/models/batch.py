@@ -14,7 +14,7 @@ from ..types import UNSET, Unset
 T = TypeVar("T", bound="Batch")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class Batch:
     """A batch as it stands. `create_batch` answers with `id` and `status` alone.
 

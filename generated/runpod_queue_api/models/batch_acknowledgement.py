@@ -14,7 +14,7 @@ from ..types import UNSET, Unset
 T = TypeVar("T", bound="BatchAcknowledgement")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class BatchAcknowledgement:
     """The answer to a change, whose fields the vendor does not document. Read the batch for its state.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="BatchList")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class BatchList:
     """Batches of an endpoint, newest first.
 

@@ -15,7 +15,7 @@ from ..types import UNSET, Unset, read_date_time
 T = TypeVar("T", bound="BatchRequest")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class BatchRequest:
     """A request in a batch as it stands.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="BatchRequestPage")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class BatchRequestPage:
     """A page of a batch's requests.
 

@@ -13,7 +13,7 @@ from ..types import UNSET, Unset
 T = TypeVar("T", bound="BatchUpdate")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class BatchUpdate:
     """The attributes of a batch to change.
 

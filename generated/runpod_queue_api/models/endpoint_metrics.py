@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="EndpointMetrics")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class EndpointMetrics:
     """The worker counters and the ready workers' ids.
 

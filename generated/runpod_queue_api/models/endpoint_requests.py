@@ -11,7 +11,7 @@ from attrs import field as _attrs_field
 T = TypeVar("T", bound="EndpointRequests")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class EndpointRequests:
     """An object whose fields the vendor does not document."""
 

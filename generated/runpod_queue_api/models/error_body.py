@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="ErrorBody")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class ErrorBody:
     """The body of an error. Which field holds the message depends on the part of the service that answers.
 

@@ -13,7 +13,7 @@ from ..types import UNSET, Unset
 T = TypeVar("T", bound="ExecutionPolicy")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class ExecutionPolicy:
     """How long a job may run and live, and how urgent it is. Overrides the endpoint's settings.
 

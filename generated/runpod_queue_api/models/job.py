@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="Job")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class Job:
     """A job as it stands. `run`, `cancel` and `retry` answer with `id` and `status` alone.
 

@@ -13,7 +13,7 @@ from ..types import UNSET, Unset
 T = TypeVar("T", bound="JobCounts")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class JobCounts:
     """Jobs of an endpoint, counted. Absent means 0.
 

@@ -13,7 +13,7 @@ from ..types import UNSET, Unset
 T = TypeVar("T", bound="Model")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class Model:
     """One model, in OpenAI's form.
 

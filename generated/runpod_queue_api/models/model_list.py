@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="ModelList")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class ModelList:
     """OpenAI's list of models.
 

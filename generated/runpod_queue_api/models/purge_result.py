@@ -13,7 +13,7 @@ from ..types import UNSET, Unset
 T = TypeVar("T", bound="PurgeResult")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class PurgeResult:
     """What `purge_queue` did.
 

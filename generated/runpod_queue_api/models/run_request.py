@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="RunRequest")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class RunRequest:
     """What a job is started with. Keys other than these are discarded by the service and never reach the handler.
 

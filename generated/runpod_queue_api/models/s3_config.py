@@ -13,7 +13,7 @@ from ..types import UNSET, Unset
 T = TypeVar("T", bound="S3Config")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class S3Config:
     """A bucket the worker may write its results to. Handed to the worker, never answered with.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="StreamAnswer")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class StreamAnswer:
     """The chunks a job has yielded since the last call, and its state.
 

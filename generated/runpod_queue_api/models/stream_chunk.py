@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="StreamChunk")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class StreamChunk:
     """One yielded value. The service splits larger ones into several chunks.
 

@@ -11,7 +11,7 @@ from attrs import field as _attrs_field
 T = TypeVar("T", bound="StreamChunkMetrics")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class StreamChunkMetrics:
     """Figures that some workers (vLLM) give beside the output."""
 

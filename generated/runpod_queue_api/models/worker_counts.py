@@ -13,7 +13,7 @@ from ..types import UNSET, Unset
 T = TypeVar("T", bound="WorkerCounts")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class WorkerCounts:
     """Workers of an endpoint, counted. Absent means 0.
 

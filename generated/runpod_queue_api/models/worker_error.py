@@ -13,7 +13,7 @@ from ..types import UNSET, Unset
 T = TypeVar("T", bound="WorkerError")
 
 
-@_attrs_define
+@_attrs_define(kw_only=True)
 class WorkerError:
     """The worker's report of an exception in a handler.
 
