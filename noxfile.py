@@ -281,12 +281,13 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation into site/, fail on warnings, and open each page in Chromium if it is installed."""
-    session.install("-e", EXTRAS, *groups("docs"))
+    """Build the documentation into site/, fail on warnings, and open its pages and the local queue's in Chromium."""
+    session.install("-e", EXTRAS, *groups("docs", "pytest"))
     shutil.rmtree(ROOT / "site", ignore_errors=True)
     trees = session.create_tmp()
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--fresh-env", "-q", "-d", trees, "docs", "site")
     session.run("python", "scripts/browse_site.py", "site", success_codes=[0, NO_BROWSER])
+    session.run("pytest", "tests/page")
     session.log(f"The site is built. Open {ROOT / 'site' / 'index.html'}")
 
 

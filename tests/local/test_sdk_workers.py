@@ -20,7 +20,6 @@ from tests.local.caller import Caller, eventually, in_background
 
 pytestmark = pytest.mark.slow
 
-CONFIGS = ("plain", "generator", "aggregate", "concurrent", "refreshing")
 WORKER = str(Path(__file__).with_name("sdk_worker.py"))
 
 
@@ -40,19 +39,24 @@ def home_of_a_developer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         yield
 
 
+class Queues(dict[str, LocalQueue]):
+    """A queue for each kind of handler, started when a test asks for it."""
+
+    def __missing__(self, kind: str) -> LocalQueue:
+        self[kind] = LocalQueue(worker=command(kind)).start()
+        return self[kind]
+
+
 @pytest.fixture(scope="module")
-def queues() -> Iterator[dict[str, LocalQueue]]:
-    """A queue for each kind of handler, all starting at once."""
-    queues = {kind: LocalQueue(worker=command(kind)) for kind in CONFIGS}
-    for queue in queues.values():
-        queue.start()
+def queues() -> Iterator[Queues]:
+    queues = Queues()
     yield queues
     for ended in [in_background(queue.stop) for queue in queues.values()]:
         ended()
 
 
 @pytest.fixture
-def plain(queues: dict[str, LocalQueue]) -> Caller:
+def plain(queues: Queues) -> Caller:
     return Caller(queues["plain"])
 
 
@@ -93,7 +97,7 @@ def test_progress_shows_while_running(plain: Caller) -> None:
     assert plain.wait(job_id)["output"] == "finished"
 
 
-def test_cancel_stops_job_and_worker_continues(queues: dict[str, LocalQueue], plain: Caller) -> None:
+def test_cancel_stops_job_and_worker_continues(queues: Queues, plain: Caller) -> None:
     job_id = plain.run({"do": "sleep"})
     plain.until(f"/status/{job_id}", lambda shown: shown["status"] == "IN_PROGRESS")
     plain.post(f"/cancel/{job_id}")
@@ -102,7 +106,7 @@ def test_cancel_stops_job_and_worker_continues(queues: dict[str, LocalQueue], pl
     assert plain.get(f"/status/{job_id}").json["status"] == "CANCELLED"
 
 
-def test_execution_timeout_stops_job(queues: dict[str, LocalQueue], plain: Caller) -> None:
+def test_execution_timeout_stops_job(queues: Queues, plain: Caller) -> None:
     job_id = plain.run({"do": "sleep"}, policy={"executionTimeout": 5000})
     plain.until(f"/status/{job_id}", lambda shown: shown["status"] == "IN_PROGRESS")
     queues["plain"].advance(5)
@@ -123,7 +127,7 @@ def test_replaces_worker_that_blocks_after_cancel(
     ]
 
 
-def test_empty_object_input_ends_as_timeout(queues: dict[str, LocalQueue], plain: Caller) -> None:
+def test_empty_object_input_ends_as_timeout(queues: Queues, plain: Caller) -> None:
     job_id = plain.run({})
     for dispatches in (1, 2):
         eventually(lambda: queues["plain"].stats().executions.get(job_id), partial(operator.eq, dispatches))
@@ -148,16 +152,14 @@ def test_replaces_dead_worker_and_retries_job(plain: Caller, caplog: pytest.LogC
     assert do(plain, "echo", what=1)["status"] == "COMPLETED"
 
 
-def test_worker_death_fault_kills_process(queues: dict[str, LocalQueue], plain: Caller) -> None:
+def test_worker_death_fault_kills_process(queues: Queues, plain: Caller) -> None:
     queues["plain"].inject("worker_death")
     shown = do(plain, "echo", what=1)
     assert (shown["status"], shown["retries"]) == ("COMPLETED", 1)
 
 
 @pytest.mark.parametrize(("kind", "output"), [("generator", []), ("aggregate", [{"n": 0}, {"n": 1}, {"n": 2}])])
-def test_generator_streams_and_aggregates_if_configured(
-    queues: dict[str, LocalQueue], kind: str, output: object
-) -> None:
+def test_generator_streams_and_aggregates_if_configured(queues: Queues, kind: str, output: object) -> None:
     client = Caller(queues[kind])
     job_id = client.run({"count": 3})
     shown = client.wait(job_id)
@@ -167,7 +169,7 @@ def test_generator_streams_and_aggregates_if_configured(
 
 
 @pytest.mark.parametrize("kind", ["generator", "aggregate"])
-def test_generator_exception_fails_job_after_chunks(queues: dict[str, LocalQueue], kind: str) -> None:
+def test_generator_exception_fails_job_after_chunks(queues: Queues, kind: str) -> None:
     client = Caller(queues[kind])
     job_id = client.run({"count": 1, "raise": True})
     shown = client.wait(job_id)
@@ -176,7 +178,7 @@ def test_generator_exception_fails_job_after_chunks(queues: dict[str, LocalQueue
     assert client.get(f"/stream/{job_id}").json == {"status": "FAILED", "stream": [{"output": {"n": 0}}]}
 
 
-def test_worker_takes_several_jobs(queues: dict[str, LocalQueue]) -> None:
+def test_worker_takes_several_jobs(queues: Queues) -> None:
     client = Caller(queues["concurrent"])
     ids = [client.run({"n": number}) for number in range(3)]
     jobs = [client.wait(job_id) for job_id in ids]
@@ -185,7 +187,7 @@ def test_worker_takes_several_jobs(queues: dict[str, LocalQueue]) -> None:
     assert len({job["workerId"] for job in jobs}) == 1
 
 
-def test_configured_refresh_replaces_process(queues: dict[str, LocalQueue]) -> None:
+def test_configured_refresh_replaces_process(queues: Queues) -> None:
     client = Caller(queues["refreshing"])
     before, after = do(client, "pid"), do(client, "pid")
     assert before["output"] != after["output"]

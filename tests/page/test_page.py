@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+
+pytest.importorskip("playwright", reason="`nox -s docs` runs this module", exc_type=ImportError)
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from runpod_typed import APIStatusError, Client, RetryPolicy
