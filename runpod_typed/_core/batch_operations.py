@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import evolve
 from runpod_queue_api import models
 from runpod_queue_api.api.batch import (
     append_batch_requests,
@@ -53,7 +52,7 @@ def create(endpoint_id: str, bodies: list[models.RunRequest]) -> Request[Batch]:
         f"A batch for endpoint {endpoint_id} may have been created. If so, it is a draft: nothing runs and nothing is "
         "paid for until it is finalized. Look for it with endpoint.batches.list(), or create another"
     )
-    return evolve(_with_credentials(bodies, _request(CREATE, endpoint_id, built)), uncertain=uncertain)
+    return _with_credentials(bodies, _request(CREATE, endpoint_id, built))._replace(uncertain=uncertain)
 
 
 def append(endpoint_id: str, batch_id: str, bodies: list[models.RunRequest]) -> Request[Any]:
@@ -65,7 +64,7 @@ def append(endpoint_id: str, batch_id: str, bodies: list[models.RunRequest]) -> 
         f"endpoint.batches.get({batch_id!r}), or cancel the draft and create another: it costs nothing until it is "
         "finalized"
     )
-    return evolve(_with_credentials(bodies, _request(APPEND, endpoint_id, built)), uncertain=uncertain)
+    return _with_credentials(bodies, _request(APPEND, endpoint_id, built))._replace(uncertain=uncertain)
 
 
 def finalize(endpoint_id: str, batch_id: str) -> Request[Any]:
@@ -107,7 +106,9 @@ def list_all(endpoint_id: str, *, offset: int) -> Request[tuple[tuple[Batch, ...
 def list_requests(endpoint_id: str, batch_id: str, pages: PageReader) -> Request[Sequence[BatchResult[Any]]]:
     """Read the next page of a batch's requests."""
     built = list_batch_requests._get_kwargs(endpoint_id, batch_id, offset=pages.offset, limit=pages.limit)
-    taking = Operation(
-        name=LIST_REQUESTS.name, kind=LIST_REQUESTS.kind, read=lambda data: pages.take(LIST_REQUESTS.read(data))
-    )
+
+    def read(data: object) -> Sequence[BatchResult[Any]]:
+        return pages.take(LIST_REQUESTS.read(data))
+
+    taking = Operation(name=LIST_REQUESTS.name, kind=LIST_REQUESTS.kind, read=read)
     return _request(taking, endpoint_id, built)

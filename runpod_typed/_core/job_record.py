@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 from runpod_queue_api import wire
 
 from runpod_typed._codecs.codec import Codec
@@ -29,16 +29,14 @@ _POSSIBLY_GONE = (
 )
 
 
-@frozen
-class JobAddress:
+class JobAddress(NamedTuple):
     """The ids that name a job."""
 
     endpoint_id: str
     job_id: str
 
 
-@frozen(kw_only=True)
-class JobCodecs:
+class JobCodecs(NamedTuple):
     """The codecs of a job's output and of its chunks."""
 
     output: Codec[Any]

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
 from inspect import signature
-from typing import Any, Generic, Literal, ParamSpec, Protocol, assert_type, cast
+from typing import Any, Generic, Literal, NamedTuple, ParamSpec, Protocol, assert_type, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from attrs import evolve, field, fields, frozen, has
+from attrs import evolve, fields, has
 from runpod_queue_api import models, wire
 from runpod_queue_api.api.endpoint import get_health, get_metrics, get_requests, purge_queue
 from runpod_queue_api.api.jobs import cancel, get_status, get_status_sync, retry, run, run_sync, stream
@@ -54,8 +54,7 @@ class GeneratedOperation(Protocol[P, ModelT_co]):
     def _read_success(self) -> Callable[[int, Any], ModelT_co]: ...
 
 
-@frozen(kw_only=True)
-class Operation(Generic[T_co]):
+class Operation(NamedTuple, Generic[T_co]):
     """One operation of the API."""
 
     name: str
@@ -77,18 +76,19 @@ class Operation(Generic[T_co]):
         return wire.PAYLOAD_CAPS.get(self.name)
 
 
-@frozen
-class LongPoll:
-    """The time by which a server may delay its response, and the range of such times."""
+class LongPoll(NamedTuple):
+    """The time by which a server may delay its response."""
 
     milliseconds: int
     least: int
-    most: int
-    target_for: Callable[[int], str] = field(eq=False, repr=False)
+    """The shortest time that the operation takes."""
+    build: Callable[[int], Mapping[str, Any]]
+    """Builds the request for another time."""
+    added: str = ""
+    """The end of its query that the generated code does not build."""
 
 
-@frozen(kw_only=True)
-class Request(Generic[T_co]):
+class Request(NamedTuple, Generic[T_co]):
     """One call of an operation, ready to be sent."""
 
     operation: Operation[T_co]
@@ -98,7 +98,7 @@ class Request(Generic[T_co]):
     """The job that the response must be about, or None."""
     uncertain: str | None = None
     """The effect that a request without a response may have had, and what to do next; None if it queues a job."""
-    _long_poll: LongPoll | None = field(default=None, alias="long_poll")
+    long_poll: LongPoll | None = None
 
     @property
     def is_too_large(self) -> bool:
@@ -109,7 +109,7 @@ class Request(Generic[T_co]):
     @property
     def long_poll_ms(self) -> int | None:
         """Milliseconds by which the server may delay its response, or None if it does not wait."""
-        return None if self._long_poll is None else self._long_poll.milliseconds
+        return None if self.long_poll is None else self.long_poll.milliseconds
 
     def shortened_to(self, seconds: float) -> Request[T_co]:
         """Return the request for an attempt of the given length.
@@ -117,14 +117,14 @@ class Request(Generic[T_co]):
         A response that comes after the end of its attempt is lost, and with it the id of a new job or the chunks of a
         stream. After a pause, or a wait for the rate limit, an attempt may be shorter than the long poll.
         """
-        poll = self._long_poll
+        poll = self.long_poll
         if poll is None or poll.milliseconds <= (seconds - _LONG_POLL_MARGIN) * 1000:
             return self
         long_poll_ms = max(poll.least, int((seconds - _SHORTENED_MARGIN) * 1000))
         if long_poll_ms >= poll.milliseconds:
             return self
-        target = poll.target_for(long_poll_ms)
-        return evolve(self, long_poll=evolve(poll, milliseconds=long_poll_ms), http=evolve(self.http, target=target))
+        target = _target(poll.build(long_poll_ms)) + poll.added
+        return self._replace(long_poll=poll._replace(milliseconds=long_poll_ms), http=evolve(self.http, target=target))
 
 
 # Seconds for the network: the least that a long poll leaves of its attempt, and what a shortened one leaves.
@@ -301,14 +301,12 @@ def with_query(request: Request[T], extra: ExtraQuery | None) -> Request[T]:
     if taken:
         raise ConfigurationError(f"extra_query= has a parameter that is sent already: {', '.join(taken)}.")
 
-    def extended(target: str) -> str:
-        return f"{target}{'&' if '?' in target else '?'}{_query(extra)}"
-
-    poll = request._long_poll
-    if poll is not None:
-        plain = poll.target_for
-        poll = LongPoll(poll.milliseconds, poll.least, poll.most, lambda milliseconds: extended(plain(milliseconds)))
-    return evolve(request, http=evolve(request.http, target=extended(request.http.target)), long_poll=poll)
+    target, poll = request.http.target, request.long_poll
+    added = f"{'&' if '?' in target else '?'}{_query(extra)}"
+    return request._replace(
+        http=evolve(request.http, target=target + added),
+        long_poll=None if poll is None else poll._replace(added=added),
+    )
 
 
 def _request(
@@ -375,7 +373,7 @@ def _headers(name: str, kwargs: Mapping[str, Any]) -> Iterator[tuple[bytes, byte
 def _with_credentials(body: object, request: Request[T_co]) -> Request[T_co]:
     """Return the request with the storage credentials in its body, to be cut from errors."""
     credentials = tuple(_credentials(body))
-    return evolve(request, http=evolve(request.http, credentials=credentials)) if credentials else request
+    return request._replace(http=evolve(request.http, credentials=credentials)) if credentials else request
 
 
 def _credentials(value: object) -> Iterator[Secret]:
@@ -400,7 +398,7 @@ def _long_polled(
 ) -> Request[T_co]:
     least, most = bounds
     long_poll_ms = min(max(least, long_poll_ms), most)
-    long_poll = LongPoll(long_poll_ms, least, most, lambda milliseconds: _target(build(milliseconds)))
+    long_poll = LongPoll(long_poll_ms, least, build)
     return _request(operation, endpoint_id, build(long_poll_ms), job_id=job_id, long_poll=long_poll)
 
 

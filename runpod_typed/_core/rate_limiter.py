@@ -10,8 +10,7 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from threading import Lock
-
-from attrs import define, field, frozen
+from typing import NamedTuple, final
 
 from runpod_typed._models.rate_limits import RateLimit, RateLimits, limit_for
 
@@ -26,19 +25,22 @@ _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 
 
-@define(eq=False)
+@final
 class Waiter:
     """A request: in the waiter queue until its permit is granted, then open until it is released."""
 
-    latest: float = math.inf
-    """The time after which the caller no longer wants the permit."""
-    earliest: float = -math.inf
-    """The earliest time of the grant, as estimated when it was queued."""
-    granted_at: float | None = None
-    wake: Callable[[], None] | None = None
-    """Called when it is time to call `SlidingWindow.acquire` again."""
-    wakes_at: float = math.inf
-    """The time when it calls again by itself."""
+    __slots__ = ("earliest", "granted_at", "latest", "wake", "wakes_at")
+
+    def __init__(self, latest: float = math.inf) -> None:
+        self.latest = latest
+        """The time after which the caller no longer wants the permit."""
+        self.earliest = -math.inf
+        """The earliest time of the grant, as estimated when it was queued."""
+        self.granted_at: float | None = None
+        self.wake: Callable[[], None] | None = None
+        """Called when it is time to call `SlidingWindow.acquire` again."""
+        self.wakes_at = math.inf
+        """The time when it calls again by itself."""
 
     def notify(self) -> None:
         """Wake the thread or task that waits."""
@@ -46,15 +48,13 @@ class Waiter:
             self.wake()
 
 
-@frozen
-class Wait:
+class Wait(NamedTuple):
     """The permit is not granted yet: call again when woken or after `seconds`; None waits until woken."""
 
     seconds: float | None
 
 
-@frozen
-class TooLate:
+class TooLate(NamedTuple):
     """The permit cannot be granted within the caller's time limit."""
 
     seconds: float
@@ -63,8 +63,7 @@ class TooLate:
     """The reason and the advice, for an error."""
 
 
-@frozen
-class RateLimitUsage:
+class RateLimitUsage(NamedTuple):
     """The use of one limit at one moment."""
 
     limit: RateLimit
@@ -72,7 +71,7 @@ class RateLimitUsage:
     """The number of requests that are open."""
 
 
-@define(eq=False)
+@final
 class SlidingWindow:
     """Grant permits within one limit, first come, first served.
 
@@ -80,19 +79,19 @@ class SlidingWindow:
     on one monotonic clock. An interrupt (Ctrl-C) at any point loses no permit.
     """
 
-    name: str
-    """The limited operations and their endpoint, for messages."""
-    limit: RateLimit
-
-    _now: float = field(init=False, default=-math.inf)
-    _queue: OrderedDict[Waiter, None] = field(init=False, factory=OrderedDict[Waiter, None], repr=False)
-    _open: set[Waiter] = field(init=False, factory=set[Waiter], repr=False)
-    # Granted, in order, and not yet known to have reached the server.
-    _in_transit: OrderedDict[Waiter, None] = field(init=False, factory=OrderedDict[Waiter, None], repr=False)
-    # The times at which requests that have arrived leave the window, in order.
-    _expiries: deque[float] = field(init=False, factory=deque[float], repr=False)
-    _paused_until: float = field(init=False, default=-math.inf)
-    _next_pause: float = field(init=False, default=_FIRST_PAUSE)
+    def __init__(self, name: str, limit: RateLimit) -> None:
+        self.name = name
+        """The limited operations and their endpoint, for messages."""
+        self.limit = limit
+        self._now = -math.inf
+        self._queue = OrderedDict[Waiter, None]()
+        self._open = set[Waiter]()
+        self._in_transit = OrderedDict[Waiter, None]()
+        """Granted, in order, and not yet known to have reached the server."""
+        self._expiries = deque[float]()
+        """The times at which requests that have arrived leave the window, in order."""
+        self._paused_until = -math.inf
+        self._next_pause = _FIRST_PAUSE
 
     @property
     def open(self) -> int:
@@ -241,16 +240,18 @@ class SlidingWindow:
         )
 
 
-@define(eq=False)
-class SlidingWindows:
-    """The windows of one client, by limits, endpoint and operation."""
+@final
+class SharedLimits:
+    """The windows of one client, by limits, endpoint and operation. The executors of its sync and async calls share it.
 
-    _by_operation: dict[tuple[RateLimits, str, str], SlidingWindow | None] = field(
-        init=False, factory=dict[tuple[RateLimits, str, str], SlidingWindow | None], repr=False
-    )
-    _by_budget: dict[tuple[RateLimits, str, str], SlidingWindow] = field(
-        init=False, factory=dict[tuple[RateLimits, str, str], SlidingWindow], repr=False
-    )
+    Each caller of `find`, and of the windows, holds the lock.
+    """
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        """A lock of threads, in both APIs."""
+        self._by_operation = dict[tuple[RateLimits, str, str], SlidingWindow | None]()
+        self._by_budget = dict[tuple[RateLimits, str, str], SlidingWindow]()
 
     def find(self, rate_limits: RateLimits, endpoint_id: str, operation: str) -> SlidingWindow | None:
         """Return the window that an operation on an endpoint counts to, or None if it has no limit."""
@@ -268,12 +269,3 @@ class SlidingWindows:
         budget, limit = found
         window = SlidingWindow(f"{budget!r} of endpoint {endpoint_id}", limit)
         return self._by_budget.setdefault((rate_limits, endpoint_id, budget), window)
-
-
-@define(eq=False)
-class SharedLimits:
-    """The windows of one client and their lock. The executors of its sync and async calls share them."""
-
-    windows: SlidingWindows = field(factory=SlidingWindows)
-    lock: Lock = field(factory=Lock)
-    """A lock of threads, in both APIs."""

@@ -14,8 +14,7 @@ forbids is possible with ``resubmit=True`` alone.
 from __future__ import annotations
 
 from random import Random
-
-from attrs import frozen
+from typing import NamedTuple
 
 from runpod_typed._models.retry_policy import FailedAttempt, OperationKind, RetryPolicy
 from runpod_typed.errors import (
@@ -42,8 +41,7 @@ _WHY_NOT_REPEATED = {
 }
 
 
-@frozen(kw_only=True)
-class Failure:
+class Failure(NamedTuple):
     """The part of a failed attempt that decides about the next one."""
 
     request_sent: bool
@@ -127,8 +125,7 @@ def _is_passing(kind: OperationKind, failure: Failure) -> bool:
     return 500 <= status < 600 or (200 <= status < 300 and failure.unreadable)
 
 
-@frozen
-class GiveUp:
+class GiveUp(NamedTuple):
     """No further attempt or poll is made."""
 
     reason: str = ""

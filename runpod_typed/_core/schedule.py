@@ -9,10 +9,8 @@ import math
 from enum import Enum
 from functools import lru_cache
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
-import attrs
-from attrs import frozen
 from runpod_queue_api import wire
 
 from runpod_typed._core.call import RateLimitTimeoutError
@@ -84,8 +82,7 @@ class Limit(Enum):
     QUEUE_TIMEOUT = "queue_timeout"
 
 
-@frozen(kw_only=True)
-class PollStep:
+class PollStep(NamedTuple):
     """The next poll."""
 
     delay: float = 0.0
@@ -96,16 +93,14 @@ class PollStep:
     """True if it is plain because too many long polls were open."""
 
 
-@frozen
-class LimitReached:
+class LimitReached(NamedTuple):
     """The wait ends after a delay, since a limit of the caller is over or leaves no time for another poll."""
 
     limit: Limit
     delay: float = 0.0
 
 
-@frozen
-class Outage:
+class Outage(NamedTuple):
     """Failed polls in a row."""
 
     since: float
@@ -121,8 +116,7 @@ PLAIN_POLL: Final = PollStep()
 SHORTEST_POLL: Final = PollStep(long_poll_ms=SHORTEST_LONG_POLL_MS)
 
 
-@frozen(kw_only=True)
-class PollSchedule:
+class PollSchedule(NamedTuple):
     """One wait for one job at one moment, from which its next poll follows.
 
     All times are seconds on one monotonic clock.
@@ -230,8 +224,7 @@ class PollSchedule:
             return self  # no poll follows
         delayed = step.long_poll_ms is not None and took >= _DELAYED_AT_LEAST * step.long_poll_ms / MS
         flowing = isinstance(response, StreamPage) and bool(response.chunks)
-        return attrs.evolve(
-            self,
+        return self._replace(
             polls=self.polls + 1,
             at_once=delayed or flowing,
             crowded=step.crowded,
@@ -264,8 +257,7 @@ class PollSchedule:
                     f"{self.config.poll.max_outage:g} s."
                 )
             next_poll_at = min(next_poll_at, end)
-        return attrs.evolve(
-            self,
+        return self._replace(
             polls=self.polls + 1,
             at_once=False,
             crowded=False,

@@ -6,10 +6,8 @@ import math
 from collections import defaultdict
 from http import HTTPStatus
 from threading import Lock
-from typing import Final, Self, final
+from typing import Final, NamedTuple, Self, final
 from weakref import ref
-
-from attrs import define, field, frozen
 
 from runpod_typed._core.rate_limiter import RateLimitUsage
 from runpod_typed._models.rate_limits import RateLimit
@@ -31,8 +29,7 @@ _JOBS_WITHOUT_LONG_POLL = 3
 _LONG_POLL_RETRY_SECONDS = 60.0
 
 
-@frozen
-class PollSlot:
+class PollSlot(NamedTuple):
     """The next turn of one waiter."""
 
     delay: float = 0.0
@@ -87,27 +84,25 @@ class Registration:
         self._waiters.discard(self._ref)
 
 
-@frozen
-class _Misses:
+class _Misses(NamedTuple):
     """404s in a row to long polls of one job, although its status is known."""
 
-    count: int
+    number: int
     last_at: float
 
     def at(self, now: float) -> int:
-        return self.count if now < self.last_at + _LONG_POLL_RETRY_SECONDS else 0
+        return self.number if now < self.last_at + _LONG_POLL_RETRY_SECONDS else 0
 
 
 _NO_MISSES: Final = _Misses(0, -math.inf)
 
 
-@define
 class _Endpoint:
-    waiters: set[ref[Registration]] = field(factory=set["ref[Registration]"])
-    next_slot: float = -math.inf
-    no_long_poll_until: float = -math.inf
-    misses: dict[str, _Misses] = field(factory=dict[str, "_Misses"])
-    """Refused long polls by job."""
+    def __init__(self) -> None:
+        self.waiters = set[ref[Registration]]()
+        self.next_slot = -math.inf
+        self.no_long_poll_until = -math.inf
+        self.misses = dict[str, _Misses]()  # refused long polls by job
 
 
 @final

@@ -13,9 +13,9 @@ from array import array
 from collections import deque
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from attrs import define, field, frozen
+from attrs import define, field
 from runpod_queue_api import wire
 
 from runpod_typed._core.job_record import JobAddress
@@ -32,11 +32,10 @@ _DIGEST_BYTES = 8
 _HELD_BACK_RESPONSES = 16
 
 
-@frozen
-class _Place:
+class _Place(NamedTuple):
     """A place in the aggregated output: between two of its items, or inside a string that was split into chunks."""
 
-    index: int = 0
+    item: int = 0
     offset: int = 0
 
 
@@ -199,13 +198,13 @@ class StreamBuffer:
 
 def _behind(whole: Sequence[Any], place: _Place | None, digest: bytes, length: int) -> _Place | None:
     """Return the place behind a chunk, or None if the chunk does not stand at a place of the output."""
-    if place is None or place.index >= len(whole):
+    if place is None or place.item >= len(whole):
         return None
-    item, end = whole[place.index], place.offset + length
+    item, end = whole[place.item], place.offset + length
     if place.offset == 0 and digest == _digest(item)[0]:
-        return _Place(place.index + 1)
+        return _Place(place.item + 1)
     if _is_split(item) and length > 0 and end <= len(item) and digest == _digest(item[place.offset : end])[0]:
-        return _Place(place.index + 1) if end == len(item) else _Place(place.index, end)
+        return _Place(place.item + 1) if end == len(item) else _Place(place.item, end)
     return None
 
 
@@ -233,9 +232,9 @@ def _is_split(item: object) -> bool:
 
 def _fill(whole: Sequence[Any], place: _Place, rest: deque[StreamChunk[Any]], filled: deque[StreamChunk[Any]]) -> bool:
     """Add all chunks from a place on; tell whether all received ones were among them in their order."""
-    for index in range(place.index, len(whole)):
+    for index in range(place.item, len(whole)):
         item = whole[index]
-        if index == place.index and place.offset:
+        if index == place.item and place.offset:
             item = item[place.offset :]
         if rest and rest[0].output == item:
             filled.append(rest.popleft())

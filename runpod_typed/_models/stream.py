@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 from attrs import field, frozen
 from typing_extensions import TypeVar
@@ -29,8 +29,7 @@ class StreamChunk(Generic[Chunk]):
     """The chunk as it came, read-only."""
 
 
-@frozen(kw_only=True)
-class StreamPage:
+class StreamPage(NamedTuple):
     """The content of one response to a stream request."""
 
     status: JobStatus | None

@@ -10,7 +10,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Generic, final
 
-from attrs import define, evolve
+from attrs import define
 from typing_extensions import TypeVar
 
 from runpod_typed._sync.executor import RequestExecutor
@@ -243,9 +243,9 @@ class Watch(ABC, Generic[PollT]):
                 if following.delay > 0:
                     sleep(following.delay)
                 if following.long_poll_ms is not None and not has_room(self._usage()):
-                    following = evolve(following, long_poll_ms=None, crowded=True)
+                    following = following._replace(long_poll_ms=None, crowded=True)
                 if longest_ms is not None and following.long_poll_ms is not None:
-                    following = evolve(following, long_poll_ms=min(following.long_poll_ms, longest_ms))
+                    following = following._replace(long_poll_ms=min(following.long_poll_ms, longest_ms))
                 asked_at = monotonic()
                 try:
                     response = self._fetch(following)

@@ -9,8 +9,6 @@ from threading import Lock
 from typing import final
 from weakref import ref
 
-from attrs import define
-
 from runpod_typed._core.rate_limiter import RateLimitUsage, SharedLimits, SlidingWindow, TooLate, Wait, Waiter
 from runpod_typed._logging import logger
 from runpod_typed._models.rate_limits import RateLimits
@@ -26,7 +24,6 @@ class RateLimiter:
     def __init__(self, limits: SharedLimits | None = None) -> None:
         self.limits = SharedLimits() if limits is None else limits
         self._lock = self.limits.lock  # nothing is awaited while it is held
-        self._windows = self.limits.windows
         self._held: dict[ref[Permit], tuple[SlidingWindow, Waiter]] = {}
         self._abandoned: deque[ref[Permit]] = deque()
 
@@ -42,7 +39,7 @@ class RateLimiter:
             deadline: The time, on the monotonic clock, when the caller stops waiting; None for never.
         """
         with self._lock:
-            window = self._windows.find(rate_limits, endpoint_id, operation)
+            window = self.limits.find(rate_limits, endpoint_id, operation)
             if window is None:
                 return None
             now = monotonic()
@@ -72,13 +69,13 @@ class RateLimiter:
     def usage(self, rate_limits: RateLimits, endpoint_id: str, operation: str) -> RateLimitUsage | None:
         """Return the limit that an operation counts to and the number of open requests, or None if it has no limit."""
         with self._lock:
-            window = self._windows.find(rate_limits, endpoint_id, operation)
+            window = self.limits.find(rate_limits, endpoint_id, operation)
             return None if window is None else RateLimitUsage(window.limit, window.open)
 
     def delay(self, rate_limits: RateLimits, endpoint_id: str, operation: str) -> float:
         """Estimate the seconds until a request would get its permit."""
         with self._lock:
-            window = self._windows.find(rate_limits, endpoint_id, operation)
+            window = self.limits.find(rate_limits, endpoint_id, operation)
             return 0.0 if window is None else window.delay(monotonic())
 
     def _release_abandoned(self, now: float) -> None:
@@ -92,14 +89,23 @@ class RateLimiter:
             self._abandoned.popleft()  # last: after an interrupt it is done again
 
 
-@define(eq=False, weakref_slot=True)
+@final
 class Permit:
     """The permission to send one request. It must be released."""
 
-    _lock: Lock
-    _held: dict[ref[Permit], tuple[SlidingWindow, Waiter]]
-    _window: SlidingWindow
-    _waiter: Waiter
+    __slots__ = ("__weakref__", "_held", "_lock", "_waiter", "_window")
+
+    def __init__(
+        self,
+        lock: Lock,
+        held: dict[ref[Permit], tuple[SlidingWindow, Waiter]],
+        window: SlidingWindow,
+        waiter: Waiter,
+    ) -> None:
+        self._lock = lock
+        self._held = held
+        self._window = window
+        self._waiter = waiter
 
     def rate_limited(self, retry_after: float | None) -> None:
         """Pause all requests under the limit, after a 429."""

@@ -167,7 +167,7 @@ SECRETS: Final = (KEY, "AKIACANARYACCESS", "canary-access-secret")
 def storing_error(response: HttpResponse) -> Any:
     request = REQUESTS["run"]
     credentials = tuple(map(Secret, SECRETS[1:]))
-    return call_of(evolve(request, http=evolve(request.http, credentials=credentials))).result(
+    return call_of(request._replace(http=evolve(request.http, credentials=credentials))).result(
         response, seconds=5.0, wall_clock=NOW
     )
 

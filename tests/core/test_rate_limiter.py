@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from runpod_typed._core.rate_limiter import SlidingWindow, SlidingWindows, TooLate, Wait, Waiter
+from runpod_typed._core.rate_limiter import SharedLimits, SlidingWindow, TooLate, Wait, Waiter
 from runpod_typed._models.rate_limits import RateLimit, RateLimits
 
 TRANSIT = 2.0
@@ -227,7 +227,7 @@ def test_a_pause_lasts_30_seconds_at_most() -> None:
 
 
 def test_operations_share_a_budget_and_endpoints_do_not() -> None:
-    windows, limits = SlidingWindows(), RateLimits()
+    windows, limits = SharedLimits(), RateLimits()
     status = windows.find(limits, "a", "get_status")
     assert status is not None
     assert windows.find(limits, "a", "stream") is windows.find(RateLimits(), "a", "stream") is status
@@ -237,7 +237,7 @@ def test_operations_share_a_budget_and_endpoints_do_not() -> None:
 
 
 def test_disabled_limits_have_no_window() -> None:
-    assert SlidingWindows().find(RateLimits.disabled(), "a", "run") is None
+    assert SharedLimits().find(RateLimits.disabled(), "a", "run") is None
 
 
 # Any order of events

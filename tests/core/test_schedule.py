@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from attrs import define, evolve
+from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -404,8 +404,7 @@ def schedules(draw: st.DrawFn) -> PollSchedule:
     schedule = starting(
         draw(configs()), draw(limit), queue_timeout=draw(limit), watching=draw(st.sampled_from(Watching))
     )
-    return evolve(
-        schedule,
+    return schedule._replace(
         polls=draw(st.integers(0, 3)),
         at_once=draw(st.booleans()),
         queued=draw(st.booleans()),
