@@ -291,7 +291,10 @@ async def _finish_under_trio(send: Callable[[], Awaitable[T]], attempt: Attempt)
             await ended.wait()
         except BaseException as error:  # noqa: BLE001 -- raised below, and not in a group
             interrupt = error
-            scope.deadline = trio.current_time() + (GRACE_SECONDS if attempt.request_sent else 0)
+            if attempt.request_sent:
+                scope.deadline = trio.current_time() + GRACE_SECONDS
+            else:
+                scope.cancel()
             with trio.CancelScope(shield=True):
                 await ended.wait()
     if interrupt is None:

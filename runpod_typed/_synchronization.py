@@ -44,6 +44,9 @@ AsyncAction = Callable[[], Awaitable[None]]
 Inputs = Iterable[_T]
 AsyncInputs = AsyncIterable[_T] | Iterable[_T]
 
+input_kinds: Final[tuple[type, ...]] = (Iterable,)
+async_input_kinds: Final[tuple[type, ...]] = (AsyncIterable, Iterable)
+
 _SHIELDED_SECONDS: Final = 5.0
 
 
@@ -67,6 +70,14 @@ async def async_sleep(seconds: float) -> None:
     import anyio  # noqa: PLC0415 -- the sync API never needs it
 
     await anyio.sleep(seconds)
+
+
+async def async_raise_if_cancelled() -> None:
+    """Raise a cancellation that trio has not delivered yet. asyncio delivers it before a task runs again."""
+    if running_asyncio_loop() is None:
+        import trio  # noqa: PLC0415 -- imported already
+
+        await trio.lowlevel.checkpoint_if_cancelled()
 
 
 def iterate(inputs: Iterable[_T]) -> Iterator[_T]:

@@ -24,14 +24,14 @@ from runpod_typed._core.batches import (
 )
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.operations import Request
-from runpod_typed._core.run_request import RunRequest
+from runpod_typed._core.run_request import RunRequest, check_run_options
 from runpod_typed._models.batch_responses import changed_batch
 from runpod_typed._models.batches import Batch, BatchResult, BatchStatus
 from runpod_typed._models.durations import Duration
 from runpod_typed._models.map_results import MapProgress
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.validators import check_batch_request_id
-from runpod_typed._synchronization import AsyncInputs, deadline_after
+from runpod_typed._synchronization import AsyncInputs, async_input_kinds, deadline_after
 from runpod_typed.errors import APIError, BadRequestError, ConflictError, NotFoundError
 
 if TYPE_CHECKING:
@@ -381,8 +381,10 @@ class AsyncBatches(Generic[In, Out]):
         from runpod_typed._bulk.batch_journal import RunSetup  # noqa: PLC0415 -- most programs do not need it
         from runpod_typed._bulk.options import map_options  # noqa: PLC0415 -- likewise
 
+        check_run_options(webhook, policy, s3_config)
         options = map_options(
             inputs,
+            async_input_kinds,
             concurrency=concurrency,
             ordered=ordered,
             attempts=attempts,

@@ -147,6 +147,7 @@ class AsyncRequestExecutor:
         observe: Callable[[APIError], None] | None = None,
         before_send: AsyncAction | None = None,
         interrupted: Callable[[T], None] | None = None,
+        unsent: Callable[[], None] | None = None,
     ) -> T:
         """Call an operation: make attempts until one succeeds, or the attempts, the budget or the deadline end.
 
@@ -159,6 +160,7 @@ class AsyncRequestExecutor:
             observe: Called with the error of each failed attempt.
             before_send: Called when an attempt has its permit and is about to be sent.
             interrupted: Called with the result if it came after an interrupt, instead of a note with the job's id.
+            unsent: Called after an interrupt if no attempt can have taken effect.
 
         Raises:
             APIError: The call failed for good, or the request is larger than the operation allows.
@@ -174,6 +176,8 @@ class AsyncRequestExecutor:
             if interrupted is not None and call.response is not None:
                 interrupted(call.response)
                 raise
+            if unsent is not None and not call.is_uncertain:
+                unsent()
             note = None if isinstance(error, RunpodError) else call.interruption_note()
             if note is not None:
                 error.add_note(note)

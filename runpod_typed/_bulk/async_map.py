@@ -5,8 +5,9 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Self, final
+from typing import Any, Final, Generic, Self, final
 
 from typing_extensions import TypeVar
 
@@ -18,7 +19,7 @@ from runpod_typed._bulk.progress import ProgressReporter
 from runpod_typed._bulk.sources import async_source
 from runpod_typed._logging import logger
 from runpod_typed._models.map_results import MapResult, MapStats
-from runpod_typed._synchronization import AsyncEvent
+from runpod_typed._synchronization import AsyncEvent, async_shielded
 
 In = TypeVar("In", default=Any, covariant=True)
 Out = TypeVar("Out", default=Any, covariant=True)
@@ -46,13 +47,31 @@ class _Inbox:
 
     async def wait(self, seconds: float | None) -> None:
         """Wait for a result or the end, `seconds` at most."""
-        self._changed = AsyncEvent()
+        if self._changed is None:  # several tasks may take results
+            self._changed = AsyncEvent()
         await self._changed.wait(seconds)
 
     def _notify(self) -> None:
         changed, self._changed = self._changed, None
         if changed is not None:
             changed.set()
+
+
+_abandoned: Final = dict[Path, MapEngine]()
+"""Engines that end because their maps were collected, and that may have a journal open."""
+
+
+def _abandon(engine: MapEngine, journal: Path | None) -> None:
+    if journal is not None:
+        _abandoned[journal] = engine
+    engine.abandon()
+
+
+async def _wait_for_abandoned(journal: Path | None) -> None:
+    """Wait until a map that was abandoned in this event loop has closed the journal."""
+    engine = None if journal is None else _abandoned.pop(journal, None)
+    if engine is not None:
+        await engine.ended()
 
 
 class AsyncJobMap(Generic[In, Out]):
@@ -81,13 +100,14 @@ class AsyncJobMap(Generic[In, Out]):
         self._closed = False
 
     async def __aenter__(self) -> Self:
-        self._start()
+        if not self._closed:
+            await self._start()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if exc is not None and not isinstance(exc, Exception) and not self._closed:
+        if exc is not None and not isinstance(exc, Exception | GeneratorExit) and not self._closed:
             note = self._options.interruption_note(self._counters.in_flight)
             exc.add_note(note)
             logger.warning("Interrupted: %s", note)
@@ -106,7 +126,7 @@ class AsyncJobMap(Generic[In, Out]):
         """
         if self._closed:
             raise StopAsyncIteration
-        engine, inbox, reporter = self._start()
+        engine, inbox, reporter = await self._start()
         while True:
             reporter.update()
             if inbox.results:
@@ -146,11 +166,14 @@ class AsyncJobMap(Generic[In, Out]):
             return
         self._finalizer.detach()
         try:
-            await engine.stop()
+            with async_shielded():
+                await engine.stop()
         finally:
             self._reporter.close()
 
-    def _start(self) -> tuple[MapEngine, _Inbox, ProgressReporter]:
+    async def _start(self) -> tuple[MapEngine, _Inbox, ProgressReporter]:
+        if self._engine is None:
+            await _wait_for_abandoned(self._options.journal)
         if self._engine is None or self._inbox is None:
             endpoint = self._endpoint
             journal = self._options.open_journal(endpoint.id)
@@ -166,6 +189,6 @@ class AsyncJobMap(Generic[In, Out]):
                 finish=inbox.finish,
             )
             self._engine.start()
-            self._finalizer = weakref.finalize(self, self._engine.abandon)
+            self._finalizer = weakref.finalize(self, _abandon, self._engine, self._options.journal)
             self._finalizer.atexit = False
         return self._engine, self._inbox, self._reporter

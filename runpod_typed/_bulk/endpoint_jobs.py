@@ -80,7 +80,7 @@ class EndpointJobs:
         *,
         hold: bool,
         before_send: Callable[[], Awaitable[None]],
-        interrupted: Callable[[MapJob], None],
+        interrupted: Callable[[MapJob | None], None],
     ) -> MapJob:
         """Submit a job. With `hold`, the response may come with its result.
 
@@ -89,7 +89,7 @@ class EndpointJobs:
             hold: Whether the server may delay its response for a second, until the job has finished. It is not asked to
                 while the rate limit on that operation is used up, and the one on plain submissions is not.
             before_send: Called when the request is about to leave.
-            interrupted: Called with the job if the response came after a cancellation.
+            interrupted: Called after a cancellation with the job if its response came, or None if nothing was sent.
         """
         if hold:
             held, plain = (
@@ -103,6 +103,7 @@ class EndpointJobs:
             self._config,
             before_send=before_send,
             interrupted=lambda late: interrupted(self._job(late.id, late)),
+            unsent=lambda: interrupted(None),
         )
         return self._job(state.id, state)
 

@@ -134,6 +134,10 @@ class MapEngine:
         """Begin to end the map early, from any thread."""
         self._main.cancel_soon()
 
+    async def ended(self) -> None:
+        """Wait until an abandoned map is over, some seconds at most."""
+        await self._main.wait(_EXIT_SECONDS)
+
     async def _run(self) -> None:
         ended_early, input_error = True, None
         try:
@@ -320,11 +324,15 @@ class MapEngine:
                 self._counters.submitted += 1
                 return sending.moved(JournalStatus.SUBMITTED, job_id=job.id), job
 
-    def _interrupted(self, entry: JournalEntry, job: MapJob) -> None:
-        """Remember a job whose id came when the map was ended."""
-        self._running[job.id] = job
+    def _interrupted(self, entry: JournalEntry, job: MapJob | None) -> None:
+        """Remember what became of a submission that was under way when the map was ended."""
+        if job is not None:
+            self._running[job.id] = job
+            entry = entry.moved(JournalStatus.SUBMITTED, job_id=job.id)
+        else:
+            entry = entry.moved(JournalStatus.WAITING, attempts=entry.attempts - 1)
         if self._journal is not None:
-            self._journal.save(entry.moved(JournalStatus.SUBMITTED, job_id=job.id))
+            self._journal.save(entry)
 
     async def _finish_job(self, item: _Item, entry: JournalEntry, job: MapJob) -> MapResult[Any, Any]:
         """Wait for a job, and write its result down."""

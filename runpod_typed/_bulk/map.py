@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from threading import Lock
 from types import TracebackType
 from typing import Any, Generic, Self, final
 
@@ -49,12 +50,14 @@ class _Worker:
         options: MapOptions,
         counters: Counters,
         journal: JournalWriter | None,
+        *,
+        results: SimpleQueue[MapResult[Any, Any] | _End],
     ) -> None:
-        self.results = SimpleQueue[MapResult[Any, Any] | _End]()
+        self._results = results
         self._jobs, self._inputs, self._options = jobs, inputs, options
         self._counters, self._journal = counters, journal
         self._engine: MapEngine | None = None
-        self._thread = LoopThread(self._main, lambda error: self.results.put(_End(error)))
+        self._thread = LoopThread(self._main, lambda error: self._results.put(_End(error)))
         self.start, self.stop = self._thread.start, self._thread.stop
 
     def taken(self, count: int) -> None:
@@ -79,7 +82,7 @@ class _Worker:
             self._options,
             self._counters,
             self._journal,
-            deliver=self.results.put,
+            deliver=self._results.put,
             finish=finish,
         )
         engine.start()
@@ -88,7 +91,7 @@ class _Worker:
         finally:
             source.close()
             await engine.stop()
-            self.results.put(end)
+            self._results.put(end)
 
 
 class JobMap(Generic[In, Out]):
@@ -114,17 +117,20 @@ class JobMap(Generic[In, Out]):
         self._endpoint, self._inputs, self._options = endpoint, inputs, options
         self._counters = options.counters(inputs)
         self._worker: _Worker | None = None
-        self._results = deque[MapResult[In, Out] | _End]()
+        self._queue = SimpleQueue[MapResult[In, Out] | _End]()
+        self._results = deque[MapResult[In, Out] | _End]()  # taken from the queue
         self._closed = False
+        self._lock = Lock()
 
     def __enter__(self) -> Self:
-        self._start()
+        if not self._closed:
+            self._start()
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if exc is not None and not isinstance(exc, Exception):
+        if exc is not None and not isinstance(exc, Exception | GeneratorExit):
             self._explain(exc)
         self.close()
 
@@ -139,19 +145,17 @@ class JobMap(Generic[In, Out]):
             AuthenticationError: The API key is refused.
             APIConnectionError: Nothing could be submitted for ``PollPolicy.max_outage`` seconds.
         """
-        if self._closed:
-            raise StopIteration
-        worker, reporter = self._start()
         try:
-            while not self._results:
+            while (result := self._take()) is None:
+                worker, reporter = self._start()
                 reporter.update()
                 self._receive(worker, reporter.interval)
         except KeyboardInterrupt as interrupt:
             self._explain(interrupt)
             raise
-        result = self._results.popleft()
         if isinstance(result, _End):
-            self.close()
+            self._queue.put(_End(None))  # for other threads that take results
+            self._stop()
             if result.error is not None:
                 raise result.error
             raise StopIteration
@@ -178,6 +182,11 @@ class JobMap(Generic[In, Out]):
     def close(self) -> None:
         """End the map. Jobs in flight are left, or cancelled with ``on_exit="cancel"``. A second call does nothing."""
         self._closed = True
+        self._results.clear()
+        self._stop()
+
+    def _stop(self) -> None:
+        self._closed = True
         worker, self._worker = self._worker, None
         if worker is None:
             return
@@ -188,24 +197,33 @@ class JobMap(Generic[In, Out]):
             self._reporter.close()
 
     def _start(self) -> tuple[_Worker, ProgressReporter]:
-        if self._worker is None:
-            endpoint = self._endpoint
-            journal = self._options.open_journal(endpoint.id)
-            jobs = EndpointJobs(endpoint, async_executor(endpoint.executor), own_client=True)
-            self._reporter = ProgressReporter(self._options.progress, self._counters)
-            self._worker = _Worker(jobs, self._inputs, self._options, self._counters, journal)
-            self._finalizer = weakref.finalize(self, self._worker.stop)
-            self._worker.start()
-        return self._worker, self._reporter
+        with self._lock:
+            if self._closed:
+                raise StopIteration
+            if self._worker is None:
+                endpoint = self._endpoint
+                journal = self._options.open_journal(endpoint.id)
+                jobs = EndpointJobs(endpoint, async_executor(endpoint.executor), own_client=True)
+                self._reporter = ProgressReporter(self._options.progress, self._counters)
+                self._worker = _Worker(jobs, self._inputs, self._options, self._counters, journal, results=self._queue)
+                self._finalizer = weakref.finalize(self, self._worker.stop)
+                self._worker.start()
+            return self._worker, self._reporter
+
+    def _take(self) -> MapResult[In, Out] | _End | None:
+        with suppress(IndexError):
+            return self._results.popleft()
+        return None
 
     def _receive(self, worker: _Worker, timeout: float | None) -> None:
-        results = self._results
+        count = 0
         with suppress(Empty):
-            results.append(worker.results.get(timeout=timeout))
+            self._results.append(self._queue.get(timeout=timeout))
             while True:
-                results.append(worker.results.get_nowait())
-        if results:
-            worker.taken(len(results))
+                count += 1
+                self._results.append(self._queue.get_nowait())
+        if count:
+            worker.taken(count)
 
     def _explain(self, interrupt: BaseException) -> None:
         note = self._options.interruption_note(self._counters.in_flight)

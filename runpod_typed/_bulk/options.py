@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -81,6 +81,7 @@ class MapOptions:
 
 def map_options(
     inputs: object,
+    input_kinds: tuple[type, ...],
     *,
     concurrency: int | None,
     ordered: bool,
@@ -96,7 +97,7 @@ def map_options(
     max_cost: float | None,
     max_outage: float,
 ) -> MapOptions:
-    """Check the options of a map.
+    """Check the options of a map whose inputs may be of `input_kinds`.
 
     Raises:
         ConfigurationError: A value cannot be used, or two inputs of a sequence have the same key.
@@ -112,9 +113,12 @@ def map_options(
         raise ConfigurationError(f"on_exit= must be 'leave' or 'cancel', not {on_exit!r}.")
     if key is not None and not callable(key):
         raise ConfigurationError(f"key= must be a function of an input, not {type(key).__name__}.")
+    _check_flag("ordered", ordered)
+    _check_flag("resubmit_uncertain", resubmit_uncertain)
     kind = type(inputs)
-    if issubclass(kind, _NO_INPUTS) or not issubclass(kind, Iterable | AsyncIterable):
-        raise ConfigurationError(f"inputs must be an iterable of inputs, not {kind.__name__}.")
+    if issubclass(kind, _NO_INPUTS) or not issubclass(kind, input_kinds):
+        note = " Only the async API takes async iterables." if issubclass(kind, AsyncIterable) else ""
+        raise ConfigurationError(f"inputs must be an iterable of inputs, not {kind.__name__}.{note}")
     check_progress(progress)
     if key is not None and isinstance(inputs, Sequence):
         _check_keys(key, cast("Sequence[object]", inputs))
@@ -123,7 +127,7 @@ def map_options(
         ordered=ordered,
         attempts=attempts,
         key=key,
-        journal=None if journal is None else Path(journal),
+        journal=_journal_path(journal),
         resubmit_uncertain=resubmit_uncertain,
         progress=progress,
         timeout=wait_timeout(timeout),
@@ -133,6 +137,19 @@ def map_options(
         max_cost=max_cost,
         max_outage=max_outage,
     )
+
+
+def _journal_path(journal: object) -> Path | None:
+    if journal is None:
+        return None
+    if isinstance(journal, str | os.PathLike) and (path := os.fspath(cast("os.PathLike[str]", journal))):
+        return Path(path)
+    raise ConfigurationError(f"journal= must be the path of a file or a Journal, not {journal!r}.")
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name}= must be True or False, not {value!r}.")
 
 
 def _check_count(name: str, value: object) -> None:

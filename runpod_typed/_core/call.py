@@ -192,6 +192,11 @@ class Call(Generic[T]):
         return error
 
     @property
+    def is_uncertain(self) -> bool:
+        """True if an attempt without a usable response may have taken effect, or still may."""
+        return self.in_flight or self.may_have_taken_effect
+
+    @property
     def _has_uncertain_job(self) -> bool:
         return self.may_have_taken_effect and self.request.operation.kind is OperationKind.SUBMIT
 
@@ -227,7 +232,7 @@ class Call(Generic[T]):
         note = self.request.operation.note
         if note is not None and self.response is not None:
             return note(self.response)
-        if self.in_flight or self.may_have_taken_effect:
+        if self.is_uncertain:
             return self.request.uncertain or (
                 f"A job for endpoint {self.request.endpoint_id} may have been submitted and keep running: its "
                 "response did not come. Check the endpoint's health and the worker's side effects."

@@ -50,15 +50,30 @@ def build_run_request(
     twice = [name for name, (argument, field) in options.items() if argument is not None and field is not UNSET]
     if twice:
         raise InputError(f"The input is a whole request body, and {', '.join(twice)} is given too. Pass it once.")
+    _add_options(request, webhook, policy, s3_config)
+    if extra:
+        request.additional_properties |= _checked_extra(extra)
+    return request
+
+
+def check_run_options(webhook: str | None, policy: ExecutionPolicy | None, s3_config: S3Config | None) -> None:
+    """Check the options of many jobs before the first input is read.
+
+    Raises:
+        InputError: An option cannot be sent.
+    """
+    _add_options(models.RunRequest(input_=None), webhook, policy, s3_config)
+
+
+def _add_options(
+    request: models.RunRequest, webhook: str | None, policy: ExecutionPolicy | None, s3_config: S3Config | None
+) -> None:
     if webhook is not None:
         request.webhook = _checked_webhook(webhook)
     if policy is not None:
         request.policy = policy_model(_checked("policy=", policy, ExecutionPolicy))
     if s3_config is not None:
         request.s_3_config = s3_model(_checked("s3_config=", s3_config, S3Config))
-    if extra:
-        request.additional_properties |= _checked_extra(extra)
-    return request
 
 
 def _checked_extra(extra: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -16,14 +16,14 @@ from runpod_typed._codecs.codec import UNTYPED, Codec, choose_codec
 from runpod_typed._core import operations
 from runpod_typed._core.job_record import JobAddress, JobCodecs, JobErrors, JobRecord
 from runpod_typed._core.operations import ExtraQuery, Request, submission_note, with_query
-from runpod_typed._core.run_request import RunRequest, build_run_request
+from runpod_typed._core.run_request import RunRequest, build_run_request, check_run_options
 from runpod_typed._core.schedule import run_sync_long_poll_ms
 from runpod_typed._models.durations import Duration, to_optional_seconds, wait_timeout
 from runpod_typed._models.jobs import JobState, with_typed_output
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.secret import Secret, hidden
 from runpod_typed._models.validators import check_client, check_endpoint_id, check_job_id
-from runpod_typed._synchronization import Inputs, deadline_after, monotonic
+from runpod_typed._synchronization import Inputs, input_kinds, deadline_after, monotonic
 
 if TYPE_CHECKING:
     from runpod_typed._sync.batches import Batches
@@ -326,8 +326,10 @@ class Endpoint(EndpointQueue, Generic[In, Out, Chunk]):
         from runpod_typed._bulk.endpoint_jobs import EndpointParts  # noqa: PLC0415 -- likewise
         from runpod_typed._bulk.options import map_options  # noqa: PLC0415 -- likewise
 
+        check_run_options(webhook, policy, s3_config)
         options = map_options(
             inputs,
+            input_kinds,
             concurrency=concurrency,
             ordered=ordered,
             attempts=attempts,

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Final, Self, final
 
+from runpod_typed._synchronization import async_raise_if_cancelled
 from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.messages import HttpResponse
 
@@ -49,6 +50,7 @@ class RequestBody:
         return iter(self)
 
     async def __anext__(self) -> bytes:
+        await async_raise_if_cancelled()  # before the request counts as sent
         piece = self._next_piece()
         if piece is None:
             raise StopAsyncIteration

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,12 +155,19 @@ async def test_runs_a_failed_job_again_as_often_as_allowed(queue: LocalQueue, ha
         {"key": same},
         {"key": number_of},
         {"timeout": -1},
+        {"ordered": "no"},
+        {"resubmit_uncertain": 1},
+        {"journal": 3},
+        {"journal": ""},
+        {"policy": {"ttl": 1}},
+        {"s3_config": {}},
+        {"webhook": b"https://example.com"},
     ],
     ids=lambda options: next(iter(options)),
 )
 async def test_refuses_wrong_options_before_sending(queue: LocalQueue, options: dict[str, Any]) -> None:
     async with client_of(queue) as client:
-        with pytest.raises(ConfigurationError):
+        with pytest.raises((ConfigurationError, InputError)):
             client.endpoint("ep").map(numbers(2), **options)
     assert queue.stats().submitted == 0
 
@@ -219,6 +227,39 @@ async def test_reconnects_to_the_jobs_that_a_map_has_left(queue: LocalQueue, han
         rest = [result async for result in endpoint.map([{"n": 5, "wait": True}, {"n": 4, "wait": True}], journal=path)]
     assert [(result.output, result.from_journal) for result in rest] == [(25, False), (16, False)]
     assert set(handler.runs.values()) == {1}
+
+
+async def test_an_early_end_leaves_nothing_uncertain(queue: LocalQueue, handler: Squares, tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    async with client_of(queue) as client:
+        endpoint = client.endpoint("ep", output_type=int)
+        async with endpoint.map(iter(numbers(200)), journal=path, concurrency=40) as mapped:
+            async for result in mapped:
+                if result.index == 30:
+                    break
+        assert Journal(path).counts().uncertain == 0
+        outputs = [output async for output in endpoint.map(numbers(200), journal=path).outputs()]
+    assert outputs == [number * number for number in range(200)]
+    assert set(handler.runs.values()) == {1}
+
+
+async def test_a_closed_map_yields_nothing(queue: LocalQueue) -> None:
+    async with client_of(queue) as client:
+        mapped = client.endpoint("ep").map(numbers(3))
+        async with mapped:
+            pass
+        async with mapped:
+            assert [result async for result in mapped] == []
+
+
+async def test_a_loop_over_outputs_may_end_early(queue: LocalQueue, caplog: pytest.LogCaptureFixture) -> None:
+    async with client_of(queue) as client:
+        async for output in client.endpoint("ep", output_type=int).map(iter(numbers(50))).outputs():
+            assert output == 0
+            break
+        gc.collect()
+        await async_sleep(0.1)
+    assert "Interrupted" not in caplog.text
 
 
 async def test_reports_an_uncertain_submission_until_it_may_run(

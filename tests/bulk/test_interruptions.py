@@ -13,10 +13,20 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
-from runpod_typed import AsyncClient, Client, Journal, SubmissionUncertainError
+from runpod_typed import (
+    APIConnectionError,
+    AsyncClient,
+    Client,
+    ConfigurationError,
+    Journal,
+    PollPolicy,
+    ServerError,
+    SubmissionUncertainError,
+)
 from runpod_typed._bulk.bridge import async_executor
 from runpod_typed.local import LocalQueue
 
@@ -106,6 +116,29 @@ def test_submissions_wait_until_an_outage_ends(queue: LocalQueue) -> None:
     assert all(isinstance(result.error, SubmissionUncertainError) for result in uncertain)
 
 
+@pytest.mark.slow
+def test_a_map_ended_by_an_outage_can_be_resumed(queue: LocalQueue, gate: Gate, tmp_path: Path) -> None:
+    path, inputs = tmp_path / "run.sqlite", [{"n": number} for number in range(60)]
+    delivered = 0
+    with Client(queue.api_key, base_url=queue.base_url, poll=PollPolicy(max_outage=0.5)) as client:
+        with (
+            pytest.raises((APIConnectionError, ServerError)) as caught,
+            client.endpoint("local").map(inputs, concurrency=4, journal=path) as mapped,
+        ):
+            for result in mapped:
+                delivered += result.succeeded
+                if delivered == 10:
+                    queue.outage(3600)
+        assert "0.5 s" in " ".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
+    counts = Journal(path).counts()
+    assert counts.failed == 0
+    assert delivered <= counts.succeeded
+    queue.outage(0)
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        results = list(client.endpoint("local", output_type=int).map(inputs, journal=path, resubmit_uncertain=True))
+    assert [result.output for result in results] == list(range(60))
+
+
 def test_uses_a_custom_client_in_threads(queue: LocalQueue) -> None:
     requests: list[str] = []
 
@@ -155,3 +188,62 @@ def test_a_blocking_input_does_not_block_results(queue: LocalQueue) -> None:
             outputs.append(result.output)
             taken.set()
     assert outputs == [1, 2]
+
+
+def test_refuses_async_inputs_in_the_sync_api(queue: LocalQueue) -> None:
+    async def inputs() -> AsyncIterator[dict[str, int]]:
+        yield {"n": 1}
+
+    wrong: Any = inputs()
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        for call in (client.endpoint("local").map, client.endpoint("local").batches.run):
+            with pytest.raises(ConfigurationError, match="Only the async API takes async iterables"):
+                call(wrong)
+
+
+def test_several_threads_may_take_results(queue: LocalQueue) -> None:
+    taken: list[int] = []
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        mapped = client.endpoint("local").map([{"n": number} for number in range(60)])
+        threads = [threading.Thread(target=lambda: taken.extend(result.index for result in mapped)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    assert sorted(taken) == list(range(60))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_several_tasks_may_take_results(queue: LocalQueue) -> None:
+    taken: list[int] = []
+
+    async def take() -> None:
+        async for result in mapped:
+            taken.append(result.index)
+
+    async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+        mapped = client.endpoint("local").map([{"n": number} for number in range(60)])
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(take)
+    assert sorted(taken) == list(range(60))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("block", [True, False])
+async def test_the_journal_is_free_after_an_early_end(queue: LocalQueue, tmp_path: Path, block: bool) -> None:
+    inputs = [{"n": number} for number in range(200)]
+    async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+        endpoint = client.endpoint("local", output_type=int)
+        if block:
+            with anyio.CancelScope() as scope:
+                async with endpoint.map(inputs, journal=tmp_path / "run.sqlite") as mapped:
+                    async for _ in mapped:
+                        scope.cancel()
+        else:
+            async for _ in endpoint.map(inputs, journal=tmp_path / "run.sqlite"):
+                break
+        outputs = [output async for output in endpoint.map(inputs, journal=tmp_path / "run.sqlite").outputs()]
+    assert outputs == list(range(200))

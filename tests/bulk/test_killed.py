@@ -1,10 +1,12 @@
 """A map with a journal that is killed at any instant loses no input, and runs none twice unless it says so."""
 
 import random
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -18,9 +20,10 @@ KINDS = tuple(kind for kind in FaultKind if kind is not FaultKind.WORKER_DEATH) 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("how", ["map", "async-map"])
 @pytest.mark.parametrize("rate", [0.0, 0.1])
-def test_a_killed_map_runs_every_input_once(tmp_path: Path, rate: float) -> None:
-    run_and_kill(tmp_path, inputs=300, kills=3, rate=rate)
+def test_a_killed_map_runs_every_input_once(tmp_path: Path, rate: float, how: str) -> None:
+    run_and_kill(tmp_path, inputs=300, kills=3, rate=rate, how=how)
 
 
 @pytest.mark.slow
@@ -38,13 +41,41 @@ def test_batches_survive_thirty_kills(tmp_path: Path, rate: float) -> None:
 
 @pytest.mark.endurance
 @pytest.mark.slow
+@pytest.mark.parametrize("how", ["map", "async-map"])
 @pytest.mark.parametrize("rate", [0.0, 0.1])
-def test_a_map_survives_thirty_kills(tmp_path: Path, rate: float) -> None:
-    run_and_kill(tmp_path, inputs=500, kills=30, rate=rate)
+def test_a_map_survives_thirty_kills(tmp_path: Path, rate: float, how: str) -> None:
+    run_and_kill(tmp_path, inputs=500, kills=30, rate=rate, how=how)
 
 
-def run_and_kill(folder: Path, *, inputs: int, kills: int, rate: float, how: str = "map") -> set[int]:
-    """Run inputs in a process that is killed at random instants; return the uncertain ones."""
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("how", ["map", "map, cancel", "async-map", "async-map, cancel"])
+def test_a_second_interrupt_leaves_at_once(tmp_path: Path, how: str) -> None:
+    uncertain = run_and_kill(tmp_path, inputs=100, kills=2, rate=0.0, how=how, stop=interrupt_twice)
+    assert len(uncertain) <= 2 * 32  # submissions whose responses it did not wait for
+
+
+def interrupt_twice(process: subprocess.Popen[bytes]) -> None:
+    """Press Ctrl-C, and once more while the process cleans up."""
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait(timeout=60)
+
+
+def run_and_kill(
+    folder: Path,
+    *,
+    inputs: int,
+    kills: int,
+    rate: float,
+    how: str,
+    stop: Callable[[subprocess.Popen[bytes]], object] = subprocess.Popen[bytes].kill,
+) -> set[int]:
+    """Run inputs in a process that is stopped at random instants; return the uncertain ones."""
     runs = Counter[int]()
     lock = Lock()
 
@@ -65,7 +96,7 @@ def run_and_kill(folder: Path, *, inputs: int, kills: int, rate: float, how: str
                 try:
                     process.wait(timeout=dice.uniform(0.4, 1.4))
                 except subprocess.TimeoutExpired:
-                    process.kill()
+                    stop(process)
         subprocess.run(command, check=True, timeout=170)
     lines = out.read_text(encoding="utf-8").splitlines()
     assert lines.pop() == "end"
