@@ -20,7 +20,7 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 """The supported versions of Python; types are checked for each."""
 
 IN_CI = bool(os.environ.get("CI"))
-EXTRAS = ".[aiohttp,cli,local,otel,pydantic]"
+EXTRAS = ".[cli,fast,local,otel,pydantic]"
 SIDE_BY_SIDE = (f"--numprocesses={(os.cpu_count() or 1) + 2}", "--dist=worksteal")
 """Two processes more than processors, since half of the time of the tests is waiting."""
 OF_THE_PACKAGE = [f"--ignore=tests/{name}" for name in ("api_diff", "architecture", "docs", "spec", "unasync")]

@@ -90,7 +90,7 @@ class Environments:
 
     Attributes:
         core: This library as `pip install runpod-typed` brings it.
-        ours: The same with the extra `aiohttp`.
+        ours: The same with the extra `fast`.
         runpod: Runpod's own client, the newest release.
         httpx: httpx alone.
         parts: httpx, attrs and msgspec: the least that this library could be.
@@ -129,7 +129,7 @@ class Environments:
 
         return cls(
             core=installed("core", str(wheel)),
-            ours=installed("ours", f"{wheel}[aiohttp]"),
+            ours=installed("ours", f"{wheel}[fast]"),
             runpod=installed("runpod", "runpod"),
             httpx=installed("httpx", "httpx"),
             parts=installed("parts", "httpx", "attrs", "msgspec"),

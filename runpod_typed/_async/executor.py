@@ -37,9 +37,9 @@ from runpod_typed._synchronization import (
     async_sleep,
     monotonic,
 )
-from runpod_typed._transport.aiohttp import async_load_fast_transport
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.fast import async_load_fast_transport
 from runpod_typed._transport.interface import AsyncTransport
 from runpod_typed._transport.messages import NO_TIME_LEFT
 from runpod_typed.errors import APIError, ConfigurationError, RateLimitError, RunpodError
@@ -71,7 +71,7 @@ class _ProcessState:
         self._transports = dict[object, AsyncTransport]()
         async_prepare()
         if http_client is None:
-            async_load_fast_transport(connection)
+            async_load_fast_transport()
             if connection.idle_connections:
                 async_close_when_collected(self, self._transports)
 

@@ -14,10 +14,10 @@ from runpod_typed._synchronization import (
     async_drain,
     async_shielded,
 )
-from runpod_typed._transport.aiohttp import async_fast_transport
 from runpod_typed._transport.bodies import RequestBody, ResponseBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.fast import async_fast_transport
 from runpod_typed._transport.interface import AsyncTransport, Exceptions
 from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed._transport.network import AsyncDeadlineBackend, holds_leftovers, httpcore_proxy, tls_context

@@ -37,9 +37,9 @@ from runpod_typed._synchronization import (
     sleep,
     monotonic,
 )
-from runpod_typed._transport.aiohttp import load_fast_transport
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.fast import load_fast_transport
 from runpod_typed._transport.interface import Transport
 from runpod_typed._transport.messages import NO_TIME_LEFT
 from runpod_typed.errors import APIError, ConfigurationError, RateLimitError, RunpodError
@@ -71,7 +71,7 @@ class _ProcessState:
         self._transports = dict[object, Transport]()
         prepare()
         if http_client is None:
-            load_fast_transport(connection)
+            load_fast_transport()
             if connection.idle_connections:
                 close_when_collected(self, self._transports)
 

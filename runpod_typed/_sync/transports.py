@@ -14,10 +14,10 @@ from runpod_typed._synchronization import (
     drain,
     shielded,
 )
-from runpod_typed._transport.aiohttp import fast_transport
 from runpod_typed._transport.bodies import RequestBody, ResponseBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.fast import fast_transport
 from runpod_typed._transport.interface import Transport, Exceptions
 from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed._transport.network import DeadlineBackend, holds_leftovers, httpcore_proxy, tls_context

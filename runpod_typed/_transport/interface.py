@@ -1,7 +1,7 @@
 """The base classes of transports, which make HTTP attempts over connections that they keep.
 
 A transport for another HTTP library is one class: it names the exceptions of the library, and makes an exchange. See
-`runpod_typed._transport.aiohttp`.
+`runpod_typed._transport.fast_sync`.
 """
 
 from __future__ import annotations

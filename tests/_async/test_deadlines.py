@@ -173,7 +173,7 @@ async def test_call_on_a_job_ends_with_timeout_and_names_operation(call: str) ->
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_unfinished_upload_ends_with_timeout_and_was_not_sent() -> None:
-    for way in filter(async_keeps_deadlines, ("straight", "without aiohttp", "own client")):  # a proxy takes all in
+    for way in filter(async_keeps_deadlines, ("straight", "over httpcore", "own client")):  # a proxy takes all in
         with reading(0.02) as base_url:
             async with AsyncClientOver(way, base_url, timeout=PATIENCE) as client:
                 with pytest.raises(APITimeoutError, match="of its body within") as caught:
@@ -185,7 +185,7 @@ async def test_unfinished_upload_ends_with_timeout_and_was_not_sent() -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_an_unfinished_upload_over_tls_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     with trusted_tls(monkeypatch) as tls:
-        for way in filter(async_keeps_deadlines, ("straight", "without aiohttp", "own client")):
+        for way in filter(async_keeps_deadlines, ("straight", "over httpcore", "own client")):
             with reading(0.02, scheme="https", tls=tls) as base_url:
                 async with AsyncClientOver(way, base_url, timeout=PATIENCE) as client:
                     with pytest.raises(APITimeoutError, match="of its body within") as caught:

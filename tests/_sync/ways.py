@@ -14,12 +14,12 @@ import pytest
 
 from runpod_typed import Client, RetryPolicy
 from runpod_typed._synchronization import sleep, monotonic
-from runpod_typed._transport.aiohttp import SWITCH_VARIABLE
+from runpod_typed._transport.fast import SWITCH_VARIABLE
 from tests.loopback_proxy import proxying
 from tests.own_clients import aiohttp_client
 
 WAYS: Final = ("straight", "own client", "proxy")
-ALL_WAYS: Final = (*WAYS, "without aiohttp", "own client over aiohttp")
+ALL_WAYS: Final = (*WAYS, "over httpcore", "own client over aiohttp")
 
 PROXIED_HOST: Final = "server.example"
 """The name of this machine behind the proxy: loopback addresses have no proxy."""
@@ -65,7 +65,7 @@ class ClientOver:
             self._own = httpx.Client(verify=False, follow_redirects=True)
         elif self._way == "own client over aiohttp":
             self._own = aiohttp_client()
-        elif self._way == "without aiohttp":
+        elif self._way == "over httpcore":
             patch.setenv(SWITCH_VARIABLE, "0")
         elif self._way == "proxy":
             proxy = self._stack.enter_context(proxying())

@@ -21,8 +21,8 @@ from runpod_typed._async.httpx_transport import AsyncHttpxTransport
 from runpod_typed._async.transports import AsyncHttpcoreTransport
 from runpod_typed._sync.httpx_transport import HttpxTransport
 from runpod_typed._sync.transports import HttpcoreTransport
-from runpod_typed._transport.aiohttp import AsyncAiohttpTransport
 from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.fast import async_fast_transport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 from runpod_typed.errors import APIConnectionError, APITimeoutError, CertificateError
 from tests.core.calls import CONNECTION, KEY, error
@@ -283,41 +283,6 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def aiohttp_outcome(raised: BaseException) -> Outcome:
-    transport: Any = AsyncAiohttpTransport(CONNECTION)
-
-    async def fail(_: HttpRequest, attempt: Attempt) -> HttpResponse:
-        attempt.request_sent = True
-        raise raised
-
-    transport._exchange = fail
-    try:
-        outcome: Outcome = await transport.send(POST, Attempt(60.0, len(POST.body or b"")))
-    finally:
-        await transport.aclose()
-    return outcome
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize(
-    ("raised", "sent", "timed_out"), AIOHTTP_RAISES, ids=[type(raised).__name__ for raised, _, _ in AIOHTTP_RAISES]
-)
-async def test_aiohttp_exceptions_have_their_meanings(raised: Exception, *, sent: bool, timed_out: bool) -> None:
-    failure = await aiohttp_outcome(raised)
-    assert isinstance(failure, TransportFailure)
-    assert (failure.request_sent, failure.timed_out) == (sent, timed_out)
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("foreign", [SoftTimeLimitExceeded, JobTimeout, Interrupted, Quit, MemoryError])
-async def test_foreign_exceptions_pass_through_aiohttp(foreign: type[Exception]) -> None:
-    for raised in (foreign("5 s"), caused(aiohttp.ClientConnectionError("Failed to send bytes"), foreign("5 s"))):
-        if raised.__cause__ is not None and foreign in {Quit, MemoryError}:
-            continue  # aiohttp wraps no such exception
-        with pytest.raises(foreign):
-            await aiohttp_outcome(raised)
-
-
 @pytest.mark.anyio
 @pytest.mark.parametrize("foreign", [SoftTimeLimitExceeded, JobTimeout, Quit, MemoryError])
 async def test_foreign_exceptions_pass_through_async(foreign: type[Exception]) -> None:
@@ -325,9 +290,10 @@ async def test_foreign_exceptions_pass_through_async(foreign: type[Exception]) -
         raise foreign("5 s")
 
     ours: Any = AsyncHttpcoreTransport(CONNECTION)
-    ours._exchange = fail
+    fast: Any = async_fast_transport(CONNECTION)
+    ours._exchange = fast._exchange = fail
     async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as client:
-        for transport in (ours, AsyncHttpxTransport(CONNECTION, client)):
+        for transport in (ours, fast, AsyncHttpxTransport(CONNECTION, client)):
             with pytest.raises(foreign):
                 await transport.send(POST, Attempt(60.0, len(POST.body or b"")))
 

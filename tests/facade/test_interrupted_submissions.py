@@ -277,12 +277,12 @@ def test_a_second_cancellation_ends_the_wait_for_the_response() -> None:
     assert UNKNOWN in cancelled([20.0, QUEUED], leave, "asyncio")
 
 
-@pytest.mark.parametrize("aiohttp", ["0", "1"])
+@pytest.mark.parametrize("fast", ["0", "1"])
 @pytest.mark.parametrize("response", [[0.3, QUEUED], [0.3, None], [0.3, answer(500)], [0.3, answer(429)]])
 def test_a_cancel_scope_takes_its_own_cancellation(
-    response: Script, aiohttp: str, backend: str, monkeypatch: pytest.MonkeyPatch
+    response: Script, fast: str, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RUNPOD_TYPED_AIOHTTP", aiohttp)
+    monkeypatch.setenv("RUNPOD_TYPED_FAST", fast)
 
     async def main() -> None:
         for seconds in (0.0, 0.001, 0.002, 0.004, 0.01, 0.1):

@@ -66,8 +66,8 @@ class Round:
 
 CLIENTS: Mapping[str, Mapping[str, Any]] = {
     "sync, threads": {"runtime": "threads", "at_once": 12},
-    "asyncio, aiohttp": {"runtime": "asyncio", "at_once": 24},
-    "asyncio, httpcore": {"runtime": "asyncio", "at_once": 12, "environment": {"RUNPOD_TYPED_AIOHTTP": "0"}},
+    "asyncio, fast": {"runtime": "asyncio", "at_once": 24},
+    "asyncio, httpcore": {"runtime": "asyncio", "at_once": 12, "environment": {"RUNPOD_TYPED_FAST": "0"}},
     "trio": {"runtime": "trio", "at_once": 12},
 }
 
@@ -166,7 +166,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--busy", action="store_true", help="a machine that is busy may be late: report it, no more")
     options = parser.parse_args(argv)
     jobs: int = options.jobs
-    shares = {"sync, threads": 0.4, "asyncio, aiohttp": 0.3, "asyncio, httpcore": 0.15, "trio": 0.15}
+    shares = {"sync, threads": 0.4, "asyncio, fast": 0.3, "asyncio, httpcore": 0.15, "trio": 0.15}
     rounds = [
         *(
             Round(
@@ -179,8 +179,8 @@ def main(argv: list[str] | None = None) -> int:
             for name, share in shares.items()
         ),
         Round(
-            title=f"asyncio, aiohttp: {options.rate:.0%} of the jobs lose their worker",
-            client="asyncio, aiohttp",
+            title=f"asyncio, fast: {options.rate:.0%} of the jobs lose their worker",
+            client="asyncio, fast",
             jobs=round(jobs * 0.03) + 1,
             kinds=WORKER_FAULTS,
             rate=options.rate,

@@ -1,0 +1,210 @@
+"""HTTP attempts over plain sockets, for threads."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import Final, TypeVar, final
+
+import httpcore
+
+from runpod_typed._synchronization import monotonic
+from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody
+from runpod_typed._transport.connection import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, ConnectionConfig
+from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.http1 import RequestWriter, ResponseReader
+from runpod_typed._transport.interface import Transport
+from runpod_typed._transport.messages import HttpRequest, HttpResponse
+from runpod_typed._transport.network import DeadlineBackend, tls_context
+
+READ_SIZE: Final = 64 * 1024
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+CONNECTING: Final = (httpcore.ConnectError, httpcore.ConnectTimeout)
+NEVER_SENT: Final = (*CONNECTING, httpcore.LocalProtocolError)
+TIMED_OUT: Final = (httpcore.TimeoutException, TimeoutError)
+FAILURES: Final = (*NEVER_SENT, httpcore.NetworkError, httpcore.ProtocolError, *TIMED_OUT, OSError)
+
+_A = TypeVar("_A")
+_T = TypeVar("_T")
+
+
+@final
+class FastTransport(Transport):
+    """Attempts over sockets, of which it keeps those that can serve another request.
+
+    The socket that was used last is used first. A deque is all that threads share, and each of its steps is atomic.
+    """
+
+    failures = FAILURES
+    connecting = CONNECTING
+    never_sent = NEVER_SENT
+    timed_out = TIMED_OUT
+
+    def __init__(self, config: ConnectionConfig) -> None:
+        base = config.base_url
+        self._host, self._port = base.host, base.port or DEFAULT_PORTS[base.scheme]
+        self._tls = http1_tls_context() if base.scheme == "https" else None
+        self._backend = DeadlineBackend(0 if self._tls is None else 1)
+        self._writer = RequestWriter(config)
+        self._most_bytes = config.max_response_bytes
+        self._most_idle = config.idle_connections
+        self._idle = deque[_Connection]()
+        self._closed = False
+
+    def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
+        connection = self._idle_connection() or self._connect(attempt)
+        try:
+            response = connection.exchange(self._writer.head(request), request.body, attempt)
+        except BaseException:
+            connection.close()
+            raise
+        self._release(connection)
+        return response
+
+    def _connect(self, attempt: Attempt) -> _Connection:
+        timeout = min(CONNECT_TIMEOUT, attempt.seconds)
+        stream: httpcore.NetworkStream = self._backend.connect_tcp(self._host, self._port, timeout)
+        if self._tls is not None:
+            stream = stream.start_tls(self._tls, self._host, timeout)
+        return _Connection(stream.get_extra_info("socket"), self._most_bytes)
+
+    def _idle_connection(self) -> _Connection | None:
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            if not connection.has_expired():
+                return connection
+            connection.close()
+
+    def _release(self, connection: _Connection) -> None:
+        if not connection.reader.reusable or len(self._idle) >= self._most_idle:
+            connection.close()
+            return
+        connection.idle_since = monotonic()
+        self._idle.append(connection)
+        if self._closed:
+            self.close()
+        self._drop_expired()
+
+    def _drop_expired(self) -> None:
+        """Close the connections that have been idle for too long, the oldest first."""
+        while len(self._idle) > 1:  # the newest is checked when it is needed
+            try:
+                oldest = self._idle.popleft()
+            except IndexError:  # other threads were faster
+                return
+            if not oldest.is_old():
+                self._idle.appendleft(oldest)
+                return
+            oldest.close()
+
+    def close(self) -> None:
+        """Close all connections, those in use as soon as their response is read."""
+        self._closed = True
+        while True:
+            try:
+                self._idle.pop().close()
+            except IndexError:
+                return
+
+
+@final
+class _Connection:
+    """A connected socket, and what arrives over it."""
+
+    def __init__(self, sock: socket.socket, most_bytes: int) -> None:
+        self._socket = sock
+        self.reader = ResponseReader(most_bytes)
+        self.idle_since = 0.0
+
+    def exchange(self, head: bytes, body: bytes | None, attempt: Attempt) -> HttpResponse:
+        """Send a request and read its response."""
+        reader = self.reader
+        reader.expect()
+        broken = self._send(head, body, attempt)
+        try:
+            while not reader.complete:
+                data = self._step(self._socket.recv, READ_SIZE, attempt, httpcore.ReadTimeout, httpcore.ReadError)
+                reader.feed(data) if data else reader.end()
+        except (httpcore.ReadError, httpcore.RemoteProtocolError):
+            if broken is None:
+                raise
+            raise broken from broken.__cause__
+        return reader.response()
+
+    def _send(self, head: bytes, body: bytes | None, attempt: Attempt) -> httpcore.WriteError | None:
+        """Send a request. If the server closes early, return the error: its response may be there nevertheless."""
+        try:
+            if attempt.body_size <= PIECE_SIZE:
+                self._send_all(head + (body or b""), attempt, is_last=True)
+            else:
+                self._send_all(head, attempt)
+                for piece in RequestBody(body, attempt):
+                    self._send_all(piece, attempt, is_last=attempt.request_sent)
+        except httpcore.WriteError as error:
+            self.reader.reusable = False
+            return error
+        return None
+
+    def _send_all(self, data: bytes, attempt: Attempt, *, is_last: bool = False) -> None:
+        rest = memoryview(data)
+        attempt.request_sent = is_last
+        try:
+            while rest:
+                sent = self._step(self._socket.send, rest, attempt, httpcore.WriteTimeout, httpcore.WriteError)
+                rest = rest[sent:]
+        except (httpcore.WriteTimeout, httpcore.WriteError):
+            attempt.request_sent = False  # its end was not handed to the network
+            raise
+
+    def _step(
+        self,
+        act: Callable[[_A], _T],
+        argument: _A,
+        attempt: Attempt,
+        late: type[httpcore.TimeoutException],
+        broken: type[httpcore.NetworkError],
+    ) -> _T:
+        """Make one call of the socket, in the time that is left."""
+        left = attempt.left()
+        if left <= 0:
+            raise late("the attempt's time is over")
+        self._socket.settimeout(left)
+        try:
+            return act(argument)
+        except TimeoutError as error:
+            raise late(str(error)) from error
+        except OSError as error:
+            raise broken(str(error)) from error
+
+    def has_expired(self) -> bool:
+        """Return whether the connection has been idle for too long, or the server has closed it."""
+        return self.is_old() or _is_readable(self._socket)
+
+    def is_old(self) -> bool:
+        """Return whether the connection has been idle for too long."""
+        return monotonic() - self.idle_since > KEEPALIVE_EXPIRY
+
+    def close(self) -> None:
+        """Close the connection in any state."""
+        self._socket.close()
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def http1_tls_context() -> ssl.SSLContext:
+    """Return the TLS context of this process; servers are told that HTTP/1.1 is spoken."""
+    context = tls_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
