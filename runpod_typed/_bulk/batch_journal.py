@@ -7,7 +7,8 @@ from typing import Any, final
 
 from attrs import evolve, frozen
 
-from runpod_typed._bulk.journal import JournalEntry, JournalStatus
+from runpod_typed._bulk.journal import JournalStatus
+from runpod_typed._bulk.journal_records import JournalRecord
 from runpod_typed._bulk.keys import Keys
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._codecs import json
@@ -47,7 +48,7 @@ class BatchJournal:
         self._setup = setup
         self._writer = options.open_journal(setup.endpoint_id, of_batches=True)
         self._keys = Keys(options.key, self._writer)
-        self._entries = dict[str, JournalEntry]()
+        self._entries = dict[str, JournalRecord]()
 
     def unfinished(self, now: float) -> list[ActiveBatch]:
         """Return the batches that had not ended when the last run did."""
@@ -152,12 +153,12 @@ class BatchJournal:
         if writer is not None:
             writer.close()
 
-    def _save(self, entry: JournalEntry) -> None:
+    def _save(self, entry: JournalRecord) -> None:
         self._entries[entry.key] = evolve(entry, job=None)
         if self._writer is not None:
             self._writer.save(entry)
 
-    def _unfinished_error(self, entry: JournalEntry) -> WaitTimeoutError:
+    def _unfinished_error(self, entry: JournalRecord) -> WaitTimeoutError:
         batch_id, request_id = split_journal_id(entry.job_id) or ("", "")
         error = WaitTimeoutError(
             f"Request {request_id} of batch {batch_id} of endpoint {self._setup.endpoint_id}, which an earlier run "

@@ -91,12 +91,8 @@ class EndpointJobs:
             before_send: Called when the request is about to leave.
             interrupted: Called after a cancellation with the job if its response came, or None if nothing was sent.
         """
-        if hold:
-            held, plain = (
-                self._executor.delay(self._config, self.endpoint_id, operation)
-                for operation in (operations.RUN_SYNC, operations.RUN)
-            )
-            hold = held <= plain
+        if hold and (delay := self._delay(operations.RUN_SYNC)):
+            hold = delay <= self._delay(operations.RUN)
         request = operations.submit_and_wait(self.endpoint_id, body, long_poll_ms=_HOLD_MS if hold else None)
         state = await self._executor.call(
             request,
@@ -139,6 +135,9 @@ class EndpointJobs:
         """Close the connections, if they belong to the map alone."""
         if self._own_client:
             await self._executor.aclose()
+
+    def _delay(self, operation: operations.Operation[Any]) -> float:
+        return self._executor.delay(self._config, self.endpoint_id, operation)
 
     def _job(self, job_id: str, state: JobState[Any] | None = None) -> MapJob:
         record = JobRecord(JobAddress(self.endpoint_id, job_id), state, from_start=state is not None)

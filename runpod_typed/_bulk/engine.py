@@ -11,7 +11,8 @@ from attrs import evolve, frozen
 
 from runpod_typed._bulk.concurrency import ConcurrencyControl
 from runpod_typed._bulk.endpoint_jobs import EndpointJobs, MapJob
-from runpod_typed._bulk.journal import JournalEntry, JournalStatus
+from runpod_typed._bulk.journal import JournalStatus
+from runpod_typed._bulk.journal_records import JournalRecord
 from runpod_typed._bulk.journal_writer import JournalWriter
 from runpod_typed._bulk.keys import Keys
 from runpod_typed._bulk.options import MapOptions
@@ -69,7 +70,7 @@ class _Item:
 
     index: int
     value: Any
-    entry: JournalEntry
+    entry: JournalRecord
     body: RunRequest | None = None
     error: RunpodError | None = None
 
@@ -113,7 +114,7 @@ class MapEngine:
         self._untaken = 0
         self._running: dict[str, MapJob] = {}
         self._collecting: dict[str, AsyncEvent] = {}
-        self._durations: deque[float] = deque(maxlen=32)
+        self._short_jobs: deque[bool] = deque(maxlen=32)
         self._uncommitted = object()
 
     def start(self) -> None:
@@ -257,7 +258,7 @@ class MapEngine:
                 return result
             job = None
 
-    def _known_result(self, item: _Item, entry: JournalEntry, *, from_journal: bool) -> MapResult[Any, Any] | None:
+    def _known_result(self, item: _Item, entry: JournalRecord, *, from_journal: bool) -> MapResult[Any, Any] | None:
         """Return the result that the journal has, or None if there is something to do."""
         match entry.status:
             case JournalStatus.SUCCEEDED:
@@ -286,8 +287,8 @@ class MapEngine:
         )
 
     async def _submit(
-        self, item: _Item, entry: JournalEntry
-    ) -> tuple[JournalEntry, MapJob] | MapResult[Any, Any] | None:
+        self, item: _Item, entry: JournalRecord
+    ) -> tuple[JournalRecord, MapJob] | MapResult[Any, Any] | None:
         """Submit a job; return its result if it was refused, or None if the map ends before."""
         waiting = entry.moved(JournalStatus.WAITING)
         while True:
@@ -324,7 +325,7 @@ class MapEngine:
                 self._counters.submitted += 1
                 return sending.moved(JournalStatus.SUBMITTED, job_id=job.id), job
 
-    def _interrupted(self, entry: JournalEntry, job: MapJob | None) -> None:
+    def _interrupted(self, entry: JournalRecord, job: MapJob | None) -> None:
         """Remember what became of a submission that was under way when the map was ended."""
         if job is not None:
             self._running[job.id] = job
@@ -334,7 +335,7 @@ class MapEngine:
         if self._journal is not None:
             self._journal.save(entry)
 
-    async def _finish_job(self, item: _Item, entry: JournalEntry, job: MapJob) -> MapResult[Any, Any]:
+    async def _finish_job(self, item: _Item, entry: JournalRecord, job: MapJob) -> MapResult[Any, Any]:
         """Wait for a job, and write its result down."""
         began = monotonic()
         try:
@@ -354,7 +355,7 @@ class MapEngine:
         except APIError as error:
             return self._result(item, entry, error=error)
         self._running.pop(job.id, None)
-        self._durations.append(monotonic() - began)
+        self._short_jobs.append(monotonic() - began < _SHORT_JOB)
         self._counters.count_job(state)
         result = self._result(item, entry, state=state)
         failure = result.error if isinstance(result.error, JobError) else None
@@ -366,12 +367,12 @@ class MapEngine:
 
     def _jobs_are_short(self) -> bool:
         """Return True if a response that is held for a moment is likely to bring the result, which saves a request."""
-        return bool(self._durations) and sorted(self._durations)[len(self._durations) // 2] < _SHORT_JOB
+        return 2 * sum(self._short_jobs) > len(self._short_jobs)
 
     def _result(
         self,
         item: _Item,
-        entry: JournalEntry,
+        entry: JournalRecord,
         *,
         state: JobState[Any] | None = None,
         error: RunpodError | None = None,
@@ -399,7 +400,7 @@ class MapEngine:
 
     # The journal
 
-    async def _save(self, entry: JournalEntry) -> None:
+    async def _save(self, entry: JournalRecord) -> None:
         """Write an entry. Entries that are saved in the same turn of the event loop share a transaction."""
         journal = self._journal
         if journal is None:
@@ -416,7 +417,7 @@ class MapEngine:
         if isinstance(self._error, JournalError):
             raise self._error
 
-    async def _save_result(self, entry: JournalEntry) -> None:
+    async def _save_result(self, entry: JournalRecord) -> None:
         """Write a result. If that fails, the map ends, and still delivers the result."""
         try:
             await self._save(entry)
@@ -429,7 +430,7 @@ class MapEngine:
             self._collecting[entry.key] = AsyncEvent()
             self._tasks.spawn(self._collect, entry)
 
-    async def _collect(self, entry: JournalEntry) -> None:
+    async def _collect(self, entry: JournalRecord) -> None:
         try:
             if entry.job_id is not None:
                 item = _Item(index=entry.index, value=None, entry=entry)

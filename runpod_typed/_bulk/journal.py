@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from attrs import field, frozen
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 APPLICATION_ID: Final = 0x52504A31  # tells our files from other SQLite databases
-COLUMNS: Final = "number, key, position, fingerprint, status, attempts, job_id, error, run"
-"""The columns of an entry, in the order of `entry_from_row`."""
+_COLUMNS: Final = "position, key, status, attempts, entry.job_id, error, job.content"
 
 
 class JournalStatus(StrEnum):
@@ -50,8 +49,6 @@ class JournalEntry:
     """The position of the input, from 0, in the last map that read it."""
     key: str
     """The identity of the input: the caller's key, or a digest of its content."""
-    fingerprint: str = field(repr=False)
-    """A digest of the input's content; empty if it cannot be encoded."""
     status: JournalStatus
     """The progress of the input."""
     attempts: int = 0
@@ -60,35 +57,8 @@ class JournalEntry:
     """The id of its last job, or None if it is unknown."""
     error: str | None = None
     """The error message, or None."""
-    run: int = field(default=0, repr=False)
-    """The number of the map that read the input last; 1 for the first on this journal."""
-    number: int = field(default=0, repr=False)
-    """The row in the file."""
-    job: bytes | None = field(default=None, repr=False)
-    """The finished job as JSON, or None."""
-
-    def moved(
-        self,
-        status: JournalStatus,
-        *,
-        attempts: int | None = None,
-        job_id: str | None = None,
-        error: str | None = None,
-        job: bytes | None = None,
-    ) -> JournalEntry:
-        """Return the entry with another status. `attempts` of None keeps the current value."""
-        return JournalEntry(  # attrs.evolve takes seven times as long
-            index=self.index,
-            key=self.key,
-            fingerprint=self.fingerprint,
-            status=status,
-            attempts=self.attempts if attempts is None else attempts,
-            job_id=job_id,
-            error=error,
-            run=self.run,
-            number=self.number,
-            job=job,
-        )
+    state: JobState[Any] | None = field(default=None, repr=False)
+    """The finished job, or None."""
 
     @property
     def succeeded(self) -> bool:
@@ -96,15 +66,9 @@ class JournalEntry:
         return self.status is JournalStatus.SUCCEEDED
 
     @property
-    def state(self) -> JobState[Any] | None:
-        """The finished job, or None."""
-        return None if self.job is None else read_job(json.decode(self.job))
-
-    @property
     def output(self) -> Any:
         """The output of a job that succeeded, as JSON, or None."""
-        state = self.state
-        return None if state is None else state.output
+        return None if self.state is None else self.state.output
 
 
 @frozen(kw_only=True)
@@ -244,20 +208,32 @@ class Journal:
 
     def _entries(self, *statuses: JournalStatus) -> Iterator[JournalEntry]:
         wanted = ", ".join(f"'{status}'" for status in statuses)
-        columns = ", ".join(f"entry.{name}" for name in COLUMNS.split(", "))
         query = (
-            f"SELECT {columns}, job.content FROM entry "  # noqa: S608 -- constants
+            f"SELECT {_COLUMNS} FROM entry "  # noqa: S608 -- constants
             "LEFT JOIN job ON job.entry = entry.number AND job.id = entry.job_id "
             f"WHERE status IN ({wanted}) ORDER BY position, number"
         )
         with closing(self._open()) as database, sqlite_errors(self._path):
             for row in database.execute(query):
-                yield entry_from_row(row)
+                yield _entry(row)
 
     def _open(self) -> sqlite3.Connection:
         if not self._path.is_file():
             raise JournalError(f"There is no journal at {self._path}.")
         return connect(self._path, "ro")
+
+
+def _entry(row: tuple[Any, ...]) -> JournalEntry:
+    position, key, status, attempts, job_id, error, job = row
+    return JournalEntry(
+        index=position,
+        key=key,
+        status=JournalStatus(status),
+        attempts=attempts,
+        job_id=job_id,
+        error=error,
+        state=None if job is None else read_job(json.decode(job)),
+    )
 
 
 def _json_line(entry: JournalEntry) -> bytes:
@@ -325,20 +301,3 @@ def endpoint_id_of(database: sqlite3.Connection) -> str | None:
     """Return the endpoint of a journal, or None if it is new."""
     row: tuple[str] | None = database.execute("SELECT endpoint_id FROM about").fetchone()
     return None if row is None else row[0]
-
-
-def entry_from_row(row: tuple[Any, ...]) -> JournalEntry:
-    """Return an entry from its `COLUMNS` and, if selected, its job."""
-    number, key, position, fingerprint, status, attempts, job_id, error, run = row[: COLUMNS.count(",") + 1]
-    return JournalEntry(
-        key=key,
-        index=position,
-        fingerprint=fingerprint,
-        status=JournalStatus(status),
-        attempts=attempts,
-        job_id=job_id,
-        error=error,
-        run=run,
-        number=number,
-        job=cast("bytes | None", row[-1]) if len(row) > COLUMNS.count(",") + 1 else None,
-    )

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from attrs import evolve
 
 from runpod_typed._bulk.journal import (
     APPLICATION_ID,
-    COLUMNS,
     FORMAT,
-    JournalEntry,
     JournalStatus,
     connect,
     endpoint_id_of,
-    entry_from_row,
     sqlite_errors,
 )
+from runpod_typed._bulk.journal_records import COLUMNS, JournalRecord
 from runpod_typed.errors import ConfigurationError, JournalError
 
 if TYPE_CHECKING:
@@ -36,11 +34,13 @@ _SCHEMA: Final = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT}",
 )
-_SAVE: Final = (
-    f"INSERT INTO entry ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 -- constants
-    "ON CONFLICT (number) DO UPDATE SET position = excluded.position, fingerprint = excluded.fingerprint, "
-    "status = excluded.status, attempts = excluded.attempts, job_id = excluded.job_id, error = excluded.error, "
-    "run = excluded.run"
+_INSERT: Final = (
+    "INSERT INTO entry (key, position, fingerprint, status, attempts, job_id, error, run, number) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_UPDATE: Final = (  # an upsert takes longer
+    "UPDATE entry SET key = ?, position = ?, fingerprint = ?, status = ?, attempts = ?, job_id = ?, error = ?, run = ? "
+    "WHERE number = ?"
 )
 _SAVE_JOB: Final = "INSERT OR REPLACE INTO job (entry, id, content) VALUES (?, ?, ?)"
 _FIND: Final = f"SELECT {COLUMNS} FROM entry WHERE key = ?"  # noqa: S608 -- constants
@@ -63,7 +63,7 @@ class JournalWriter:
     def __init__(self, path: Path, endpoint_id: str) -> None:
         self.run: int = 0
         self._path = path
-        self._pending: dict[str, JournalEntry] = {}
+        self._pending: dict[str, JournalRecord] = {}
         self._repeats: dict[str, int] = {}
         self._lock = _lock(path)
         try:
@@ -101,22 +101,25 @@ class JournalWriter:
                 self.run = database.execute("SELECT runs FROM about").fetchone()[0]
                 (last,) = database.execute("SELECT max(number) FROM entry").fetchone()
                 self._last_number: int = last or 0
+                self._last_written = self._last_number
 
-    def in_flight(self) -> list[JournalEntry]:
+    def in_flight(self) -> list[JournalRecord]:
         """Return the entries of jobs that had not finished when the last map ended."""
         with sqlite_errors(self._path):
-            return [entry_from_row(row) for row in self._database.execute(_IN_FLIGHT, (JournalStatus.SUBMITTED,))]
+            return [
+                JournalRecord.from_row(row) for row in self._database.execute(_IN_FLIGHT, (JournalStatus.SUBMITTED,))
+            ]
 
-    def find(self, key: str) -> JournalEntry | None:
+    def find(self, key: str) -> JournalRecord | None:
         """Return the entry of a key, or None."""
         pending = self._pending.get(key)
         if pending is not None:
             return pending
         with sqlite_errors(self._path):
             row = self._database.execute(_FIND, (key,)).fetchone()
-        return None if row is None else entry_from_row(row)
+        return None if row is None else JournalRecord.from_row(row)
 
-    def job(self, entry: JournalEntry) -> bytes | None:
+    def job(self, entry: JournalRecord) -> bytes | None:
         """Return the finished job of an entry as JSON, or None."""
         if entry.job is not None:
             return entry.job
@@ -124,7 +127,7 @@ class JournalWriter:
             row = self._database.execute(_FIND_JOB, (entry.number, entry.job_id)).fetchone()
         return None if row is None else row[0]
 
-    def claim(self, index: int, key: str | None, fingerprint: str) -> JournalEntry:
+    def claim(self, index: int, key: str | None, fingerprint: str) -> JournalRecord:
         """Return the entry of an input that the map has read, a new one if it is not known.
 
         Without a key, an input is known by its content. The first input with the same content has the first such
@@ -146,7 +149,7 @@ class JournalWriter:
             key, entry = self._find_content(fingerprint)
         if entry is None:
             self._last_number += 1
-            entry = JournalEntry(
+            entry = JournalRecord(
                 index=index,
                 key=key,
                 fingerprint=fingerprint,
@@ -159,7 +162,7 @@ class JournalWriter:
         self._pending[key] = entry
         return entry
 
-    def _find_content(self, fingerprint: str) -> tuple[str, JournalEntry | None]:
+    def _find_content(self, fingerprint: str) -> tuple[str, JournalRecord | None]:
         number = self._repeats.get(fingerprint, 0) + 1
         key = fingerprint if number == 1 else f"{fingerprint}-{number}"
         entry = self.find(key)
@@ -170,7 +173,7 @@ class JournalWriter:
             self._repeats[fingerprint] = number
         return key, entry
 
-    def save(self, entry: JournalEntry) -> None:
+    def save(self, entry: JournalRecord) -> None:
         """Remember a change until the next `flush`."""
         self._pending[entry.key] = entry
 
@@ -182,14 +185,20 @@ class JournalWriter:
         """
         if not self._pending:
             return
-        entries = self._pending.values()
-        rows = [
-            (e.number, e.key, e.index, e.fingerprint, e.status, e.attempts, e.job_id, e.error, e.run) for e in entries
-        ]
-        jobs = [(e.number, e.job_id, e.job) for e in entries if e.job is not None]
+        new = list[tuple[Any, ...]]()
+        changed = list[tuple[Any, ...]]()
+        jobs = list[tuple[Any, ...]]()
+        for e in self._pending.values():
+            # An enum's member is not bound as fast as a plain string.
+            row = e.key, e.index, e.fingerprint, str(e.status), e.attempts, e.job_id, e.error, e.run, e.number
+            (new if e.number > self._last_written else changed).append(row)
+            if e.job is not None:
+                jobs.append((e.number, e.job_id, e.job))
         with sqlite_errors(self._path), self._database:
-            self._database.executemany(_SAVE, rows)
-            self._database.executemany(_SAVE_JOB, jobs)
+            for statement, rows in ((_INSERT, new), (_UPDATE, changed), (_SAVE_JOB, jobs)):
+                if rows:
+                    self._database.executemany(statement, rows)
+        self._last_written = max((row[-1] for row in new), default=self._last_written)
         self._pending.clear()
 
     def close(self) -> None:

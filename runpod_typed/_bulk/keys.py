@@ -6,7 +6,8 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, final
 
-from runpod_typed._bulk.journal import JournalEntry, JournalStatus
+from runpod_typed._bulk.journal import JournalStatus
+from runpod_typed._bulk.journal_records import JournalRecord
 from runpod_typed._bulk.journal_writer import JournalWriter, repeated_key
 from runpod_typed._codecs import json
 from runpod_typed._core.run_request import RunRequest
@@ -28,7 +29,7 @@ class Keys:
         self._key, self._journal = key, journal
         self._seen = set[str]()
 
-    def entry(self, index: int, value: Any, body: RunRequest | None) -> JournalEntry:
+    def entry(self, index: int, value: Any, body: RunRequest | None) -> JournalRecord:
         """Return the entry of an input. `body` is None if it cannot be encoded.
 
         Raises:
@@ -42,9 +43,9 @@ class Keys:
             if key in self._seen:
                 raise repeated_key(key)
             self._seen.add(key)
-        return JournalEntry(index=index, key=key or str(index), fingerprint="", status=JournalStatus.WAITING)
+        return JournalRecord(index=index, key=key or str(index), fingerprint="", status=JournalStatus.WAITING)
 
-    def is_known(self, entry: JournalEntry) -> bool:
+    def is_known(self, entry: JournalRecord) -> bool:
         """Return True if the journal has the entry: an input that cannot be encoded is known by its key alone."""
         return self._key is not None or bool(entry.fingerprint)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Protocol, TypeVarTuple, final
 
 from runpod_typed._synchronization import AsyncEvent, running_asyncio_loop
 
 Arguments = TypeVarTuple("Arguments")
+Function = Callable[[*Arguments], Coroutine[Any, Any, None]]
 
 
 async def next_turn() -> None:
@@ -36,7 +37,7 @@ class Tasks:
         self._ended: AsyncEvent | None = None
         self._call_soon: Callable[[Callable[[], None]], object] | None = None
 
-    def spawn(self, function: Callable[[*Arguments], Awaitable[None]], *arguments: *Arguments) -> None:
+    def spawn(self, function: Function[*Arguments], *arguments: *Arguments) -> None:
         """Start a task in the running event loop. `function` handles its own errors."""
         if running_asyncio_loop() is not None:
             self._spawn_asyncio(function, *arguments)
@@ -65,19 +66,16 @@ class Tasks:
         if not self._running and self._ended is not None:
             self._ended.set()
 
-    def _spawn_asyncio(self, function: Callable[[*Arguments], Awaitable[None]], *arguments: *Arguments) -> None:
+    def _spawn_asyncio(self, function: Function[*Arguments], *arguments: *Arguments) -> None:
         import asyncio  # noqa: PLC0415 -- imported already
-
-        async def run() -> None:
-            await function(*arguments)
 
         loop = asyncio.get_running_loop()
         self._call_soon = loop.call_soon_threadsafe
-        task = loop.create_task(run())
+        task = loop.create_task(function(*arguments))
         self._running.add(task)
         task.add_done_callback(self._end)
 
-    def _spawn_trio(self, function: Callable[[*Arguments], Awaitable[None]], *arguments: *Arguments) -> None:
+    def _spawn_trio(self, function: Function[*Arguments], *arguments: *Arguments) -> None:
         import trio  # noqa: PLC0415 -- imported already
 
         self._call_soon = trio.lowlevel.current_trio_token().run_sync_soon

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,16 +249,6 @@ async def test_a_closed_map_yields_nothing(queue: LocalQueue) -> None:
             pass
         async with mapped:
             assert [result async for result in mapped] == []
-
-
-async def test_a_loop_over_outputs_may_end_early(queue: LocalQueue, caplog: pytest.LogCaptureFixture) -> None:
-    async with client_of(queue) as client:
-        async for output in client.endpoint("ep", output_type=int).map(iter(numbers(50))).outputs():
-            assert output == 0
-            break
-        gc.collect()
-        await async_sleep(0.1)
-    assert "Interrupted" not in caplog.text
 
 
 async def test_reports_an_uncertain_submission_until_it_may_run(

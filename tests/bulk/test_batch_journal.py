@@ -21,7 +21,8 @@ from runpod_typed import (
     SubmissionUncertainError,
     WaitTimeoutError,
 )
-from runpod_typed._bulk.journal import JournalEntry, JournalStatus
+from runpod_typed._bulk.journal import JournalStatus
+from runpod_typed._bulk.journal_records import JournalRecord
 from runpod_typed._bulk.journal_writer import JournalWriter
 from runpod_typed.local import LocalQueue
 
@@ -86,7 +87,7 @@ def left_behind(path: Path, endpoint: Any, batch_id: str, ids: list[str]) -> Non
     """Write what a run has written when it is killed before it reads results."""
     journal = JournalWriter(path, endpoint.id)
     for index, request_id in enumerate(ids):
-        entry = JournalEntry(
+        entry = JournalRecord(
             index=index,
             number=index + 1,
             key=str(index),
@@ -165,7 +166,7 @@ def test_unfinished_jobs_of_the_other_call_are_refused(endpoint: Any, path: Path
         next(iter(endpoint.map(INPUTS, journal=path)))
     other = tmp_path / "map.sqlite"
     journal = JournalWriter(other, endpoint.id)
-    entry = JournalEntry(index=0, key="0", fingerprint="", status=JournalStatus.SUBMITTED, job_id="job-1")
+    entry = JournalRecord(index=0, number=1, key="0", fingerprint="", status=JournalStatus.SUBMITTED, job_id="job-1")
     journal.save(entry)
     journal.close()
     with pytest.raises(JournalError, match=r"has 1 unfinished jobs of endpoint\.map\(\)"):
@@ -175,7 +176,7 @@ def test_unfinished_jobs_of_the_other_call_are_refused(endpoint: Any, path: Path
 @pytest.mark.parametrize("resubmit", [False, True])
 def test_uncertain_input_of_a_map_is_reported_or_run(endpoint: Any, path: Path, resubmit: bool) -> None:
     journal = JournalWriter(path, endpoint.id)
-    journal.save(JournalEntry(index=0, key="0", fingerprint="", status=JournalStatus.SUBMITTING, attempts=1))
+    journal.save(JournalRecord(index=0, number=1, key="0", fingerprint="", status=JournalStatus.SUBMITTING, attempts=1))
     journal.close()
     run = endpoint.batches.run(INPUTS[:2], journal=path, key=by_number, resubmit_uncertain=resubmit)
     first, second = run

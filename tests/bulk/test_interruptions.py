@@ -247,3 +247,13 @@ async def test_the_journal_is_free_after_an_early_end(queue: LocalQueue, tmp_pat
                 break
         outputs = [output async for output in endpoint.map(inputs, journal=tmp_path / "run.sqlite").outputs()]
     assert outputs == list(range(200))
+
+
+def test_a_loop_over_outputs_may_end_early(queue: LocalQueue, caplog: pytest.LogCaptureFixture) -> None:
+    inputs = ({"n": number} for number in range(1000))
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        for output in client.endpoint("local", output_type=int).map(inputs).outputs():
+            assert output == 0
+            break
+        gc.collect()
+    assert "Interrupted" not in caplog.text

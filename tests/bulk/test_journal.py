@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from runpod_typed import ConfigurationError, Journal, JournalError
-from runpod_typed._bulk.journal import JournalEntry, JournalStatus
+from runpod_typed._bulk.journal import JournalStatus
+from runpod_typed._bulk.journal_records import JournalRecord
 from runpod_typed._bulk.journal_writer import JournalWriter
 from runpod_typed._codecs import json
 
 
-def entry(key: str, status: JournalStatus, index: int = 0, **fields: Any) -> JournalEntry:
-    return JournalEntry(index=index, number=index + 1, key=key, fingerprint=key, status=status, **fields)
+def entry(key: str, status: JournalStatus, index: int = 0, **fields: Any) -> JournalRecord:
+    return JournalRecord(index=index, number=index + 1, key=key, fingerprint=key, status=status, **fields)
 
 
 def job(output: object) -> bytes:

@@ -121,7 +121,6 @@ def a_journal_is_read(journal: Journal) -> None:
 def an_entry_tells_of_an_input(entry: JournalEntry) -> None:
     assert_type(entry.index, int)
     assert_type(entry.key, str)
-    assert_type(entry.fingerprint, str)
     assert_type(entry.status, JournalStatus)
     assert_type(entry.attempts, int)
     assert_type(entry.job_id, str | None)
@@ -129,8 +128,6 @@ def an_entry_tells_of_an_input(entry: JournalEntry) -> None:
     assert_type(entry.succeeded, bool)
     assert_type(entry.state, JobState[Any] | None)
     assert_type(entry.output, Any)
-    assert_type((entry.run, entry.number, entry.job), tuple[int, int, bytes | None])
-    assert_type(entry.moved(JournalStatus.SUBMITTED, attempts=1, job_id="job-1"), JournalEntry)
 
 
 def the_status_of_an_entry_can_be_matched_exhaustively(status: JournalStatus) -> str:
