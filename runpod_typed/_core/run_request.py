@@ -12,8 +12,15 @@ from typing_extensions import TypeVar
 from runpod_typed._codecs.codec import Codec, codec_for, codec_name, explain, first_line
 from runpod_typed._codecs.json import PLAIN, Mismatch, NotPlainJSON, to_plain
 from runpod_typed._errors import printable
-from runpod_typed._models.options import ExecutionPolicy, S3Config, policy_model, s3_model
-from runpod_typed._models.responses import ValidationError, is_sendable, parse
+from runpod_typed._models.options import (
+    ExecutionPolicy,
+    S3Config,
+    checked_policy,
+    checked_s3,
+    policy_model,
+    s3_model,
+)
+from runpod_typed._models.responses import ValidationError, as_object, is_sendable, parse
 from runpod_typed.errors import ConfigurationError, InputError
 
 RunRequest = models.RunRequest
@@ -51,7 +58,7 @@ def build_run_request(
     if twice:
         raise InputError(f"The input is a whole request body, and {', '.join(twice)} is given too. Pass it once.")
     _add_options(request, webhook, policy, s3_config)
-    if extra:
+    if extra is not None:
         request.additional_properties |= _checked_extra(extra)
     return request
 
@@ -77,6 +84,11 @@ def _add_options(
 
 
 def _checked_extra(extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    given: object = extra  # callers without a type checker may pass anything
+    if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+        raise InputError(f"extra_body= must be a dict, not {type(extra).__name__}. Nothing was sent.")
+    if not extra:
+        return extra
     known = sorted(extra.keys() & wire.ENVELOPE_KEYS)
     if known:
         raise InputError(f"extra_body= has {', '.join(known)}, which has an argument of its own. Nothing was sent.")
@@ -112,15 +124,34 @@ def _from_whole_body(body: Mapping[str, Any]) -> models.RunRequest:
         name: item.to_dict() if isinstance(item, ExecutionPolicy | S3Config) else item for name, item in body.items()
     }
     plain = encode_input(PLAIN, fields, subject="The request body")
+    checked = dict[str, Any]()
     for name, item in plain.items():
         try:
             field = parse(models.RunRequest, {wire.ENVELOPE_INPUT_KEY: True, name: item})
-        except ValidationError as error:
-            raise InputError(f"The request body's {name!r} cannot be used: {error}.", path=f"$.{name}") from None
-        for option, known in ((field.policy, wire.POLICY_KEYS), (field.s_3_config, wire.S3_CONFIG_KEYS)):
-            if option is not UNSET:
-                _refuse_unknown_keys(item, known, f"request body's {name}", f"$.{name}")
-    return parse(models.RunRequest, plain)
+            for option, known in ((field.policy, wire.POLICY_KEYS), (field.s_3_config, wire.S3_CONFIG_KEYS)):
+                if option is not UNSET:
+                    _refuse_unknown_keys(as_object(item, "it"), known, f"request body's {name}", f"$.{name}")
+            checked[name] = _checked_item(field, item)
+        except (ValidationError, ConfigurationError) as error:
+            reason = str(error).removesuffix(".")
+            message = f"The request body's {name!r} cannot be used: {reason}. Nothing was sent."
+            raise InputError(message, path=f"$.{name}") from None
+    return parse(models.RunRequest, checked)
+
+
+def _checked_item(field: models.RunRequest, item: Any) -> Any:
+    """Return the JSON of a field, which must pass the checks of the argument that stands for it."""
+    if isinstance(field.policy, models.ExecutionPolicy):
+        try:
+            return checked_policy(field.policy).to_dict()
+        except ConfigurationError as error:
+            raise ValidationError(f"{error} Times in a request body are milliseconds") from None
+    if isinstance(field.s_3_config, models.S3Config):
+        return checked_s3(field.s_3_config).to_dict()
+    for webhook in (field.webhook, field.webhook_v2):
+        if webhook is not UNSET and not isinstance(webhook, str):
+            raise ValidationError(f"it must be a URL, not {type(webhook).__name__}")
+    return item
 
 
 def _refuse_unknown_keys(value: Mapping[str, Any], known: Collection[str], what: str, path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -76,6 +77,51 @@ def policy_model(policy: ExecutionPolicy) -> models.ExecutionPolicy:
         ttl=UNSET if policy.ttl is None else round(policy.ttl * _MS),
         low_priority=UNSET if policy.low_priority is None else policy.low_priority,
     )
+
+
+def checked_policy(sent: models.ExecutionPolicy) -> models.ExecutionPolicy:
+    """Return a policy of a whole request body as `ExecutionPolicy` sends it.
+
+    Raises:
+        ConfigurationError: `ExecutionPolicy` refuses a value.
+    """
+    return policy_model(
+        ExecutionPolicy(
+            execution_timeout=_in_seconds(sent.execution_timeout),
+            ttl=_in_seconds(sent.ttl),
+            low_priority=_given(sent.low_priority),
+        )
+    )
+
+
+def checked_s3(sent: models.S3Config) -> models.S3Config:
+    """Return the bucket of a whole request body as `S3Config` sends it.
+
+    Raises:
+        ConfigurationError: `S3Config` refuses a value.
+    """
+    return s3_model(
+        S3Config(
+            access_id=sent.access_id,
+            access_secret=sent.access_secret,
+            bucket_name=sent.bucket_name,
+            endpoint_url=sent.endpoint_url,
+            object_path=_given(sent.object_path),
+        )
+    )
+
+
+def _given(value: Any) -> Any:
+    return None if value is UNSET else value
+
+
+def _in_seconds(milliseconds: Any) -> Any:
+    if type(milliseconds) not in {int, float}:
+        return _given(milliseconds)  # a validator refuses it
+    try:
+        return milliseconds / _MS
+    except OverflowError:  # an int of more than 308 digits
+        return math.inf
 
 
 def _secret(value: str | Secret) -> Secret:

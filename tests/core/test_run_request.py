@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -103,6 +103,55 @@ def test_unknown_keys_are_refused_with_both_ways_out(value: Any, path: str, says
     assert caught.value.path == path
     for part in (says, "To send a request body, correct or remove the key", "wrap it: {'input': your_dict}"):
         assert part in caught.value.message
+
+
+NO_ID: Final = {**S3_SENT, "accessId": ""}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("policy", {"ttl": 59_999, "executionTimeout": 60_000}, "ttl of 59.999 s is below execution_timeout of 60 s"),
+        ("policy", {"ttl": 9_999}, "ttl must be 10 s to 604800 s"),
+        ("policy", {"ttl": 604_800_001}, "ttl must be 10 s to 604800 s"),
+        ("policy", {"ttl": 10**400}, "ttl must be 10 s to 604800 s"),
+        ("policy", {"ttl": "60000"}, "ttl must be a number of seconds or a timedelta, not str"),
+        ("policy", {"executionTimeout": 4_999}, "execution_timeout must be 5 s to 604800 s"),
+        ("policy", {"executionTimeout": -1}, "execution_timeout must not be negative"),
+        ("policy", {"executionTimeout": True}, "execution_timeout must be a number of seconds or a timedelta, not bool"),
+        ("policy", {"lowPriority": 1}, "low_priority must be True or False, not 1"),
+        ("policy", {"lowPriority": "no"}, "low_priority must be True or False, not 'no'"),
+        ("policy", [], "must be an object, and is an array"),
+        ("policy", 5, "a field has the wrong kind of value"),
+        ("s3Config", NO_ID, "access_id must be a string that is not empty"),
+        ("s3Config", {**S3_SENT, "endpointUrl": 7}, "endpoint_url must be a string that is not empty"),
+        ("s3Config", {**S3_SENT, "objectPath": 7}, "object_path must be a string that is not empty"),
+        ("webhook", 5, "must be a URL, not int"),
+        ("webhookV2", ["https://hook.example"], "must be a URL, not list"),
+    ],
+)
+def test_a_body_s_options_are_checked_like_arguments(name: str, value: Any, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        body({"input": 1, name: value})
+    assert caught.value.path == f"$.{name}"
+    assert caught.value.message.startswith(f"The request body's {name!r} cannot be used: ")
+    assert says in caught.value.message
+    assert caught.value.message.endswith(". Nothing was sent.")
+    assert S3_SENT["accessSecret"] not in str(caught.value)
+
+
+def test_a_long_execution_timeout_of_a_body_warns() -> None:
+    with pytest.warns(UserWarning, match="more than a day"):
+        assert body({"input": 1, "policy": {"executionTimeout": 90_000_000, "ttl": None}}) == {
+            "input": 1,
+            "policy": {"executionTimeout": 90_000_000},
+        }
+
+
+@pytest.mark.parametrize("extra", [5, "region", [("region", "eu")]])
+def test_extra_fields_must_be_a_dict(extra: Any) -> None:
+    with pytest.raises(InputError, match=r"extra_body= must be a dict, not"):
+        body({"a": 1}, extra=extra)
 
 
 def test_a_typed_input_is_never_the_whole_body() -> None:
