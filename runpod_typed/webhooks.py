@@ -90,6 +90,9 @@ def parse_webhook(
     codec = choose_codec("output_", output_type, output_codec)
     if confirm is not None and (output_type is not UNTYPED or output_codec is not None):
         raise ConfigurationError("confirm= gives the output the endpoint's type: leave output_type= and output_codec=.")
+    given: object = max_bytes  # callers without a type checker may pass anything
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+        raise ConfigurationError(f"max_bytes= must be a whole number of 1 or more, not {max_bytes!r}.")
     state = _parse(_as_bytes(body, max_bytes))
     if confirm is None:
         return with_typed_output(state, codec)
@@ -114,7 +117,8 @@ def verify_secret(received: str | bytes | None, expected: str) -> bool:
     Raises:
         ConfigurationError: The expected secret is empty.
     """
-    if not expected:
+    given: object = expected  # callers without a type checker may pass anything
+    if not isinstance(given, str) or not given:  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
         raise ConfigurationError("The expected secret must be a string that is not empty.")
     if isinstance(received, str):
         received = received.encode("utf-8", "surrogatepass")

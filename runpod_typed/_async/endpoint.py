@@ -22,7 +22,7 @@ from runpod_typed._models.durations import Duration, to_optional_seconds, wait_t
 from runpod_typed._models.jobs import JobState, with_typed_output
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.secret import Secret, hidden
-from runpod_typed._models.validators import check_client, check_endpoint_id, check_job_id
+from runpod_typed._models.validators import check_client, check_endpoint_id, check_flags, check_job_id
 from runpod_typed._synchronization import AsyncInputs, async_input_kinds, deadline_after, monotonic
 
 if TYPE_CHECKING:
@@ -401,6 +401,7 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
         queue_timeout: Duration | None,
         cancel_on_exit: bool,  # noqa: FBT001 -- private
     ) -> T:
+        check_flags(cancel_on_exit=cancel_on_exit)
         began, seconds = monotonic(), wait_timeout(timeout)
         queue_seconds = wait_timeout(queue_timeout, "queue_timeout")
         submitted = list[JobState[Any]]()

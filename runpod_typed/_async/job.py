@@ -24,6 +24,7 @@ from runpod_typed._core.streaming import StreamBuffer
 from runpod_typed._models.durations import Duration, wait_timeout
 from runpod_typed._models.jobs import JobEvent, JobState, JobStatus, with_typed_output
 from runpod_typed._models.stream import StreamChunk
+from runpod_typed._models.validators import check_flags
 from runpod_typed._synchronization import deadline_after, monotonic
 from runpod_typed._transport.connection import ConnectionConfig
 
@@ -173,6 +174,7 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
             WaitTimeoutError: A limit ended first; the job keeps running.
             APIError: A poll failed in a way that does not pass, or for too long.
         """
+        check_flags(cancel_on_exit=cancel_on_exit)
         with JobErrors(self, self._poller.record):
             state = await self._finished(timeout, queue_timeout, cancel_on_exit=cancel_on_exit)
             return self._typed(state).result()

@@ -84,6 +84,9 @@ def async_as_completed(
 
 
 def _distinct(jobs: Iterable[JobT], kind: type[Any]) -> list[JobT]:
+    given: object = jobs  # callers without a type checker may pass anything
+    if not isinstance(given, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+        raise ConfigurationError(f"jobs must be an iterable of handles, not {type(given).__name__}.")
     distinct = list(dict.fromkeys(jobs))
     for job in distinct:
         if not isinstance(job, kind):

@@ -17,6 +17,7 @@ from runpod_typed._bulk.progress import ProgressOption, check_progress
 from runpod_typed._core.batch_run import split_journal_id
 from runpod_typed._core.counters import Counters
 from runpod_typed._models.durations import Duration, wait_timeout
+from runpod_typed._models.validators import check_flags, check_type
 from runpod_typed.errors import ConfigurationError, JournalError
 
 OnExit = Literal["leave", "cancel"]
@@ -102,6 +103,8 @@ def map_options(
     Raises:
         ConfigurationError: A value cannot be used, or two inputs of a sequence have the same key.
     """
+    check_flags(ordered=ordered, resubmit_uncertain=resubmit_uncertain)
+    check_type("journal", journal, (str, os.PathLike), "a path or a Journal")
     if concurrency is not None:
         _check_count("concurrency", concurrency)
     _check_count("attempts", attempts)

@@ -149,10 +149,9 @@ def build_bodies(inputs: Iterable[Any], build: Callable[[Any], models.RunRequest
     Raises:
         InputError: An input cannot be sent, or there are too many.
     """
-    given: object = inputs
-    if isinstance(given, str | bytes | Mapping):
-        kind = type(cast("object", given)).__name__
-        raise InputError(f"The inputs must be an iterable of inputs, not one {kind}. Nothing was sent.")
+    kind: type = type(inputs)
+    if issubclass(kind, str | bytes | Mapping) or not issubclass(kind, Iterable):
+        raise InputError(f"The inputs must be an iterable of inputs, not one {kind.__name__}. Nothing was sent.")
     requests = list[SizedRequest]()
     for index, value in enumerate(inputs):
         if index == MAX_REQUESTS:

@@ -31,6 +31,7 @@ from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed._models.secret import Secret
 from runpod_typed._models.stream import StreamPage
 from runpod_typed._models.user_warnings import warn_caller
+from runpod_typed._models.validators import check_type
 from runpod_typed._transport.messages import HttpRequest
 from runpod_typed.errors import ConfigurationError
 
@@ -295,6 +296,7 @@ def with_query(request: Request[T], extra: ExtraQuery | None) -> Request[T]:
     Raises:
         ConfigurationError: The request has such a parameter already.
     """
+    check_type("extra_query", extra, Mapping, "a dict")
     if not extra:
         return request
     taken = sorted(extra.keys() & parse_qs(urlsplit(request.http.target).query).keys())

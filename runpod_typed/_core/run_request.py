@@ -95,15 +95,14 @@ def _checked_extra(extra: Mapping[str, Any]) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", encode_input(PLAIN, dict(extra), subject="extra_body="))
 
 
-def _checked(name: str, given: OptionT, kind: type[OptionT]) -> OptionT:
+def _checked(name: str, given: object, kind: type[OptionT]) -> OptionT:
     if not isinstance(given, kind):  # callers without a type checker pass a dict, as the API has it
         raise InputError(f"{name} must be {kind.__name__}(...), not {type(given).__name__}. Nothing was sent.")
     return given
 
 
-def _checked_webhook(webhook: str) -> str:
-    given: object = webhook  # callers without a type checker pass bytes, which would be sent as base64
-    if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+def _checked_webhook(webhook: object) -> str:
+    if not isinstance(webhook, str):  # callers without a type checker pass bytes, which would be sent as base64
         raise InputError(f"webhook= must be a URL, not {type(webhook).__name__}. Nothing was sent.")
     if not is_sendable(webhook):
         raise InputError("webhook= must be a URL, and has a lone surrogate, which cannot be sent. Nothing was sent.")

@@ -168,7 +168,7 @@ class S3Config:
             access_secret=access_secret,
             bucket_name=bucket_name,
             endpoint_url=endpoint_url,
-            object_path=object_path or None,
+            object_path=None if object_path == "" else object_path,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -98,7 +98,41 @@ def instance_of(kind: type) -> _Validator:
 
 
 def _name(instance: object, attribute: Attribute[Any]) -> str:
-    return f"{type(instance).__name__}.{attribute.name}"
+    """Return the public name of a field: that of an argument if its class is internal."""
+    kind = type(instance)
+    public = kind.__module__.startswith("runpod_typed._models.")
+    return f"{kind.__name__}.{attribute.name}" if public else f"{attribute.name}="
+
+
+def check_flags(**flags: object) -> None:
+    """Check that arguments are True or False: any other value that counts as true might cost money.
+
+    Raises:
+        ConfigurationError: One is not.
+    """
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise ConfigurationError(f"{name}= must be True or False, not {value!r}.")
+
+
+def check_type(name: str, value: object, kind: type | tuple[type, ...], description: str) -> None:
+    """Check the type of an argument, which callers without a type checker may get wrong.
+
+    Raises:
+        ConfigurationError: It is neither None nor of the type.
+    """
+    if value is not None and not isinstance(value, kind):
+        raise ConfigurationError(f"{name}= must be {description}, not {type(value).__name__}.")
+
+
+def check_name(name: object) -> None:
+    """Check a display name.
+
+    Raises:
+        ConfigurationError: It is neither None nor a string that is not empty.
+    """
+    if name is not None and not (isinstance(name, str) and name):
+        raise ConfigurationError(f"name= must be a string that is not empty, or None, and was {name!r}.")
 
 
 def check_http_client(given: object, kind: type) -> None:

@@ -30,7 +30,7 @@ from runpod_typed._models.batches import Batch, BatchResult, BatchStatus
 from runpod_typed._models.durations import Duration
 from runpod_typed._models.map_results import MapProgress
 from runpod_typed._models.options import ExecutionPolicy, S3Config
-from runpod_typed._models.validators import check_batch_request_id
+from runpod_typed._models.validators import check_batch_request_id, check_name
 from runpod_typed._synchronization import Inputs, input_kinds, deadline_after
 from runpod_typed.errors import APIError, BadRequestError, ConflictError, NotFoundError
 
@@ -114,6 +114,7 @@ class Batches(Generic[In, Out]):
             SubmissionUncertainError: The batch may or may not exist. A draft costs nothing.
             APIError: A call failed for good. If the batch was created, ``error.batch_id`` is its id.
         """
+        check_name(name)
         deadline = deadline_after(timeout)
         first, *rest = self._requests(inputs, webhook, policy, s3_config)
         batch = self._call(operations.create(self._endpoint_id, first), deadline)
@@ -382,6 +383,7 @@ class Batches(Generic[In, Out]):
         from runpod_typed._bulk.options import map_options  # noqa: PLC0415 -- likewise
 
         check_run_options(webhook, policy, s3_config)
+        check_name(name)
         options = map_options(
             inputs,
             input_kinds,
@@ -417,6 +419,7 @@ class Batches(Generic[In, Out]):
         policy: ExecutionPolicy | None,
         s3_config: S3Config | None,
     ) -> builtins.list[builtins.list[RunRequest]]:
+        check_run_options(webhook, policy, s3_config)
         return build_bodies(inputs, lambda value: self._body(value, webhook, policy, s3_config, None))
 
     def _call(

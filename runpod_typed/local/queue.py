@@ -2,10 +2,10 @@
 
 import asyncio
 import atexit
-import math
 import os
 import re
 import secrets
+import sys
 import threading
 import time
 import warnings
@@ -90,7 +90,7 @@ class LocalQueue:
         persist: str | Path | None = None,
         page: bool = False,
     ) -> None:
-        if re.fullmatch(wire.ENDPOINT_ID_PATTERN, endpoint_id) is None:
+        if not _is_id(endpoint_id):
             raise ValueError(f"endpoint_id {endpoint_id!r} must match {wire.ENDPOINT_ID_PATTERN}")
         if api_key == "":
             raise ValueError("api_key must not be empty; leave it out for a random one")
@@ -98,12 +98,12 @@ class LocalQueue:
             raise ValueError("give either handler or worker, not both")
         if isinstance(worker, str) or (worker is not None and not worker):
             raise ValueError('worker must be a list such as [sys.executable, "handler.py"]')
-        if workers < 1:
-            raise ValueError("workers must be at least 1")
-        if not 0 <= port <= 65535:
-            raise ValueError("port must be from 0 to 65535")
-        if not (time_scale > 0 and math.isfinite(time_scale)):
-            raise ValueError("time_scale must be a number above 0")
+        if not _is_whole(workers) or workers < 1:
+            raise ValueError(f"workers must be at least 1, not {workers!r}")
+        if not _is_whole(port) or not 0 <= port <= 65535:
+            raise ValueError(f"port must be from 0 to 65535, not {port!r}")
+        if not _is_finite(time_scale) or time_scale <= 0:
+            raise ValueError(f"time_scale must be a number above 0, not {time_scale!r}")
         make_limiters(limits)  # refuses unknown names here, not in the server's thread
         self._limits: Limits = limits
         self._faults = FaultPlan(faults)
@@ -294,7 +294,7 @@ class LocalQueue:
             ValueError: `workers` is negative or not a number.
             RuntimeError: The queue is not running.
         """
-        if not workers >= 0:
+        if not _is_whole(workers) or workers < 0:
             raise ValueError(f"workers must be 0 or more, not {workers!r}")
 
         def throttle(service: QueueService) -> None:
@@ -332,7 +332,7 @@ class LocalQueue:
         fault = FaultKind(kind)
         if operation is not None and operation not in OPERATION_NAMES:
             raise ValueError(f"unknown operation {operation!r}; known are {sorted(OPERATION_NAMES)}")
-        if times < 1:
+        if not _is_whole(times) or times < 1:
             raise ValueError(f"times must be at least 1, not {times!r}")
         if seconds is not None:
             _check_seconds(seconds)
@@ -355,7 +355,7 @@ class LocalQueue:
             RuntimeError: The queue is not running.
         """
         _check_seconds(seconds)
-        if status is not None and not 500 <= status <= 599:
+        if status is not None and not (_is_whole(status) and 500 <= status <= 599):
             raise ValueError(f"status must be from 500 to 599, or None, not {status!r}")
 
         def begin(service: QueueService) -> None:
@@ -487,5 +487,17 @@ class LocalQueue:
 
 
 def _check_seconds(seconds: float) -> None:
-    if not (seconds >= 0 and math.isfinite(seconds)):
+    if not _is_finite(seconds) or seconds < 0:
         raise ValueError(f"seconds must be a number of 0 or more, not {seconds!r}")
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(wire.ENDPOINT_ID_PATTERN, value) is not None
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

@@ -118,7 +118,7 @@ NO_ID: Final = {**S3_SENT, "accessId": ""}
         ("policy", {"ttl": "60000"}, "ttl must be a number of seconds or a timedelta, not str"),
         ("policy", {"executionTimeout": 4_999}, "execution_timeout must be 5 s to 604800 s"),
         ("policy", {"executionTimeout": -1}, "execution_timeout must not be negative"),
-        ("policy", {"executionTimeout": True}, "execution_timeout must be a number of seconds or a timedelta, not bool"),
+        ("policy", {"executionTimeout": True}, "must be a number of seconds or a timedelta, not bool"),
         ("policy", {"lowPriority": 1}, "low_priority must be True or False, not 1"),
         ("policy", {"lowPriority": "no"}, "low_priority must be True or False, not 'no'"),
         ("policy", [], "must be an object, and is an array"),

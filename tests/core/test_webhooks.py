@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -194,3 +195,15 @@ def test_a_failed_job_says_the_error_of_its_output(error: str | None) -> None:
     assert (state.failure.error_message, state.failure.output) == ("no GPU", body["output"])
     with pytest.raises(JobFailedError, match=r'no GPU.*"step":3'):
         state.result()
+
+
+@pytest.mark.parametrize("limit", ["5", b"5", None, True, 0, -1, 1.5, math.nan, math.inf])
+def test_a_bad_size_limit_is_refused(limit: Any) -> None:
+    with pytest.raises(ConfigurationError, match="max_bytes="):
+        parse_webhook(b'{"id": "job-1", "status": "COMPLETED"}', max_bytes=limit)
+
+
+@pytest.mark.parametrize("secret", ["", b"secret", None, 5])
+def test_a_bad_expected_secret_is_refused(secret: Any) -> None:
+    with pytest.raises(ConfigurationError, match="expected secret"):
+        verify_secret("secret", secret)

@@ -1,6 +1,7 @@
 """Starting and stopping: ready when it says so, gone when it says so."""
 
 import errno
+import math
 import os
 import re
 import socket
@@ -8,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -255,3 +257,37 @@ def test_import_needs_no_worker_sdk() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     assert ended.stdout == "[]\n"
+
+
+NO_WHOLE_NUMBER: Final = ("1", b"1", None, True, 1.5, math.nan, math.inf, -1, [1])
+NO_NUMBER: Final = ("1", b"1", None, True, math.nan, math.inf, -1, 10**400, [1], timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("workers", (*NO_WHOLE_NUMBER, 0)),
+        ("port", (*NO_WHOLE_NUMBER, 65_536)),
+        ("time_scale", (*NO_NUMBER, 0)),
+        ("endpoint_id", (None, 5, b"local", "", "a/b")),
+    ],
+)
+def test_bad_settings_are_refused_by_name(name: str, values: tuple[Any, ...]) -> None:
+    for value in values:
+        with pytest.raises(ValueError, match=name):
+            LocalQueue(handler=str, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "values"),
+    [
+        ("advance", "seconds", NO_NUMBER),
+        ("outage", "seconds", NO_NUMBER),
+        ("throttle", "workers", NO_WHOLE_NUMBER),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(method: str, name: str, values: tuple[Any, ...]) -> None:
+    queue = LocalQueue(handler=str)
+    for value in values:
+        with pytest.raises(ValueError, match=name):
+            getattr(queue, method)(value)
