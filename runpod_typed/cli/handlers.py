@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,8 @@ def load_handler(path: Path) -> HandlerConfig:
     sys.modules.update({"runpod": sdk, "runpod.serverless": serverless})
     sys.path.insert(0, str(path.resolve().parent))
     try:
-        runpy.run_path(str(path), run_name="__main__")
+        with redirect_stdout(sys.stderr):
+            runpy.run_path(str(path), run_name="__main__")
     except BaseException as error:  # noqa: BLE001 -- user code, which may also call sys.exit
         raise HandlerFileError(_own_traceback(error, path)) from None
     if not started:

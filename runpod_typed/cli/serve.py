@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -17,6 +18,7 @@ import typer
 from runpod_typed.cli.exit_codes import ExitCode
 from runpod_typed.cli.handlers import HandlerFileError, load_handler
 from runpod_typed.cli.printer import encode, note
+from runpod_typed.cli.worker_output import WorkerOutput
 
 if TYPE_CHECKING:
     from runpod_typed.local import Faults, LocalQueue
@@ -60,6 +62,7 @@ def serve(
         ),
     ] = None,
     time_scale: Annotated[float, typer.Option(metavar="FACTOR", help="Scale ttl, retention and timeouts.")] = 1.0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print what the workers write.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
     """Serve a worker from a queue on this machine, with a page that shows it.
@@ -73,6 +76,8 @@ def serve(
     from runpod_typed.local import LocalQueue  # noqa: PLC0415 -- --help must be quick
     from runpod_typed.local._archive import ArchiveError  # noqa: PLC0415
 
+    os.environ.setdefault("RUNPOD_DEBUG_LEVEL", "INFO")  # at DEBUG, the SDK writes several lines a second
+    output = WorkerOutput()
     try:
         options = _worker_options(handler, worker, reload=reload)
         queue = LocalQueue(
@@ -85,14 +90,19 @@ def serve(
             time_scale=time_scale,
             persist=persist,
             page=True,
+            on_worker_output=None if quiet else output,
         )
         with _stopped_by_signals(), queue:
             _announce(queue, as_json=as_json)
-            _supervise(queue, handler or Path.cwd(), reload=reload)
+            output.begin()
+            with redirect_stdout(sys.stderr):  # what a handler in this process prints
+                _supervise(queue, handler or Path.cwd(), reload=reload)
     except (ArchiveError, HandlerFileError, ValueError) as error:
         _fail(str(error))
     except OSError as error:
         _fail(f"{error.strerror or error}.")
+    finally:
+        output.begin()  # a worker may wait for it
 
 
 def _worker_options(handler: Path | None, worker: str | None, *, reload: bool) -> dict[str, Any]:
@@ -129,10 +139,11 @@ def _announce(queue: LocalQueue, *, as_json: bool) -> None:
         places = {"base_url": queue.base_url, "api_key": queue.api_key, "endpoint_id": queue.endpoint_id}
         typer.echo(encode(places | {"page_url": queue.page_url}))
     else:
+        example = """-i '{"prompt": "hello"}' --wait"""
+        note(f"Page:  {queue.page_url}\nTry:   runpod-typed run {queue.endpoint_id} {example}\nStop:  Ctrl-C")
+        note("For the terminal of your program:\n")
         typer.echo(f"export RUNPOD_API_KEY={queue.api_key}")
         typer.echo(f"export RUNPOD_ENDPOINT_BASE_URL={queue.base_url}")
-        example = """-i '{"prompt": "hello"}' --wait"""
-        note(f"\nPage:  {queue.page_url}\nTry:   runpod-typed run {queue.endpoint_id} {example}\nStop:  Ctrl-C")
     sys.stdout.flush()
 
 
@@ -181,6 +192,7 @@ def _stopped_by_signals() -> Generator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        note("\nStopped.")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -134,7 +134,10 @@ class ProcessWorker:
         token: str,
         service: QueueService,
         loop: asyncio.AbstractEventLoop,
+        *,
+        on_output: Callable[[str, str], object] | None = None,
     ) -> None:
+        self._on_output = on_output
         self._command = list(command)
         self._endpoint_url = endpoint_url
         self._token = token
@@ -272,8 +275,11 @@ class ProcessWorker:
             shlex.join(self._command),
             "ended once more, for the same reason" if again else failure.reason,
             pause,
-            f" Its last output:\n{failure.output.rstrip()}" if failure.output and not again else "",
+            f" Its last output:\n{failure.output.rstrip()}" if self._shows_output(failure) and not again else "",
         )
+
+    def _shows_output(self, failure: WorkerFailure) -> bool:
+        return bool(failure.output) and self._on_output is None
 
     def _run_one(self, home: str) -> WorkerFailure | None:
         """Run a process to its end, and return its failure, if any."""
@@ -295,7 +301,7 @@ class ProcessWorker:
         self._process = process
         assert process.stdout is not None  # noqa: S101 -- a pipe was asked for
         output: deque[str] = deque(maxlen=REPORTED_LINES)
-        reader = threading.Thread(target=self._read, args=(process.stdout, output), daemon=True)
+        reader = threading.Thread(target=self._read, args=(process.stdout, self.worker_id, output), daemon=True)
         reader.start()
         if self._stopping.is_set():
             self._terminate()  # `stop` came before there was a process
@@ -311,11 +317,13 @@ class ProcessWorker:
         self._remove_worker()
         return None if process is self._killed else diagnose_exit(code, "".join(output), asked=asked)
 
-    def _read(self, stream: IO[str], output: deque[str]) -> None:
+    def _read(self, stream: IO[str], worker_id: str, output: deque[str]) -> None:
         with stream:
             while line := stream.readline(LINE_CAP):
                 self._lines.append(line)
                 output.append(line)
+                if self._on_output is not None:
+                    self._on_output(worker_id, line)
 
     def _warn_about_survivor(self) -> None:
         warning = f"a process that worker {self.worker_id} started still runs and could not be found"

@@ -160,6 +160,7 @@ class ServerThread:
                 runner.run(self._serve())
         except BaseException as error:  # noqa: BLE001 -- `start` raises it in the caller's thread
             self._error = error
+            self._listener.close()
         finally:
             logging.getLogger("uvicorn.error").removeFilter(warnings_only)
             self._listening.set()

@@ -65,9 +65,10 @@ class LocalQueue:
         faults: Random faults to inject.
         auto_advance: Whether the queue's clock jumps to the next deadline while everything waits: a client for a job,
             no job runs, and no worker could take one. The end of a ttl then takes milliseconds.
-
         persist: A file that keeps the jobs over a restart (an SQLite database); None for none.
         page: Whether `page_url` shows the queue in a browser on this machine.
+        on_worker_output: Called with a worker's id and each line that its process writes, in a thread of its own; it
+            must not raise. None for none: `worker_output` has the last lines.
 
     Raises:
         ValueError: An argument is out of range.
@@ -89,6 +90,7 @@ class LocalQueue:
         auto_advance: bool = False,
         persist: str | Path | None = None,
         page: bool = False,
+        on_worker_output: Callable[[str, str], object] | None = None,
     ) -> None:
         if not _is_id(endpoint_id):
             raise ValueError(f"endpoint_id {endpoint_id!r} must match {wire.ENDPOINT_ID_PATTERN}")
@@ -122,6 +124,7 @@ class LocalQueue:
         self._auto_advance = auto_advance
         self._persist = Path(persist) if persist is not None else None
         self._page = page
+        self._on_worker_output = on_worker_output
         self._process_id = os.getpid()
         self._service: QueueService | None = None
         self._webhooks: WebhookSender | None = None
@@ -476,7 +479,10 @@ class LocalQueue:
         if self._command is not None:
             url = f"{self._url(self._local_host)}/{self._endpoint_id}"
             command, token = self._command, self._access.worker_token
-            self._workers = [ProcessWorker(command, url, token, service, loop) for _ in range(self._worker_count)]
+            self._workers = [
+                ProcessWorker(command, url, token, service, loop, on_output=self._on_worker_output)
+                for _ in range(self._worker_count)
+            ]
         for worker in self._workers:
             worker.start()
 

@@ -27,8 +27,10 @@ IN_PROCESS = (
 
 
 @contextmanager
-def served(*arguments: str, program: list[str] | None = None) -> Generator[dict[str, Any]]:
-    """Serve until the end of the block; nothing may be left."""
+def served(
+    *arguments: str, program: list[str] | None = None, stderr: list[str] | None = None
+) -> Generator[dict[str, Any]]:
+    """Serve until the end of the block; nothing may be left. What it writes is added to `stderr`."""
     started = program or command()
     process = subprocess.Popen(
         [*started, "serve", *arguments, "--json"],
@@ -42,9 +44,11 @@ def served(*arguments: str, program: list[str] | None = None) -> Generator[dict[
         yield json.loads(process.stdout.readline())
     finally:
         process.send_signal(signal.SIGINT)
-        stderr = process.communicate(timeout=60)[1]
-    assert process.returncode == 130, stderr
-    assert "Traceback" not in stderr
+        written = process.communicate(timeout=60)[1]
+        if stderr is not None:
+            stderr.append(written)
+    assert process.returncode == 130, written
+    assert "Traceback" not in written
 
 
 def client(places: dict[str, Any]) -> Client:
@@ -83,6 +87,62 @@ def test_prints_the_export_lines() -> None:
         "export RUNPOD_API_KEY",
         "export RUNPOD_ENDPOINT_BASE_URL",
     ]
+
+
+CHATTY = """
+import runpod
+print("loading")
+
+def handler(job):
+    print(f"\\033[31mgot {job['input']}\\033[0m")
+    return 1
+
+runpod.serverless.start({"handler": handler})
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [((), ["{worker} | loading", "{worker} | got x"]), (("--quiet",), [])],
+)
+def test_prints_what_a_worker_writes(tmp_path: Path, options: tuple[str, ...], shown: list[str]) -> None:
+    file = tmp_path / "handler.py"
+    file.write_text(CHATTY, "utf-8")
+    stderr: list[str] = []
+    with served(str(file), *options, stderr=stderr) as places, client(places) as ours:
+        worker = ours.endpoint("local").run_sync_state("x", timeout=120).worker_id
+    lines = [line for line in "".join(stderr).splitlines() if "loading" in line or "got" in line]
+    assert lines == [line.format(worker=worker) for line in shown]
+
+
+def test_handler_in_process_prints_to_stderr(tmp_path: Path) -> None:
+    file = tmp_path / "handler.py"
+    file.write_text(CHATTY, "utf-8")
+    stderr: list[str] = []
+    with served(str(file), program=[sys.executable, "-c", IN_PROCESS], stderr=stderr) as places, client(places) as ours:
+        ours.endpoint("local").run_sync("x", timeout=60)
+    assert "loading" in stderr[0]
+    assert "got x" in stderr[0]
+
+
+def test_limits_faults_and_time_scale_act() -> None:
+    idle = ("--worker", f"{sys.executable} -c 'import time; time.sleep(600)'")
+    options = ("--limits", "published", "--faults", "server_error", "--time-scale", "0.0001")
+    with served(*idle, *options) as places:
+        http = httpx.Client(
+            base_url=f"{places['base_url']}/local", headers={"Authorization": f"Bearer {places['api_key']}"}
+        )
+        with http:
+            while http.get("/health").status_code < 500:
+                pass
+            while http.post("/purge-queue").status_code != 429:
+                pass
+            body = {"input": 1, "policy": {"ttl": 10_000}}
+            job_id = ""
+            while not job_id:
+                job_id = http.post("/run", json=body).json().get("id", "")
+            while http.get(f"/status/{job_id}").status_code != 404:  # after a millisecond
+                pass
 
 
 def test_keeps_jobs_over_a_restart(tmp_path: Path) -> None:
