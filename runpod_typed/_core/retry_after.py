@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from runpod_queue_api import wire
 
@@ -57,8 +56,10 @@ def _number(value: str) -> float | None:
 
 
 def _http_date(value: str) -> datetime | None:
-    if len(value) > _LONGEST_DATE:
+    if not value or len(value) > _LONGEST_DATE:
         return None
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 -- slow to import, and seldom needed
+
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError, IndexError):

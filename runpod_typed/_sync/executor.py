@@ -16,7 +16,6 @@ from attrs import evolve
 from typing_extensions import TypeVar
 
 from runpod_typed._sync.rate_limiter import RateLimiter
-from runpod_typed._sync.transports import make_transport
 from runpod_typed._core.call import Call
 from runpod_typed._core.config import CallConfig, HasOptions
 from runpod_typed._core.error_mapping import oversize_error
@@ -107,6 +106,8 @@ class _ProcessState:
             for other in [each for each in self._transports if has_ended(each)]:
                 self._transports.pop(other).abandon()
             if owner not in self._transports:
+                from runpod_typed._sync.transports import make_transport  # noqa: PLC0415 -- loads HTTP libraries
+
                 self._transports[owner] = make_transport(self._connection, self._http_client)
             return self._transports[owner]
 

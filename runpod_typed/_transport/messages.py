@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from attrs import define, field, frozen
 
@@ -45,8 +45,7 @@ class HttpResponse:
         return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.raw_headers}
 
 
-@frozen
-class TransportFailure:
+class TransportFailure(NamedTuple):
     """The reason why no complete response came.
 
     It is a value and not an exception, whose traceback would show the API key in the local variables of HTTP libraries.

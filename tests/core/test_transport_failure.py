@@ -351,7 +351,7 @@ def test_an_unfinished_upload_says_how_much_was_sent() -> None:
     assert "sent 5 of 28 bytes of its body within 5 s" in found.message
     assert "Nothing was queued" in found.message
     assert not found.request_sent
-    broken = error("run", evolve(late, timed_out=False))
+    broken = error("run", late._replace(timed_out=False))
     assert type(broken) is APIConnectionError
     assert "lost its connection after 5 of 28 bytes" in broken.message
 
