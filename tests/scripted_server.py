@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -37,12 +38,14 @@ class ScriptedServer:
         bodies: Their bodies.
         pause_before_body: Seconds between the head of a request and the first byte read of its body.
         resets_before_body: The number of connections that are reset when the head of a request is read.
+        tls: Its TLS settings, or None.
         played: The number of scripts that were played to their end.
     """
 
     scripts: list[Script]
     pause_before_body: float = 0.0
     resets_before_body: int = 0
+    tls: ssl.SSLContext | None = None
     requests: list[str] = field(factory=list[str])
     bodies: list[bytes] = field(factory=list[bytes])
     played: int = 0
@@ -56,7 +59,7 @@ class ScriptedServer:
     def base_url(self) -> str:
         """The base URL of the server."""
         port: int = self._listener.getsockname()[1]
-        return f"http://127.0.0.1:{port}/v2"
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{port}/v2"
 
     def start(self) -> None:
         """Listen."""
@@ -100,8 +103,8 @@ class ScriptedServer:
             self._connections.append(connection)
             self._spawn(partial(self._serve, connection))
 
-    def _serve(self, connection: socket.socket) -> None:
-        with suppress(OSError, ValueError), connection:
+    def _serve(self, plain: socket.socket) -> None:
+        with suppress(OSError, ValueError), plain, self._secured(plain) as connection:
             reader = connection.makefile("rb")
             while True:
                 head = b""
@@ -122,6 +125,9 @@ class ScriptedServer:
                     script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
                 if not self._play(connection, script):
                     return
+
+    def _secured(self, plain: socket.socket) -> socket.socket:
+        return plain if self.tls is None else self.tls.wrap_socket(plain, server_side=True)
 
     def _resets_connection(self) -> bool:
         with self._lock:
@@ -146,9 +152,9 @@ class ScriptedServer:
 
 
 @contextmanager
-def scripted(*scripts: Script) -> Generator[ScriptedServer]:
+def scripted(*scripts: Script, tls: ssl.SSLContext | None = None) -> Generator[ScriptedServer]:
     """A server that plays these scripts, one a request."""
-    server = ScriptedServer(list(scripts))
+    server = ScriptedServer(list(scripts), tls=tls)
     server.start()
     try:
         yield server

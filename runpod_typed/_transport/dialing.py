@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from ipaddress import ip_address
 from itertools import chain, zip_longest
 from typing import Final, final
 
@@ -52,9 +53,9 @@ class Dialer:
             raise
 
     async def _resolve(self) -> list[_Address]:
-        try:
-            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-        except OSError:  # it is a name
+        if _is_address(self._host):
+            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        else:
             found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         first = found[0][0]
         families = [[(each[0], each[4]) for each in found if (each[0] == first) is same] for same in (True, False)]
@@ -98,3 +99,11 @@ class Dialer:
         finally:
             for attempt in attempts:
                 attempt.cancel()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,259 @@
+"""The fast transports: what is theirs alone, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import pytest
+from attrs import evolve
+
+from runpod_typed import AsyncClient, Client, RetryPolicy
+from runpod_typed._transport.connection import ConnectionConfig
+from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.dialing import Dialer
+from runpod_typed._transport.fast import async_fast_transport, watches_sockets
+from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
+from runpod_typed.errors import APIStatusError
+from tests.core.calls import CONNECTION
+from tests.open_things import OpenThings
+from tests.scripted_server import answer, scripted, wait_until
+from tests.stubborn_servers import never_accepting
+
+HEALTH: Final = HttpRequest("GET", "/ep/health")
+OK: Final = answer(200, b"{}")
+SILENT: Final = [3600.0]
+
+
+def config_of(base_url: str) -> ConnectionConfig:
+    return evolve(
+        CONNECTION, base_url=evolve(CONNECTION.base_url, port=int(base_url.split(":")[2].split("/", maxsplit=1)[0]))
+    )
+
+
+def transport_to(base_url: str) -> Any:
+    return async_fast_transport(config_of(base_url))
+
+
+async def health(transport: Any, seconds: float = 30.0) -> Any:
+    return await transport.send(HEALTH, Attempt(seconds))
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_request_ends_on_the_wire_at_once() -> None:
+    with scripted(SILENT) as server:
+        transport = transport_to(server.base_url)
+        task = asyncio.create_task(health(transport))
+        await until(lambda: len(server.requests) == 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not transport._open
+
+
+@pytest.mark.anyio
+async def test_a_burst_connects_in_turns() -> None:
+    with never_accepting() as base_url:
+        transport = transport_to(base_url)
+        tasks = [asyncio.create_task(health(transport)) for _ in range(100)]
+        await until(lambda: transport._dialing > 0)
+        assert transport._dialing <= 32
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    assert transport._dialing == 0
+    with scripted([OK]) as server:
+        transport._dialer = transport_to(server.base_url)._dialer
+        assert all(await asyncio.gather(*(health(transport) for _ in range(100))))
+        assert transport._dialing == 0
+        await transport.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_request_in_the_queue_takes_a_released_connection() -> None:
+    with scripted([0.2, OK], [OK]) as server:
+        transport = transport_to(server.base_url)
+        first = asyncio.create_task(health(transport))
+        await until(lambda: len(server.requests) == 1)
+        transport._dialing += 32  # no turn is left
+        assert isinstance(await health(transport), HttpResponse)
+        assert isinstance(await first, HttpResponse)
+        assert server.connections_made == 1
+        await transport.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_turn_that_comes_with_the_cancellation_is_given_back() -> None:
+    with scripted([OK]) as server:
+        transport = transport_to(server.base_url)
+        transport._dialing = 32
+        waiting = asyncio.create_task(health(transport))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        transport._give_back(None)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert transport._dialing == 31
+
+
+@pytest.mark.anyio
+async def test_nothing_is_open_after_failures_and_cancellations() -> None:
+    open_before = OpenThings.now()
+    with scripted(SILENT, [None], [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"], [b"no HTTP"]) as server:
+        transport = transport_to(server.base_url)
+        outcomes = await asyncio.gather(*(health(transport, 0.3) for _ in range(40)))
+        assert all(isinstance(outcome, TransportFailure) for outcome in outcomes)
+        await transport.aclose()
+    assert open_before.more_now() == []
+
+
+@pytest.mark.parametrize("dead", ["refused", "silent"])
+@pytest.mark.anyio
+async def test_an_address_that_does_not_connect_is_passed_over(
+    dead: str, free_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    with scripted([OK]) as server, never_accepting() as silent:
+        dead_port = free_tcp_port if dead == "refused" else config_of(silent).base_url.port
+        ports = [dead_port, config_of(server.base_url).base_url.port]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+
+        async def resolve(*_: Any, **__: Any) -> Any:
+            return found
+
+        monkeypatch.setattr(loop, "getaddrinfo", resolve)
+        dialer: Any = Dialer(loop, "server.example", 1)
+        for _ in range(2):
+            sock = await dialer.dial()
+            assert sock.getpeername()[1] == ports[1]
+            sock.close()
+        assert dialer._last_good == (socket.AF_INET, ("127.0.0.1", ports[1]))
+
+
+@pytest.mark.anyio
+async def test_a_host_that_cannot_be_resolved_was_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resolve(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    config = evolve(CONNECTION, base_url=evolve(CONNECTION.base_url, host="no-such-host.invalid"))
+    transport: Any = async_fast_transport(config)
+    for _ in range(2):
+        outcome = await transport.send(HttpRequest("POST", "/ep/run", b"{}"), Attempt(30.0, 2))
+        assert isinstance(outcome, TransportFailure)
+        assert not outcome.request_sent
+        assert "Name or service not known" in outcome.reason
+
+
+@pytest.mark.anyio
+async def test_ipv6_addresses_are_reached() -> None:
+    with suppress_no_ipv6(), socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+        dialer = Dialer(asyncio.get_running_loop(), "::1", listener.getsockname()[1])
+        (await dialer.dial()).close()
+
+
+@contextmanager
+def suppress_no_ipv6() -> Generator[None]:
+    try:
+        yield
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+
+
+def test_an_event_loop_that_watches_no_sockets_is_told_apart() -> None:
+    class Loop(asyncio.AbstractEventLoop):
+        """As asyncio's default loop on Windows."""
+
+    loop = asyncio.new_event_loop()
+    assert watches_sockets(loop)
+    loop.close()
+    loop_class: Any = Loop
+    loop_class.__abstractmethods__ = frozenset()
+    assert not watches_sockets(loop_class())
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "stopped"])
+def test_connections_of_an_event_loop_that_ended_are_closed(*, closed: bool) -> None:
+    with scripted([OK], SILENT) as server:
+        loop = asyncio.new_event_loop()
+
+        async def use() -> Any:
+            transport = transport_to(server.base_url)
+            assert isinstance(await health(transport), HttpResponse)
+            return transport
+
+        transport = loop.run_until_complete(use())
+        if closed:
+            loop.close()
+        transport.abandon()
+        wait_until(lambda: server.open_connections == 0)
+        loop.close()
+
+
+@pytest.mark.anyio
+async def test_connections_are_closed_from_another_thread() -> None:
+    with scripted([OK]) as server:
+        transport = transport_to(server.base_url)
+        await health(transport)
+        await asyncio.to_thread(transport.abandon)
+        await until(lambda: server.open_connections == 0)
+
+
+# Both APIs: a response that comes before the end of the upload
+
+
+@contextmanager
+def refusing_uploads() -> Generator[str]:
+    """A server that reads the head of a request, responds, and closes the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(1000)
+                        connection.sendall(answer(413, b'{"error": "too large"}', "Connection: close"))
+                        connection.shutdown(socket.SHUT_WR)
+                        while connection.recv(1_000_000):
+                            pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        port: int = listener.getsockname()[1]
+        yield f"http://127.0.0.1:{port}/v2"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def test_a_refusal_of_an_upload_is_read_before_its_end() -> None:
+    with (
+        refusing_uploads() as base_url,
+        Client("key", base_url=base_url, retry=RetryPolicy.disabled()) as client,
+        pytest.raises(APIStatusError, match="too large") as caught,
+    ):
+        client.endpoint("ep").run({"text": "x" * 8_000_000})
+    assert caught.value.status_code == 413
+
+
+@pytest.mark.anyio
+async def test_a_refusal_of_an_upload_is_read_before_its_end_async() -> None:
+    with refusing_uploads() as base_url:
+        async with AsyncClient("key", base_url=base_url, retry=RetryPolicy.disabled()) as client:
+            with pytest.raises(APIStatusError, match="too large") as caught:
+                await client.endpoint("ep").run({"text": "x" * 8_000_000})
+        assert caught.value.status_code == 413
+
+
+async def until(condition: Any) -> None:
+    while not condition():
+        await asyncio.sleep(0.005)
