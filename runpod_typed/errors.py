@@ -35,6 +35,8 @@
 All of them can be pickled. None holds an object of an HTTP library or the API key.
 """
 
+# The messages are in _core/error_messages.py (the API's), _models/jobs.py (a job's) and _core/job_record.py (a wait's).
+
 from __future__ import annotations
 
 from runpod_typed._errors import (

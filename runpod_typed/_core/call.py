@@ -11,7 +11,7 @@ from typing_extensions import TypeVar
 
 from runpod_typed._codecs import json
 from runpod_typed._core.config import CallConfig
-from runpod_typed._core.error_mapping import connection_error, status_error, validation_error
+from runpod_typed._core.error_messages import connection_error, status_error, validation_error
 from runpod_typed._core.operations import Request
 from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect, next_delay

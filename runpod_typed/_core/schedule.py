@@ -15,8 +15,8 @@ from runpod_queue_api import wire
 
 from runpod_typed._core.call import RateLimitTimeoutError
 from runpod_typed._core.config import CallConfig
+from runpod_typed._core.poll_slots import FREE_SLOT, PollSlot
 from runpod_typed._core.retries import Failure, GiveUp, is_allowed
-from runpod_typed._core.scheduler import FREE_SLOT, PollSlot
 from runpod_typed._models.durations import Duration, to_seconds
 from runpod_typed._models.jobs import JobState
 from runpod_typed._models.poll_policy import PollPolicy

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from runpod_typed import JobState, PollPolicy, RateLimit, RetryPolicy
 from runpod_typed._core.call import RateLimitTimeoutError
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
+from runpod_typed._core.poll_slots import FREE_SLOT, PollScheduler, PollSlot
 from runpod_typed._core.rate_limiter import RateLimitUsage
 from runpod_typed._core.retries import GiveUp
 from runpod_typed._core.schedule import (
@@ -30,7 +31,6 @@ from runpod_typed._core.schedule import (
     run_sync_long_poll_ms,
     ttl_ms,
 )
-from runpod_typed._core.scheduler import FREE_SLOT, PollScheduler, PollSlot
 from runpod_typed._models.responses import read_job, read_stream_page
 from runpod_typed._models.stream import StreamPage
 from runpod_typed._transport.messages import TransportFailure

@@ -1,4 +1,4 @@
-"""Map a response or a failure of the transport to a result or an error."""
+"""The errors of the API and of connections: the class that a response or a failure becomes, and its message."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runpod_typed import RateLimit
+from runpod_typed._core.poll_slots import FREE_SLOT, PollScheduler, has_room, long_poll_share, spacing
 from runpod_typed._core.rate_limiter import RateLimitUsage
-from runpod_typed._core.scheduler import FREE_SLOT, PollScheduler, has_room, long_poll_share, spacing
 
 STATUS = RateLimit(requests=2000, window=10.0, concurrent=400)
 SMALL = RateLimitUsage(RateLimit(requests=100, window=10.0, concurrent=10), open=0)

@@ -1,4 +1,4 @@
-"""Poll scheduler: shares the rate limit on status requests between all who wait for jobs of an endpoint."""
+"""Poll slots: share the rate limit on status requests between all waiters for the jobs of an endpoint."""
 
 from __future__ import annotations
 
