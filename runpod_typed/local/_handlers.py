@@ -24,7 +24,7 @@ from runpod_typed.local._messages import (
     show_return,
     split_chunk,
 )
-from runpod_typed.local._service import QueueService, Waiter
+from runpod_typed.local._service import QueueService, Waiter, Worker
 from runpod_typed.local._threads import WorkerThread
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def progress_update(job: dict[str, Any], progress: object) -> None:
         report(update)
 
 
-class HandlerWorker:
+class HandlerWorker(Worker):
     """A worker in this process. `loop` is the queue's event loop."""
 
     def __init__(self, config: HandlerConfig, service: QueueService, loop: asyncio.AbstractEventLoop) -> None:
@@ -118,21 +118,6 @@ class HandlerWorker:
                 "it cannot be interrupted and is left in its daemon thread"
             )
         return warnings
-
-    @property
-    def output(self) -> str:
-        """Empty: handlers write to the output of this process."""
-        return ""
-
-    @property
-    def failed(self) -> bool:
-        """False: it runs as long as this process."""
-        return False
-
-    @property
-    def pid(self) -> int | None:
-        """None: it has no process of its own."""
-        return None
 
     def stop_job(self, job_id: str) -> None:
         """Cancel the job. If its handler blocks, another worker takes over."""

@@ -53,18 +53,18 @@ class Worker(Protocol):
 
     @property
     def output(self) -> str:
-        """The last lines of its output."""
-        ...
+        """The last lines of its output; empty if it has no process of its own."""
+        return ""
 
     @property
     def failed(self) -> bool:
         """True if it ended before it asked for a job."""
-        ...
+        return False
 
     @property
     def pid(self) -> int | None:
         """The id of its running process, if it has one."""
-        ...
+        return None
 
 
 @frozen

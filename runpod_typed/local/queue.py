@@ -2,37 +2,23 @@
 
 import asyncio
 import atexit
-import os
-import re
 import secrets
-import sys
-import threading
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Self
 
-from runpod_queue_api import wire
-from starlette.types import ASGIApp
-
-from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES, Access, build_app, known_hosts
-from runpod_typed.local._archive import Archive
+from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES
 from runpod_typed.local._engine.counters import QueueStats
 from runpod_typed.local._engine.records import SubmittedJob
-from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._faults import FaultKind, FaultPlan, Faults, Injection
 from runpod_typed.local._handler_config import Handler, HandlerConfig, read_config
-from runpod_typed.local._handlers import HandlerWorker
-from runpod_typed.local._limits import Limits, make_limiters
-from runpod_typed.local._processes import ProcessWorker, worker_variables
-from runpod_typed.local._server import ServerThread, listen
-from runpod_typed.local._service import Outage, QueueService, Worker
-from runpod_typed.local._webhooks import WebhookSender
-
-T = TypeVar("T")
-KEPT_HISTORY: Final = 500
+from runpod_typed.local._limits import Limits
+from runpod_typed.local._options import QueueOptions, is_finite, is_whole
+from runpod_typed.local._processes import worker_variables
+from runpod_typed.local._runner import QueueRunner
+from runpod_typed.local._service import Outage, QueueService
 
 
 class LocalQueue:
@@ -92,61 +78,38 @@ class LocalQueue:
         page: bool = False,
         on_worker_output: Callable[[str, str], object] | None = None,
     ) -> None:
-        if not _is_id(endpoint_id):
-            raise ValueError(f"endpoint_id {endpoint_id!r} must match {wire.ENDPOINT_ID_PATTERN}")
-        if api_key == "":
-            raise ValueError("api_key must not be empty; leave it out for a random one")
-        if handler is not None and worker is not None:
-            raise ValueError("give either handler or worker, not both")
-        if isinstance(worker, str) or (worker is not None and not worker):
-            raise ValueError('worker must be a list such as [sys.executable, "handler.py"]')
-        if not _is_whole(workers) or workers < 1:
-            raise ValueError(f"workers must be at least 1, not {workers!r}")
-        if not _is_whole(port) or not 0 <= port <= 65535:
-            raise ValueError(f"port must be from 0 to 65535, not {port!r}")
-        if not _is_finite(time_scale) or time_scale <= 0:
-            raise ValueError(f"time_scale must be a number above 0, not {time_scale!r}")
-        make_limiters(limits)  # refuses unknown names here, not in the server's thread
-        self._limits: Limits = limits
         self._faults = FaultPlan(faults)
-        self._config: HandlerConfig | None = read_config(handler) if handler is not None else None
-        self._command = list(worker) if worker is not None else None
-        self._worker_count = workers
-        self._endpoint_id = endpoint_id
-        self._access = Access(
-            api_key or f"local_{secrets.token_urlsafe(24)}",
-            f"worker_{secrets.token_urlsafe(24)}",
-            known_hosts(host),
+        self._options = QueueOptions(
+            config=read_config(handler) if handler is not None else None,
+            command=worker,
+            workers=workers,
+            endpoint_id=endpoint_id,
+            api_key=api_key,
+            host=host,
+            port=port,
+            limits=limits,
+            time_scale=time_scale,
+            faults=self._faults,
+            auto_advance=auto_advance,
+            persist=Path(persist) if persist is not None else None,
+            page=page,
+            on_worker_output=on_worker_output,
         )
-        self._host = host
-        self._port = port
-        self._time_scale = time_scale
-        self._auto_advance = auto_advance
-        self._persist = Path(persist) if persist is not None else None
-        self._page = page
-        self._on_worker_output = on_worker_output
-        self._process_id = os.getpid()
-        self._service: QueueService | None = None
-        self._webhooks: WebhookSender | None = None
-        self._server: ServerThread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._workers: list[Worker] = []
-        self._lock = threading.Lock()  # keeps the event loop running while another thread uses it
-        self._stop_lock = threading.Lock()
+        self._runner = QueueRunner(self._options, self.inject)
 
     def __repr__(self) -> str:
-        where = self.base_url if self._loop is not None else "not started"
-        return f"<LocalQueue {self._endpoint_id!r} ({where})>"
+        where = self.base_url if self._runner.running else "not started"
+        return f"<LocalQueue {self.endpoint_id!r} ({where})>"
 
     @property
     def endpoint_id(self) -> str:
         """The endpoint's id."""
-        return self._endpoint_id
+        return self._options.endpoint_id
 
     @property
     def api_key(self) -> str:
         """The key that clients must send."""
-        return self._access.api_key
+        return self._runner.access.api_key
 
     @property
     def base_url(self) -> str:
@@ -155,7 +118,7 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue was not started.
         """
-        return self._url(self._host)
+        return self._runner.url(self._options.host)
 
     @property
     def page_url(self) -> str:
@@ -164,9 +127,10 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue was not started, or has no page.
         """
-        if not self._page:
+        if not self._options.page:
             raise RuntimeError("the queue has no page: start it with LocalQueue(page=True)")
-        return f"{self._url(self._local_host).removesuffix(BASE_PATH)}/?token={self._access.page_token}"
+        url = self._runner.url(self._runner.local_host).removesuffix(BASE_PATH)
+        return f"{url}/?token={self._runner.access.page_token}"
 
     def start(self) -> Self:
         """Start, and return when the queue listens.
@@ -175,17 +139,8 @@ class LocalQueue:
             RuntimeError: It is already running.
             OSError: The address is in use.
         """
-        if self._server is not None:
-            raise RuntimeError("the queue is already running")
-        listener = listen(self._host, self._port)
-        self._port = listener.getsockname()[1]
-        server = ServerThread(listener, self._build)
-        self._loop = server.start()
-        self._server = server
-        self._process_id = os.getpid()
         atexit.register(self.stop)
-        if self._service is not None:
-            self._start_workers(self._service, self._loop)
+        self._runner.start()
         return self
 
     def stop(self) -> None:
@@ -194,21 +149,8 @@ class LocalQueue:
         Warns:
             RuntimeWarning: A handler blocks and stays in its daemon thread, or a process could not be ended.
         """
-        if self._process_id != os.getpid():
-            return  # a forked child has no part in it
-        with self._stop_lock:
-            if self._server is None:
-                return
-            for worker in self._workers:
-                worker.stop()
-            if self._loop is not None:
-                asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
-            problems = [problem for worker in self._workers for problem in worker.join()]
-            with self._lock:
-                self._loop = None
-            self._server.stop()
-            self._server = None
-            atexit.unregister(self.stop)
+        problems = self._runner.stop()
+        atexit.unregister(self.stop)
         for problem in problems:
             warnings.warn(problem, RuntimeWarning, stacklevel=2)
 
@@ -231,25 +173,26 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue was not started.
         """
-        if host is not None and self._access.hosts is not None:
-            self._access.hosts.add(host.lower())
-        url = f"{self._url(host or self._local_host)}/{self._endpoint_id}"
-        return worker_variables(url, worker_id or f"worker{secrets.token_hex(4)}", self._access.worker_token)
+        access = self._runner.access
+        if host is not None and access.hosts is not None:
+            access.hosts.add(host.lower())
+        name = worker_id or f"worker{secrets.token_hex(4)}"
+        return worker_variables(self._runner.worker_url(host), name, access.worker_token)
 
     @property
     def worker_output(self) -> str:
         """The last lines that the worker processes wrote."""
-        return "".join(worker.output for worker in self._workers)
+        return "".join(worker.output for worker in self._runner.workers)
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
         """The process ids of the running workers."""
-        return tuple(pid for worker in self._workers if (pid := worker.pid) is not None)
+        return tuple(pid for worker in self._runner.workers if (pid := worker.pid) is not None)
 
     @property
     def workers_failed(self) -> bool:
         """True if all worker processes ended before they asked for a job."""
-        return bool(self._workers) and all(worker.failed for worker in self._workers)
+        return bool(self._runner.workers) and all(worker.failed for worker in self._runner.workers)
 
     def restart_workers(self) -> None:
         """End each worker after its present jobs, and let another one follow.
@@ -259,18 +202,24 @@ class LocalQueue:
         """
 
         def restart(_service: QueueService) -> None:
-            for worker in self._workers:
+            for worker in self._runner.workers:
                 worker.replace()
 
-        self._act(restart)
+        self._runner.act(restart)
 
     def pause(self) -> None:
         """Hand out no more jobs: new jobs stay IN_QUEUE.
 
+        ```python
+        queue.pause()
+        job = endpoint.run(1)  # stays IN_QUEUE
+        queue.resume()
+        ```
+
         Raises:
             RuntimeError: The queue is not running.
         """
-        self._act(lambda service: service.engine.pause())
+        self._runner.act(lambda service: service.engine.pause())
 
     def resume(self) -> None:
         """Hand out jobs again.
@@ -278,17 +227,21 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue is not running.
         """
-        self._act(lambda service: service.act(lambda _: service.engine.resume()))
+        self._runner.act(lambda service: service.act(lambda _: service.engine.resume()))
 
     def advance(self, seconds: float) -> None:
         """Move the queue's clock forward by 0 or more seconds: everything due within this time happens now.
+
+        ```python
+        queue.advance(30 * 60)  # the results of finished jobs are gone
+        ```
 
         Raises:
             ValueError: `seconds` is negative, infinite or not a number.
             RuntimeError: The queue is not running.
         """
         _check_seconds(seconds)
-        self._act(lambda service: service.advance_clock(seconds))
+        self._runner.act(lambda service: service.advance_clock(seconds))
 
     def throttle(self, workers: int) -> None:
         """Let `/health` report 0 or more throttled workers, as when no machine is free.
@@ -297,13 +250,13 @@ class LocalQueue:
             ValueError: `workers` is negative or not a number.
             RuntimeError: The queue is not running.
         """
-        if not _is_whole(workers) or workers < 0:
+        if not is_whole(workers) or workers < 0:
             raise ValueError(f"workers must be 0 or more, not {workers!r}")
 
         def throttle(service: QueueService) -> None:
             service.engine.throttled = workers
 
-        self._act(throttle)
+        self._runner.act(throttle)
 
     def inject(
         self,
@@ -335,7 +288,7 @@ class LocalQueue:
         fault = FaultKind(kind)
         if operation is not None and operation not in OPERATION_NAMES:
             raise ValueError(f"unknown operation {operation!r}; known are {sorted(OPERATION_NAMES)}")
-        if not _is_whole(times) or times < 1:
+        if not is_whole(times) or times < 1:
             raise ValueError(f"times must be at least 1, not {times!r}")
         if seconds is not None:
             _check_seconds(seconds)
@@ -358,15 +311,15 @@ class LocalQueue:
             RuntimeError: The queue is not running.
         """
         _check_seconds(seconds)
-        if status is not None and not (_is_whole(status) and 500 <= status <= 599):
+        if status is not None and not (is_whole(status) and 500 <= status <= 599):
             raise ValueError(f"status must be from 500 to 599, or None, not {status!r}")
 
         def begin(service: QueueService) -> None:
             service.outage = Outage(asyncio.get_running_loop().time() + seconds, status)
-            if status is None and self._server is not None:
-                self._server.refuse_connections(self._host, self._port, seconds)
+            if status is None:
+                self._runner.refuse_connections(seconds)
 
-        self._act(begin)
+        self._runner.act(begin)
 
     @property
     def faults_injected(self) -> Mapping[FaultKind, int]:
@@ -380,15 +333,19 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue is not running.
         """
-        return self._act(lambda service: service.held)
+        return self._runner.act(lambda service: service.held)
 
     def stats(self) -> QueueStats:
         """Return what happened since the start.
 
+        ```python
+        assert queue.stats().completed == 1
+        ```
+
         Raises:
             RuntimeError: The queue was never started.
         """
-        return self._read(lambda service: service.engine.stats())
+        return self._runner.read(lambda service: service.engine.stats())
 
     @property
     def submissions(self) -> tuple[SubmittedJob, ...]:
@@ -397,7 +354,7 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue was never started.
         """
-        return self._read(lambda service: tuple(service.engine.submissions))
+        return self._runner.read(lambda service: tuple(service.engine.submissions))
 
     def assert_submitted(self, count: int) -> None:
         """Check how many jobs were submitted since the start.
@@ -417,93 +374,18 @@ class LocalQueue:
     @property
     def unfinished_jobs(self) -> tuple[str, ...]:
         """The ids of the jobs that wait or run."""
-        return self._read(lambda service: tuple(job.id for job in service.engine.jobs.values() if not job.terminal))
+        return self._runner.read(
+            lambda service: tuple(job.id for job in service.engine.jobs.values() if not job.terminal)
+        )
 
     @property
     def unread_streams(self) -> tuple[str, ...]:
         """The ids of the jobs with chunks that no client has read, and that their outputs do not hold."""
-        return self._read(
+        return self._runner.read(
             lambda service: tuple(job.id for job in service.engine.jobs.values() if job.chunks and not job.has_output)
         )
 
-    def _read(self, read: Callable[[QueueService], T]) -> T:
-        """Read something, also after the queue has stopped."""
-        if self._loop is None and self._service is not None:
-            return read(self._service)  # nothing else uses it
-        return self._act(read)
-
-    def _act(self, action: Callable[[QueueService], T]) -> T:
-        """Do something in the queue's event loop, and wait for it."""
-        if self._process_id != os.getpid():
-            raise RuntimeError("the queue is not running in this process")
-        with self._lock:
-            service, loop = self._service, self._loop
-            if service is None or loop is None:
-                raise RuntimeError("the queue is not running")
-
-            async def act() -> T:
-                return action(service)
-
-            return asyncio.run_coroutine_threadsafe(act(), loop).result()
-
-    def _build(self) -> ASGIApp:
-        """Build everything that lives in the event loop."""
-        settings = EngineSettings(
-            time_scale=self._time_scale, epoch=time.time(), history=KEPT_HISTORY if self._page else 0
-        )
-        webhooks = WebhookSender(attempts=settings.webhook_attempts, delay=settings.scaled(settings.webhook_delay))
-        service = QueueService(
-            self._endpoint_id,
-            settings=settings,
-            post_webhook=webhooks.post,
-            faults=self._faults,
-            auto_advance=self._auto_advance,
-            archive=Archive(self._persist) if self._persist is not None else None,
-        )
-        self._webhooks, self._service = webhooks, service
-        return build_app(service, self._access, self._limits, self.inject if self._page else None)
-
-    @property
-    def _local_host(self) -> str:
-        return "127.0.0.1" if self._host in {"", "0.0.0.0", "::"} else self._host  # noqa: S104 -- compared, not bound
-
-    def _url(self, host: str) -> str:
-        if self._service is None:
-            raise RuntimeError("the queue was not started: use `with LocalQueue(...) as queue:` or call start()")
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._port}{BASE_PATH}"
-
-    def _start_workers(self, service: QueueService, loop: asyncio.AbstractEventLoop) -> None:
-        if self._config is not None:
-            config = self._config
-            self._workers = [HandlerWorker(config, service, loop) for _ in range(self._worker_count)]
-        if self._command is not None:
-            url = f"{self._url(self._local_host)}/{self._endpoint_id}"
-            command, token = self._command, self._access.worker_token
-            self._workers = [
-                ProcessWorker(command, url, token, service, loop, on_output=self._on_worker_output)
-                for _ in range(self._worker_count)
-            ]
-        for worker in self._workers:
-            worker.start()
-
-    async def _close(self) -> None:
-        for part in (self._service, self._webhooks):
-            if part is not None:
-                await part.close()
-
 
 def _check_seconds(seconds: float) -> None:
-    if not _is_finite(seconds) or seconds < 0:
+    if not is_finite(seconds) or seconds < 0:
         raise ValueError(f"seconds must be a number of 0 or more, not {seconds!r}")
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(wire.ENDPOINT_ID_PATTERN, value) is not None
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

@@ -174,10 +174,6 @@ class Batches:
         if size > most:
             raise NotAllowedError(f"too many requests in the batch: {size}; at most {most}")
 
-    def _place(self, request_id: str) -> int:
-        job = self._engine.jobs.get(request_id)
-        return _PLACES[JobStatus.IN_QUEUE] if job is None else _PLACES.get(job.status, 0)
-
     def _show_request(self, request_id: str) -> dict[str, object]:
         job = self._engine.jobs.get(request_id)
         if job is None:

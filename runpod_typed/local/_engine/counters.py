@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
-from attrs import define, field, frozen
+from attrs import asdict, define, field, frozen
 
 from runpod_typed.local._engine.records import JobStatus
 
@@ -78,15 +79,8 @@ class Counters:
 
     def snapshot(self) -> QueueStats:
         """Return the counts as they stand."""
-        return QueueStats(
-            submitted=self.submitted,
-            by_status={status: self.by_status[status] for status in JobStatus},
-            expired=self.expired,
-            purged=self.purged,
-            completed=self.completed,
-            failed=self.failed,
-            cancelled=self.cancelled,
-            retried=self.retried,
-            executions=dict(self.executions),
-            ignored_results=self.ignored_results,
-        )
+        copies: dict[str, Any] = {
+            "by_status": {status: self.by_status[status] for status in JobStatus},
+            "executions": dict(self.executions),
+        }
+        return QueueStats(**asdict(self, recurse=False) | copies)
