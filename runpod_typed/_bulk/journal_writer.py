@@ -35,15 +35,16 @@ _SCHEMA: Final = (
     f"PRAGMA user_version = {FORMAT}",
 )
 _INSERT: Final = (
-    "INSERT INTO entry (key, position, fingerprint, status, attempts, job_id, error, run, number) "
+    "INSERT INTO entry (position, fingerprint, status, attempts, job_id, error, run, number, key) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UPDATE: Final = (  # an upsert takes longer
-    "UPDATE entry SET key = ?, position = ?, fingerprint = ?, status = ?, attempts = ?, job_id = ?, error = ?, run = ? "
+    "UPDATE entry SET position = ?, fingerprint = ?, status = ?, attempts = ?, job_id = ?, error = ?, run = ? "
     "WHERE number = ?"
 )
 _SAVE_JOB: Final = "INSERT OR REPLACE INTO job (entry, id, content) VALUES (?, ?, ?)"
 _FIND: Final = f"SELECT {COLUMNS} FROM entry WHERE key = ?"  # noqa: S608 -- constants
+_SLOTS: Final = 2**21  # bytes, each of which tells that a key with a certain hash was used
 _FIND_JOB: Final = "SELECT content FROM job WHERE entry = ? AND id = ?"
 _IN_FLIGHT: Final = f"SELECT {COLUMNS} FROM entry WHERE status = ?"  # noqa: S608 -- constants
 
@@ -102,6 +103,7 @@ class JournalWriter:
                 (last,) = database.execute("SELECT max(number) FROM entry").fetchone()
                 self._last_number: int = last or 0
                 self._last_written = self._last_number
+                self._slots = None if last else bytearray(_SLOTS)
 
     def in_flight(self) -> list[JournalRecord]:
         """Return the entries of jobs that had not finished when the last map ended."""
@@ -115,6 +117,8 @@ class JournalWriter:
         pending = self._pending.get(key)
         if pending is not None:
             return pending
+        if self._slots is not None and not self._slots[hash(key) % _SLOTS]:
+            return None  # the journal was empty, and this key is new
         with sqlite_errors(self._path):
             row = self._database.execute(_FIND, (key,)).fetchone()
         return None if row is None else JournalRecord.from_row(row)
@@ -159,7 +163,7 @@ class JournalWriter:
             )
         else:
             entry = evolve(entry, index=index, fingerprint=fingerprint, run=self.run)
-        self._pending[key] = entry
+        self.save(entry)
         return entry
 
     def _find_content(self, fingerprint: str) -> tuple[str, JournalRecord | None]:
@@ -176,6 +180,8 @@ class JournalWriter:
     def save(self, entry: JournalRecord) -> None:
         """Remember a change until the next `flush`."""
         self._pending[entry.key] = entry
+        if self._slots is not None:
+            self._slots[hash(entry.key) % _SLOTS] = 1
 
     def flush(self) -> None:
         """Write all changes since the last `flush`. Then they survive the process.
@@ -190,15 +196,18 @@ class JournalWriter:
         jobs = list[tuple[Any, ...]]()
         for e in self._pending.values():
             # An enum's member is not bound as fast as a plain string.
-            row = e.key, e.index, e.fingerprint, str(e.status), e.attempts, e.job_id, e.error, e.run, e.number
-            (new if e.number > self._last_written else changed).append(row)
+            row = e.index, e.fingerprint, str(e.status), e.attempts, e.job_id, e.error, e.run, e.number
+            if e.number > self._last_written:
+                new.append((*row, e.key))
+            else:
+                changed.append(row)
             if e.job is not None:
                 jobs.append((e.number, e.job_id, e.job))
         with sqlite_errors(self._path), self._database:
             for statement, rows in ((_INSERT, new), (_UPDATE, changed), (_SAVE_JOB, jobs)):
                 if rows:
                     self._database.executemany(statement, rows)
-        self._last_written = max((row[-1] for row in new), default=self._last_written)
+        self._last_written = max((row[-2] for row in new), default=self._last_written)
         self._pending.clear()
 
     def close(self) -> None:
