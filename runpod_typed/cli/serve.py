@@ -46,7 +46,7 @@ def serve(
     ] = 0,
     persist: Annotated[
         Path | None,
-        typer.Option("--persist", metavar="FILE", help="Keep the jobs in this file.", show_default=False),
+        typer.Option("--persist", metavar="FILE", help="Keep jobs and batches in this file.", show_default=False),
     ] = None,
     limits: Annotated[
         str | None,

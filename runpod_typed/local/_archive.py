@@ -1,14 +1,22 @@
-"""Jobs in a file: an SQLite database that outlives the queue."""
+"""Jobs and batches in a file: an SQLite database that outlives the queue."""
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from runpod_typed.local._engine.records import ABSENT, Chunk, JobRecord, JobStatus, Submission
+from runpod_typed.local._engine.batches import BatchRecord
+from runpod_typed.local._engine.records import ABSENT, Chunk, HistoryEntry, JobRecord, JobStatus, Submission
+from runpod_typed.local._engine.settings import EngineSettings
 
-_PLAIN = (
+FORMAT: Final = 1
+"""The format of the file. 0 is that of earlier versions, which had jobs without history, and no batches."""
+_APPLICATION: Final = 0x52755154  # "RuQT"
+_TABLES: Final = frozenset({"jobs", "batches"})
+_PLAIN: Final = (
     "id",
     "batch_id",
     "retention",
@@ -18,8 +26,8 @@ _PLAIN = (
     "retries",
     "redispatches",
 )
-_TIMES = ("queued_at", "visible_at", "expires_at", "started_at", "ended_at")
-_SUBMISSION = ("input", "webhook", "execution_timeout", "ttl", "low_priority", "s3_config")
+_TIMES: Final = ("queued_at", "visible_at", "expires_at", "started_at", "ended_at")
+_SUBMISSION: Final = ("input", "webhook", "execution_timeout", "ttl", "low_priority", "s3_config")
 
 
 class ArchiveError(Exception):
@@ -30,55 +38,117 @@ class Archive:
     """The database. It is locked as long as it is open: two queues on one file would undo each other's work."""
 
     def __init__(self, path: Path) -> None:
-        try:
+        self._path = path
+        self._database = sqlite3.connect(":memory:")
+        with self._explained():
             self._database = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._database.execute("BEGIN EXCLUSIVE")
-            self._database.execute("CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, job TEXT NOT NULL)")
+            self._open()
+
+    def load(self, settings: EngineSettings) -> tuple[list[JobRecord], list[BatchRecord]]:
+        """Return the jobs and the batches, oldest first. A job that ran when the queue ended waits again.
+
+        Raises:
+            ArchiveError: The file is damaged.
+        """
+        with self._explained():
+            jobs = [_read_job(job, settings) for job in self._rows("SELECT job FROM jobs ORDER BY rowid")]
+            batches = [_read_batch(batch, settings) for batch in self._rows("SELECT batch FROM batches ORDER BY rowid")]
+            known = {job.id for job in jobs}
+            for batch in batches:
+                if batch.finalized and not known >= batch.requests.keys():
+                    raise ArchiveError(f"{self._path} is damaged: it lacks requests of batch {batch.id}.")
+        return jobs, batches
+
+    def save(
+        self,
+        jobs: Mapping[str, JobRecord | None],
+        batches: Iterable[BatchRecord],
+        epoch: float,
+    ) -> None:
+        """Write what has changed; None removes a job. `epoch` is the wall-clock time at the engine's time 0."""
+        with self._explained():
+            self._database.execute("BEGIN")
+            for job_id, record in sorted(jobs.items(), key=_queued_at):  # they are read in this order
+                if record is None:
+                    self._database.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+                else:
+                    self._put("jobs", job_id, _show_job(record, epoch))
+            for batch in batches:
+                self._put("batches", batch.id, _show_batch(batch, epoch))
             self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            reason = "another queue uses it" if "locked" in str(error) else str(error)
-            raise ArchiveError(f"{path} cannot be used to keep jobs: {reason}") from None
-
-    def load(self, epoch: float) -> list[JobRecord]:
-        """Return the jobs, oldest first. `epoch` is the wall-clock time at the engine's time 0."""
-        rows = self._database.execute("SELECT job FROM jobs ORDER BY rowid")
-        return [_read(json.loads(job), epoch) for (job,) in rows]
-
-    def save(self, changed: Iterable[tuple[str, JobRecord | None]], epoch: float) -> None:
-        """Write the jobs that have changed; None removes one."""
-        self._database.execute("BEGIN")
-        for job_id, record in changed:
-            if record is None:
-                self._database.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
-            else:
-                self._database.execute(
-                    "INSERT INTO jobs VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET job = excluded.job",
-                    (job_id, json.dumps(_show(record, epoch))),
-                )
-        self._database.execute("COMMIT")
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
 
+    def _open(self) -> None:
+        """Lock the file, and make the tables of a new one."""
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._database.execute("BEGIN EXCLUSIVE")
+        (written,) = self._database.execute("PRAGMA user_version").fetchone()
+        (application,) = self._database.execute("PRAGMA application_id").fetchone()
+        tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if application not in {0, _APPLICATION} or not tables <= _TABLES:
+            raise ArchiveError(f"{self._path} is a database of something else, and is left alone.")
+        if written > FORMAT:
+            raise ArchiveError(f"{self._path} was written by a newer version of this package (format {written}).")
+        if (written, application) != (FORMAT, _APPLICATION):
+            self._database.execute("CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, job TEXT NOT NULL)")
+            self._database.execute("CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, batch TEXT NOT NULL)")
+            self._database.execute(f"PRAGMA user_version = {FORMAT}")
+            self._database.execute(f"PRAGMA application_id = {_APPLICATION}")
+        self._database.execute("COMMIT")
 
-def _show(record: JobRecord, epoch: float) -> dict[str, Any]:
+    def _rows(self, query: str) -> list[dict[str, Any]]:
+        return [json.loads(value) for (value,) in self._database.execute(query).fetchall()]
+
+    def _put(self, table: str, key: str, value: dict[str, Any]) -> None:
+        column = table.removesuffix("es" if table == "batches" else "s")
+        self._database.execute(
+            f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET {column} = excluded.{column}",  # noqa: S608 -- names of ours
+            (key, json.dumps(value)),
+        )
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        """Report each error as one that names the file."""
+        try:
+            yield
+        except ArchiveError:
+            self._database.close()
+            raise
+        except sqlite3.Error as error:
+            self._database.close()
+            reason = "another queue uses it" if "locked" in str(error) else str(error)
+            raise ArchiveError(f"{self._path} cannot be used to keep jobs: {reason}.") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self._database.close()
+            raise ArchiveError(f"{self._path} is damaged: {type(error).__name__}: {error}.") from None
+
+
+def _queued_at(item: tuple[str, JobRecord | None]) -> float:
+    record = item[1]
+    return 0.0 if record is None else record.queued_at
+
+
+def _show_job(record: JobRecord, epoch: float) -> dict[str, Any]:
     shown: dict[str, Any] = {name: getattr(record, name) for name in _PLAIN}
     for name in _TIMES:
         at: float | None = getattr(record, name)
         shown[name] = None if at is None else epoch + at
     shown["status"] = record.status.value
-    shown["submission"] = {name: getattr(record.submission, name) for name in _SUBMISSION}
+    shown["submission"] = _show_submission(record.submission)
     shown["chunks"] = [[chunk.output, chunk.metrics] for chunk in record.chunks]
+    shown["history"] = [[epoch + entry.at, entry.kind, entry.value] for entry in record.history]
     if record.output is not ABSENT and not record.has_progress:
         shown["output"] = record.output
     return shown
 
 
-def _read(shown: dict[str, Any], epoch: float) -> JobRecord:
-    """Return a job. One that ran when the queue ended waits again."""
+def _read_job(shown: dict[str, Any], settings: EngineSettings) -> JobRecord:
+    epoch = settings.epoch
     times: dict[str, Any] = {name: None if shown[name] is None else shown[name] - epoch for name in _TIMES}
+    history = (HistoryEntry(at - epoch, kind, value) for at, kind, value in shown.get("history", ()))
     record = JobRecord(
         **{name: shown[name] for name in _PLAIN},
         **times,
@@ -86,9 +156,37 @@ def _read(shown: dict[str, Any], epoch: float) -> JobRecord:
         status=JobStatus(shown["status"]),
         output=shown.get("output", ABSENT),
         chunks=[Chunk(output, metrics) for output, metrics in shown["chunks"]],
+        history=deque(history, maxlen=settings.history),
     )
     if record.status is JobStatus.IN_PROGRESS:
         record.reset()
         record.retries += 1
         record.status = JobStatus.IN_QUEUE
+        record.history.append(HistoryEntry(0.0, record.status.value))
     return record
+
+
+def _show_batch(batch: BatchRecord, epoch: float) -> dict[str, Any]:
+    return {
+        "id": batch.id,
+        "created_at": epoch + batch.created_at,
+        "name": batch.name,
+        "finalized": batch.finalized,
+        "cancelled": batch.cancelled,
+        "requests": [[request_id, _show_submission(one)] for request_id, one in batch.requests.items()],
+    }
+
+
+def _read_batch(shown: dict[str, Any], settings: EngineSettings) -> BatchRecord:
+    return BatchRecord(
+        id=shown["id"],
+        created_at=shown["created_at"] - settings.epoch,
+        name=shown["name"],
+        finalized=shown["finalized"],
+        cancelled=shown["cancelled"],
+        requests={request_id: Submission(**one) for request_id, one in shown["requests"]},
+    )
+
+
+def _show_submission(submission: Submission) -> dict[str, Any]:
+    return {name: getattr(submission, name) for name in _SUBMISSION}

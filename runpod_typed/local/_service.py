@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeVar
 
 from attrs import frozen
 
-from runpod_typed.local._archive import Archive
+from runpod_typed.local._archive import Archive, ArchiveError
 from runpod_typed.local._engine.batches import Batches
 from runpod_typed.local._engine.engine import Engine
 from runpod_typed.local._engine.events import Event, JobChanged, JobStopped, JobsWaiting, WebhookDue, WorkerReplaced
@@ -140,7 +140,9 @@ class QueueService:
         self._archive = archive
         self._saving: asyncio.TimerHandle | None = None
         if archive is not None:
-            self.engine.resume_jobs(archive.load(settings.epoch))
+            jobs, batches = archive.load(settings)
+            self.engine.resume_jobs(jobs)
+            self.batches.restore(batches)
             self.engine.changed = set(self.engine.jobs)
         self._auto_advance = auto_advance
         self._skip: asyncio.TimerHandle | None = None
@@ -164,7 +166,7 @@ class QueueService:
                 self._handle(event)
             self._set_timer()
             self._skip_later()
-            if self.engine.changed and self._saving is None and not self.closing:
+            if (self.engine.changed or self.batches.changed) and self._saving is None and not self.closing:
                 self._saving = asyncio.get_running_loop().call_later(SAVE_SECONDS, self._save)
 
     def _handle(self, event: Event) -> None:
@@ -206,12 +208,18 @@ class QueueService:
         self.act(self.engine.advance)
 
     def _save(self) -> None:
-        """Write the jobs that have changed."""
+        """Write the jobs and batches that have changed."""
         self._saving = None
-        changed, jobs = self.engine.changed, self.engine.jobs
-        if self._archive is not None and changed:
-            self._archive.save(((job_id, jobs.get(job_id)) for job_id in changed), self.engine.settings.epoch)
+        changed, batches = self.engine.changed or set[str](), self.batches.changed
+        if self._archive is not None and (changed or batches):
+            jobs = {job_id: self.engine.jobs.get(job_id) for job_id in changed}
+            try:
+                self._archive.save(jobs, batches.values(), self.engine.settings.epoch)
+            except ArchiveError as error:  # the disk may be full
+                logger.error("From now on, no job is kept: %s", error)  # noqa: TRY400 -- the message says it all
+                self._archive = None
             changed.clear()
+        batches.clear()
 
     @property
     def skipped_seconds(self) -> float:

@@ -51,7 +51,7 @@ class LocalQueue:
         faults: Random faults to inject.
         auto_advance: Whether the queue's clock jumps to the next deadline while everything waits: a client for a job,
             no job runs, and no worker could take one. The end of a ttl then takes milliseconds.
-        persist: A file that keeps the jobs over a restart (an SQLite database); None for none.
+        persist: A file that keeps jobs and batches over a restart (an SQLite database); None for none.
         page: Whether `page_url` shows the queue in a browser on this machine.
         on_worker_output: Called with a worker's id and each line that its process writes, in a thread of its own; it
             must not raise. None for none: `worker_output` has the last lines.

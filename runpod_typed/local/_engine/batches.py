@@ -8,7 +8,7 @@ request counts as failed, so that the counts add up.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -51,6 +51,12 @@ class Batches:
         self._engine = engine
         self._endpoint_id = endpoint_id
         self._batches: dict[str, BatchRecord] = {}
+        self.changed: dict[str, BatchRecord] = {}
+        """The batches that have changed, for a reader that empties it."""
+
+    def restore(self, batches: Iterable[BatchRecord]) -> None:
+        """Take batches of an earlier run, oldest first. Their jobs are restored by the engine."""
+        self._batches.update((batch.id, batch) for batch in batches)
 
     def create(self, submissions: Sequence[Submission], now: float) -> BatchRecord:
         """Create a draft."""
@@ -72,12 +78,14 @@ class Batches:
         batch = self._draft(batch_id, now)
         if batch.requests.pop(request_id, None) is None:
             raise NotFoundError("batch request not found")
+        self._note(batch)
         return batch
 
     def rename(self, batch_id: str, name: str | None, now: float) -> BatchRecord:
         """Change the display name."""
         batch = self.get(batch_id, now)
         batch.name = name
+        self._note(batch)
         return batch
 
     def finalize(self, batch_id: str, now: float) -> BatchRecord:
@@ -89,6 +97,7 @@ class Batches:
         if self._engine.waiting + len(batch.requests) > settings.queued_jobs:
             raise NotAllowedError(f"too many queued requests; at most {settings.queued_jobs} per endpoint")
         batch.finalized = True
+        self._note(batch)
         for request_id, submission in batch.requests.items():
             self._engine.submit(submission, now, batch_id=batch.id, job_id=request_id)
         return batch
@@ -98,6 +107,7 @@ class Batches:
         batch = self.get(batch_id, now)
         if not batch.finalized or self._active(batch):
             batch.cancelled = True
+            self._note(batch)
         for job in self._jobs(batch):
             if job.status is JobStatus.IN_QUEUE:
                 self._engine.cancel(job.id, now)
@@ -166,7 +176,11 @@ class Batches:
             raise NotAllowedError(f"batch {batch_id} is {status}: only a DRAFT can be changed or finalized")
         return batch
 
+    def _note(self, batch: BatchRecord) -> None:
+        self.changed[batch.id] = batch
+
     def _add(self, batch: BatchRecord, submissions: Sequence[Submission]) -> None:
+        self._note(batch)
         batch.requests.update((f"req_{uuid.uuid4().hex}", submission) for submission in submissions)
 
     def _check_size(self, size: int) -> None:

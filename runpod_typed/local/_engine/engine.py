@@ -83,6 +83,7 @@ class Engine(Dispatcher):
             history=deque(maxlen=settings.history),
         )
         self._add(record)
+        self._note(record, record.status.value)
         self.submissions.append(
             SubmittedJob(
                 id=record.id,

@@ -62,7 +62,6 @@ class JobStore:
 
     def _add(self, record: JobRecord) -> None:
         self.jobs[record.id] = record
-        self._note(record, record.status.value)
         self._counters.submitted += 1
         self._counters.by_status[record.status] += 1
         self._deadlines.add(record.expires_at, DeadlineKind.JOB_EXPIRY, record.id)
