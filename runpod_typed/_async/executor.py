@@ -19,9 +19,10 @@ from runpod_typed._async.rate_limiter import AsyncRateLimiter
 from runpod_typed._core.call import Call
 from runpod_typed._core.config import CallConfig, HasOptions
 from runpod_typed._core.error_messages import oversize_error
-from runpod_typed._core.operations import STATUS, Operation, Request
+from runpod_typed._core.operations import STATUS
 from runpod_typed._core.poll_slots import PollScheduler
 from runpod_typed._core.rate_limiter import RateLimitUsage, SharedLimits, TooLate
+from runpod_typed._core.requests import Operation, Request
 from runpod_typed._interrupts import async_finish
 from runpod_typed._logging import logger
 from runpod_typed._models.hooks import Hooks, JobEnd, RetryInfo, notify

@@ -18,7 +18,7 @@ from runpod_typed._codecs.codec import UNTYPED, codec_for
 from runpod_typed._core import operations
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig, HasOptions
 from runpod_typed._core.job_record import JobAddress, JobCodecs, JobErrors, JobRecord, was_cancelled, was_requeued
-from runpod_typed._core.operations import Request
+from runpod_typed._core.requests import Request
 from runpod_typed._core.schedule import PollSchedule, Watching, ttl_ms
 from runpod_typed._core.streaming import StreamBuffer
 from runpod_typed._models.durations import Duration, wait_timeout

@@ -10,7 +10,7 @@ from typing_extensions import TypeVar
 
 from runpod_typed._async.executor import AsyncConnectionOwner, AsyncRequestExecutor
 from runpod_typed._core import operations
-from runpod_typed._core.operations import Request
+from runpod_typed._core.requests import Request
 from runpod_typed._models.durations import Duration
 from runpod_typed._models.health import EndpointHealth, EndpointMetrics, PurgeResult
 from runpod_typed._synchronization import deadline_after

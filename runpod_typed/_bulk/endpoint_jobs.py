@@ -16,6 +16,7 @@ from runpod_typed._codecs.codec import UNTYPED, codec_for
 from runpod_typed._core import operations
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.job_record import JobAddress, JobCodecs, JobRecord
+from runpod_typed._core.requests import Operation
 from runpod_typed._core.run_request import RunRequest
 from runpod_typed._models.health import EndpointHealth
 from runpod_typed._models.jobs import JobState, with_typed_output
@@ -136,7 +137,7 @@ class EndpointJobs:
         if self._own_client:
             await self._executor.aclose()
 
-    def _delay(self, operation: operations.Operation[Any]) -> float:
+    def _delay(self, operation: Operation[Any]) -> float:
         return self._executor.delay(self._config, self.endpoint_id, operation)
 
     def _job(self, job_id: str, state: JobState[Any] | None = None) -> MapJob:

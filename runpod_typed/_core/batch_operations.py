@@ -23,7 +23,7 @@ from runpod_queue_api.api.batch import (
 from runpod_queue_api.types import UNSET
 
 from runpod_typed._core.batches import PageReader
-from runpod_typed._core.operations import Operation, Request, _operation, _request, _with_credentials
+from runpod_typed._core.requests import Operation, Request, build_request, describe, with_credentials
 from runpod_typed._models.batch_responses import read_batch, read_batch_list, read_change, read_page
 from runpod_typed._models.batches import Batch, BatchResult
 from runpod_typed._models.retry_policy import OperationKind
@@ -34,15 +34,15 @@ def _note(batch: Batch) -> str:
     return f"batch {batch.id} was created and is a draft; endpoint.batches.get({batch.id!r}) shows it"
 
 
-CREATE = _operation(create_batch, OperationKind.SUBMIT, read_batch, note=_note)
-APPEND = _operation(append_batch_requests, OperationKind.SUBMIT, read_change, may_be_empty=True)
-FINALIZE = _operation(finalize_batch, OperationKind.CANCEL, read_change, may_be_empty=True)
-UPDATE = _operation(update_batch, OperationKind.CANCEL, read_change, may_be_empty=True)
-CANCEL = _operation(cancel_batch, OperationKind.CANCEL, read_change, may_be_empty=True)
-DELETE_REQUEST = _operation(delete_batch_request, OperationKind.CANCEL, read_change, may_be_empty=True)
-GET = _operation(get_batch, OperationKind.READ, read_batch)
-LIST = _operation(list_batches, OperationKind.READ, read_batch_list)
-LIST_REQUESTS = _operation(list_batch_requests, OperationKind.READ, read_page)
+CREATE = describe(create_batch, OperationKind.SUBMIT, read_batch, note=_note)
+APPEND = describe(append_batch_requests, OperationKind.SUBMIT, read_change, may_be_empty=True)
+FINALIZE = describe(finalize_batch, OperationKind.CANCEL, read_change, may_be_empty=True)
+UPDATE = describe(update_batch, OperationKind.CANCEL, read_change, may_be_empty=True)
+CANCEL = describe(cancel_batch, OperationKind.CANCEL, read_change, may_be_empty=True)
+DELETE_REQUEST = describe(delete_batch_request, OperationKind.CANCEL, read_change, may_be_empty=True)
+GET = describe(get_batch, OperationKind.READ, read_batch)
+LIST = describe(list_batches, OperationKind.READ, read_batch_list)
+LIST_REQUESTS = describe(list_batch_requests, OperationKind.READ, read_page)
 
 
 def create(endpoint_id: str, bodies: list[models.RunRequest]) -> Request[Batch]:
@@ -52,7 +52,7 @@ def create(endpoint_id: str, bodies: list[models.RunRequest]) -> Request[Batch]:
         f"A batch for endpoint {endpoint_id} may have been created. If so, it is a draft: nothing runs and nothing is "
         "paid for until it is finalized. Look for it with endpoint.batches.list(), or create another"
     )
-    return _with_credentials(bodies, _request(CREATE, endpoint_id, built))._replace(uncertain=uncertain)
+    return with_credentials(bodies, build_request(CREATE, endpoint_id, built))._replace(uncertain=uncertain)
 
 
 def append(endpoint_id: str, batch_id: str, bodies: list[models.RunRequest]) -> Request[Any]:
@@ -64,43 +64,43 @@ def append(endpoint_id: str, batch_id: str, bodies: list[models.RunRequest]) -> 
         f"endpoint.batches.get({batch_id!r}), or cancel the draft and create another: it costs nothing until it is "
         "finalized"
     )
-    return _with_credentials(bodies, _request(APPEND, endpoint_id, built))._replace(uncertain=uncertain)
+    return with_credentials(bodies, build_request(APPEND, endpoint_id, built))._replace(uncertain=uncertain)
 
 
 def finalize(endpoint_id: str, batch_id: str) -> Request[Any]:
     """Queue the requests of a draft."""
     built = finalize_batch._get_kwargs(endpoint_id, batch_id)
-    return _request(FINALIZE, endpoint_id, built)
+    return build_request(FINALIZE, endpoint_id, built)
 
 
 def rename(endpoint_id: str, batch_id: str, name: str) -> Request[Any]:
     """Change the display name."""
     built = update_batch._get_kwargs(endpoint_id, batch_id, body=models.BatchUpdate(name=name))
-    return _request(UPDATE, endpoint_id, built)
+    return build_request(UPDATE, endpoint_id, built)
 
 
 def cancel(endpoint_id: str, batch_id: str) -> Request[Any]:
     """Cancel a batch."""
     built = cancel_batch._get_kwargs(endpoint_id, batch_id)
-    return _request(CANCEL, endpoint_id, built)
+    return build_request(CANCEL, endpoint_id, built)
 
 
 def delete_request(endpoint_id: str, batch_id: str, request_id: str) -> Request[Any]:
     """Remove a request from a draft."""
     built = delete_batch_request._get_kwargs(endpoint_id, batch_id=batch_id, request_id=request_id)
-    return _request(DELETE_REQUEST, endpoint_id, built)
+    return build_request(DELETE_REQUEST, endpoint_id, built)
 
 
 def get(endpoint_id: str, batch_id: str) -> Request[Batch]:
     """Read a batch."""
     built = get_batch._get_kwargs(endpoint_id, batch_id)
-    return _request(GET, endpoint_id, built)
+    return build_request(GET, endpoint_id, built)
 
 
 def list_all(endpoint_id: str, *, offset: int) -> Request[tuple[tuple[Batch, ...], bool]]:
     """Read the batches from an offset on."""
     built = list_batches._get_kwargs(endpoint_id, offset=offset or UNSET)
-    return _request(LIST, endpoint_id, built)
+    return build_request(LIST, endpoint_id, built)
 
 
 def list_requests(endpoint_id: str, batch_id: str, pages: PageReader) -> Request[Sequence[BatchResult[Any]]]:
@@ -111,4 +111,4 @@ def list_requests(endpoint_id: str, batch_id: str, pages: PageReader) -> Request
         return pages.take(LIST_REQUESTS.read(data))
 
     taking = Operation(name=LIST_REQUESTS.name, kind=LIST_REQUESTS.kind, read=read)
-    return _request(taking, endpoint_id, built)
+    return build_request(taking, endpoint_id, built)

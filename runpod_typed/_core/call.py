@@ -12,8 +12,8 @@ from typing_extensions import TypeVar
 from runpod_typed._codecs import json
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.error_messages import connection_error, status_error, validation_error
-from runpod_typed._core.operations import Request
 from runpod_typed._core.rate_limiter import TooLate
+from runpod_typed._core.requests import Request
 from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect, next_delay
 from runpod_typed._core.retry_after import parse_retry_after
 from runpod_typed._errors import printable

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from runpod_queue_api import wire
 
 from runpod_typed._codecs import json
-from runpod_typed._core.operations import Request
+from runpod_typed._core.requests import Request
 from runpod_typed._errors import printable
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.messages import HttpResponse, TransportFailure

@@ -23,7 +23,7 @@ from runpod_typed._core.batches import (
     typed_result,
 )
 from runpod_typed._core.config import CallConfig
-from runpod_typed._core.operations import Request
+from runpod_typed._core.requests import Request
 from runpod_typed._core.run_request import RunRequest, check_run_options
 from runpod_typed._models.batch_responses import changed_batch
 from runpod_typed._models.batches import Batch, BatchResult, BatchStatus

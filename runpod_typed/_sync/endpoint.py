@@ -15,7 +15,8 @@ from runpod_typed._sync.queue import EndpointQueue
 from runpod_typed._codecs.codec import UNTYPED, Codec, choose_codec
 from runpod_typed._core import operations
 from runpod_typed._core.job_record import JobAddress, JobCodecs, JobErrors, JobRecord
-from runpod_typed._core.operations import ExtraQuery, Request, submission_note, with_query
+from runpod_typed._core.operations import submission_note
+from runpod_typed._core.requests import ExtraQuery, Request, with_query
 from runpod_typed._core.run_request import RunRequest, build_run_request, check_run_options
 from runpod_typed._core.schedule import run_sync_long_poll_ms
 from runpod_typed._models.durations import Duration, to_optional_seconds, wait_timeout

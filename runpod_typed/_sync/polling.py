@@ -17,9 +17,9 @@ from runpod_typed._sync.executor import RequestExecutor
 from runpod_typed._core import operations
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.job_record import JobRecord, add_to_message, expired_error, timeout_error, was_cancelled
-from runpod_typed._core.operations import Request
 from runpod_typed._core.poll_slots import has_room
 from runpod_typed._core.rate_limiter import RateLimitUsage
+from runpod_typed._core.requests import Request
 from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect
 from runpod_typed._core.schedule import Limit, LimitReached, PollSchedule, PollStep, pause_after_not_found
 from runpod_typed._logging import logger

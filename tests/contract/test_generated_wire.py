@@ -9,6 +9,7 @@ from runpod_queue_api import wire
 from runpod_queue_api.wire import OperationLimit
 
 from runpod_typed._core import batch_operations, operations
+from runpod_typed._core.requests import Operation
 from scripts.check_spec import BOUNDS, ROOT, sent_schemas
 from scripts.spec_document import Pointer, mapping, show
 from scripts.wire_module import named_constants
@@ -20,7 +21,7 @@ USED_OPERATIONS: Final = {
     value.name
     for module in (operations, batch_operations)
     for value in vars(module).values()
-    if isinstance(value, operations.Operation)
+    if isinstance(value, Operation)
 } & OPERATIONS.keys()
 
 

@@ -8,7 +8,7 @@ import pytest
 from runpod_queue_api import wire
 
 from runpod_typed._core import batch_operations, operations
-from runpod_typed._core.operations import Operation, Request
+from runpod_typed._core.requests import Operation, Request
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed.errors import APIStatusError, ServerError
 from scripts.spec_document import Json, mapping, sequence

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from runpod_typed._core import operations
-from runpod_typed._core.operations import Operation
+from runpod_typed._core.requests import Operation
 from scripts.spec_document import mapping, sequence
 from tests.contract.described import OPERATIONS, SPEC
 

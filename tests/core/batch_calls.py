@@ -6,7 +6,7 @@ from runpod_queue_api.models import RunRequest
 
 from runpod_typed._core import batch_operations
 from runpod_typed._core.batches import PageReader
-from runpod_typed._core.operations import Request
+from runpod_typed._core.requests import Request
 
 _BODY = RunRequest(input_={"prompt": "Hello"})
 

@@ -15,7 +15,7 @@ from runpod_typed._codecs import json
 from runpod_typed._core import operations
 from runpod_typed._core.call import Call
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
-from runpod_typed._core.operations import Request
+from runpod_typed._core.requests import Request
 from runpod_typed._models.secret import Secret
 from runpod_typed._transport.connection import BaseUrl, ConnectionConfig
 from runpod_typed._transport.messages import HttpResponse, TransportFailure

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from runpod_typed._core import operations
-from runpod_typed._core.operations import Operation
+from runpod_typed._core.requests import Operation
 from runpod_typed._core.retries import Failure, is_retryable
 from runpod_typed._models.retry_policy import OperationKind, RetryPolicy
 

@@ -234,7 +234,7 @@ FIELDS: Final = (
                 new("object", additionalProperties=True, properties={"job": {"$ref": "#/components/schemas/Job"}}),
             ),
         ),
-        flags=("STATUS = _operation(get_status,", "client.call(get_status", "job.worker_id or None"),
+        flags=("STATUS = describe(get_status,", "client.call(get_status", "job.worker_id or None"),
         report=(
             "breaking    get_status: the response 200 as application/json is Wrapper, was Job",
             "compatible  Wrapper is new: object",
