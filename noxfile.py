@@ -21,8 +21,10 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 
 IN_CI = bool(os.environ.get("CI"))
 EXTRAS = ".[cli,fast,local,otel,pydantic]"
-SIDE_BY_SIDE = (f"--numprocesses={(os.cpu_count() or 1) + 2}", "--dist=worksteal")
-"""Two processes more than processors, since half of the time of the tests is waiting."""
+CPUS = os.cpu_count() or 1
+SIDE_BY_SIDE = (f"--numprocesses={2 * CPUS + 1}", "--dist=worksteal")
+"""More processes than processors, since more than half of the time of the tests is waiting."""
+QUICK = (f"--numprocesses={CPUS + 2}", "--dist=worksteal", "-m", "not slow")
 OF_THE_PACKAGE = [f"--ignore=tests/{name}" for name in ("api_diff", "architecture", "docs", "spec", "unasync")]
 """Leaves out the tests of the repository."""
 UNCONSTRAINED = {"PIP_CONSTRAINT": ""}
@@ -150,7 +152,7 @@ def check_spec(session: nox.Session) -> None:
 def quick(session: nox.Session) -> None:
     """Run the fast tests with few Hypothesis examples: before each commit."""
     session.install("-e", EXTRAS, *groups("tests"))
-    session.run("pytest", *SIDE_BY_SIDE, "-m", "not slow", "--hypothesis-profile=quick", *session.posargs)
+    session.run("pytest", *QUICK, "--hypothesis-profile=quick", *session.posargs)
 
 
 @nox.session
@@ -203,7 +205,7 @@ def minimums(session: nox.Session) -> None:
         one.replace("-api==", "-sdk==") for one in oldest if one.startswith("opentelemetry-")
     ]  # released together
     session.install(*oldest, env=UNCONSTRAINED)
-    session.run("pytest", *SIDE_BY_SIDE, "-m", "not slow", *OF_THE_PACKAGE, *session.posargs)
+    session.run("pytest", *QUICK, *OF_THE_PACKAGE, *session.posargs)
 
 
 @nox.session
@@ -347,7 +349,7 @@ def build(session: nox.Session) -> None:
     session.run("python", "-m", "pip", "uninstall", "--yes", "--quiet", "runpod-typed", silent=True)
     session.install(EXTRAS.replace(".", str(wheel), 1), *groups("tests"))
     with session.chdir(folder / "sdist" / sdist.name.removesuffix(".tar.gz")):
-        session.run("pytest", "--installed", *SIDE_BY_SIDE, "-m", "not slow", *OF_THE_PACKAGE, *session.posargs)
+        session.run("pytest", "--installed", *QUICK, *OF_THE_PACKAGE, *session.posargs)
 
 
 @nox.session

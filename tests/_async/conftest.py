@@ -3,6 +3,7 @@
 
 import pytest
 
+from runpod_typed._core import schedule
 from tests.scripted_server import Script
 
 OK_JOB = b'{"id": "job-1", "status": "IN_QUEUE"}'
@@ -17,3 +18,9 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 def quiet() -> Script:
     """Reads a request and never responds."""
     return [3600.0]
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the pauses after failed polls a tenth as long."""
+    monkeypatch.setattr(schedule, "_FIRST_RETRY_PAUSE", 0.025)

@@ -170,6 +170,7 @@ WRONG_PAGES: dict[str, str] = {
 }
 
 
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("body", WRONG_PAGES.values(), ids=list(WRONG_PAGES))
 async def test_a_stream_of_the_wrong_shape_is_refused(body: str) -> None:
     with scripted([answer(200, body, ID)]) as server:

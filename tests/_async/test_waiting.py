@@ -93,6 +93,7 @@ WATCHES: dict[str, Use] = {
 # Outages
 
 
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("trouble", TROUBLE.values(), ids=list(TROUBLE))
 @pytest.mark.parametrize("watch", WATCHES.values(), ids=list(WATCHES))
 async def test_a_wait_survives_trouble(watch: Use, trouble: Script) -> None:
@@ -101,6 +102,7 @@ async def test_a_wait_survives_trouble(watch: Use, trouble: Script) -> None:
             assert await watch(await client.endpoint("ep").run({"n": 1})) == 7
 
 
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("trouble", TROUBLE.values(), ids=list(TROUBLE))
 async def test_run_sync_survives_trouble_once_the_id_is_known(trouble: Script) -> None:
     with scripted([RUNNING], trouble, trouble, [DONE]) as server:
@@ -118,8 +120,9 @@ async def test_run_sync_asks_for_an_answer_within_a_second() -> None:
     ]
 
 
+@pytest.mark.usefixtures("short_pauses")
 async def test_a_stream_survives_trouble_that_loses_nothing() -> None:
-    refused = [answer(429)]
+    refused = TROUBLE["429"]
     with scripted([QUEUED], [CHUNK], refused, [CHUNK], refused, [LAST], [DONE]) as server:
         async with client_of(server, retry=RetryPolicy.disabled()) as client:
             assert await read_stream(await client.endpoint("ep").run({"n": 1})) == [1, 1]
@@ -236,6 +239,7 @@ async def test_the_error_of_a_failed_job_has_its_handle(name: str) -> None:
 # 404
 
 
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("name", [*WATCHES, *CALLS])
 async def test_a_fresh_job_that_is_not_visible_yet_is_asked_for_again(name: str) -> None:
     use = {**WATCHES, **CALLS}[name]
@@ -246,6 +250,7 @@ async def test_a_fresh_job_that_is_not_visible_yet_is_asked_for_again(name: str)
     assert len(server.requests) == 5
 
 
+@pytest.mark.usefixtures("short_pauses")
 async def test_a_fresh_stream_that_is_not_visible_yet_is_read_again() -> None:
     with scripted([QUEUED], [MISSING], [MISSING], [CHUNK], [LAST], [DONE]) as server:
         async with client_of(server) as client:

@@ -294,6 +294,7 @@ PASSING: dict[str, list[bytes | None]] = {
 }
 
 
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("trouble", PASSING.values(), ids=list(PASSING))
 @pytest.mark.parametrize("status", ["FAILED", "COMPLETED"])
 def test_a_failure_is_raised_though_its_state_came_late(trouble: list[bytes | None], status: str) -> None:

@@ -234,6 +234,7 @@ async def test_a_cancelled_wait_cancels_the_job_on_exit(seconds: float) -> None:
             assert queue.stats().cancelled == 1
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["wait", "events", "stream"])
 async def test_many_watchers_leave_room_for_other_calls(kind: str) -> None:

@@ -92,6 +92,7 @@ def test_dead_worker_is_replaced_in_spite_of_its_children(left: str) -> None:
     wait_for_end(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", LEFT)
 @pytest.mark.parametrize("end", ["", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n"])
 def test_children_do_not_outlive_the_program(left: str, end: str) -> None:
@@ -120,6 +121,7 @@ def test_warns_of_process_that_cannot_be_found(
         os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_stop_can_be_repeated_after_ctrl_c() -> None:
     ended = run(
         INTERRUPTED + "port = int(queue.base_url.split(':')[2].split('/')[0])\n"
@@ -142,6 +144,7 @@ def test_stop_can_be_repeated_after_ctrl_c() -> None:
         wait_for_end(int(process_id))
 
 
+@pytest.mark.slow
 def test_interrupted_stop_is_finished_at_exit() -> None:
     ended = run(INTERRUPTED + "queue.stop()\ntime.sleep(60)\n")
     assert "KeyboardInterrupt" in ended.stderr
