@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Protocol, final
 
 from runpod_typed._core.counters import Counters
@@ -14,6 +15,7 @@ from runpod_typed.errors import ConfigurationError
 ProgressOption = bool | Callable[[MapProgress], object] | None
 
 _CALLBACK_INTERVAL = 0.1
+_NOTEBOOK_INTERVAL = 0.5
 _LINE_INTERVAL = 10.0
 
 
@@ -40,7 +42,7 @@ class ProgressReporter:
         self._counters = counters
         self._display: _Display | None = None
         if progress is True:
-            self._display = _bar() or _Lines()
+            self._display = _notebook() or _bar() or _Lines()
         elif callable(progress):
             self._display = _Callback(progress)
         self._began = monotonic()
@@ -116,6 +118,37 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def _notebook() -> _Display | None:
+    ipython: Any = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if not hasattr(shell, "kernel"):  # none, or in a terminal
+        return None
+    return _Notebook(import_module("IPython.display").display)
+
+
+@final
+class _Notebook:
+    """A bar below the cell. rich needs ipywidgets for its own."""
+
+    interval = _NOTEBOOK_INTERVAL
+
+    def __init__(self, display: Callable[..., Any]) -> None:
+        self._display = display
+        self._handle: Any = None
+
+    def show(self, progress: MapProgress) -> None:
+        line = describe(progress)
+        value = "" if progress.total is None else f' value="{progress.done}" max="{max(1, progress.total)}"'
+        data = {"text/plain": line, "text/html": f"<progress{value}></progress> {line}"}
+        if self._handle is None:
+            self._handle = self._display(data, raw=True, display_id=True)
+        else:
+            self._handle.update(data, raw=True)
+
+    def close(self) -> None:
+        pass
+
+
 def _bar() -> _Display | None:
     try:
         from rich.console import Console  # noqa: PLC0415 -- an extra, and slow to import
@@ -123,7 +156,7 @@ def _bar() -> _Display | None:
     except ImportError:
         return None
     console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
+    if not console.is_terminal:
         return None
     return _Bar(Progress(BarColumn(bar_width=20), TextColumn("{task.description}"), console=console))
 

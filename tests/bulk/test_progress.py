@@ -1,7 +1,9 @@
 """The progress of a map on the screen."""
 
 import io
+import itertools
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,3 +73,30 @@ def test_shows_nothing_unless_asked() -> None:
         reporter.close()
     with pytest.raises(ConfigurationError, match="True, False or a function"):
         check_progress("bar")
+
+
+def test_updates_one_display_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    class Handle:
+        def update(self, data: dict[str, str], *, raw: bool) -> None:
+            assert raw
+            shown.append(data["text/html"])
+
+    def display(data: dict[str, str], *, raw: bool, display_id: bool) -> Handle:
+        assert raw
+        assert display_id
+        shown.append(data["text/plain"])
+        return Handle()
+
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
+    counters = Counters(total=3)
+    reporter = ProgressReporter(True, counters)
+    monkeypatch.setattr(module, "monotonic", itertools.count(10**6).__next__)
+    reporter.update()
+    counters.succeeded = 3
+    reporter.close()
+    assert shown[0].startswith("0 of 3 done")
+    assert shown[-1].startswith('<progress value="3" max="3"></progress> 3 of 3 done')

@@ -152,10 +152,15 @@ def first_success(browser: httpx.Client, address: str) -> httpx.Response:
     return response
 
 
-def test_notebook_runs() -> None:
-    command = [sys.executable, "-m", "jupyter", "execute", str(ROOT / "examples" / "notebook.ipynb"), "--timeout=120"]
+def test_notebook_runs_and_shows_progress(tmp_path: Path) -> None:
+    notebook = tmp_path / "notebook.ipynb"
+    notebook.write_bytes((ROOT / "examples" / "notebook.ipynb").read_bytes())
+    command = [sys.executable, "-m", "jupyter", "execute", str(notebook), "--inplace", "--timeout=120"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stderr
+    outputs = [output for cell in json.loads(notebook.read_bytes())["cells"] for output in cell.get("outputs", ())]
+    shown = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
+    assert [html for html in shown if '<progress value="3" max="3"></progress> 3 of 3 done, 0 failed' in html]
 
 
 def test_every_recipe_is_run() -> None:
