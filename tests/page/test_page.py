@@ -188,8 +188,14 @@ def test_axe_finds_no_violation(
         expect(page.locator("#detail")).to_be_visible()
         assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.get_by_role("button", name="Submit job").click()
-        assert violations(page) == []
+        for name in ("Submit job", "Advance clock", "Inject fault", "Purge"):
+            page.get_by_role("button", name=name, exact=True).first.click()
+            dialog = page.locator("dialog[open]")
+            expect(dialog).to_be_visible()
+            assert violations(page) == []
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            page.keyboard.press("Escape")
+            expect(dialog).to_have_count(0)
         page.goto(f"{queue.base_url.removesuffix('/v2')}/docs")
         assert violations(page) == []
 

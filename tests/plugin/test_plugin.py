@@ -91,6 +91,69 @@ def test_fixtures_serve_a_test_module(tmp_path: Path) -> None:
     assert "6 passed" in ended.stdout
 
 
+ASYNC = """
+import pytest
+
+
+def double(job):
+    return 2 * job["input"]
+
+
+@pytest.fixture(scope="module")
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("number", range(3))
+async def test_under_anyio(async_runpod_endpoint, number) -> None:
+    assert await async_runpod_endpoint(double).run_sync(number, timeout=60) == 2 * number
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("number", range(3))
+async def test_under_asyncio(async_runpod_endpoint, runpod_queue, number) -> None:
+    queue = runpod_queue(double)
+    endpoint = async_runpod_endpoint(queue=queue)
+    job = await endpoint.run(number)
+    assert await job.output(60) == 2 * number
+    queue.assert_submitted(1)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_sync(runpod_endpoint, number) -> None:
+    assert runpod_endpoint(double).run_sync(number, timeout=60) == 2 * number
+"""
+
+LOOP = ("-o", "asyncio_default_fixture_loop_scope=function")  # pytest-asyncio warns if it is unset
+SHUFFLED = """
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.name[::-1])
+"""
+
+
+@pytest.mark.parametrize(
+    "plugins",
+    [
+        ("-p", "anyio"),
+        ("-p", "anyio", "-p", "xdist", "-n", "2"),
+        ("-p", "anyio", "-p", "pytest_asyncio.plugin", *LOOP, "--asyncio-mode=strict"),
+        ("-p", "anyio", "-p", "pytest_asyncio.plugin", *LOOP, "--asyncio-mode=auto", "-p", "xdist", "-n", "2"),
+    ],
+    ids=["anyio", "xdist", "asyncio", "all"],
+)
+def test_serves_other_plugins_and_any_order(tmp_path: Path, plugins: tuple[str, ...]) -> None:
+    (tmp_path / "conftest.py").write_text(SHUFFLED, encoding="utf-8")
+    if "pytest_asyncio.plugin" in plugins:
+        pytest.importorskip("pytest_asyncio")
+        module = ASYNC
+    else:
+        module = ASYNC.replace("@pytest.mark.asyncio", "@pytest.mark.anyio")
+    ended = run(tmp_path, module, "--runpod-strict", *plugins)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "9 passed" in ended.stdout
+
+
 def test_strict_fails_tests_that_leave_something_behind(tmp_path: Path) -> None:
     assert "3 passed" in run(tmp_path, STRICT).stdout
     strict = run(tmp_path, STRICT, "--runpod-strict").stdout
