@@ -73,6 +73,11 @@ class Call(Generic[T]):
         """True if the call creates something that is paid for."""
         return self.request.operation.kind in _SUBMISSIONS
 
+    @property
+    def is_repeatable(self) -> bool:
+        """True if the transport may silently repeat the request, since it changes nothing."""
+        return self.request.operation.kind is OperationKind.READ
+
     def begin(self, now: float) -> float:
         """Begin an attempt; return the seconds that it may last, 0 or less if no time is left.
 

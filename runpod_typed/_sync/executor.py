@@ -218,7 +218,8 @@ class RequestExecutor:
             began = monotonic()
             seconds = call.begin(began)
             self._tell_request(call)
-            attempt = Attempt(seconds, len(call.request.http.body or b""), call.upload_seconds(began))
+            size = len(call.request.http.body or b"")
+            attempt = Attempt(seconds, size, call.upload_seconds(began), repeatable=call.is_repeatable)
 
             def exchange() -> T | APIError:
                 outcome = transport.send(call.request.http, attempt) if seconds > 0 else NO_TIME_LEFT

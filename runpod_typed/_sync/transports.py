@@ -3,21 +3,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final, final
 
 import h11
 import httpcore
 
-from runpod_typed._synchronization import (
-    CapacityLimiter,
-    drain,
-    shielded,
-)
+from runpod_typed._synchronization import CapacityLimiter, drain, shielded, monotonic
 from runpod_typed._transport.bodies import RequestBody, ResponseBody
-from runpod_typed._transport.connection import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
+from runpod_typed._transport.connection import CONNECT_TIMEOUT, POOL_SIZE, ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.fast import fast_transport
+from runpod_typed._transport.idle import IdleConnections
 from runpod_typed._transport.interface import Transport, Exceptions
 from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed._transport.network import DeadlineBackend, holds_leftovers, httpcore_proxy, tls_context
@@ -77,6 +73,7 @@ class HttpcoreTransport(Transport):
         OSError,
     )
     connecting = _CONNECTING
+    broken = (httpcore.NetworkError, httpcore.RemoteProtocolError)
     never_sent: Exceptions = _NEVER_SENT
     timed_out = _TIMED_OUT
 
@@ -92,16 +89,23 @@ class HttpcoreTransport(Transport):
 
     def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         with self._connections.capacity:
-            connection = self._connections.acquire()
-            try:
-                response = self._exchange_over(connection, request, attempt)
-            except BaseException:
-                self._connections.discard(connection)
-                if attempt.stream is not None:
-                    self._connections.discard(attempt.stream)
-                raise
-            self._connections.release(connection)
-            return response
+            connection, idle = self._connections.acquire(repeatable=attempt.repeatable)
+            while True:
+                began = monotonic()
+                try:
+                    response = self._exchange_over(connection, request, attempt)
+                except BaseException as error:
+                    self._connections.discard(connection)
+                    if attempt.stream is not None:
+                        self._connections.discard(attempt.stream)
+                    if isinstance(error, self.broken):
+                        self._connections.idle.forget()
+                    if not self._is_lost(error, attempt, idle=idle, began=began):
+                        raise
+                else:
+                    self._connections.release(connection, idle)
+                    return response
+                connection, idle = self._connections.connect(), 0.0
 
     def _exchange_over(
         self, connection: httpcore.ConnectionInterface, request: HttpRequest, attempt: Attempt
@@ -138,48 +142,56 @@ class HttpcoreTransport(Transport):
 
 @final
 class Connections:
-    """Connections to one server: each serves one request at a time, and the one that was used last is used first.
+    """Connections to one server, each of which serves one request at a time.
 
     httpcore makes them, and speaks HTTP over them. Its own pool is not used: an interrupt (Ctrl-C) at a bad moment
-    leaves one of its locks locked forever, and it walks through all its connections at each request. Here a deque is
-    all that is shared, and each of its steps is atomic.
+    leaves one of its locks locked forever, and it walks through all its connections at each request.
     """
 
     def __init__(self, config: ConnectionConfig, proxy: ProxyAddress | None = None) -> None:
         base = config.base_url
         self.capacity = CapacityLimiter(POOL_SIZE)
-        self._most_idle = config.idle_connections
         self._origin = httpcore.Origin(
             base.scheme.encode(), base.host.encode(), base.port or _DEFAULT_PORTS[base.scheme]
         )
         # A factory that holds no connection: it knows which kind to make for which proxy.
         self._factory = httpcore.ConnectionPool(
             ssl_context=tls_context() if base.scheme == "https" else None,
-            keepalive_expiry=KEEPALIVE_EXPIRY,
             network_backend=DeadlineBackend([base.scheme, "" if proxy is None else proxy.scheme].count("https")),
             proxy=None if proxy is None else httpcore_proxy(proxy),
         )
-        self._idle = deque[httpcore.ConnectionInterface]()
+        self.idle = IdleConnections[httpcore.ConnectionInterface](
+            config.idle_connections, lambda connection: connection.has_expired()
+        )
         self._closed = False
 
-    def acquire(self) -> httpcore.ConnectionInterface:
-        """Return a connection for one request: an idle one that is still open, or a new one."""
-        while (connection := self._newest()) is not None:
-            if not connection.has_expired():
-                return connection
-            self.discard(connection)
+    def acquire(self, *, repeatable: bool) -> tuple[httpcore.ConnectionInterface, float]:
+        """Return a connection for one request, and the seconds that it was idle: one that is still open, or a new one.
+
+        Args:
+            repeatable: True if the request may be repeated silently.
+        """
+        found = self.idle.take(repeatable=repeatable)
+        self._close_useless()
+        return found or (self.connect(), 0.0)
+
+    def connect(self) -> httpcore.ConnectionInterface:
+        """Return a new connection."""
         return self._factory.create_connection(self._origin)
 
-    def release(self, connection: httpcore.ConnectionInterface) -> None:
-        """Keep a connection whose response was read to its end; close it if it cannot serve another request."""
-        if not connection.is_idle() or len(self._idle) >= self._most_idle or holds_leftovers(connection):
+    def release(self, connection: httpcore.ConnectionInterface, idle: float) -> None:
+        """Keep a connection whose response was read to its end; close it if it cannot serve another request.
+
+        Args:
+            connection: The connection.
+            idle: Seconds that it was idle before the request.
+        """
+        reusable = connection.is_idle() and not holds_leftovers(connection)
+        if not (reusable and self.idle.keep(connection, idle)):
             self.discard(connection)
-            return
-        self._idle.append(connection)
-        if self._closed:
+        elif self._closed:
             self.close()
-        while (expired := self._oldest_expired()) is not None:
-            self.discard(expired)
+        self._close_useless()
 
     def discard(self, connection: httpcore.ConnectionInterface | httpcore.NetworkStream) -> None:
         """Close a connection in any state."""
@@ -189,24 +201,9 @@ class Connections:
     def close(self) -> None:
         """Close all connections, those in use as soon as their response is read."""
         self._closed = True
-        while (connection := self._newest()) is not None:
+        while (connection := self.idle.take_any()) is not None:
             self.discard(connection)
 
-    def _newest(self) -> httpcore.ConnectionInterface | None:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return None
-
-    def _oldest_expired(self) -> httpcore.ConnectionInterface | None:
-        """Take out the connection that has been idle for longest, if it has expired."""
-        if len(self._idle) < 2:  # the newest is checked when it is acquired
-            return None
-        try:
-            connection = self._idle.popleft()
-        except IndexError:  # other threads were faster
-            return None
-        if connection.has_expired():
-            return connection
-        self._idle.appendleft(connection)
-        return None
+    def _close_useless(self) -> None:
+        while (connection := self.idle.take_useless()) is not None:
+            self.discard(connection)

@@ -21,7 +21,10 @@ from runpod_typed.errors import ConfigurationError
 API_KEY_VARIABLE: Final = "RUNPOD_API_KEY"
 BASE_URL_VARIABLE: Final = "RUNPOD_ENDPOINT_BASE_URL"
 CONNECT_TIMEOUT: Final = 5.0
-KEEPALIVE_EXPIRY: Final = 4.0  # common servers drop idle connections after 5 s; a request sent at that moment is lost
+KEEPALIVE_EXPIRY: Final = 55.0
+"""Seconds after which an idle connection is closed; common proxies close theirs after 60 s."""
+RECENT_USE: Final = 4.0
+"""Seconds of idleness after which a connection may be lost; common servers close theirs after 5 s."""
 
 _RESULT_CAP: Final = 20 * 1024 * 1024  # the platform's cap on a job's result
 DEFAULT_MAX_RESPONSE_BYTES: Final = _RESULT_CAP + 1024 * 1024

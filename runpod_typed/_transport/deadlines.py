@@ -34,6 +34,8 @@ class Attempt:
     """Bytes of the body that were handed to the network; None before its upload begins."""
     request_sent: bool = False
     """True if the last byte of the request may have been handed to the network."""
+    repeatable: bool = False
+    """True if the request changes nothing: it may use a connection that may be lost, and is then sent again."""
     stream: Any = None
     """The network stream that was opened for the attempt, or None."""
     deadline: float = field(init=False)

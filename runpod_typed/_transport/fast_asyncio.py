@@ -16,10 +16,11 @@ import httpcore
 
 from runpod_typed._synchronization import monotonic, running_asyncio_loop
 from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody
-from runpod_typed._transport.connection import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, POOL_SIZE, ConnectionConfig
+from runpod_typed._transport.connection import CONNECT_TIMEOUT, POOL_SIZE, ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.dialing import Dialer
 from runpod_typed._transport.fast_sync import (
+    BROKEN,
     CONNECTING,
     DEFAULT_PORTS,
     FAILURES,
@@ -29,6 +30,7 @@ from runpod_typed._transport.fast_sync import (
     http1_tls_context,
 )
 from runpod_typed._transport.http1 import RequestWriter, ResponseReader
+from runpod_typed._transport.idle import IdleConnections
 from runpod_typed._transport.interface import AsyncTransport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed.errors import ConfigurationError
@@ -39,10 +41,11 @@ _NOT_YET: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.
 
 @final
 class AsyncFastTransport(AsyncTransport):
-    """Attempts over sockets, of which it keeps those that can serve another request. The last used is used first."""
+    """Attempts over sockets, of which it keeps those that can serve another request."""
 
     failures = FAILURES
     connecting = CONNECTING
+    broken = BROKEN
     never_sent = NEVER_SENT
     timed_out = TIMED_OUT
     uses_anyio = False
@@ -55,9 +58,8 @@ class AsyncFastTransport(AsyncTransport):
         self._tls = http1_tls_context() if base.scheme == "https" else None
         self._writer = RequestWriter(config)
         self._most_bytes = config.max_response_bytes
-        self._most_idle = config.idle_connections
         self._open = set[_Connection]()
-        self._idle = deque[_Connection]()
+        self._idle = IdleConnections[_Connection](config.idle_connections, lambda each: each.is_over())
         self._waiting = deque[asyncio.Future[_Connection | None]]()
         self._dialing = 0
         self._closed = False
@@ -65,14 +67,23 @@ class AsyncFastTransport(AsyncTransport):
     async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         if self._closed:
             raise ConfigurationError("The client is closed. Make a new one, or keep it open while its jobs are used.")
-        connection = self._idle_connection() or await self._next_connection()
-        try:
-            response = await connection.exchange(self._writer.head(request), request.body, attempt)
-        except BaseException:
-            self._discard(connection)
-            raise
-        self._release(connection)
-        return response
+        found = self._idle.take(repeatable=attempt.repeatable)
+        self._discard_useless()
+        connection, idle = found or (await self._next_connection(), 0.0)
+        while True:
+            began = monotonic()
+            try:
+                response = await connection.exchange(self._writer.head(request), request.body, attempt)
+            except BaseException as error:
+                self._discard(connection)
+                if isinstance(error, self.broken):
+                    self._idle.forget()
+                if not self._is_lost(error, attempt, idle=idle, began=began):
+                    raise
+            else:
+                self._release(connection, idle)
+                return response
+            connection, idle = await self._next_connection(), 0.0
 
     async def _next_connection(self) -> _Connection:
         """Return a new connection, or one that is released before there is a turn to make one."""
@@ -102,7 +113,7 @@ class AsyncFastTransport(AsyncTransport):
 
     def _give_back(self, connection: _Connection | None) -> None:
         if connection is not None:
-            self._release(connection)
+            self._release(connection, 0.0)
         else:
             self._dialing -= 1
             self._give_turns()
@@ -140,16 +151,8 @@ class AsyncFastTransport(AsyncTransport):
             sock.close()
             raise
 
-    def _idle_connection(self) -> _Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.has_expired():
-                return connection
-            self._discard(connection)
-        return None
-
-    def _release(self, connection: _Connection) -> None:
-        if self._closed or not connection.reader.reusable or len(self._idle) >= self._most_idle:
+    def _release(self, connection: _Connection, idle: float) -> None:
+        if self._closed or not connection.reader.reusable:
             self._discard(connection)
             return
         while self._waiting:
@@ -157,10 +160,13 @@ class AsyncFastTransport(AsyncTransport):
             if not turn.done():
                 turn.set_result(connection)
                 return
-        connection.idle_since = monotonic()
-        self._idle.append(connection)
-        while self._idle[0].is_old():
-            self._discard(self._idle.popleft())
+        if not self._idle.keep(connection, idle):
+            self._discard(connection)
+        self._discard_useless()
+
+    def _discard_useless(self) -> None:
+        while (connection := self._idle.take_useless()) is not None:
+            self._discard(connection)
 
     def _discard(self, connection: _Connection) -> None:
         connection.close()
@@ -184,8 +190,8 @@ class AsyncFastTransport(AsyncTransport):
 
     def _close_idle(self) -> None:
         self._closed = True
-        while self._idle:
-            self._discard(self._idle.pop())
+        while (connection := self._idle.take_any()) is not None:
+            self._discard(connection)
 
 
 async def _until_ready(add: Any, remove: Any, sock: socket.socket) -> None:
@@ -203,7 +209,6 @@ class _Connection:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, most_bytes: int) -> None:
         self.reader = ResponseReader(most_bytes)
-        self.idle_since = 0.0
         self._loop = loop
         self._socket = sock
         self._is_in_use = True
@@ -306,15 +311,11 @@ class _Connection:
         if not self.is_closed and not self._loop.is_closed():
             self._loop.remove_reader(self._number)
 
-    def has_expired(self) -> bool:
-        """Return whether an idle connection cannot be used; what came of late, the event loop may not have seen."""
-        if not self.is_old():
+    def is_over(self) -> bool:
+        """Return whether an idle connection is closed. The event loop may not have seen what came of late."""
+        if not self.is_closed:
             self._read()
-        return self.is_old()
-
-    def is_old(self) -> bool:
-        """Return whether an idle connection is closed, or has been idle for too long."""
-        return self.is_closed or monotonic() - self.idle_since > KEEPALIVE_EXPIRY
+        return self.is_closed
 
     def close(self) -> None:
         """Close the connection in any state."""

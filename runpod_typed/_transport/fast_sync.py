@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeVar, final
 
@@ -13,15 +12,17 @@ import httpcore
 
 from runpod_typed._synchronization import monotonic
 from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody
-from runpod_typed._transport.connection import CONNECT_TIMEOUT, KEEPALIVE_EXPIRY, ConnectionConfig
+from runpod_typed._transport.connection import CONNECT_TIMEOUT, ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.http1 import RequestWriter, ResponseReader
+from runpod_typed._transport.idle import IdleConnections
 from runpod_typed._transport.interface import Transport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed._transport.network import DeadlineBackend, tls_context
 
 READ_SIZE: Final = 64 * 1024
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+BROKEN: Final = (httpcore.NetworkError, httpcore.RemoteProtocolError)
 CONNECTING: Final = (httpcore.ConnectError, httpcore.ConnectTimeout)
 NEVER_SENT: Final = (*CONNECTING, httpcore.LocalProtocolError)
 TIMED_OUT: Final = (httpcore.TimeoutException, TimeoutError)
@@ -33,13 +34,11 @@ _T = TypeVar("_T")
 
 @final
 class FastTransport(Transport):
-    """Attempts over sockets, of which it keeps those that can serve another request.
-
-    The socket that was used last is used first. A deque is all that threads share, and each of its steps is atomic.
-    """
+    """Attempts over sockets, of which it keeps those that can serve another request."""
 
     failures = FAILURES
     connecting = CONNECTING
+    broken = BROKEN
     never_sent = NEVER_SENT
     timed_out = TIMED_OUT
 
@@ -50,19 +49,27 @@ class FastTransport(Transport):
         self._backend = DeadlineBackend(0 if self._tls is None else 1)
         self._writer = RequestWriter(config)
         self._most_bytes = config.max_response_bytes
-        self._most_idle = config.idle_connections
-        self._idle = deque[_Connection]()
+        self._idle = IdleConnections[_Connection](config.idle_connections, lambda each: each.is_closed())
         self._closed = False
 
     def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
-        connection = self._idle_connection() or self._connect(attempt)
-        try:
-            response = connection.exchange(self._writer.head(request), request.body, attempt)
-        except BaseException:
-            connection.close()
-            raise
-        self._release(connection)
-        return response
+        found = self._idle.take(repeatable=attempt.repeatable)
+        self._close_useless()
+        connection, idle = found or (self._connect(attempt), 0.0)
+        while True:
+            began = monotonic()
+            try:
+                response = connection.exchange(self._writer.head(request), request.body, attempt)
+            except BaseException as error:
+                connection.close()
+                if isinstance(error, self.broken):
+                    self._idle.forget()
+                if not self._is_lost(error, attempt, idle=idle, began=began):
+                    raise
+            else:
+                self._release(connection, idle)
+                return response
+            connection, idle = self._connect(attempt), 0.0
 
     def _connect(self, attempt: Attempt) -> _Connection:
         timeout = min(CONNECT_TIMEOUT, attempt.seconds)
@@ -71,46 +78,22 @@ class FastTransport(Transport):
             stream = stream.start_tls(self._tls, self._host, timeout)
         return _Connection(stream.get_extra_info("socket"), self._most_bytes)
 
-    def _idle_connection(self) -> _Connection | None:
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return None
-            if not connection.has_expired():
-                return connection
+    def _release(self, connection: _Connection, idle: float) -> None:
+        if not (connection.reader.reusable and self._idle.keep(connection, idle)):
             connection.close()
-
-    def _release(self, connection: _Connection) -> None:
-        if not connection.reader.reusable or len(self._idle) >= self._most_idle:
-            connection.close()
-            return
-        connection.idle_since = monotonic()
-        self._idle.append(connection)
-        if self._closed:
+        elif self._closed:
             self.close()
-        self._drop_expired()
+        self._close_useless()
 
-    def _drop_expired(self) -> None:
-        """Close the connections that have been idle for too long, the oldest first."""
-        while len(self._idle) > 1:  # the newest is checked when it is needed
-            try:
-                oldest = self._idle.popleft()
-            except IndexError:  # other threads were faster
-                return
-            if not oldest.is_old():
-                self._idle.appendleft(oldest)
-                return
-            oldest.close()
+    def _close_useless(self) -> None:
+        while (connection := self._idle.take_useless()) is not None:
+            connection.close()
 
     def close(self) -> None:
         """Close all connections, those in use as soon as their response is read."""
         self._closed = True
-        while True:
-            try:
-                self._idle.pop().close()
-            except IndexError:
-                return
+        while (connection := self._idle.take_any()) is not None:
+            connection.close()
 
 
 @final
@@ -120,7 +103,6 @@ class _Connection:
     def __init__(self, sock: socket.socket, most_bytes: int) -> None:
         self._socket = sock
         self.reader = ResponseReader(most_bytes)
-        self.idle_since = 0.0
 
     def exchange(self, head: bytes, body: bytes | None, attempt: Attempt) -> HttpResponse:
         """Send a request and read its response."""
@@ -182,13 +164,9 @@ class _Connection:
         except OSError as error:
             raise broken(str(error)) from error
 
-    def has_expired(self) -> bool:
-        """Return whether the connection has been idle for too long, or the server has closed it."""
-        return self.is_old() or _is_readable(self._socket)
-
-    def is_old(self) -> bool:
-        """Return whether the connection has been idle for too long."""
-        return monotonic() - self.idle_since > KEEPALIVE_EXPIRY
+    def is_closed(self) -> bool:
+        """Return whether the server has closed the idle connection."""
+        return _is_readable(self._socket)
 
     def close(self) -> None:
         """Close the connection in any state."""

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from typing import Final
 
+from runpod_typed._synchronization import monotonic
+from runpod_typed._transport.connection import RECENT_USE
 from runpod_typed._transport.deadlines import Attempt, async_deadline, deadline
 from runpod_typed._transport.failures import foreign_exception, transport_failure, without_frames
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 
 Exceptions = tuple[type[Exception], ...]
+
+_LOST_WITHIN: Final = 1.0
+"""Seconds within which a request fails if its connection was being closed while it left."""
 
 
 class TransportBase:
@@ -27,6 +33,8 @@ class TransportBase:
     """Those of them after which the server cannot have received the whole request; the ones of `connecting` too."""
     timed_out: Exceptions = (TimeoutError,)
     """Those of them that mean that the time was over."""
+    broken: Exceptions = ()
+    """Those of them that mean that the connection broke."""
     uses_anyio: bool = True
     """True if the library runs code of anyio in the async API."""
     proxy: str | None = None
@@ -39,6 +47,23 @@ class TransportBase:
             request_sent=attempt.request_sent and not isinstance(error, self.never_sent),
             timed_out=isinstance(error, self.timed_out),
             proxy=self.proxy,
+        )
+
+    def _is_lost(self, error: BaseException, attempt: Attempt, *, idle: float, began: float) -> bool:
+        """Return whether a request should be sent again at once: its connection was being closed while it left.
+
+        Args:
+            error: The exception that was raised.
+            attempt: The attempt.
+            idle: Seconds that the connection was idle before the request.
+            began: The time when the request was sent.
+        """
+        return (
+            attempt.repeatable
+            and idle >= RECENT_USE
+            and isinstance(error, self.broken)
+            and monotonic() - began < _LOST_WITHIN
+            and foreign_exception(error, self.failures, self.connecting, attempt) is None
         )
 
 
