@@ -14,7 +14,8 @@ from typing import Any, Generic, Self, final
 
 from typing_extensions import TypeVar
 
-from runpod_typed._async.batches import PAGE_SIZE, AsyncBatches
+from runpod_typed._async.batch_drafts import AsyncDrafts
+from runpod_typed._async.batches import AsyncBatches
 from runpod_typed._bulk.batch_journal import BatchJournal, RunSetup
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.progress import ProgressReporter
@@ -27,19 +28,14 @@ from runpod_typed._core.batch_run import (
     Item,
     Outage,
     ResultBuffer,
-    anchor_count,
-    in_order,
     may_run_again,
-    new_id,
-    order_error,
     poll_pause,
     take_results,
     unfinished_error,
 )
 from runpod_typed._core.batches import MAX_REQUESTS, SizedRequest
 from runpod_typed._core.run_request import RunRequest
-from runpod_typed._logging import logger
-from runpod_typed._models.batches import Batch, BatchResult, BatchStatus
+from runpod_typed._models.batches import BatchResult, BatchStatus
 from runpod_typed._models.map_results import MapResult, MapStats
 from runpod_typed._synchronization import (
     AsyncClosable,
@@ -50,21 +46,12 @@ from runpod_typed._synchronization import (
     monotonic,
 )
 from runpod_typed.errors import (
-    BadRequestError,
-    ConflictError,
     InputError,
     NotFoundError,
-    RunpodError,
-    UnprocessableEntityError,
 )
 
 In = TypeVar("In", default=Any, covariant=True)
 Out = TypeVar("Out", default=Any, covariant=True)
-
-_LARGE_PAGE = 500
-_CANCEL_TIMEOUT = 4.0
-_REFUSALS = (BadRequestError, ConflictError, UnprocessableEntityError)
-_SETTLING_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)
 
 
 @final
@@ -89,13 +76,13 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
         self._most = min(options.concurrency or MAX_IN_FLIGHT, MAX_IN_FLIGHT)
         self._counters = options.counters(inputs)
         self._outage = Outage(setup.poll)
+        self._drafts = AsyncDrafts(batches, setup, self._outage)
         self._buffer = ResultBuffer(options.ordered)
         self._resumed = list[ActiveBatch]()
         self._active = list[ActiveBatch]()
         self._draft: ActiveBatch | None = None
         self._again = list[Item]()
         self._read = 0
-        self._page_size = _LARGE_PAGE
         self._source_ended = self._over = False
         self._source_error: BaseException | None = None
         self._reporter: ProgressReporter | None = None
@@ -165,9 +152,9 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
         draft, self._draft, self._active = self._draft, None, []
         with async_shielded():
             if draft is not None and self._journal is not None:
-                await self._discard(draft, self._journal)
+                await self._drafts.discard(draft, self._journal)
             for batch in left:
-                await self._cancel(batch.id)
+                await self._drafts.cancel(batch.id)
         if self._journal is not None:
             self._journal.close()
         if self._reporter is not None:
@@ -219,7 +206,7 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
 
     async def _start_batch(self, journal: BatchJournal) -> bool:
         if self._draft is None and self._may_start and (items := await self._collect(journal)):
-            self._draft = await self._make_draft(items)
+            self._draft = await self._drafts.make(items)
             journal.queue(self._draft)
         if self._draft is None or not await self._finalize(self._draft):
             return False
@@ -279,66 +266,12 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
         self._read += 1
         return item
 
-    # Drafts
-
-    async def _make_draft(self, items: list[Item]) -> ActiveBatch:
-        while True:
-            try:
-                draft = await self._try_draft(items)
-            except RunpodError as error:
-                if error.batch_id is not None:
-                    await self._cancel(error.batch_id)
-                if not isinstance(error, PASSING):
-                    raise
-                await async_sleep(self._outage.pause_after(error, monotonic()))
-            else:
-                self._outage.passed()
-                for item in items:
-                    item.body = None
-                return draft
-
-    async def _try_draft(self, items: list[Item]) -> ActiveBatch:
-        bodies = [item.body for item in items if item.body is not None]
-        count = anchor_count(len(bodies))
-        batch = await self._batches.create(bodies[:1], self._setup.name)
-        anchors = list[str]()
-        for number in range(count):
-            if number:
-                await self._batches.add(batch, [bodies[number]])
-            found = new_id(await self._listed(batch, number + 1), anchors)
-            if found is None:
-                raise order_error(batch.id, self._setup.endpoint_id)
-            anchors.append(found)
-        ids: list[str] | None = anchors
-        if len(bodies) > count:
-            await self._batches.add(batch, bodies[count:])
-            ids = in_order(await self._listed(batch, len(bodies)), anchors)
-        if ids is None or len(ids) != len(bodies):
-            raise order_error(batch.id, self._setup.endpoint_id)
-        for item, request_id in zip(items, ids, strict=True):
-            item.request_id = request_id
-        return ActiveBatch(id=batch.id, items=dict(zip(ids, items, strict=True)))
-
-    async def _listed(self, batch: Batch, count: int) -> list[str]:
-        """Return the ids of a draft's requests; wait a little if some do not show yet."""
-        ids = list[str]()
-        for pause in _SETTLING_PAUSES:
-            await async_sleep(pause)
-            try:
-                ids = [result.id async for result in self._batches.results(batch, page_size=self._page_size)]
-            except BadRequestError:
-                if self._page_size == PAGE_SIZE:
-                    raise
-                self._page_size = PAGE_SIZE  # the documents show no larger one
-                continue
-            if len(ids) >= count:
-                break
-        return ids
+    # Batches
 
     async def _finalize(self, draft: ActiveBatch) -> bool:
         """Queue the requests of a draft; return False if the endpoint does not accept them yet."""
         try:
-            if not await self._is_accepted(draft):
+            if not await self._drafts.accepted(draft, others_active=bool(self._active)):
                 return False
         except PASSING as error:
             await async_sleep(self._outage.pause_after(error, monotonic()))
@@ -348,38 +281,6 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
         self._counters.submitted += len(draft.items)
         self._counters.in_flight += len(draft.items)
         return True
-
-    async def _discard(self, draft: ActiveBatch, journal: BatchJournal) -> None:
-        """Cancel a draft, unless it was finalized after all."""
-        try:
-            batch = await self._batches.get(draft.id, timeout=_CANCEL_TIMEOUT)
-        except RunpodError as error:
-            logger.warning("Batch %s could not be cancelled: %s", draft.id, error)
-            return
-        if batch.status is BatchStatus.DRAFT:
-            journal.withdraw(draft)  # first: an unused draft does no harm
-            await self._cancel(draft.id)
-
-    async def _others_are_active(self) -> bool:
-        return any(batch.status is BatchStatus.FINALIZED and not batch.done for batch in await self._batches.list())
-
-    async def _is_accepted(self, draft: ActiveBatch) -> bool:
-        """Finalize a draft; return False if other batches may be the reason that it is refused."""
-        try:
-            await self._batches.finalize(draft.id)
-        except _REFUSALS:
-            active = bool(self._active) or await self._others_are_active()
-            if not active and draft.refused_alone:
-                raise
-            draft.refused_alone = not active  # the others may be done since: only a second refusal counts
-            return False
-        return True
-
-    async def _cancel(self, batch_id: str) -> None:
-        try:
-            await self._batches.cancel(batch_id, timeout=_CANCEL_TIMEOUT)
-        except RunpodError as error:
-            logger.warning("Batch %s could not be cancelled: %s", batch_id, error)
 
     # Results
 
@@ -391,10 +292,10 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
                 await self._collect_results(left, journal)
                 return
             if batch.request_total == len(left.items):
-                await self._is_accepted(left)
+                await self._drafts.accepted(left, others_active=bool(self._active))
                 return
             journal.withdraw(left)
-            await self._cancel(left.id)
+            await self._drafts.cancel(left.id)
         except PASSING as error:
             await async_sleep(self._outage.pause_after(error, monotonic()))
             return
