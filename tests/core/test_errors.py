@@ -263,7 +263,7 @@ def test_a_404_is_expired_only_if_the_job_was_seen() -> None:
         seen = client.endpoint("ep").job("job-1")
         seen.status()
         with pytest.raises(JobExpiredError, match="last seen IN_PROGRESS"):
-            seen.status()
+            seen.status(timeout=1)
         with pytest.raises(NotFoundError):
             client.endpoint("ep").job("job-2").status()
 

@@ -21,6 +21,7 @@ from tests.handlers import square
 from tests.scripted_server import Script, answer, scripted, wait_until
 
 QUEUED = answer(200, '{"id": "job-1", "status": "IN_QUEUE"}')
+LARGE = "x" * 19_000_000  # more than the buffers of a connection take
 SUBMITTED = "job job-1 was submitted and keeps running; reconnect with endpoint.job('job-1')"
 UNKNOWN = "A job for endpoint ep may have been submitted and keep running"
 
@@ -325,7 +326,7 @@ def test_a_cancellation_during_the_upload_ends_at_once(backend: str) -> None:
             server.pause_before_body = 60.0
             async with AsyncClient("key", base_url=server.base_url) as client:
                 with anyio.move_on_after(0.3):
-                    await remembering(lambda: client.endpoint("ep").run({"n": "x" * 9_000_000}), seen)
+                    await remembering(lambda: client.endpoint("ep").run_sync({"n": LARGE}), seen)
 
     anyio.run(main, backend=backend)
     assert seen == [""]

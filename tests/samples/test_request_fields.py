@@ -98,7 +98,7 @@ def test_policy_ttl_ends_waiting_job(serve: Serve) -> None:
         assert job.status() == "IN_QUEUE"
         queue.advance(2)
         with pytest.raises(JobExpiredError):
-            job.output(timeout=60)
+            job.output(timeout=1)
 
 
 def test_low_priority_job_runs_last(serve: Serve) -> None:
