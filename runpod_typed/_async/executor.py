@@ -19,7 +19,7 @@ from runpod_typed._async.rate_limiter import AsyncRateLimiter
 from runpod_typed._core.call import Call
 from runpod_typed._core.config import CallConfig, HasOptions
 from runpod_typed._core.error_messages import oversize_error
-from runpod_typed._core.operations import STATUS
+from runpod_typed._core.operations import STATUS, load_models
 from runpod_typed._core.poll_slots import PollScheduler
 from runpod_typed._core.rate_limiter import RateLimitUsage, SharedLimits, TooLate
 from runpod_typed._core.requests import Operation, Request
@@ -107,6 +107,7 @@ class _ProcessState:
             for other in [each for each in self._transports if async_has_ended(each)]:
                 self._transports.pop(other).abandon()
             if owner not in self._transports:
+                load_models()
                 from runpod_typed._async.transports import make_transport  # noqa: PLC0415 -- loads HTTP libraries
 
                 self._transports[owner] = make_transport(self._connection, self._http_client)

@@ -135,3 +135,9 @@ def purge(endpoint_id: str) -> Request[health.PurgeResult]:
     """Remove the waiting jobs."""
     built = purge_queue._get_kwargs(endpoint_id)
     return build_request(PURGE, endpoint_id, built)
+
+
+def load_models() -> None:
+    """Import the generated models, so that no response is lost to an import that fails: files can run out."""
+    for name in models.__all__:
+        getattr(models, name)
