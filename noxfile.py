@@ -309,7 +309,7 @@ def links(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure this library beside others, some 15 minutes, and write benchmarks/RESULTS.md; `-- --smoke` is short."""
+    """Measure this library beside others, some 20 minutes, and write benchmarks/RESULTS.md; `-- --smoke` is short."""
     session.install("-e", ".", *groups("bench"))
     contenders = Path(session.bin).parent / "contenders"
     session.run(

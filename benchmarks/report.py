@@ -91,8 +91,10 @@ class Report:
         installed = self.environments
         versions = {
             "runpod_typed": installed.ours.versions["runpod-typed"],
-            **{name: installed.ours.versions[name] for name in ("httpcore", "aiohttp", "msgspec", "attrs", "anyio")},
+            **{name: installed.ours.versions[name] for name in ("httpcore", "httptools", "msgspec", "attrs", "anyio")},
             "httpx": installed.httpx.versions["httpx"],
+            "aiohttp": installed.aiohttp.versions["aiohttp"],
+            "pyreqwest": installed.pyreqwest.versions["pyreqwest"],
             "runpod": installed.runpod.versions["runpod"],
             "requests": installed.runpod.versions["requests"],
         }
