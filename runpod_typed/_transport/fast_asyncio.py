@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections import deque
 from contextlib import suppress
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
 
 import httpcore
 
@@ -34,6 +34,8 @@ from runpod_typed._transport.idle import IdleConnections
 from runpod_typed._transport.interface import AsyncTransport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed.errors import ConfigurationError
+
+_T = TypeVar("_T")
 
 _DIALS_AT_ONCE: Final = 32
 _NOT_YET: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -64,12 +66,15 @@ class AsyncFastTransport(AsyncTransport):
         self._dialing = 0
         self._closed = False
 
+    async def _exchange_in_time(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
+        return await self._exchange(request, attempt)  # each wait ends at the deadline
+
     async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         if self._closed:
             raise ConfigurationError("The client is closed. Make a new one, or keep it open while its jobs are used.")
         found = self._idle.take(repeatable=attempt.repeatable)
         self._discard_useless()
-        connection, idle = found or (await self._next_connection(), 0.0)
+        connection, idle = found or (await self._next_connection(attempt), 0.0)
         while True:
             began = monotonic()
             try:
@@ -83,23 +88,23 @@ class AsyncFastTransport(AsyncTransport):
             else:
                 self._release(connection, idle)
                 return response
-            connection, idle = await self._next_connection(), 0.0
+            connection, idle = await self._next_connection(attempt), 0.0
 
-    async def _next_connection(self) -> _Connection:
+    async def _next_connection(self, attempt: Attempt) -> _Connection:
         """Return a new connection, or one that is released before there is a turn to make one."""
         turn: asyncio.Future[_Connection | None] = self._loop.create_future()
         self._waiting.append(turn)
         self._give_turns()
         try:
-            connection = await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            connection = await _in_time(turn, attempt)
+        except BaseException:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._give_back(turn.result())
             raise
         if connection is not None:
             return connection
         try:
-            return await self._connect()
+            return await self._connect(attempt)
         finally:
             self._give_back(None)
 
@@ -118,9 +123,9 @@ class AsyncFastTransport(AsyncTransport):
             self._dialing -= 1
             self._give_turns()
 
-    async def _connect(self) -> _Connection:
+    async def _connect(self, attempt: Attempt) -> _Connection:
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
+            async with asyncio.timeout(min(CONNECT_TIMEOUT, attempt.left())):
                 sock = await self._dialer.dial()
                 if self._tls is not None:
                     sock = await self._start_tls(sock, self._tls)
@@ -194,6 +199,24 @@ class AsyncFastTransport(AsyncTransport):
             self._discard(connection)
 
 
+async def _in_time(future: asyncio.Future[_T], attempt: Attempt) -> _T:
+    """Wait for a future until the attempt's deadline, for a quarter of what `asyncio.timeout` costs.
+
+    Raises:
+        TimeoutError: The time is over.
+    """
+    timer = future.get_loop().call_later(attempt.left(), _end_late, future)
+    try:
+        return await future
+    finally:
+        timer.cancel()
+
+
+def _end_late(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
+
+
 async def _until_ready(add: Any, remove: Any, sock: socket.socket) -> None:
     ready = asyncio.get_running_loop().create_future()
     add(sock.fileno(), lambda: None if ready.done() else ready.set_result(None))
@@ -235,7 +258,7 @@ class _Connection:
         while not reader.complete:
             if self._broken is not None:
                 raise self._unsent or self._broken
-            await self._wait()
+            await self._wait(attempt)
         self._is_in_use = False
         return reader.response()
 
@@ -249,9 +272,9 @@ class _Connection:
             try:
                 rest = rest[self._socket.send(rest) :]
             except ssl.SSLWantReadError:
-                await self._wait()
+                await self._wait(attempt)
             except _NOT_YET:
-                await self._until_writable()
+                await self._until_writable(attempt)
             except OSError as error:
                 self._unsent = httpcore.WriteError(str(error))
                 self._unsent.__cause__ = error
@@ -260,18 +283,18 @@ class _Connection:
             self.reader.reusable = attempt.request_sent = False  # its end was not handed to the network
         return not rest
 
-    async def _until_writable(self) -> None:
+    async def _until_writable(self, attempt: Attempt) -> None:
         self._loop.add_writer(self._number, self._wake)
         try:
-            await self._wait()
+            await self._wait(attempt)
         finally:
             self._loop.remove_writer(self._number)
 
-    async def _wait(self) -> None:
+    async def _wait(self, attempt: Attempt) -> None:
         """Wait until something has happened; not always what is waited for."""
         self._waiter = self._loop.create_future()
         try:
-            await self._waiter
+            await _in_time(self._waiter, attempt)
         finally:
             self._waiter = None
 

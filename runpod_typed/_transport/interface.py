@@ -108,13 +108,16 @@ class AsyncTransport(TransportBase, ABC):
         """Send a request and read the whole response, as `Transport.send`."""
         outer = sys.exception()
         try:
-            async with async_deadline(attempt):
-                return await self._exchange(request, attempt)
+            return await self._exchange_in_time(request, attempt)
         except BaseException as error:  # noqa: BLE001 -- the rest is raised again
             foreign = foreign_exception(error, self.failures, self.connecting, attempt)
             if foreign is not None:
                 raise without_frames(foreign, outer)  # noqa: B904 -- it is this error, or the cause of it
             return self._failure(error, attempt)
+
+    async def _exchange_in_time(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
+        async with async_deadline(attempt):
+            return await self._exchange(request, attempt)
 
     @abstractmethod
     async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse: ...
