@@ -231,7 +231,10 @@ async def _map(contender: MapContender, task: dict[str, Any]) -> Sample:
     with tempfile.TemporaryDirectory() as folder, measured() as sample:
         inputs = ({"seconds": 0, "number": number} for number in range(count))
         journal = str(Path(folder, "run.sqlite")) if task.get("journal") else None
-        succeeded = await contender.map(inputs, task["at_once"], journal)
+        if task.get("batches"):
+            succeeded = await contender.run_batches(inputs)
+        else:
+            succeeded = await contender.map(inputs, task["at_once"], journal)
     sample.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if succeeded < count:
         sample.failures = {"not succeeded": count - succeeded}

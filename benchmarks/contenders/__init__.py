@@ -88,6 +88,10 @@ class MapContender(Protocol):
         """Run a job for each input; return the number of those that succeeded."""
         ...
 
+    async def run_batches(self, inputs: Iterable[dict[str, Any]]) -> int:
+        """Run all inputs in batches; return the number of those that succeeded."""
+        ...
+
     def send_nowhere(self) -> None:
         """Have an object in this process respond to all requests, under the running event loop."""
         ...

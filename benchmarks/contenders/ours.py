@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, final
+from urllib.parse import parse_qs
 
 from typing_extensions import override
 
@@ -93,6 +95,13 @@ class Async:
             succeeded += result.succeeded
         return succeeded
 
+    async def run_batches(self, inputs: Iterable[dict[str, Any]]) -> int:
+        """Run all inputs in batches; return the number of those that succeeded."""
+        succeeded = 0
+        async for result in self._endpoint.batches.run(inputs):
+            succeeded += result.succeeded
+        return succeeded
+
     def send_nowhere(self) -> None:
         """Have an object in this process respond to all requests, under the running event loop."""
         state = self._client._executor._state()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- nothing else has a place for it
@@ -109,18 +118,39 @@ class _Nowhere(AsyncTransport):
 
     def __init__(self) -> None:
         self._numbers = count()
+        self._batches = dict[str, list[str]]()
 
     @override
     async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         await asyncio.sleep(0)
         attempt.request_sent = True
-        path = request.target.partition("?")[0].split("/")
+        target, _, query = request.target.partition("?")
+        path = target.split("/")
+        if path[2] == "batch":
+            return HttpResponse(status=200, raw_headers=(), body=json.dumps(self._batch(request, path, query)).encode())
         job_id = path[3] if path[2].startswith("status") else f"job-{next(self._numbers)}"
         if path[2] == "run":
             body = f'{{"id":"{job_id}","status":"IN_QUEUE"}}'
         else:
             body = f'{{"delayTime":1,"executionTime":1,"id":"{job_id}","output":{{"ok":true}},"status":"COMPLETED"}}'
         return HttpResponse(status=200, raw_headers=(), body=body.encode())
+
+    def _batch(self, request: HttpRequest, path: list[str], query: str) -> dict[str, object]:
+        """Return the response to an operation on batches, whose requests are done when they are added."""
+        batch_id = path[3] if len(path) > 3 else f"batch-{next(self._numbers)}"
+        ids = self._batches.setdefault(batch_id, [])
+        if request.body and request.method == "POST":
+            body: Any = json.loads(request.body)
+            ids += [f"request-{next(self._numbers)}" for _ in range(len(body["requests"] if len(path) > 3 else body))]
+        if request.method == "GET" and path[-1] == "requests":
+            numbers = parse_qs(query)
+            offset, limit = (int(numbers.get(name, [default])[0]) for name, default in (("offset", 0), ("limit", 50)))
+            page = [
+                {"id": each, "status": "COMPLETED", "output": {"ok": True}} for each in ids[offset : offset + limit]
+            ]
+            return {"requests": page, "total": len(ids), "hasMore": offset + limit < len(ids)}
+        count = len(ids)
+        return {"id": batch_id, "status": "FINALIZED", "requestTotal": count, "requestCompleted": count}
 
     @override
     async def aclose(self) -> None:

@@ -100,13 +100,17 @@ def _without_network(bench: Bench) -> Section:
     growth = (peak(long) - peak(short)) / MEGABYTE
     with bench.probe("async", OURS) as probe:
 
-        def cpu(*, journal: bool) -> Callable[[], float]:
-            return lambda: probe.do(do="map", count=inputs, at_once=AT_ONCE, journal=journal, nowhere=True).cpu / inputs
+        def cpu(*, journal: bool = False, batches: bool = False) -> Callable[[], float]:
+            task = {"do": "map", "count": inputs, "at_once": AT_ONCE, "journal": journal, "batches": batches}
+            return lambda: probe.do(**task, nowhere=True).cpu / inputs
 
-        for journal in (True, False):
-            cpu(journal=journal)()  # loads the modules
-        names = "with a journal", "without"
-        rounds = in_turn(2 * bench.sizes.map_rounds, {names[0]: cpu(journal=True), names[1]: cpu(journal=False)})
+        for ways in ({"journal": True}, {"batches": True}, {}):
+            cpu(**ways)()  # loads the modules
+        names = "with a journal", "without", "in batches"
+        rounds = in_turn(
+            2 * bench.sizes.map_rounds,
+            {names[0]: cpu(journal=True), names[1]: cpu(), names[2]: cpu(batches=True)},
+        )
     return Section(
         title="A map without a network",
         rows=[
@@ -118,7 +122,10 @@ def _without_network(bench: Bench) -> Section:
                 target=30.0,
                 show=lambda figure: f"{figure:.0f} MB",
             ),
-            ratio_row("a map with a journal, CPU an input", rounds, *names, target=1.25, show=microseconds),
+            ratio_row("a map with a journal, CPU an input", rounds, *names[:2], target=1.25, show=microseconds),
+            ratio_row(
+                "`batches.run`, CPU an input, beside a map", rounds, names[2], names[1], target=None, show=microseconds
+            ),
         ],
         text=rounds_table(rounds, names[0], microseconds),
     )
