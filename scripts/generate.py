@@ -35,7 +35,7 @@ from openapi_python_client.parser.openapi import Endpoint
 if __name__ == "__main__":  # run as a file, Python looks beside it and not in the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts import unasync, wire_module
+from scripts import reference_data, unasync, wire_module
 from scripts.check_spec import SPEC, load_checked
 from scripts.finish_package import FinishError, finish
 from scripts.spec_document import SpecDocument, SpecError, mapping
@@ -91,6 +91,7 @@ def build(root: Path) -> Tree:
         files = {Path(PACKAGE) / path.relative_to(package): path.read_bytes() for path in _files(package)}
     header = HEADER.encode()
     files = {path: header + content if path.suffix == ".py" else content for path, content in files.items()}
+    files[Path(PACKAGE) / "reference.json"] = reference_data.render(spec).encode()
     files[Path(RECORD)] = (json.dumps(record, indent=2) + "\n").encode()
     return dict(sorted(files.items()))
 

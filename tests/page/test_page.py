@@ -198,6 +198,7 @@ def test_axe_finds_no_violation(
             expect(dialog).to_have_count(0)
         page.goto(f"{queue.base_url.removesuffix('/v2')}/docs")
         assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def violations(page: Page) -> list[str]:
@@ -211,3 +212,7 @@ def test_reference_has_every_operation(page: Page, queue: LocalQueue) -> None:
     page.get_by_role("link", name="API").click()
     expect(page.get_by_role("heading", name="POST /run", exact=True)).to_be_visible()
     expect(page.locator("main")).to_contain_text("1000 requests in 10 s")
+    expect(page.get_by_role("heading", name="RunRequest", exact=True)).to_be_visible()
+    page.get_by_role("link", name="RunRequest").first.click()
+    expect(page.locator("main")).to_contain_text("lowPriority")
+    assert page.url.endswith("#schema-RunRequest")

@@ -1,7 +1,12 @@
 """The reference of the API as a page: operations, limits and caps, as the specification has them."""
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
 from html import escape
+from importlib.resources import files
+from typing import Any
 
 from runpod_queue_api import wire
 
@@ -18,7 +23,10 @@ _PAGE = """<!DOCTYPE html>
 <a class="button" href="/">Back to the queue</a></header><main>
 <p>Paths stand below <code>/v2/{endpoint}</code>; the key is sent as <code>Authorization: Bearer KEY</code>.
 A job's status is one of {statuses}.</p>
-{sections}</main></body></html>
+{sections}
+<h2 class="part">Schemas</h2>
+<p>Objects may hold more than is listed: the platform adds fields without notice.</p>
+{schemas}</main></body></html>
 """
 
 
@@ -27,8 +35,19 @@ def render_reference(endpoint_id: str, operations: Sequence[Described]) -> str:
     statuses = ", ".join(f"<code>{status.value}</code>" for status in JobStatus)
     sections = "\n".join(_section(*operation) for operation in operations)
     return _PAGE.format(
-        endpoint=escape(endpoint_id), version=escape(wire.SPEC_VERSION), statuses=statuses, sections=sections
+        endpoint=escape(endpoint_id),
+        version=escape(wire.SPEC_VERSION),
+        statuses=statuses,
+        sections=sections,
+        schemas="".join(_schemas()),
     )
+
+
+@cache
+def _reference() -> dict[str, Any]:
+    """Return the parameters, bodies and schemas of the specification."""
+    content: dict[str, Any] = json.loads((files("runpod_queue_api") / "reference.json").read_bytes())
+    return content
 
 
 def _section(name: str, methods: str, path: str, summary: str) -> str:
@@ -41,5 +60,70 @@ def _section(name: str, methods: str, path: str, summary: str) -> str:
         facts.append(f"at most {cap >> 20} MiB")
     return (
         f'<section><h2 id="{name}"><span class="verb">{methods}</span> <code>{escape(path)}</code></h2>'
-        f'<p>{escape(summary)}</p><p class="muted">{escape("; ".join([name, *facts]))}</p></section>'
+        f"<p>{escape(summary)}</p>{''.join(_operation(name))}"
+        f'<p class="muted">{escape("; ".join([name, *facts]))}</p></section>'
     )
+
+
+def _operation(name: str) -> Iterator[str]:
+    described = _reference()["operations"].get(name, {})
+    if described.get("query"):
+        yield _table("Query", ((one["name"], one["schema"], _words(one), False) for one in described["query"]))
+    if described.get("request") is not None:
+        yield f"<p>Body: {_type(described['request'])}</p>"
+    if described.get("response") is not None:
+        yield f"<p>Response: {_type(described['response'])}</p>"
+
+
+def _schemas() -> Iterator[str]:
+    for name, schema in sorted(_reference()["schemas"].items()):
+        yield f'<section><h2 id="schema-{name}">{name}</h2><p>{_words(schema)}</p>'
+        if "enum" in schema:
+            yield f"<p>One of {', '.join(f'<code>{escape(str(value))}</code>' for value in schema['enum'])}.</p>"
+        required = schema.get("required", ())
+        rows = [
+            (field, found, _words(found), field in required) for field, found in schema.get("properties", {}).items()
+        ]
+        if rows:
+            yield _table("Field", iter(rows))
+        yield "</section>"
+
+
+def _table(title: str, rows: Iterator[tuple[str, Any, str, bool]]) -> str:
+    """Return a table of names, types and meanings; the meanings are HTML."""
+    body = "".join(
+        f"<tr><th scope='row'><code>{escape(name)}</code>{' <b>required</b>' if required else ''}</th>"
+        f"<td>{_type(schema)}</td><td>{meaning}</td></tr>"
+        for name, schema, meaning, required in rows
+    )
+    return (
+        f'<div class="fields" tabindex="0" role="group" aria-label="{title}"><table><thead><tr>'
+        f"<th scope='col'>{title}</th><th scope='col'>Type</th><th scope='col'>Meaning</th></tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """Return a schema in a few words, with links to those that have a name."""
+    if "$ref" in schema:
+        name = escape(schema["$ref"].rpartition("/")[2])
+        return f'<a href="#schema-{name}">{name}</a>'
+    if "anyOf" in schema:
+        return " or ".join(map(_type, schema["anyOf"]))
+    if schema.get("type") == "array":
+        return f"array of {_type(schema.get('items', {}))}"
+    return escape(str(schema.get("type", "any JSON")))
+
+
+def _words(schema: dict[str, Any]) -> str:
+    """Return the description of a schema, and its bounds, as HTML."""
+    bounds = [
+        f"{name} {schema[key]}"
+        for key, name in (("minimum", "at least"), ("maximum", "at most"), ("default", "by default"))
+        if key in schema
+    ]
+    deprecated = "Deprecated. " if schema.get("deprecated") else ""
+    text = " ".join(str(schema.get("description", "")).split())
+    shown = escape(deprecated + text + (f" ({', '.join(bounds)})" if bounds else ""))
+    shown = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", shown)
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", shown)
