@@ -13,8 +13,8 @@ from typing import Final
 from openapi_python_client import strings
 from openapi_python_client.parser.openapi import Endpoint
 
-from scripts.check_spec import sent_schemas, webhook_schemas
 from scripts.spec_document import SpecDocument, mapping
+from scripts.spec_rules import sent_schemas, webhook_schemas
 
 TIMEOUT_SECONDS: Final = 30.0
 """The default timeout of the generated client, which has none by itself."""

@@ -166,14 +166,17 @@ def _compile(spec: SpecDocument, package: Path) -> list[Endpoint]:
     """
     settings = ConfigFile(project_name_override=PACKAGE, package_name_override=PACKAGE, post_hooks=[])
     config = Config.from_sources(settings, MetaType.NONE, spec.path, "utf-8", overwrite=False, output_path=package)
-    data = GeneratorData.from_dict(dict(spec.content), config=config)
-    if isinstance(data, GeneratorError):
-        errors: Sequence[GeneratorError] = [data]
-    else:
-        with redirect_stdout(io.StringIO()):
-            errors = Project(openapi=data, config=config).build()
-        if not errors:
-            return [each for collection in data.endpoint_collections_by_tag.values() for each in collection.endpoints]
+    try:
+        data = GeneratorData.from_dict(dict(spec.content), config=config)
+        if isinstance(data, GeneratorError):
+            errors: Sequence[GeneratorError] = [data]
+        else:
+            with redirect_stdout(io.StringIO()):
+                errors = Project(openapi=data, config=config).build()
+            if not errors:
+                return [each for found in data.endpoint_collections_by_tag.values() for each in found.endpoints]
+    except Exception as error:
+        raise GenerationError(f"generate: openapi-python-client fails: {type(error).__name__}: {error}") from error
     told = (f"{error.header}: {error.detail or ''}".rstrip(": ") for error in errors)
     raise GenerationError("\n".join(f"generate: openapi-python-client says: {each}" for each in told))
 

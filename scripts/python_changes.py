@@ -6,6 +6,7 @@ make a type checker refuse what it accepted before.
 """
 
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path
 from typing import Final, TypeAlias, cast
@@ -17,6 +18,8 @@ from scripts.api_changes import Change
 
 Found: TypeAlias = griffe.Object | griffe.Alias
 
+_LOADED: Final[dict[bytes, griffe.Module]] = {}
+"""The packages by their source."""
 _ATTRS: Final = ("attr.", "attrs.")
 _VARIADIC: Final = (ParameterKind.var_positional, ParameterKind.var_keyword)
 _SPECIAL: Final = (
@@ -53,9 +56,17 @@ class _AttrsConstructors(griffe.Extension):
 
 
 def read(package: str, folder: Path) -> griffe.Module:
-    """Load a package from a folder, or an empty one if the folder has none."""
+    """Load a package from a folder, or an empty one if the folder has none. The same source is loaded once."""
     if not (folder / package / "__init__.py").is_file():
         return griffe.Module(package)
+    paths = sorted((folder / package).rglob("*.py"))
+    source = sha256(b"".join(str(path.relative_to(folder)).encode() + path.read_bytes() for path in paths)).digest()
+    if source not in _LOADED:
+        _LOADED[source] = _load(package, folder)
+    return _LOADED[source]
+
+
+def _load(package: str, folder: Path) -> griffe.Module:
     extensions = griffe.load_extensions(_AttrsConstructors())
     loader = griffe.GriffeLoader(search_paths=[folder], allow_inspection=False, extensions=extensions)
     root = cast("griffe.Module", loader.load(package, try_relative_path=False))
@@ -65,6 +76,8 @@ def read(package: str, folder: Path) -> griffe.Module:
 
 def python_changes(old: griffe.Module, new: griffe.Module) -> list[Change]:
     """Return every difference between two versions of a package that users can meet."""
+    if old is new:
+        return []
     changes = [*_gone(old, new), *_new(old, new), *_retyped(old, new, set())]
     return sorted(dict.fromkeys(changes), key=lambda change: change.subject)
 

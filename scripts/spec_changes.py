@@ -38,6 +38,7 @@ _CONSTANTS: Final = "x-runpod-constants"
 _OPTIONAL: Final = re.compile(r"^The |: the response [^2][^,]*$")
 """The names of what can be removed without breaking callers."""
 _RESULT: Final = re.compile(r": the response 2..$")
+_RESPONSE: Final = re.compile(r": the response \S+$")
 _NUMBERED: Final = re.compile(r": the response \S+$| as \S+$")
 """The names of responses and of bodies by media type: one is never another one renamed."""
 
@@ -70,6 +71,11 @@ def _narrowed(was: Json, now: Json) -> bool:
     """Search for a string that the old pattern accepts and the new one refuses."""
     if now is None or was is None:
         return now is not None
+    try:
+        re.compile(str(was))
+        re.compile(str(now))
+    except re.error:  # it is not a pattern: `nox -s generate` refuses it
+        return True
     thorough = settings(max_examples=400, derandomize=True, database=None)
     accepted = st.from_regex(str(was)).filter(lambda text: not text.endswith("\n"))
     try:
@@ -167,19 +173,19 @@ def _by_likeness(nodes: Mapping[str, Node], others: Mapping[str, Node]) -> dict[
 
 def _new(name: str, node: Node, before: Mapping[str, Node]) -> Change:
     need = {None: "", True: ", required", False: ", optional"}[node.required]
-    form = _content_form(node)
+    form = _content_form(name, node)
     breaks = bool(node.required) and Way.SENT in node.way
     if _RESULT.search(name):
-        siblings = (each for known, each in before.items() if each.parent == node.parent and _RESULT.search(known))
-        results = list(map(_content_form, siblings))
+        siblings = [each for each in before.items() if each[1].parent == node.parent and _RESULT.search(each[0])]
+        results = [_content_form(*each) for each in siblings]
         breaks = bool(results) and form not in results  # what is returned may be something else
     return Change(name, f"is new{f': {form}' if form else ''}{need}", breaks=breaks, merge=":" in name)
 
 
-def _content_form(node: Node) -> str:
+def _content_form(name: str, node: Node) -> str:
     """Return the form of what a body or a response carries."""
     content = [_form(mapping(mapping(each).get("schema"))) for each in mapping(node.keywords.get("content")).values()]
-    return " or ".join(dict.fromkeys(content)) or node.form
+    return " or ".join(dict.fromkeys(content)) or ("no body" if _RESPONSE.search(name) else node.form)
 
 
 def _range(response: str) -> str:
@@ -245,8 +251,8 @@ def _nodes(spec: SpecDocument) -> Mapping[str, Node]:
     for name, limit in mapping(spec.content.get(_RATE_LIMITS)).items():
         pace = ", ".join(f"{value} {key}" for key, value in mapping(limit).items())
         table.nodes[f"The rate limit {name}"] = Node("", pace)
-    for server in sequence(spec.content.get("servers")):
-        table.nodes["The service"] = Node("", f"at {mapping(server).get('url')}")
+    urls = [str(mapping(server).get("url")) for server in sequence(spec.content.get("servers"))]
+    table.nodes["The service"] = Node("", f"at {' or '.join(urls)}")
     return table.nodes
 
 
@@ -315,7 +321,8 @@ def _security(spec: SpecDocument, operation: Object) -> list[Json]:
 
 
 def _scheme(name: str, scheme: Object) -> str:
-    return " ".join(str(scheme[key]) for key in ("type", "scheme", "in", "name") if key in scheme) or name
+    words = {**scheme, "scheme": str(scheme["scheme"]).lower()} if "scheme" in scheme else scheme
+    return " ".join(str(words[key]) for key in ("type", "scheme", "in", "name") if key in words) or name
 
 
 def _form(schema: Object) -> str:

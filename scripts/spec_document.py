@@ -1,6 +1,8 @@
 """The specification as plain JSON, with the line of every value in it."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
@@ -74,21 +76,9 @@ class SpecDocument:
         """
         shown = shown_as or path
         try:
-            tree: Any = cast("Any", YAML(typ="rt")).load(path.read_text(encoding="utf-8"))
+            return _parsed(path.read_text(encoding="utf-8"), shown)
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(Problem(shown, 1, f"cannot be read: {error}")) from None
-        except MarkedYAMLError as error:
-            told = cast("Any", error)
-            mark = told.problem_mark or told.context_mark
-            reason = " ".join(str(told.problem or told.context).split())
-            raise SpecError(Problem(shown, mark.line + 1 if mark else 1, f"not valid YAML: {reason}")) from None
-        except YAMLError as error:
-            raise SpecError(Problem(shown, 1, f"not valid YAML: {error}")) from None
-        lines: dict[Pointer, int] = {(): 1}
-        content = _plain(tree, (), lines, shown)
-        if not isinstance(content, dict):
-            raise SpecError(Problem(shown, 1, "not an OpenAPI document: the top must be a mapping"))
-        return cls(shown, content, lines)
 
     def line(self, pointer: Pointer) -> int:
         """Return the line of a value, or of the closest value around it."""
@@ -176,6 +166,24 @@ def parse_reference(reference: str) -> Pointer | None:
     return tuple(key.replace("~1", "/").replace("~0", "~") for key in reference[2:].split("/"))
 
 
+@lru_cache(maxsize=8)  # to parse takes as long as all the rest, and a comparison needs each document several times
+def _parsed(text: str, shown: Path) -> SpecDocument:
+    try:
+        tree: Any = cast("Any", YAML(typ="rt")).load(text)
+    except MarkedYAMLError as error:
+        told = cast("Any", error)
+        mark = told.problem_mark or told.context_mark
+        reason = " ".join(str(told.problem or told.context).split())
+        raise SpecError(Problem(shown, mark.line + 1 if mark else 1, f"not valid YAML: {reason}")) from None
+    except YAMLError as error:
+        raise SpecError(Problem(shown, 1, f"not valid YAML: {error}")) from None
+    lines: dict[Pointer, int] = {(): 1}
+    content = _plain(tree, (), lines, shown)
+    if not isinstance(content, dict):
+        raise SpecError(Problem(shown, 1, "not an OpenAPI document: the top must be a mapping"))
+    return SpecDocument(shown, content, lines)
+
+
 def _members(value: Json) -> dict[str | int, Json]:
     entries: Iterable[tuple[str | int, Json]]
     entries = value.items() if isinstance(value, dict) else enumerate(sequence(value))
@@ -193,7 +201,8 @@ def _plain(tree: Any, pointer: Pointer, lines: dict[Pointer, int], path: Path) -
     if isinstance(tree, CommentedMap):
         entries: dict[str, Json] = {}
         for key, value in cast("dict[Any, Any]", tree).items():
-            line = cast("Any", tree).lc.key(key)[0] + 1
+            places = cast("dict[Any, list[int]]", cast("Any", tree).lc.data or {})
+            line = places[key][0] + 1 if key in places else lines[pointer]  # `<<` brings keys without a place
             if not isinstance(key, str):
                 reason = f"the key {key!r} in {show(pointer)} is not a string: put it in quotes"
                 raise SpecError(Problem(path, line, reason))
@@ -202,6 +211,8 @@ def _plain(tree: Any, pointer: Pointer, lines: dict[Pointer, int], path: Path) -
         return entries
     if tree is None or isinstance(tree, bool):
         return tree
+    if isinstance(tree, str) and re.search("[\ud800-\udfff]", tree):
+        raise SpecError(Problem(path, lines[pointer], f"{show(pointer)} has a surrogate, which is not Unicode"))
     for scalar in (str, int, float):
         if isinstance(tree, scalar):
             return scalar(tree)

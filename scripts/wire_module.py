@@ -5,10 +5,10 @@ API key.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
-from scripts.spec_document import Json, Operation, Pointer, SpecDocument, SpecError, mapping, sequence, show
+from scripts.spec_document import Operation, Pointer, SpecDocument, SpecError, mapping, sequence, show
 
 BUDGETS: Final = "x-runpod-rate-limits"
 BUDGET: Final = "x-runpod-rate-limit"
@@ -116,8 +116,7 @@ def _literal(spec: SpecDocument, source: Pointer) -> tuple[str, str]:
         case list() as items if all(isinstance(item, str) for item in items):
             return "tuple[str, ...]", repr(tuple(items))
         case str() as text if source[0] == "servers":
-            variables = mapping(mapping(spec.find(source[:-1])).get("variables"))
-            return "str", repr(_filled(text, {name: mapping(each).get("default") for name, each in variables.items()}))
+            return "str", repr(_server_url(spec, source, text))
         case str() as text if source[-1] == UNIT:
             return f"Literal[{text!r}]", repr(text)  # a type checker compares it with the unit that the facade expects
         case str() as text if str(source[-1]).endswith("-path"):
@@ -128,8 +127,14 @@ def _literal(spec: SpecDocument, source: Pointer) -> tuple[str, str]:
             raise SpecError(spec.problem(source, f"{show(source)} cannot be a constant: {value!r}"))
 
 
-def _filled(template: str, values: Mapping[str, Json]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda match: str(values.get(match[1], match[0])), template)
+def _server_url(spec: SpecDocument, source: Pointer, template: str) -> str:
+    """Return the URL of a server, its variables replaced by their defaults."""
+    variables = mapping(mapping(spec.find(source[:-1])).get("variables"))
+    url = re.sub(r"\{(\w+)\}", lambda match: str(mapping(variables.get(match[1])).get("default", match[0])), template)
+    if not re.fullmatch(r"https?://[^{}]+", url):
+        reason = f"a client needs the whole address of the server, and {url} is not: give each variable a default"
+        raise SpecError(spec.problem(source, reason))
+    return url
 
 
 def _authentication(spec: SpecDocument) -> Iterator[str]:
@@ -139,6 +144,8 @@ def _authentication(spec: SpecDocument) -> Iterator[str]:
     if len(names) != 1:
         raise SpecError(spec.problem(("security",), "name exactly one scheme: a client sends one API key"))
     place: Pointer = ("components", "securitySchemes", names[0])
+    if names[0] not in mapping(spec.find(place[:-1])):
+        raise SpecError(spec.problem(("security", 0, names[0]), f"{show(place)} is missing"))
     scheme = mapping(spec.find(place))
     match scheme.get("type"), scheme.get("scheme", scheme.get("in")):
         case "http", str() as kind if kind.lower() == "bearer":
@@ -180,9 +187,10 @@ def _deprecated_fields(
 
 def _payload_caps(spec: SpecDocument, operations: list[Operation]) -> Iterator[tuple[str, str]]:
     for found in operations:
-        body = mapping(mapping(spec.find(found.pointer)).get("requestBody"))
-        if MAX_BYTES in body:
-            yield found.name, repr(_number(spec, (*found.pointer, "requestBody", MAX_BYTES), int))
+        if "requestBody" in mapping(spec.find(found.pointer)):
+            body = spec.follow((*found.pointer, "requestBody"))
+            if MAX_BYTES in mapping(spec.find(body)):
+                yield found.name, repr(_number(spec, (*body, MAX_BYTES), int))
 
 
 def _limits(spec: SpecDocument, operations: list[Operation]) -> Iterator[tuple[str, str]]:

@@ -72,11 +72,14 @@ class ExecutionPolicy:
 
 def policy_model(policy: ExecutionPolicy) -> models.ExecutionPolicy:
     """Return the generated model of a policy."""
-    return models.ExecutionPolicy(
-        execution_timeout=UNSET if policy.execution_timeout is None else round(policy.execution_timeout * _MS),
-        ttl=UNSET if policy.ttl is None else round(policy.ttl * _MS),
-        low_priority=UNSET if policy.low_priority is None else policy.low_priority,
-    )
+    model = models.ExecutionPolicy()
+    if policy.execution_timeout is not None:
+        model.execution_timeout = round(policy.execution_timeout * _MS)
+    if policy.ttl is not None:
+        model.ttl = round(policy.ttl * _MS)
+    if policy.low_priority is not None:
+        model.low_priority = policy.low_priority
+    return model
 
 
 def checked_policy(sent: models.ExecutionPolicy) -> models.ExecutionPolicy:

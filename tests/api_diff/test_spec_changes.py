@@ -112,6 +112,11 @@ EDITS = {
     "type: http, scheme: bearer -> type: apiKey, in: header, name: X-Key": [
         "breaking: run and 1 more has authentication apiKey header X-Key, was http bearer"
     ],
+    "type: http, scheme: bearer -> type: http, scheme: Bearer": [],
+    "[{ url: https://example.org/v1 }] -> [{ url: https://example.org/v1 }, { url: https://b.org }]": [
+        "compatible: The service is at https://example.org/v1 or https://b.org, was at https://example.org/v1"
+    ],
+    "{ $ref: '#/components/schemas/Policy' } -> { allOf: [{ $ref: '#/components/schemas/Policy' }] }": [],
     "security: [{ key: [] }] -> security: []": ["compatible: run and 1 more has authentication none, was http bearer"],
     "operationId: stop -> operationId: stop\n      security: [{ key: [] }, { other: [] }]": [
         "compatible: stop has authentication http bearer or other, was http bearer"
@@ -155,7 +160,7 @@ EDITS = {
     # Responses.
     "        '404': { description: Not found. }\n -> ": ["compatible: run: the response 404 is gone"],
     "        '200': { $ref: '#/components/responses/Started' }\n -> ": ["breaking: run: the response 200 is gone"],
-    "'404': -> '409': { description: No. }\n        '404':": ["compatible: run: the response 409 is new: any JSON"],
+    "'404': -> '409': { description: No. }\n        '404':": ["compatible: run: the response 409 is new: no body"],
     "'404': -> '202': { $ref: '#/components/responses/Started' }\n        '404':": [
         "compatible: run: the response 202 is new: Job"
     ],

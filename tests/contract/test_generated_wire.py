@@ -10,8 +10,9 @@ from runpod_queue_api.wire import OperationLimit
 
 from runpod_typed._core import batch_operations, operations
 from runpod_typed._core.requests import Operation
-from scripts.check_spec import BOUNDS, ROOT, sent_schemas
+from scripts.check_spec import ROOT
 from scripts.spec_document import Pointer, mapping, show
+from scripts.spec_rules import BOUNDS, sent_schemas
 from scripts.wire_module import named_constants
 from tests.contract.described import OPERATIONS, SPEC
 

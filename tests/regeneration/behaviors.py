@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 import pytest
 
 from runpod_typed import Client, Endpoint, ExecutionPolicy, JobStatus, RetryPolicy
+from runpod_typed._core import batch_operations
 from runpod_typed.errors import (
     APIStatusError,
     ConfigurationError,
@@ -229,6 +230,14 @@ def purges_at_the_new_path() -> None:
     assert first_line(server) == "POST /v2/ep/queue/purge"
 
 
+def removes_a_request_at_the_new_path() -> None:
+    assert batch_operations.delete_request("ep", "b", "r").http.target == "/ep/batch/r/requests/b"
+
+
+def renames_a_batch() -> None:
+    assert batch_operations.rename("ep", "b", "nightly").http.body == b'{"name":"nightly"}'
+
+
 def reads_the_status_by_post() -> None:
     with service(DONE) as (endpoint, server):
         endpoint.job("a").status()
@@ -264,6 +273,18 @@ def sends_three_requests_within_a_second() -> None:
 def warns_of_a_deprecated_operation() -> None:
     with service({}) as (endpoint, _), pytest.warns(DeprecationWarning, match="get_requests"):
         endpoint.requests()
+
+
+def warns_of_a_deprecated_field() -> None:
+    bodies: list[Any] = [{"a": 1}, {"input": {"a": 1}, "policy": {"ttl": 60_000}}]
+    for body, policy in zip(bodies, (ExecutionPolicy(ttl=60), None), strict=True):
+        with service(QUEUED) as (endpoint, _), pytest.warns(DeprecationWarning, match=r"policy\.ttl of .* run is"):
+            endpoint.run(body, policy=policy)
+
+
+def warns_of_a_deprecated_parameter() -> None:
+    with service(DONE) as (endpoint, _), pytest.warns(DeprecationWarning, match="ttl of the operation get_status"):
+        endpoint.job("a").status(ttl=60)
 
 
 def main(name: str) -> None:

@@ -206,6 +206,28 @@ FIELDS: Final = (
         report=("compatible  Job.workerId is deprecated",),
     ),
     Edit(
+        name="a field that is sent is deprecated",
+        changes=(Put(prop("ExecutionPolicy.ttl", "deprecated"), True),),
+        flags=("model.ttl = ",),
+        behavior=behaviors.warns_of_a_deprecated_field,
+        report=("compatible  ExecutionPolicy.ttl is deprecated",),
+    ),
+    Edit(
+        name="the error of a request of a batch becomes an object",
+        changes=(
+            Put(prop("BatchRequest.error"), new("object", additionalProperties=True)),
+            Everywhere(r"error: Invalid image URL(\n +startedAt)", r"error: { code: 1 }\1"),
+        ),
+        flags=("request.error",),
+        report=("breaking    BatchRequest.error is object, was string",),
+    ),
+    Edit(
+        name="a page may have no requests",
+        changes=(Drop(schema("BatchRequestPage", "required")),),
+        flags=("page.requests,",),
+        report=("breaking    BatchRequestPage.requests may be absent now",),
+    ),
+    Edit(
         name="a time is received in seconds",
         changes=(Put(prop("Job.delayTime", "x-runpod-unit"), "seconds"),),
         flags=("assert_type(wire.DELAY_TIME_UNIT",),
@@ -339,6 +361,18 @@ REQUESTS: Final = (
         changes=(Put(prop("ExecutionPolicy.region"), new("string")),),
         behavior=behaviors.sends_the_new_field_of_a_policy,
         report=("compatible  ExecutionPolicy.region is new: string, optional",),
+    ),
+    Edit(
+        name="an optional field before the name of a batch",
+        changes=(Put(prop("BatchUpdate.label"), new("string")),),
+        behavior=behaviors.renames_a_batch,
+        report=("compatible  BatchUpdate.label is new: string, optional",),
+    ),
+    Edit(
+        name="a parameter is deprecated",
+        changes=(Put(component("parameters", "StatusTtl", "deprecated"), True),),
+        behavior=behaviors.warns_of_a_deprecated_parameter,
+        report=("compatible  get_status: ttl (query) is deprecated",),
     ),
     Edit(
         name="a number that is sent may be a fraction",
@@ -557,6 +591,14 @@ OPERATIONS: Final = (
         report=("compatible  cancel is POST /{job_id}/cancel/{endpoint_id}, was POST /{endpoint_id}/cancel/{job_id}",),
     ),
     Edit(
+        name="ids of a path in another order",
+        changes=(Rename(path_of("delete_batch_request"), "/{endpoint_id}/batch/{request_id}/requests/{batch_id}"),),
+        behavior=behaviors.removes_a_request_at_the_new_path,
+        report=(
+            "compatible  delete_batch_request is DELETE /{endpoint_id}/batch/{request_id}/requests/{batch_id}, ...",
+        ),
+    ),
+    Edit(
         name="a new operation without a result",
         changes=(
             Put(
@@ -609,6 +651,13 @@ OPERATIONS: Final = (
             ),
         ),
         behavior=behaviors.calls_the_default_of_a_server_variable,
+        report=("compatible  The service is at https://{region}.api.runpod.ai/v2, was at https://api.runpod.ai/v2",),
+    ),
+    Edit(
+        name="a server with a variable that has no default",
+        changes=(Everywhere("https://api.runpod.ai/v2", "https://{region}.api.runpod.ai/v2"),),
+        refused_at=at("servers", 0, "url"),
+        reason="give each variable a default",
         report=("compatible  The service is at https://{region}.api.runpod.ai/v2, was at https://api.runpod.ai/v2",),
     ),
     Edit(

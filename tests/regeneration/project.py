@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
 from attrs import define, field
 
+from scripts import api_diff, generate
 from scripts.check_spec import ROOT
 
 PARTS: Final = ("examples", "generated", "pyproject.toml", "runpod_typed", "scripts", "spec", "tests")
@@ -141,6 +144,13 @@ class Project:
                 lines = (self.folder / match[1]).read_text(encoding="utf-8").splitlines()
                 yield match[1], lines[int(match[2]) - 1].strip()
 
+    def _printed(self, main: Callable[[list[str]], int], *arguments: str) -> str:
+        """Run a script of the project on the copy, in this process: to start it takes longer than to run it."""
+        printed = io.StringIO()
+        with redirect_stdout(printed), redirect_stderr(printed):
+            main(["--root", str(self.folder), *arguments])
+        return printed.getvalue()
+
     def output(self, command: str) -> str:
         """Return what a command of the page prints.
 
@@ -149,11 +159,9 @@ class Project:
         """
         match command.split():
             case ["nox", "-s", "generate"]:
-                done = self.python("scripts/generate.py")
-                return done.stdout + done.stderr
+                return self._printed(generate.main)
             case ["nox", "-s", "api_diff", *arguments]:
-                done = self.python("scripts/api_diff.py", *arguments)
-                return done.stdout + done.stderr
+                return self._printed(api_diff.main, *arguments)
             case ["nox", "-s", "types", *_] if "|" not in command:
                 return "\n".join(self.complaints() or [NO_COMPLAINT])
             case ["nox", "-s", "types", *_, "|", "grep", beginning]:
@@ -164,6 +172,7 @@ class Project:
                     "-q",
                     "--no-header",
                     "--override-ini=addopts=--import-mode=importlib",
+                    "--hypothesis-profile=quick",
                     "--continue-on-collection-errors",
                     "-rfE",
                     *TESTED,

@@ -162,10 +162,86 @@ EDITS: Final = {
         marker="additionalProperties: false",
     ),
     "properties of any JSON": Edit(
-        old="    PurgeResult:\n      type: object\n",
-        new="    PurgeResult:\n",
-        reason="#/components/schemas/PurgeResult has properties and takes any JSON",
-        marker="properties:\n        removed:",
+        old="    EndpointHealth:\n      type: object\n",
+        new="    EndpointHealth:\n",
+        reason="#/components/schemas/EndpointHealth has properties and takes any JSON",
+        marker="properties:\n        jobs:",
+    ),
+    "a path without a name for a parameter": Edit(
+        old="  /{endpoint_id}/cancel/{job_id}:",
+        new="  /{endpoint_id}/cancel:",
+        reason="'job_id' of the path /{endpoint_id}/cancel is a parameter of it, and not in it",
+        marker="  /{endpoint_id}/cancel:",
+    ),
+    "a name in a path without a parameter": Edit(
+        old="  /{endpoint_id}/health:",
+        new="  /{endpoint_id}/health/{region}:",
+        reason="'region' of the path /{endpoint_id}/health/{region} is not a parameter of it",
+        marker="  /{endpoint_id}/health/{region}:",
+    ),
+    "a server of an operation": Edit(
+        old="      operationId: retry\n",
+        new="      operationId: retry\n      servers: [{ url: https://other.runpod.ai }]\n",
+        reason="a client has one server for all operations",
+        marker="servers: [{",
+    ),
+    "an operation without a success": Edit(
+        old="""      responses:
+        '200':
+          description: The metrics, as far as they are known.""",
+        new="""      responses:
+        '409':
+          description: The metrics, as far as they are known.""",
+        reason="get_metrics describes no successful response",
+        marker="responses:\n        '409'",
+    ),
+    "a parameter that the generated code calls": Edit(
+        old="    Wait:\n      name: wait",
+        new="    Wait:\n      name: quote",
+        reason="the generated code uses the name 'quote' itself",
+        marker="name: quote",
+    ),
+    "two parameters of one name": Edit(
+        old="    PageLimit:\n      name: limit",
+        new="    PageLimit:\n      name: Offset",
+        reason="'Offset' and 'offset' are both called 'offset' in Python",
+        marker="name: Offset",
+    ),
+    "a schema that hides a name": Edit(
+        old="  schemas:\n",
+        new="  schemas:\n    Mapping: { type: object, additionalProperties: true }\n",
+        reason="the generated code uses the name 'Mapping' itself",
+        marker="    Mapping:",
+    ),
+    "an enum with a value twice": Edit(
+        old="enum: [DRAFT, FINALIZED,",
+        new="enum: [DRAFT, DRAFT, FINALIZED,",
+        reason="the values of an enum must be different strings, see 'DRAFT'",
+        marker="enum: [DRAFT, DRAFT",
+    ),
+    "an unknown extension": Edit(
+        old="      operationId: retry\n",
+        new="      operationId: retry\n      x-runpod-ratelimit: run\n",
+        reason="x-runpod-ratelimit has no effect",
+        marker="x-runpod-ratelimit: run",
+    ),
+    "one name instead of a list": Edit(
+        old="x-runpod-message-keys: [error, message, detail, title]",
+        new="x-runpod-message-keys: error",
+        reason="x-runpod-message-keys must be a list",
+        marker="x-runpod-message-keys: error",
+    ),
+    "an empty list of names": Edit(
+        old="x-runpod-message-keys: [error, message, detail, title]",
+        new="x-runpod-message-keys: []",
+        reason="x-runpod-message-keys must name at least one property",
+        marker="x-runpod-message-keys: []",
+    ),
+    "a pattern of what is sent": Edit(
+        old="          format: uri\n          description: A second form of `webhook`",
+        new="          pattern: ^https://\n          description: A second form of `webhook`",
+        reason="a client must keep to the pattern of what it sends",
+        marker="pattern: ^https://",
     ),
     "a closed enum": Edit(
         old="          type: string\n          description: The word `completed`, in lower case.",
@@ -296,8 +372,11 @@ YAML: Final = ("not YAML", "a key twice", "a date without quotes", "a status cod
 REFERENCES: Final = ("missing reference", "reference to another file", "duplicate operationId", "missing operationId")
 OPENAPI: Final = ("not OpenAPI", "a parameter without a name")
 SCHEMAS: Final = ("a field of nothing", "a field without a schema", "a type that is none", "a pattern that is none")
-EARLY: Final = {*YAML, *REFERENCES, *OPENAPI, *SCHEMAS}
-STAGES: Final = (*zip(YAML), REFERENCES, OPENAPI, SCHEMAS, tuple(name for name in EDITS if name not in EARLY))
+PATHS: Final = ("a path without a name for a parameter", "a name in a path without a parameter")
+EXAMPLES: Final = tuple(name for name in EDITS if name.startswith("example"))
+APART: Final = {*YAML, *REFERENCES, *OPENAPI, *SCHEMAS, *PATHS, *EXAMPLES}
+RULES: Final = tuple(name for name in EDITS if name not in APART)
+STAGES: Final = (*zip(YAML), REFERENCES, OPENAPI, SCHEMAS, PATHS, RULES, EXAMPLES)
 """The edits that one run of the checks can report."""
 
 
