@@ -37,8 +37,10 @@ def foreign_exception(
     for cause in _causes(error):
         if _module(cause) not in _OWN_MODULES and (isinstance(cause, OSError) or _module(error) == "aiohttp"):
             return cause
-        early = type(cause) is TimeoutError and cause.errno is None and attempt.left() > _CLOCK_TOLERANCE
-        if early and not isinstance(error, connecting):
+        numbered = not isinstance(cause, OSError) or cause.errno is not None  # as a socket's own are
+        early = type(cause) is TimeoutError and attempt.left() > _CLOCK_TOLERANCE
+        plain = type(cause) is OSError and cause is not error
+        if not numbered and (early or plain) and not isinstance(error, connecting):
             return cause
     return None
 

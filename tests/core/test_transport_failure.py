@@ -172,7 +172,7 @@ def test_foreign_exceptions_pass_through(foreign: type[Exception]) -> None:
             outcome_of(lambda _: foreign("5 s"))
 
 
-@pytest.mark.parametrize("foreign", [JobTimeout, Interrupted, TimeoutError])
+@pytest.mark.parametrize("foreign", [JobTimeout, Interrupted, TimeoutError, OSError])
 @pytest.mark.parametrize("library", [httpcore, httpx])
 def test_foreign_exceptions_that_a_library_wraps_pass_through(library: Any, foreign: type[Exception]) -> None:
     outcome_of: Any = httpcore_outcome if library is httpcore else httpx_outcome
