@@ -266,6 +266,8 @@ async def test_a_404_in_a_long_wait_may_pass() -> None:
             assert await job.output() == 7
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("name", ["output", "status", "cancel", "stream"])
 async def test_a_lasting_404_names_its_possible_causes_in_time(name: str) -> None:
     with scripted([QUEUED], [MISSING]) as server:
@@ -273,10 +275,10 @@ async def test_a_lasting_404_names_its_possible_causes_in_time(name: str) -> Non
             job = await client.endpoint("ep").run({"n": 1})
             with pytest.raises(JobExpiredError) as caught:
                 if name == "stream":
-                    async for _ in job.stream(timeout=0.9):
+                    async for _ in job.stream(timeout=2):
                         pass
                 else:
-                    await getattr(job, name)(timeout=0.9)
+                    await getattr(job, name)(timeout=2)
     assert all(words in str(caught.value) for words in ("purged", "ttl", "not be visible"))
     assert (caught.value.job_id, caught.value.job, caught.value.endpoint_id) == ("job-1", job, "ep")
     assert len(server.requests) > 2

@@ -15,7 +15,15 @@ PYTHON = re.compile(
     r"\bendpoint\.\w|\bjob\.\w+\(|\berror\.(?:job|state)|\brun_sync\(|Policy\b|\b(?:journal|webhook|api_key|timeout)=|"
     r"resubmit\w*=|\bexecution_timeout\b"
 )
-OF_PROGRAMS = ("leave out api_key=", "output(timeout=)", "has no result yet", "Policy.m", "Policy.j", "is one of them")
+OF_PROGRAMS = (
+    "leave out api_key=",
+    "output(timeout=)",
+    "has no result yet",
+    "Policy.m",
+    "Policy.j",
+    "is one of them",
+    "or a Journal, not",
+)
 """Parts of messages that no command can cause."""
 
 
