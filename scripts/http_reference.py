@@ -5,13 +5,13 @@ examples. Only its comments (`Evidence:`) are left out.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from scripts.spec_document import Json, Operation, SpecDocument, mapping, parse_reference, sequence
 from scripts.wire_module import BUDGET, BUDGETS, DEFAULT, MAX_BYTES, NO_BUDGET, RETENTION
 
-_DURATIONS: Final = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
+_UNITS: Final = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 _FACTS: Final = {
     "x-runpod-job-id-prefix": "Ids of these jobs begin with `{}`.",
@@ -22,18 +22,19 @@ _FACTS: Final = {
 """What an operation's extensions say, in words, but for those that have a place of their own."""
 
 
+_BOUNDS: Final = {
+    "minimum": "at least {:,}",
+    "maximum": "at most {:,}",
+    "maxItems": "at most {:,} of them",
+    "pattern": "pattern `{}`",
+}
+"""The bounds of a schema, in words."""
+
+
 def render(spec: SpecDocument) -> str:
     """The page's generated part: Markdown, its headings from the second level on."""
-    return "\n".join(
-        [
-            *_about(spec),
-            *_budgets(spec),
-            *_tags(spec),
-            *_webhooks(spec),
-            *_shared_responses(spec),
-            *_schemas(spec),
-        ]
-    )
+    parts = (_about, _budgets, _tags, _webhooks, _shared_responses, _schemas)
+    return "\n".join(line for part in parts for line in part(spec))
 
 
 def _about(spec: SpecDocument) -> Iterator[str]:
@@ -58,11 +59,8 @@ def _budgets(spec: SpecDocument) -> Iterator[str]:
         ]
         rows.append(
             [
-                f"`{name}`",
-                f"{figures['requests']:,}",
-                f"{figures['windowSeconds']}\N{NO-BREAK SPACE}s",
-                f"{figures['concurrent']:,}" if "concurrent" in figures else "not stated",
-                ", ".join(shared),
+                *(f"`{name}`", f"{figures['requests']:,}", f"{figures['windowSeconds']}\N{NO-BREAK SPACE}s"),
+                *(f"{figures['concurrent']:,}" if "concurrent" in figures else "not stated", ", ".join(shared)),
             ]
         )
     yield "## Rate limits\n"
@@ -98,7 +96,8 @@ def _operation(spec: SpecDocument, operation: Operation) -> Iterator[str]:
     yield f"```text\n{operation.method.upper()} {address}\n```\n"
     if "description" in content:
         yield f"{_text(content)}\n"
-    yield from _bullets(_operation_facts(spec, content))
+    yield from (f"- {fact}" for fact in _operation_facts(spec, content))
+    yield ""
     shared = mapping(spec.find(operation.pointer[:-1])).get("parameters")
     yield from _parameters(spec, [*sequence(shared), *sequence(content.get("parameters"))])
     yield from _request_body(mapping(content.get("requestBody")))
@@ -114,7 +113,7 @@ def _operation_facts(spec: SpecDocument, content: dict[str, Json]) -> Iterator[s
         at_once = f", {limit['concurrent']:,} at once" if "concurrent" in limit else ""
         yield f"Rate limit: budget `{budget}`, {limit['requests']:,} requests in {limit['windowSeconds']} s{at_once}."
     if isinstance(seconds := content.get(RETENTION), int):
-        yield f"The result can be read for {_duration(seconds * 1000)}."
+        yield f"The result can be read for {_duration(seconds)}."
     size = mapping(content.get("requestBody")).get(MAX_BYTES)
     if isinstance(size, int):
         yield f"The body may have {_size(size)}."
@@ -129,14 +128,9 @@ def _parameters(spec: SpecDocument, entries: Sequence[Json]) -> Iterator[str]:
         found = _resolved(spec, entry)
         required = "required" if found.get("required") else "optional"
         example = f" Such as `{found['example']}`." if "example" in found else ""
-        rows.append(
-            [
-                f"`{found['name']}`",
-                f"{found['in']}, {required}",
-                _type(found.get("schema")),
-                _text(found) + example + _bounds(mapping(found.get("schema"))),
-            ]
-        )
+        schema = mapping(found.get("schema"))
+        meaning = _text(found) + example + _bounds(schema)
+        rows.append([f"`{found['name']}`", f"{found['in']}, {required}", _type(schema), meaning])
     if rows:
         yield "**Parameters**\n"
         yield from _table(["Name", "Where", "Type", "Meaning"], rows)
@@ -147,7 +141,7 @@ def _request_body(body: dict[str, Json]) -> Iterator[str]:
         required = "required" if body.get("required") else "optional"
         schema = mapping(content).get("schema")
         yield f"**Body** (`{media}`, {required}): {_type(schema)}{_remarks(schema)}\n"
-        yield from _examples(mapping(mapping(content).get("examples")))
+    yield from _examples_of(body)
 
 
 def _responses(responses: dict[str, Json]) -> Iterator[str]:
@@ -161,9 +155,8 @@ def _responses(responses: dict[str, Json]) -> Iterator[str]:
             continue
         response = mapping(entry)
         rows.append([f"`{status}`", _text(response), _bodies(response)])
-        for content in mapping(response.get("content")).values():
-            examples += _examples(mapping(mapping(content).get("examples")))
-    yield "**Answers**\n"
+        examples += _examples_of(response)
+    yield "**Responses**\n"
     yield from _table(["Status", "Meaning", "Body"], rows)
     if shared:
         yield f"Shared with other operations: {', '.join(shared)}.\n"
@@ -182,10 +175,8 @@ def _shared_responses(spec: SpecDocument) -> Iterator[str]:
             [f"`{header}`", _text(_resolved(spec, entry)), _inline_examples(mapping(_resolved(spec, entry)["schema"]))]
             for header, entry in mapping(response.get("headers")).items()
         ]
-        if headers:
-            yield from _table(["Header", "Meaning", "Such as"], headers)
-        for content in mapping(response.get("content")).values():
-            yield from _examples(mapping(mapping(content).get("examples")))
+        yield from _table(["Header", "Meaning", "Such as"], headers)
+        yield from _examples_of(response)
 
 
 def _schemas(spec: SpecDocument) -> Iterator[str]:
@@ -199,16 +190,10 @@ def _schemas(spec: SpecDocument) -> Iterator[str]:
             yield "One of " + ", ".join(f"`{value}`" for value in sequence(schema["enum"])) + ".\n"
         required = sequence(schema.get("required"))
         rows = [
-            [
-                f"`{field}`",
-                "required" if field in required else "optional",
-                _type(found),
-                _field_text(mapping(found)),
-            ]
-            for field, found in mapping(schema.get("properties")).items()
+            [f"`{name}`", "required" if name in required else "optional", _type(found), _field_text(mapping(found))]
+            for name, found in mapping(schema.get("properties")).items()
         ]
-        if rows:
-            yield from _table(["Field", "", "Type", "Meaning"], rows)
+        yield from _table(["Field", "", "Type", "Meaning"], rows)
         for example in sequence(schema.get("examples")):
             yield from _json(example)
 
@@ -242,13 +227,9 @@ def _type(schema: Json) -> str:
         return f"[{reference[-1]}](#{_schema_target(str(reference[-1]))})"
     if "anyOf" in found:
         return " or ".join(_type(choice) for choice in sequence(found["anyOf"]))
-    match found.get("type"):
-        case None:
-            return "any JSON"
-        case "array":
-            return f"array of {_type(found.get('items'))}"
-        case kind:
-            return f"{kind} ({found['format']})" if "format" in found else str(kind)
+    if found.get("type") == "array":
+        return f"array of {_type(found.get('items'))}"
+    return str(found.get("type", "any JSON")) + (f" ({found['format']})" if "format" in found else "")
 
 
 def _remarks(schema: Json) -> str:
@@ -263,18 +244,14 @@ def _remarks(schema: Json) -> str:
 
 def _bounds(schema: dict[str, Json]) -> str:
     parts: list[str] = []
-    if "minimum" in schema or "maximum" in schema:
-        parts.append(f"at least {schema['minimum']:,}" if "minimum" in schema else "")
-        parts.append(f"at most {schema['maximum']:,}" if "maximum" in schema else "")
-    if "maxItems" in schema:
-        parts.append(f"at most {schema['maxItems']:,} of them")
-    if "pattern" in schema:
-        parts.append(f"pattern `{schema['pattern']}`")
+    for key, words in _BOUNDS.items():
+        if key in schema:
+            parts.append(words.format(schema[key]))
     if DEFAULT in schema:
         parts.append(f"the service's default is `{json.dumps(schema[DEFAULT])}`")
     if isinstance(size := schema.get(MAX_BYTES), int):
         parts.append(f"at most {_size(size)}")
-    said = ", ".join(part for part in parts if part)
+    said = ", ".join(parts)
     return f" {said[0].upper()}{said[1:]}." if said else ""
 
 
@@ -293,11 +270,12 @@ def _inline_examples(schema: dict[str, Json]) -> str:
     return ", ".join(f"`{example}`" for example in shown)
 
 
-def _examples(examples: dict[str, Json]) -> Iterator[str]:
-    for name, entry in examples.items():
-        example = mapping(entry)
-        yield f"Example `{name}`" + (f": {example['summary']}" if "summary" in example else "") + "\n"
-        yield from _json(example["value"])
+def _examples_of(body: dict[str, Json]) -> Iterator[str]:
+    for content in mapping(body.get("content")).values():
+        for name, entry in mapping(mapping(content).get("examples")).items():
+            example = mapping(entry)
+            yield f"Example `{name}`" + (f": {example['summary']}" if "summary" in example else "") + "\n"
+            yield from _json(example["value"])
 
 
 def _json(value: Json) -> Iterator[str]:
@@ -307,34 +285,21 @@ def _json(value: Json) -> Iterator[str]:
     yield "```\n"
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield _row(heads)
-    yield _row(["---"] * len(heads))
-    for row in rows:
-        yield _row([cell.replace("|", "\\|") for cell in row])
-    yield ""
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _bullets(lines: Iterable[str]) -> Iterator[str]:
-    for line in lines:
-        yield f"- {line}"
-    yield ""
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table; none without rows."""
+    if rows:
+        cells = [heads, ["---"] * len(heads), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+        yield from (f"| {' | '.join(row)} |" for row in cells)
+        yield ""
 
 
 def _size(size: int) -> str:
     return f"{size // 2**20} MiB ({size:,} bytes)"
 
 
-def _duration(milliseconds: int) -> str:
-    for unit, name in _DURATIONS:
-        if milliseconds % unit == 0:
-            number = milliseconds // unit
-            return f"{number:,} {name}{'' if number == 1 else 's'}"
-    return f"{milliseconds:,} milliseconds"
+def _duration(seconds: int) -> str:
+    size, unit = next(each for each in _UNITS if seconds % each[0] == 0)
+    return f"{seconds // size:,} {unit}{'s' * (seconds != size)}"
 
 
 def _operation_target(operation: Operation) -> str:
