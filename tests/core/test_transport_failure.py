@@ -22,7 +22,7 @@ from runpod_typed._async.transports import AsyncHttpcoreTransport
 from runpod_typed._sync.httpx_transport import HttpxTransport
 from runpod_typed._sync.transports import HttpcoreTransport
 from runpod_typed._transport.deadlines import Attempt
-from runpod_typed._transport.fast import async_fast_transport
+from runpod_typed._transport.fast import SWITCH_VARIABLE, async_fast_transport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 from runpod_typed.errors import APIConnectionError, APITimeoutError, CertificateError
 from tests.core.calls import CONNECTION, KEY, error
@@ -285,11 +285,12 @@ def anyio_backend() -> str:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("foreign", [SoftTimeLimitExceeded, JobTimeout, Quit, MemoryError])
-async def test_foreign_exceptions_pass_through_async(foreign: type[Exception]) -> None:
+async def test_foreign_exceptions_pass_through_async(foreign: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: Any) -> Any:
         raise foreign("5 s")
 
     ours: Any = AsyncHttpcoreTransport(CONNECTION)
+    monkeypatch.delenv(SWITCH_VARIABLE, raising=False)
     fast: Any = async_fast_transport(CONNECTION)
     ours._exchange = fast._exchange = fail
     async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as client:

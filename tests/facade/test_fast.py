@@ -16,7 +16,7 @@ from runpod_typed import AsyncClient, Client, RetryPolicy
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.dialing import Dialer
-from runpod_typed._transport.fast import async_fast_transport, watches_sockets
+from runpod_typed._transport.fast import SWITCH_VARIABLE, async_fast_transport, watches_sockets
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 from runpod_typed.errors import APIStatusError
 from tests.core.calls import CONNECTION
@@ -46,6 +46,11 @@ async def health(transport: Any, seconds: float = 30.0) -> Any:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SWITCH_VARIABLE, raising=False)
 
 
 @pytest.mark.anyio

@@ -93,7 +93,9 @@ def _no_collector() -> Iterator[None]:
 # One that comes while Python frees an object is printed, and goes no further.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_anywhere_keeps_no_permit() -> None:
+@pytest.mark.parametrize("fast", ["0", "1"])
+def test_an_interrupt_anywhere_keeps_no_permit(fast: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_TYPED_FAST", fast)
     limits = RateLimits(overrides={"status": RateLimit(requests=1_000_000, window=1, concurrent=1)})
     with scripted([DONE]) as server, Client("key", base_url=server.base_url, rate_limits=limits) as client:
         job = client.endpoint("ep").job("job-1")
