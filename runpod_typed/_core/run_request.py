@@ -138,15 +138,20 @@ def _from_whole_body(body: Mapping[str, Any]) -> models.RunRequest:
     return parse(models.RunRequest, checked)
 
 
+def _given_fields(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all fields but nulls: the specification may have fields that the classes of the options do not have."""
+    return {name: value for name, value in item.items() if value is not None}
+
+
 def _checked_item(field: models.RunRequest, item: Any) -> Any:
     """Return the JSON of a field, which must pass the checks of the argument that stands for it."""
     if isinstance(field.policy, models.ExecutionPolicy):
         try:
-            return checked_policy(field.policy).to_dict()
+            return _given_fields(item) | checked_policy(field.policy).to_dict()
         except ConfigurationError as error:
             raise ValidationError(f"{error} Times in a request body are milliseconds") from None
     if isinstance(field.s_3_config, models.S3Config):
-        return checked_s3(field.s_3_config).to_dict()
+        return _given_fields(item) | checked_s3(field.s_3_config).to_dict()
     for webhook in (field.webhook, field.webhook_v2):
         if webhook is not UNSET and not isinstance(webhook, str):
             raise ValidationError(f"it must be a URL, not {type(webhook).__name__}")

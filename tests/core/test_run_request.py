@@ -140,6 +140,17 @@ def test_a_body_s_options_are_checked_like_arguments(name: str, value: Any, says
     assert S3_SENT["accessSecret"] not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "keys", "sent"), [("policy", "POLICY_KEYS", {}), ("s3Config", "S3_CONFIG_KEYS", S3_SENT)]
+)
+def test_a_field_of_a_newer_specification_is_sent(
+    name: str, keys: str, sent: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, keys, getattr(wire, keys) | {"region"})
+    whole = {"input": 1, name: {**sent, "region": "eu"}}
+    assert body(whole) == whole
+
+
 def test_a_long_execution_timeout_of_a_body_warns() -> None:
     with pytest.warns(UserWarning, match="more than a day"):
         assert body({"input": 1, "policy": {"executionTimeout": 90_000_000, "ttl": None}}) == {
