@@ -32,12 +32,13 @@ def _operation(spec: SpecDocument, content: dict[str, Json]) -> Json:
         for found in parameters
         if found["in"] == "query"
     ]
-    response = _resolved(spec, mapping(content["responses"])["200"])
+    responses = mapping(content.get("responses"))
+    success = next((entry for status, entry in responses.items() if status.startswith("2")), None)
     return {
         "description": content.get("description", ""),
         "query": query,
-        "request": _body(mapping(content.get("requestBody"))),
-        "response": _body(response),
+        "request": _body(_resolved(spec, content.get("requestBody"))),
+        "response": _body(_resolved(spec, success)),
     }
 
 
