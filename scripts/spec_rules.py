@@ -36,6 +36,7 @@ RESERVED_CLASSES: Final = frozenset(
 )
 """Names that the generated code uses itself, beside those that the generator knows."""
 
+OUTPUT_KEY: Final = "x-runpod-output-key"
 EXTENSIONS: Final = frozenset({CONSTANTS, BUDGET, BUDGETS, MAX_BYTES, DEFAULT, UNIT, "x-runpod-delivery-attempts"})
 """The extensions that need no constant of their own."""
 
@@ -160,6 +161,11 @@ def _rules_of_extensions(pointer: Pointer, value: dict[str, Json]) -> Found:
             continue
         if isinstance(given, list) is not is_list:
             yield (*pointer, keyword), f"{keyword} must be {'a list' if is_list else 'one name'}"
+        elif keyword == OUTPUT_KEY and given in sequence(value.get("required")):
+            yield (
+                (*pointer, keyword),
+                f"an output cannot be required: a client reads {given!r} as JSON of any type",
+            )
         elif given == [] and kind == "a property":
             yield (*pointer, keyword), f"{keyword} must name at least one property"
         for unknown in (each for each in chosen if each not in known):

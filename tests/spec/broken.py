@@ -231,6 +231,14 @@ EDITS: Final = {
         reason="x-runpod-message-keys must be a list",
         marker="x-runpod-message-keys: error",
     ),
+    "an output that is required": Edit(
+        old="      x-runpod-output-key: output\n      x-runpod-constants: { x-runpod-output-key: BATCH_OUTPUT_KEY }\n"
+        "      description: A request in a batch as it stands.\n      required: [id, status]",
+        new="      x-runpod-output-key: output\n      x-runpod-constants: { x-runpod-output-key: BATCH_OUTPUT_KEY }\n"
+        "      description: A request in a batch.\n      required: [id, status, output]",
+        reason="an output cannot be required",
+        marker="x-runpod-output-key: output\n      x-runpod-constants: { x-runpod-output-key: BATCH",
+    ),
     "an empty list of names": Edit(
         old="x-runpod-message-keys: [error, message, detail, title]",
         new="x-runpod-message-keys: []",
