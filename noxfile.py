@@ -295,7 +295,8 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def recipes(session: nox.Session) -> None:
-    """Run the recipes of the documentation against a local queue, and check their types."""
+    """Follow the first minutes in a fresh environment, run the recipes against a local queue, and check their types."""
+    session.run("python", "-m", "tests.cli.first_minutes")
     session.install("-e", ".[local]", *groups("recipes"))
     session.run("pytest", "tests/recipes", *session.posargs)
 

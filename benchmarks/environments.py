@@ -91,6 +91,7 @@ class Environments:
     Attributes:
         core: This library as `pip install runpod-typed` brings it.
         ours: The same with the extra `fast`.
+        cli: The same with the extra `cli`.
         runpod: Runpod's own client, the newest release.
         httpx: httpx alone.
         parts: httpx, attrs and msgspec: the least that this library could be.
@@ -102,6 +103,7 @@ class Environments:
 
     core: Environment
     ours: Environment
+    cli: Environment
     runpod: Environment
     httpx: Environment
     parts: Environment
@@ -116,7 +118,7 @@ class Environments:
 
         With `keep`, only this library is installed again, and what is missing.
         """
-        for old in ("core", "ours", "wheel") if keep else (".",):
+        for old in ("core", "ours", "cli", "wheel") if keep else (".",):
             shutil.rmtree(folder / old, ignore_errors=True)
         (folder / "bare").mkdir(parents=True, exist_ok=True)
         _pip("wheel", "--no-deps", "--wheel-dir", str(folder / "wheel"), str(ROOT))
@@ -130,6 +132,7 @@ class Environments:
         return cls(
             core=installed("core", str(wheel)),
             ours=installed("ours", f"{wheel}[fast]"),
+            cli=installed("cli", f"{wheel}[cli]"),
             runpod=installed("runpod", "runpod"),
             httpx=installed("httpx", "httpx"),
             parts=installed("parts", "httpx", "attrs", "msgspec"),

@@ -14,6 +14,16 @@ from benchmarks.rows.bench import HTTPX, OURS, RUNPOD, Bench
 
 PARTS = "httpx, attrs and msgspec"
 BARE = "a bare interpreter"
+HELP = "`runpod-typed --help`"
+_PRINT_HELP = """
+import sys
+from runpod_typed.cli import main
+sys.argv = ["runpod-typed", "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+"""
 PROGRAMS = (
     "`from runpod_typed import Client; Client(api_key='k')` and `import httpx; httpx.Client()`: whole processes, "
     "interpreter included. Time on the clock:"
@@ -47,14 +57,23 @@ def measure(bench: Bench) -> list[Section]:
         clients, answers = programs(server.base_url, job_id)
         started = _starts(bench, clients)
         answered = _starts(bench, answers)
+        helped = _starts(bench, {BARE: clients[BARE], HELP: _PRINT_HELP})
     wall, cpu, memory = (_rounds(started, attrgetter(name)) for name in ("wall", "cpu", "memory"))
-    first = _rounds(answered, attrgetter("wall"))
+    first, helping = _rounds(answered, attrgetter("wall")), _rounds(helped, attrgetter("wall"))
     section = Section(
         title="Import and first client",
         rows=[
-            ratio_row("import and first client over httpx's: time", wall, OURS, HTTPX, target=1.6, show=milliseconds),
+            ratio_row("import and first client over httpx's: time", wall, OURS, HTTPX, target=1.3, show=milliseconds),
             ratio_row("the same: memory", memory, OURS, HTTPX, target=1.6, show=megabytes),
             ratio_row("the same, with a first response: time", first, OURS, HTTPX, target=None, show=milliseconds),
+            Row(
+                what="`runpod-typed --help` beyond a bare interpreter: time",
+                ours=milliseconds(helping.median(HELP)),
+                peer=f"{BARE}: {milliseconds(helping.median(BARE))}",
+                figure=helping.median(HELP) - helping.median(BARE),
+                target=0.3,
+                show=milliseconds,
+            ),
         ],
         text="\n\n".join(
             [
@@ -88,6 +107,7 @@ def _starts(bench: Bench, programs: Mapping[str, str]) -> dict[str, list[Start]]
         HTTPX: installed.httpx,
         PARTS: installed.parts,
         OURS: installed.core,
+        HELP: installed.cli,
         RUNPOD: installed.runpod,
     }
     for name, program in programs.items():
