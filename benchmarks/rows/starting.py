@@ -17,7 +17,7 @@ BARE = "a bare interpreter"
 HELP = "`runpod-typed --help`"
 _PRINT_HELP = """
 import sys
-from runpod_typed.cli import main
+from runpod_typed._cli import main
 sys.argv = ["runpod-typed", "--help"]
 try:
     main()

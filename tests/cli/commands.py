@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from runpod_typed.cli import main
+from runpod_typed._cli import main
 from runpod_typed.local import LocalQueue
 
 GOLDEN = Path(__file__).with_name("golden")

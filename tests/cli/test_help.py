@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from runpod_typed.cli.app import app
+from runpod_typed._cli.app import app
 from tests.cli.commands import check_golden, run
 
 COMMANDS = ["run", "status", "output", "stream", "events", "wait", "cancel", "retry", "serve"]
@@ -44,7 +44,7 @@ def test_completion_script() -> None:
 
 def test_package_loads_nothing_until_it_is_used() -> None:
     code = (
-        "import sys, runpod_typed, runpod_typed.cli\n"
+        "import sys, runpod_typed, runpod_typed._cli\n"
         "print({'anyio', 'attrs', 'httpx', 'msgspec', 'rich', 'runpod_queue_api', 'typer'} & sys.modules.keys())"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -52,7 +52,7 @@ def test_package_loads_nothing_until_it_is_used() -> None:
 
 
 def test_missing_extra_says_what_to_install() -> None:
-    code = "import importlib.util as u; u.find_spec = lambda _: None; from runpod_typed.cli import main; main()"
+    code = "import importlib.util as u; u.find_spec = lambda _: None; from runpod_typed._cli import main; main()"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert shown.returncode == 2
     assert "extra `cli`" in shown.stderr

@@ -22,7 +22,7 @@ WORKER = Path(__file__).with_name("worker.py")
 IN_PROCESS = (
     "from importlib import util; find = util.find_spec; "
     "util.find_spec = lambda name, *more: None if name == 'runpod' else find(name, *more); "
-    "from runpod_typed.cli import main; main()"
+    "from runpod_typed._cli import main; main()"
 )
 
 
@@ -220,4 +220,4 @@ def test_refuses_a_file_without_a_handler(tmp_path: Path, program: list[str], so
     )
     assert ended.returncode == 2
     assert message in ended.stderr
-    assert "runpod_typed/cli" not in ended.stderr
+    assert "runpod_typed/_cli" not in ended.stderr

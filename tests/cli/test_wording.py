@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import runpod_typed
-from runpod_typed.cli.wording import Names, as_commands, command, in_use
+from runpod_typed._cli.wording import Names, as_commands, command, in_use
 
 PACKAGE = Path(runpod_typed.__file__).parent
 PYTHON = re.compile(

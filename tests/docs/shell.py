@@ -7,7 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from runpod_typed.cli.app import app
+from runpod_typed._cli.app import app
 from tests.docs.snippets import ROOT, commands, snippets_in
 
 

@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from runpod_typed.cli.wording import as_commands
+from runpod_typed._cli.wording import as_commands
 
 if TYPE_CHECKING:
     from runpod_typed import Batch, EndpointHealth, JobState

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from runpod_typed.cli.exit_codes import ExitCode
-from runpod_typed.cli.printer import Printer, note, show_health
-from runpod_typed.cli.values import AsJson, EndpointId, Profile, connect, parse_duration
+from runpod_typed._cli.exit_codes import ExitCode
+from runpod_typed._cli.printer import Printer, note, show_health
+from runpod_typed._cli.values import AsJson, EndpointId, Profile, connect, parse_duration
 
 
 def health(

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 import runpod_typed
-from runpod_typed.cli.exit_codes import ExitCode, exit_code_for
-from runpod_typed.cli.printer import Printer, printable, show_ms
-from runpod_typed.cli.values import AsJson, Profile
-from runpod_typed.cli.wording import as_commands
+from runpod_typed._cli.exit_codes import ExitCode, exit_code_for
+from runpod_typed._cli.printer import Printer, printable, show_ms
+from runpod_typed._cli.values import AsJson, Profile
+from runpod_typed._cli.wording import as_commands
 
 if TYPE_CHECKING:
     import httpx

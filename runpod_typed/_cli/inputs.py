@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TextIO
 
 import typer
 
-from runpod_typed.cli.exit_codes import ExitCode
-from runpod_typed.cli.printer import encode, note, note_interrupt
-from runpod_typed.cli.wording import as_commands
+from runpod_typed._cli.exit_codes import ExitCode
+from runpod_typed._cli.printer import encode, note, note_interrupt
+from runpod_typed._cli.wording import as_commands
 
 if TYPE_CHECKING:
     from runpod_typed import MapResult

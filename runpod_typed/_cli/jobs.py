@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import runpod_typed
-from runpod_typed.cli.exit_codes import ExitCode
-from runpod_typed.cli.printer import Printer, note, note_interrupt, show_status
-from runpod_typed.cli.values import (
+from runpod_typed._cli.exit_codes import ExitCode
+from runpod_typed._cli.printer import Printer, note, note_interrupt, show_status
+from runpod_typed._cli.values import (
     AsJson,
     CancelOnInterrupt,
     EndpointId,
@@ -27,7 +27,7 @@ from runpod_typed.cli.values import (
     policy_of,
     read_input,
 )
-from runpod_typed.cli.wording import as_commands, command
+from runpod_typed._cli.wording import as_commands, command
 
 if TYPE_CHECKING:
     from runpod_typed import ExecutionPolicy, Job, JobState

@@ -13,6 +13,6 @@ def main() -> None:
     if find_spec("typer") is None or find_spec("rich") is None:
         print(_MISSING, file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    from runpod_typed.cli.app import run  # noqa: PLC0415
+    from runpod_typed._cli.app import run  # noqa: PLC0415
 
     run()

@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from runpod_typed.cli.printer import printable
+from runpod_typed._cli.printer import printable
 
 _SEPARATOR: Final = " | "
 _COLORS: Final = re.compile(r"\x1b\[[\d;]*m")

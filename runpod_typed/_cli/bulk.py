@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import runpod_typed
-from runpod_typed.cli.inputs import (
+from runpod_typed._cli.inputs import (
     Inputs,
     JournalOption,
     OutputFile,
@@ -19,8 +19,8 @@ from runpod_typed.cli.inputs import (
     resumable,
     write_results,
 )
-from runpod_typed.cli.printer import Printer, encode, note
-from runpod_typed.cli.values import AsJson, EndpointId, Profile, connect
+from runpod_typed._cli.printer import Printer, encode, note
+from runpod_typed._cli.values import AsJson, EndpointId, Profile, connect
 
 journal: typer.Typer = typer.Typer(
     help="Read the journal of a map.", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}

@@ -8,11 +8,11 @@ import typer
 from typer.core import TyperGroup
 
 import runpod_typed
+from runpod_typed._cli import batches, bulk, doctor, endpoints, jobs, serve
+from runpod_typed._cli.exit_codes import EXIT_CODES_HELP, ExitCode, exit_code_for
+from runpod_typed._cli.printer import note, note_interrupt
+from runpod_typed._cli.wording import as_commands
 from runpod_typed._logging import logger
-from runpod_typed.cli import batches, bulk, doctor, endpoints, jobs, serve
-from runpod_typed.cli.exit_codes import EXIT_CODES_HELP, ExitCode, exit_code_for
-from runpod_typed.cli.printer import note, note_interrupt
-from runpod_typed.cli.wording import as_commands
 
 
 class _Commands(TyperGroup):

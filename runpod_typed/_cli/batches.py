@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runpod_typed.cli.exit_codes import ExitCode
-from runpod_typed.cli.inputs import (
+from runpod_typed._cli.exit_codes import ExitCode
+from runpod_typed._cli.inputs import (
     Inputs,
     JournalOption,
     OutputFile,
@@ -18,8 +18,8 @@ from runpod_typed.cli.inputs import (
     resumable,
     write_results,
 )
-from runpod_typed.cli.printer import Printer, encode, note
-from runpod_typed.cli.values import (
+from runpod_typed._cli.printer import Printer, encode, note
+from runpod_typed._cli.values import (
     AsJson,
     EndpointId,
     ExecutionTimeout,
@@ -30,7 +30,7 @@ from runpod_typed.cli.values import (
     connect,
     policy_of,
 )
-from runpod_typed.cli.wording import command
+from runpod_typed._cli.wording import command
 
 if TYPE_CHECKING:
     from runpod_typed import Batch

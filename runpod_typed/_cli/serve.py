@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from runpod_typed.cli.exit_codes import ExitCode
-from runpod_typed.cli.handlers import HandlerFileError, load_handler
-from runpod_typed.cli.printer import encode, note
-from runpod_typed.cli.worker_output import WorkerOutput
+from runpod_typed._cli.exit_codes import ExitCode
+from runpod_typed._cli.handlers import HandlerFileError, load_handler
+from runpod_typed._cli.printer import encode, note
+from runpod_typed._cli.worker_output import WorkerOutput
 
 if TYPE_CHECKING:
     from runpod_typed.local import Faults, LocalQueue

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 import runpod_typed
-from runpod_typed.cli.exit_codes import ExitCode
-from runpod_typed.cli.wording import Names, in_use
+from runpod_typed._cli.exit_codes import ExitCode
+from runpod_typed._cli.wording import Names, in_use
 
 if TYPE_CHECKING:
     from runpod_typed import Endpoint, ExecutionPolicy
