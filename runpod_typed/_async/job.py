@@ -182,7 +182,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
     def stream(self, timeout: Duration | None = None, queue_timeout: Duration | None = None) -> AsyncIterator[Chunk]:
         """Iterate over the chunks that the handler yields; the failure of the job raises after them.
 
-        Each chunk comes once: a second call continues after the last chunk. A job has one reader: chunks that another
+        Each chunk comes once: a second call continues after the last chunk. If the worker dies, another one begins
+        anew, and chunks come again: ``job.state.retries`` counts that. A job has one reader: chunks that another
         program has read are gone, unless the worker aggregates them in the job's output.
 
         Example:
@@ -219,7 +220,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
             WaitTimeoutError: A limit ended first; the job keeps running, and its stream can be continued.
         """
         if self._buffer is None:
-            self._buffer = StreamBuffer(from_start=self._poller.record.from_start)
+            record = self._poller.record
+            self._buffer = StreamBuffer(from_start=record.from_start, retries=record.retries)
         schedule = self._schedule(Watching.CHUNKS, timeout, queue_timeout)
         return AsyncChunks[Chunk](self, self._poller, schedule, self._codecs, self._buffer)
 
@@ -279,13 +281,15 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
             JobExpiredError: The job was known to this handle and is gone.
             APIError: The call failed.
         """
+        record = self._poller.record
+        retries = record.retries + 1
         try:
             state = await self._change(operations.retry_job, timeout, was_requeued)
         except BaseException:
-            if not self._poller.record.finished:
+            if not record.finished:
                 self._buffer = None
             raise
-        self._buffer = None
+        self._buffer, record.retries = None, max(record.retries, retries)
         return state
 
     async def __aenter__(self) -> Self:

@@ -26,6 +26,7 @@ from runpod_typed._core.schedule import (
     hold_back_until,
 )
 from runpod_typed._core.streaming import StreamBuffer, interrupted_error
+from runpod_typed._logging import logger
 from runpod_typed._models.jobs import JobEvent, JobState, JobStatus, job_error, output_of, with_typed_output
 from runpod_typed._models.stream import StreamChunk, StreamPage, decode_chunk
 from runpod_typed._synchronization import monotonic
@@ -159,6 +160,11 @@ class AsyncChunks(Generic[T]):
             buffer.reopen()
             return
         buffer.status = state.status
+        if buffer.count_retries(state.retries):
+            logger.warning(
+                "%s ran again, as after the death of a worker: its stream may begin with chunks of an earlier run.",
+                self._poller.record,
+            )
         if not buffer.complete:
             buffer.reconcile(output_of(state).plain if state.status is JobStatus.COMPLETED else None)
         if buffer.available:

@@ -53,6 +53,8 @@ class JobRecord:
     """The last state, its output as it came; None before the first one."""
     from_start: bool = False
     """True if this handle has known the job since before a worker had it, so that no other reader took chunks."""
+    retries: int = field(default=0, init=False)
+    """The number of times that the job is known to have been queued again."""
     _streamed: JobStatus | None = field(default=None, init=False)
     _doubtful: bool = field(default=False, init=False)
 
@@ -79,6 +81,7 @@ class JobRecord:
     def update(self, state: JobState[Any]) -> None:
         """Remember a response."""
         self.seen, self._doubtful = state, False
+        self.retries = max(self.retries, state.retries)
         self.from_start = self.from_start or not state.started
 
     def doubt(self) -> None:

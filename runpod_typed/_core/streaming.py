@@ -92,6 +92,10 @@ class StreamBuffer:
     """The output has chunks that were split on the way, and the received pieces do not fit them."""
     held_back: bool = False
     """Nothing is handed out yet: the output may have all chunks, to be replayed from the first."""
+    retries: int = 0
+    """The number of times that the job was queued again before its first chunk."""
+    runs_mixed: bool = False
+    """The job was queued again since, so that chunks of an earlier run may be among those received."""
     _responses: int = 0
     _handed_out: _HandedOut = field(factory=_HandedOut)
     _pending: deque[StreamChunk[Any]] = field(factory=deque[StreamChunk[Any]])
@@ -142,6 +146,11 @@ class StreamBuffer:
     def reopen(self) -> None:
         """Continue: the job was queued again."""
         self.confirming = self.finished = False
+
+    def count_retries(self, retries: int) -> bool:
+        """Note how often the job was queued again; tell if this shows that chunks of an earlier run may be there."""
+        known, self.runs_mixed = self.runs_mixed, retries > self.retries and bool(self._handed_out or self._pending)
+        return self.runs_mixed and not known
 
     def lost(self) -> None:
         """Note that a response may have been lost, and chunks with it."""
@@ -262,7 +271,12 @@ def interrupted_error(buffer: StreamBuffer, address: JobAddress) -> StreamInterr
     """Return the error for a stream with a hole, or None if there is none."""
     if buffer.gap is None:
         return None
-    if buffer.unaligned:
+    if buffer.runs_mixed:
+        why = (
+            "The job ran again, as after the death of a worker, and error.received may begin with chunks of an earlier "
+            "run. With return_aggregate_stream, job.output() has all chunks of the last one."
+        )
+    elif buffer.unaligned:
         why = (
             "Chunks above 1 MB are split on the way, and the received pieces could not be aligned with the job's "
             "output: job.output() has all chunks."

@@ -21,6 +21,7 @@ from runpod_typed import (
     WaitTimeoutError,
 )
 from runpod_typed.local import LocalQueue
+from tests._sync.ways import ClientOver
 from tests.handlers import count, large_chunks
 from tests.scripted_server import ScriptedServer, answer, scripted
 
@@ -204,6 +205,63 @@ def test_a_timeout_of_zero_reads_the_chunks_that_are_there(queue: LocalQueue) ->
         job = client.endpoint(queue.endpoint_id).run({"n": 3, "pause": 0})
         client.endpoint(queue.endpoint_id).job(job.id).wait(timeout=10)
         assert [chunk["number"] for chunk in job.stream(timeout=0)] == [0, 1, 2]
+
+
+# A job that runs again, since its worker died
+
+
+def done_again(output: str) -> bytes:
+    return answer(200, f'{{"id": "job-1", "status": "COMPLETED", "output": {output}, "retries": 1}}')
+
+
+@pytest.mark.parametrize("way", ["straight", "over httpcore"])
+def test_chunks_of_an_earlier_run_are_not_silent(way: str, caplog: pytest.LogCaptureFixture) -> None:
+    scripts = [RUN], [page("IN_PROGRESS", 0)], [page("IN_PROGRESS", 0, 1, 2)], [page("COMPLETED")], [done_again("[]")]
+    with scripted(*scripts) as server:
+        with ClientOver(way, server.base_url) as client:
+            job = client.endpoint("ep").run({"n": 1})
+            assert [chunk for chunk in job.stream(timeout=5)] == [0, 0, 1, 2]
+            assert job.state is not None
+            assert job.state.retries == 1
+    assert [record.message[:34] for record in caplog.records if "ran again" in record.message] == [
+        "Job job-1 of endpoint ep ran again"
+    ]
+
+
+@pytest.mark.parametrize("output", ["[]", "[0, 1, 2]"])
+@pytest.mark.parametrize("way", ["straight", "over httpcore"])
+def test_a_lost_response_of_a_job_that_ran_again_is_an_error(way: str, output: str) -> None:
+    pages = [page("IN_PROGRESS", 0)], [None], [page("IN_PROGRESS", 0, 1, 2)], [page("COMPLETED")]
+    with scripted([RUN], *pages, [done_again(output)]) as server:
+        with ClientOver(way, server.base_url) as client:
+            job = client.endpoint("ep").run({"n": 1})
+            seen: list[object] = []
+            with pytest.raises(StreamInterruptedError, match="ran again") as caught:
+                for chunk in job.stream(timeout=5):
+                    seen.append(chunk)
+    assert (seen, caught.value.received, caught.value.gap) == ([0], [0, 0, 1, 2], 1)
+
+
+def test_a_job_that_ran_again_is_replayed_from_its_output() -> None:
+    pages = [page("IN_PROGRESS", 0)], [None], [page("IN_PROGRESS", 1, 2)], [page("COMPLETED")]
+    with scripted([RUN], *pages, [done_again("[0, 1, 2]")]) as server:
+        with client_of(server) as client:
+            job = client.endpoint("ep").run({"n": 1})
+            assert [chunk for chunk in job.stream(timeout=5)] == [0, 1, 2]
+
+
+def test_a_run_that_the_caller_asked_for_is_no_surprise(caplog: pytest.LogCaptureFixture) -> None:
+    failed = answer(200, '{"id": "job-1", "status": "FAILED", "error": "boom"}')
+    scripts = [RUN], [page("FAILED", 0)], [page("FAILED")], [failed], [RUN], [page("COMPLETED", 0)], [page("COMPLETED")]
+    with scripted(*scripts, [done_again("[]")]) as server:
+        with client_of(server) as client:
+            job = client.endpoint("ep").run({"n": 1})
+            with pytest.raises(JobFailedError):
+                for _ in job.stream(timeout=5):
+                    pass
+            job.retry()
+            assert [chunk for chunk in job.stream(timeout=5)] == [0]
+    assert "ran again" not in caplog.text
 
 
 # Reconnecting

@@ -190,6 +190,38 @@ def test_a_stream_continues_after_a_filled_gap() -> None:
     assert outputs(buffer) == ["a", "b"]
 
 
+# A job that ran again
+
+
+@pytest.mark.parametrize(
+    ("pages", "before", "now", "mixed"),
+    [
+        ([page("a")], 0, 1, True),
+        ([page("a")], 1, 2, True),
+        ([page("a")], 0, 0, False),
+        ([page("a")], 1, 1, False),
+        ([page(), None], 0, 1, False),
+    ],
+)
+def test_chunks_of_an_earlier_run_are_told_once(
+    pages: list[StreamPage | None], before: int, now: int, *, mixed: bool
+) -> None:
+    for taken_early in (True, False):
+        buffer = buffer_of(*pages)
+        buffer.retries = before
+        if taken_early:
+            outputs(buffer)
+        assert [buffer.count_retries(now) for _ in range(2)] == [mixed, False]
+        assert buffer.runs_mixed is mixed
+
+
+def test_a_hole_in_the_stream_of_a_job_that_ran_again_says_so() -> None:
+    buffer = buffer_of(page("a"), None, page("a", "b"))
+    buffer.count_retries(1)
+    assert not buffer.reconcile(["a", "b"])
+    assert "may begin with chunks of an earlier run" in str(interrupted_error(buffer, ADDRESS))
+
+
 # A handle that has reconnected
 
 
