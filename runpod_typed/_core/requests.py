@@ -124,6 +124,9 @@ _LONG_POLL_MARGIN = 0.05
 _SHORTENED_MARGIN = 1.0
 
 
+_draining = set[str]()  # the names of operations that take what they return off the server
+
+
 def describe(
     generated: GeneratedOperation[..., ModelT],
     kind: OperationKind,
@@ -133,9 +136,10 @@ def describe(
     may_be_empty: bool = False,
     note: Callable[[T], str] | None = None,
 ) -> Operation[T]:
-    return Operation(
-        name=_name(generated), kind=kind, read=read, returns_job=returns_job, may_be_empty=may_be_empty, note=note
-    )
+    name = _name(generated)
+    if kind is OperationKind.DRAIN:
+        _draining.add(name)
+    return Operation(name=name, kind=kind, read=read, returns_job=returns_job, may_be_empty=may_be_empty, note=note)
 
 
 def _name(generated: GeneratedOperation[..., object]) -> str:
@@ -155,9 +159,11 @@ def generated_request(generated: GeneratedOperation[P, ModelT], *args: P.args, *
     build = generated._get_kwargs
     arguments = signature(build).bind(*args, **kwargs).arguments
     built = build(*args, **kwargs)
-    kind = _KINDS.get(built["method"], OperationKind.PURGE)
+    name = _name(generated)
+    # The caller must know of a lost response that took chunks along.
+    kind = OperationKind.PURGE if name in _draining else _KINDS.get(built["method"], OperationKind.PURGE)
     read = partial(_read_generated, generated._read_success)
-    operation = Operation(name=_name(generated), kind=kind, read=read, may_be_empty=True)
+    operation = Operation(name=name, kind=kind, read=read, may_be_empty=True)
     endpoint_id = str(next(iter(arguments.values()), ""))  # each path begins with it
     return with_credentials(list(arguments.values()), build_request(operation, endpoint_id, built))
 

@@ -37,7 +37,7 @@ _REPEATABLE_WITH_CONSENT = _REPEATABLE | {OperationKind.SUBMIT, OperationKind.RE
 _WHY_NOT_REPEATED = {
     OperationKind.SUBMIT: "It was not repeated: a second job would be paid for too.",
     OperationKind.REQUEUE: "It was not repeated: the job may be queued again already; check its status.",
-    OperationKind.PURGE: "It was not repeated: the queue may be purged already, and jobs queued since would be lost.",
+    OperationKind.PURGE: "It was not repeated: it may be done already, and a purge would remove jobs queued since.",
 }
 
 

@@ -179,7 +179,7 @@ class Client(ConnectionOwner):
         """Call any operation of the API, also one that this package has no method for, and return its generated model.
 
         Retries, rate limits and errors are those of the client: ``with_options()`` changes them. Only GET, PUT and
-        DELETE are repeated once they may have taken effect.
+        DELETE are repeated once they may have taken effect, and ``stream`` is not: it takes chunks off the server.
 
         Example:
             ``batch = client.call(create_batch, "my-endpoint", body=[RunRequest(input_={"prompt": "Hello"})])``

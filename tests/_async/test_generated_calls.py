@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from runpod_queue_api import models, wire
 from runpod_queue_api.api.endpoint import get_health
-from runpod_queue_api.api.jobs import get_status, run
+from runpod_queue_api.api.jobs import get_status, run, stream
 
 from runpod_typed import (
     APIConnectionError,
@@ -108,6 +108,15 @@ async def test_repeats_a_read_and_no_post_that_may_have_taken_effect() -> None:
         async with AsyncClient("key", base_url=server.base_url, retry=retry) as client:
             with pytest.raises(APIConnectionError):
                 await client.call(run, "ep", body=models.RunRequest(input_=1))
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_repeats_no_stream_whose_chunks_may_be_lost(way: str) -> None:
+    with scripted([None], [answer(200, '{"status": "IN_PROGRESS", "stream": []}')]) as server:
+        async with AsyncClientOver(way, server.base_url, retry=RetryPolicy(initial_backoff=0.01)) as client:
+            with pytest.raises(APIConnectionError, match="may be done already"):
+                await client.call(stream, "ep", "job-1")
         assert len(server.requests) == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from runpod_queue_api import wire
-from runpod_queue_api.api.jobs import get_status, run
+from runpod_queue_api.api.jobs import get_status, run, stream
 from runpod_queue_api.models import RunRequest, S3Config
 
 from runpod_typed._core import operations
@@ -179,6 +179,7 @@ def test_a_response_without_content_is_read_by_its_status() -> None:
 def test_a_generated_operation_that_may_act_is_no_read() -> None:
     assert generated_request(described(), "ep").operation.kind is OperationKind.PURGE
     assert generated_request(described(method="delete"), "ep").operation.kind is OperationKind.CANCEL
+    assert generated_request(stream, "ep", "job-1").operation.kind is OperationKind.PURGE
 
 
 def test_credentials_anywhere_in_a_body_are_noted() -> None:
