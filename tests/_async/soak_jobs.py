@@ -23,7 +23,7 @@ from runpod_typed import (
     WaitTimeoutError,
 )
 from runpod_typed._synchronization import async_sleep
-from tests.soak.tally import Tally
+from tests.soak.tally import Tally, runs_in
 
 LONG = 60.0
 CHUNKS = 6
@@ -114,17 +114,28 @@ async def async_streamed(endpoints: AsyncEndpoints, token: str, tally: Tally, ra
                 seen.append(chunk["number"])
             break
         except StreamInterruptedError as error:
-            received = [chunk["number"] for chunk in error.received]
-            ordered = received == sorted(set(received)) and set(received) <= set(range(CHUNKS))
-            tally.count("interrupted" if ordered else "lost", None if ordered else f"stream {token}: {received}")
+            await async_check_stream([chunk["number"] for chunk in error.received], job, token, tally, whole=False)
             return
         except APIError:
             tally.count("went_on")
             await async_sleep(PAUSE)
-    # A job whose worker died is handed out again, and streams from its beginning again.
-    again = len(seen) > CHUNKS and await async_was_retried(job, tally)
-    right = (seen[-CHUNKS:] if again else seen) == list(range(CHUNKS))
-    tally.count("delivered" if right else "lost", None if right else f"stream {token}: {seen}")
+    await async_check_stream(seen, job, token, tally, whole=True)
+
+
+async def async_check_stream(
+    numbers: list[int], job: AsyncJob[Any, Any], token: str, tally: Tally, *, whole: bool
+) -> None:
+    """Count a stream as it should be: in order, without a hole unless one was reported.
+
+    A job whose worker died is handed out again, and streams from its beginning again.
+    """
+    runs = runs_in(numbers)
+    right = all(set(run) <= set(range(CHUNKS)) for run in runs)
+    if whole:
+        right = right and runs[-1] == list(range(CHUNKS)) and all(run == list(range(len(run))) for run in runs)
+    right = right and (len(runs) == 1 or len(runs) - 1 <= await async_retries(job, tally))
+    outcome = "delivered" if whole else "interrupted"
+    tally.count(outcome if right else "lost", None if right else f"stream {token}: {outcome} {numbers}")
 
 
 async def async_hurried(endpoints: AsyncEndpoints, token: str, tally: Tally, random: Random) -> None:
@@ -164,7 +175,7 @@ async def async_failed(endpoints: AsyncEndpoints, token: str, tally: Tally, rand
     try:
         output = await async_result(job, tally)
         # Its worker died before it could report the failure, and the second one had none to report.
-        again = await async_was_retried(job, tally)
+        again = await async_retries(job, tally)
         check(output if again else "it did not fail", token, tally)
         return
     except JobFailedError as error:
@@ -218,15 +229,15 @@ async def async_submit(endpoint: AsyncEndpoint[Any, Any, Any], order: dict[str, 
     raise NeverQueued
 
 
-async def async_was_retried(job: AsyncJob[Any, Any], tally: Tally) -> bool:
-    """Tell if the queue handed the job out more than once."""
+async def async_retries(job: AsyncJob[Any, Any], tally: Tally) -> int:
+    """Return how often the queue handed the job out again."""
     for _ in range(PATIENCE):
         try:
-            return (await job.refresh()).retries > 0
+            return (await job.refresh()).retries
         except APIError:
             tally.count("went_on")
             await async_sleep(PAUSE)
-    return False
+    return 0
 
 
 async def async_result(job: AsyncJob[Any, Any], tally: Tally) -> Any:

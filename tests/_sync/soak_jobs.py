@@ -23,7 +23,7 @@ from runpod_typed import (
     WaitTimeoutError,
 )
 from runpod_typed._synchronization import sleep
-from tests.soak.tally import Tally
+from tests.soak.tally import Tally, runs_in
 
 LONG = 60.0
 CHUNKS = 6
@@ -114,17 +114,28 @@ def streamed(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> 
                 seen.append(chunk["number"])
             break
         except StreamInterruptedError as error:
-            received = [chunk["number"] for chunk in error.received]
-            ordered = received == sorted(set(received)) and set(received) <= set(range(CHUNKS))
-            tally.count("interrupted" if ordered else "lost", None if ordered else f"stream {token}: {received}")
+            check_stream([chunk["number"] for chunk in error.received], job, token, tally, whole=False)
             return
         except APIError:
             tally.count("went_on")
             sleep(PAUSE)
-    # A job whose worker died is handed out again, and streams from its beginning again.
-    again = len(seen) > CHUNKS and was_retried(job, tally)
-    right = (seen[-CHUNKS:] if again else seen) == list(range(CHUNKS))
-    tally.count("delivered" if right else "lost", None if right else f"stream {token}: {seen}")
+    check_stream(seen, job, token, tally, whole=True)
+
+
+def check_stream(
+    numbers: list[int], job: Job[Any, Any], token: str, tally: Tally, *, whole: bool
+) -> None:
+    """Count a stream as it should be: in order, without a hole unless one was reported.
+
+    A job whose worker died is handed out again, and streams from its beginning again.
+    """
+    runs = runs_in(numbers)
+    right = all(set(run) <= set(range(CHUNKS)) for run in runs)
+    if whole:
+        right = right and runs[-1] == list(range(CHUNKS)) and all(run == list(range(len(run))) for run in runs)
+    right = right and (len(runs) == 1 or len(runs) - 1 <= retries(job, tally))
+    outcome = "delivered" if whole else "interrupted"
+    tally.count(outcome if right else "lost", None if right else f"stream {token}: {outcome} {numbers}")
 
 
 def hurried(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> None:
@@ -164,7 +175,7 @@ def failed(endpoints: Endpoints, token: str, tally: Tally, random: Random) -> No
     try:
         output = result(job, tally)
         # Its worker died before it could report the failure, and the second one had none to report.
-        again = was_retried(job, tally)
+        again = retries(job, tally)
         check(output if again else "it did not fail", token, tally)
         return
     except JobFailedError as error:
@@ -218,15 +229,15 @@ def submit(endpoint: Endpoint[Any, Any, Any], order: dict[str, Any]) -> Job[Any,
     raise NeverQueued
 
 
-def was_retried(job: Job[Any, Any], tally: Tally) -> bool:
-    """Tell if the queue handed the job out more than once."""
+def retries(job: Job[Any, Any], tally: Tally) -> int:
+    """Return how often the queue handed the job out again."""
     for _ in range(PATIENCE):
         try:
-            return (job.refresh()).retries > 0
+            return (job.refresh()).retries
         except APIError:
             tally.count("went_on")
             sleep(PAUSE)
-    return False
+    return 0
 
 
 def result(job: Job[Any, Any], tally: Tally) -> Any:
