@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 pytest.importorskip("playwright", reason="`nox -s docs` runs this module", exc_type=ImportError)
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from runpod_typed import APIStatusError, Client, RetryPolicy
 from runpod_typed.local import LocalQueue
@@ -112,6 +112,27 @@ def test_submits_and_reruns_with_edits(page: Page, queue: LocalQueue) -> None:
     page.locator("#submit-input").fill('{"prompt": "edited"}')
     page.locator("#submit-send").click()
     expect(page.get_by_role("group", name="Input")).to_contain_text("edited")
+
+
+def test_keeps_showing_the_job_that_was_opened_last(page: Page, queue: LocalQueue) -> None:
+    first, second = run(queue, prompt="first"), run(queue, prompt="second")
+    shown = page.get_by_role("group", name="Input")
+    held: list[Route] = []
+    job_row(page, first).click()
+    expect(shown).to_contain_text("first")
+    page.route(f"**/jobs/{first}*", lambda route: held.append(route))  # noqa: PLW0108 -- it needs attributes
+    with page.expect_request(f"**/jobs/{first}*"):
+        run(queue, prompt="any event")  # the page asks for the open job again
+    job_row(page, second).click()
+    expect(shown).to_contain_text("second")
+    assert held
+    for route in held:
+        with page.expect_response(f"**/jobs/{first}*"):
+            route.continue_()
+    page.unroute(f"**/jobs/{first}*")
+    run(queue, prompt="another event")
+    expect(page.locator("#jobs")).to_contain_text("another event")
+    expect(shown).to_contain_text("second")
 
 
 def test_pauses_cancels_purges_and_resumes(page: Page, queue: LocalQueue) -> None:

@@ -107,13 +107,23 @@ function showJobs() {
 
 // One job
 
+let wanted = null; // the id of the job that was opened last
+let requests = 0, newest = 0; // a response that comes late shows neither another job nor an older state
+
 async function openJob(id, quietly) {
+  if (!quietly || wanted === null) wanted = id;
+  const request = ++requests;
+  let job;
   try {
-    detail = await call(`jobs/${encodeURIComponent(id)}`);
+    job = await call(`jobs/${encodeURIComponent(id)}`);
   } catch (error) {
+    if (id === wanted) wanted = detail?.id ?? null;
     if (!quietly) say(error.message);
     return;
   }
+  if (id !== wanted || request < newest) return;
+  newest = request;
+  detail = job;
   location.hash = id;
   showDetail();
   if (!quietly) { showJobs(); $("detail").focus({ preventScroll: true }); if (matchMedia("(max-width: 760px)").matches) $("detail").scrollIntoView(); }
@@ -121,7 +131,7 @@ async function openJob(id, quietly) {
 
 function closeJob() {
   const id = detail?.id;
-  detail = null;
+  detail = wanted = null;
   $("detail").hidden = true;
   history.replaceState(null, "", location.pathname);
   showJobs();
