@@ -13,6 +13,8 @@ from typing import Final
 
 from attrs import define, field
 
+from tests.arrivals import have_arrived
+
 Step = bytes | float | None
 """Bytes to send, seconds to wait, or None: reset the connection."""
 
@@ -40,6 +42,7 @@ class ScriptedServer:
         resets_before_body: The number of connections that are reset when the head of a request is read.
         tls: Its TLS settings, or None.
         played: The number of scripts that were played to their end.
+        bytes_sent: The number of bytes sent.
     """
 
     scripts: list[Script]
@@ -49,6 +52,7 @@ class ScriptedServer:
     requests: list[str] = field(factory=list[str])
     bodies: list[bytes] = field(factory=list[bytes])
     played: int = 0
+    bytes_sent: int = 0
     _listener: socket.socket = field(init=False)
     _stopped: threading.Event = field(init=False, factory=threading.Event)
     _threads: list[threading.Thread] = field(init=False, factory=list[threading.Thread])
@@ -88,6 +92,11 @@ class ScriptedServer:
     def connections_made(self) -> int:
         """The number of connections that clients have made."""
         return len(self._connections)
+
+    @property
+    def has_delivered(self) -> bool:
+        """True if all that was sent has arrived at the other ends."""
+        return have_arrived(self._connections)
 
     def _spawn(self, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, daemon=True)
@@ -144,6 +153,7 @@ class ScriptedServer:
                 return False
             if isinstance(step, bytes):
                 connection.sendall(step)
+                self.bytes_sent += len(step)
             elif self._stopped.wait(step):
                 return False
         with self._lock:

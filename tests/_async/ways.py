@@ -15,7 +15,7 @@ import pytest
 from runpod_typed import AsyncClient, RetryPolicy
 from runpod_typed._synchronization import async_sleep, monotonic
 from runpod_typed._transport.fast import SWITCH_VARIABLE
-from tests.loopback_proxy import proxying
+from tests.loopback_proxy import LoopbackProxy, proxying
 from tests.own_clients import async_aiohttp_client
 
 WAYS: Final = ("straight", "own client", "proxy")
@@ -55,7 +55,12 @@ class AsyncClientOver:
         self._timeout = timeout
         self._max_response_bytes = max_response_bytes
         self._stack = ExitStack()
+        self._proxy: LoopbackProxy | None = None
         self._own: httpx.AsyncClient | None = None
+
+    def has_been_sent(self, count: int) -> bool:
+        """Tell whether a proxy, if there is one, has passed on that many bytes to the client."""
+        return self._proxy is None or self._proxy.has_passed_back(count)
 
     async def __aenter__(self) -> AsyncClient:
         patch = self._stack.enter_context(pytest.MonkeyPatch.context())
@@ -68,7 +73,7 @@ class AsyncClientOver:
         elif self._way == "over httpcore":
             patch.setenv(SWITCH_VARIABLE, "0")
         elif self._way == "proxy":
-            proxy = self._stack.enter_context(proxying())
+            proxy = self._proxy = self._stack.enter_context(proxying())
             self._base_url = self._base_url.replace("127.0.0.1", PROXIED_HOST)
             patch.setenv("HTTP_PROXY", proxy.url)
             patch.setenv("HTTPS_PROXY", proxy.url)
