@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar, final
+from weakref import WeakKeyDictionary
 
 from runpod_typed._synchronization import monotonic
 from runpod_typed._transport.connection import KEEPALIVE_EXPIRY, RECENT_USE
@@ -20,8 +21,9 @@ class IdleConnections(Generic[_ConnectionT]):
     """Idle connections to one server, of which the one that was used last is used first.
 
     A server closes idle connections after a time that it does not tell, and a request that leaves at that moment is
-    lost. A request that may be repeated uses any of them, and first those that show how long the server allows. All
-    others use one that was idle for a shorter time than that.
+    lost. A request that may be repeated uses any of them, and first those that show how long their server allows. All
+    others use one that was idle for a short time, or has itself survived a longer one: behind one address there may be
+    several servers.
 
     Threads share a deque, and each of its steps is atomic.
 
@@ -34,7 +36,7 @@ class IdleConnections(Generic[_ConnectionT]):
         self._most = most
         self._is_closed = is_closed
         self._kept = deque[tuple[_ConnectionT, float]]()  # with the time of the last use
-        self._survived = 0.0  # the longest idle time after which the server has responded
+        self._survived = WeakKeyDictionary[_ConnectionT, float]()  # the longest idle time before a response
         self._useless = deque[_ConnectionT]()
 
     def take(self, *, repeatable: bool) -> tuple[_ConnectionT, float] | None:
@@ -43,21 +45,13 @@ class IdleConnections(Generic[_ConnectionT]):
         Args:
             repeatable: True if the request may be repeated silently.
         """
-        try:
-            while True:
-                if repeatable and monotonic() - self._kept[0][1] > self._survived:
-                    connection, used_at = self._kept.popleft()
-                else:
-                    connection, used_at = self._kept.pop()
-                idle = monotonic() - used_at
-                if not repeatable and idle >= max(RECENT_USE, self._survived - _MARGIN):
-                    self._kept.append((connection, used_at))
-                    return None
-                if not self._is_useless(connection, idle):
-                    return connection, idle
-                self._useless.append(connection)
-        except IndexError:
-            return None
+        while (found := self._pop_any() if repeatable else self._pop_trusted()) is not None:
+            connection, used_at = found
+            idle = monotonic() - used_at
+            if not self._is_useless(connection, idle):
+                return connection, idle
+            self._useless.append(connection)
+        return None
 
     def keep(self, connection: _ConnectionT, idle: float) -> bool:
         """Keep a connection over which a response came; False if there are enough.
@@ -66,7 +60,8 @@ class IdleConnections(Generic[_ConnectionT]):
             connection: The connection.
             idle: Seconds that it was idle before the request.
         """
-        self._survived = max(self._survived, idle)
+        if idle >= RECENT_USE:
+            self._survived[connection] = max(idle, self._survived.get(connection, 0.0))
         if len(self._kept) >= self._most:
             return False
         self._kept.append((connection, monotonic()))
@@ -84,16 +79,42 @@ class IdleConnections(Generic[_ConnectionT]):
 
     def take_useless(self) -> _ConnectionT | None:
         """Take out a connection that must be closed: it was idle for too long, or the server has closed it."""
-        return _popped(self._useless)
+        return _oldest(self._useless)
 
     def take_any(self) -> _ConnectionT | None:
-        """Take out any connection."""
-        found = _popped(self._kept)
+        """Take out any connection, the oldest first."""
+        found = _oldest(self._kept)
         return self.take_useless() if found is None else found[0]
 
     def forget(self) -> None:
-        """Forget how long the server lets connections be idle: it has closed one."""
-        self._survived = 0.0
+        """Forget how long connections were idle before: the server has closed one."""
+        self._survived = WeakKeyDictionary()
+
+    def _pop_any(self) -> tuple[_ConnectionT, float] | None:
+        """Take out the oldest if that shows how long its server allows, else the newest."""
+        try:
+            oldest, used_at = self._kept[0]
+            idle = monotonic() - used_at
+            instructive = idle >= RECENT_USE and idle > self._survived.get(oldest, 0.0)
+            return self._kept.popleft() if instructive else self._kept.pop()
+        except IndexError:
+            return None
+
+    def _pop_trusted(self) -> tuple[_ConnectionT, float] | None:
+        """Take out the newest if it was used of late, else one that has survived a longer time."""
+        try:
+            newest = self._kept.pop()
+            now = monotonic()
+            if now - newest[1] < RECENT_USE:
+                return newest
+            self._kept.append(newest)
+            for each in reversed(tuple(self._kept)) if self._survived else ():
+                if now - each[1] < self._survived.get(each[0], 0.0) - _MARGIN:
+                    self._kept.remove(each)
+                    return each
+        except (IndexError, ValueError):  # it is empty, or another thread was faster
+            pass
+        return None
 
     def _is_useless(self, connection: _ConnectionT, idle: float) -> bool:
         if idle > KEEPALIVE_EXPIRY:
@@ -107,8 +128,8 @@ class IdleConnections(Generic[_ConnectionT]):
 _T = TypeVar("_T")
 
 
-def _popped(items: deque[_T]) -> _T | None:
+def _oldest(items: deque[_T]) -> _T | None:
     try:
-        return items.pop()
+        return items.popleft()
     except IndexError:
         return None
