@@ -98,7 +98,8 @@ class Dialer:
                     return connected[0]
         finally:
             for attempt in attempts:
-                attempt.cancel()
+                if not attempt.cancel() and not attempt.cancelled() and not attempt.exception():
+                    attempt.result().close()
 
 
 def _is_address(host: str) -> bool:

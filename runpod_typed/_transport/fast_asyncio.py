@@ -25,20 +25,20 @@ from runpod_typed._transport.fast_sync import (
     DEFAULT_PORTS,
     FAILURES,
     NEVER_SENT,
+    NOT_YET,
     READ_SIZE,
     TIMED_OUT,
-    http1_tls_context,
 )
 from runpod_typed._transport.http1 import RequestWriter, ResponseReader
 from runpod_typed._transport.idle import IdleConnections
 from runpod_typed._transport.interface import AsyncTransport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse
+from runpod_typed._transport.network import tls_context
 from runpod_typed.errors import ConfigurationError
 
 _T = TypeVar("_T")
 
 _DIALS_AT_ONCE: Final = 32
-_NOT_YET: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 @final
@@ -57,7 +57,7 @@ class AsyncFastTransport(AsyncTransport):
         self._loop = loop
         self._host = base.host
         self._dialer = Dialer(loop, base.host, base.port or DEFAULT_PORTS[base.scheme])
-        self._tls = http1_tls_context() if base.scheme == "https" else None
+        self._tls = tls_context() if base.scheme == "https" else None
         self._writer = RequestWriter(config)
         self._most_bytes = config.max_response_bytes
         self._open = set[_Connection]()
@@ -92,25 +92,34 @@ class AsyncFastTransport(AsyncTransport):
 
     async def _next_connection(self, attempt: Attempt) -> _Connection:
         """Return a new connection, or one that is released before there is a turn to make one."""
-        turn: asyncio.Future[_Connection | None] = self._loop.create_future()
-        self._waiting.append(turn)
-        self._give_turns()
-        try:
-            connection = await _in_time(turn, attempt)
-        except BaseException:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._give_back(turn.result())
-            raise
-        if connection is not None:
-            return connection
+        while (connection := await self._turn(attempt)) is not None:
+            if not connection.is_over():  # more than its response may have come, or its end
+                return connection
+            self._discard(connection)
         try:
             return await self._connect(attempt)
         finally:
             self._give_back(None)
 
+    async def _turn(self, attempt: Attempt) -> _Connection | None:
+        turn: asyncio.Future[_Connection | None] = self._loop.create_future()
+        self._waiting.append(turn)
+        self._give_turns()
+        try:
+            return await _in_time(turn, attempt)
+        except BaseException:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._give_back(turn.result())
+            raise
+
     def _give_turns(self) -> None:
         """Let requests that wait make connections: some at a time, as those made first may serve the others too."""
-        while self._waiting and self._dialing < _DIALS_AT_ONCE and len(self._open) + self._dialing < POOL_SIZE:
+        while self._waiting and self._dialing < _DIALS_AT_ONCE:
+            if len(self._open) + self._dialing >= POOL_SIZE:
+                spare = self._idle.take_any()  # these requests cannot use it
+                if spare is None:
+                    break
+                self._close(spare)
             turn = self._waiting.popleft()
             if not turn.done():
                 self._dialing += 1
@@ -174,9 +183,12 @@ class AsyncFastTransport(AsyncTransport):
             self._discard(connection)
 
     def _discard(self, connection: _Connection) -> None:
+        self._close(connection)
+        self._give_turns()
+
+    def _close(self, connection: _Connection) -> None:
         connection.close()
         self._open.discard(connection)
-        self._give_turns()
 
     async def aclose(self) -> None:
         """Close all connections, those in use as soon as their response is read."""
@@ -265,22 +277,19 @@ class _Connection:
     async def _send(self, data: bytes, attempt: Attempt, *, is_last: bool = False) -> bool:
         """Send a part of a request; False if the server has responded early, or closed the connection."""
         rest = memoryview(data)
-        attempt.request_sent = is_last
-        while rest:
-            if self.reader.complete or self._broken is not None:
-                break
+        while rest and not self.reader.complete and self._broken is None:
+            attempt.request_sent = is_last
             try:
                 rest = rest[self._socket.send(rest) :]
-            except ssl.SSLWantReadError:
-                await self._wait(attempt)
-            except _NOT_YET:
-                await self._until_writable(attempt)
+            except NOT_YET as error:
+                attempt.request_sent = False  # its end is not handed to the network
+                await (self._wait if isinstance(error, ssl.SSLWantReadError) else self._until_writable)(attempt)
             except OSError as error:
                 self._unsent = httpcore.WriteError(str(error))
                 self._unsent.__cause__ = error
                 break
         if rest:
-            self.reader.reusable = attempt.request_sent = False  # its end was not handed to the network
+            self.reader.reusable = attempt.request_sent = False
         return not rest
 
     async def _until_writable(self, attempt: Attempt) -> None:
@@ -315,14 +324,14 @@ class _Connection:
                 self.reader.feed(data)
                 while self._tls is not None and self._tls.pending():
                     self.reader.feed(self._tls.recv(READ_SIZE))
-        except _NOT_YET:
+        except NOT_YET:
             pass
         except OSError as error:
             self._fail(httpcore.ReadError(str(error)), error)
             if not self._is_in_use:
                 self.close()
-        except httpcore.RemoteProtocolError as error:
-            self._fail(error, None)
+        except Exception as error:  # noqa: BLE001 -- it is raised by the request, which would wait for its deadline
+            self._fail(error, error.__cause__)
         self._wake()
 
     def _fail(self, error: Exception, cause: BaseException | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from runpod_typed._synchronization import monotonic
 from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.failures import foreign_exception
 from runpod_typed._transport.http1 import RequestWriter, ResponseReader
 from runpod_typed._transport.idle import IdleConnections
 from runpod_typed._transport.interface import Transport
@@ -27,6 +27,7 @@ CONNECTING: Final = (httpcore.ConnectError, httpcore.ConnectTimeout)
 NEVER_SENT: Final = (*CONNECTING, httpcore.LocalProtocolError)
 TIMED_OUT: Final = (httpcore.TimeoutException, TimeoutError)
 FAILURES: Final = (*NEVER_SENT, httpcore.NetworkError, httpcore.ProtocolError, *TIMED_OUT, OSError)
+NOT_YET: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 _A = TypeVar("_A")
 _T = TypeVar("_T")
@@ -45,7 +46,7 @@ class FastTransport(Transport):
     def __init__(self, config: ConnectionConfig) -> None:
         base = config.base_url
         self._host, self._port = base.host, base.port or DEFAULT_PORTS[base.scheme]
-        self._tls = http1_tls_context() if base.scheme == "https" else None
+        self._tls = tls_context() if base.scheme == "https" else None
         self._backend = DeadlineBackend(0 if self._tls is None else 1)
         self._writer = RequestWriter(config)
         self._most_bytes = config.max_response_bytes
@@ -129,6 +130,8 @@ class _Connection:
                 for piece in RequestBody(body, attempt):
                     self._send_all(piece, attempt, is_last=attempt.request_sent)
         except httpcore.WriteError as error:
+            if _passes_through(error, attempt):
+                raise
             self.reader.reusable = False
             return error
         return None
@@ -140,8 +143,9 @@ class _Connection:
             while rest:
                 sent = self._step(self._socket.send, rest, attempt, httpcore.WriteTimeout, httpcore.WriteError)
                 rest = rest[sent:]
-        except (httpcore.WriteTimeout, httpcore.WriteError):
-            attempt.request_sent = False  # its end was not handed to the network
+        except (httpcore.WriteTimeout, httpcore.WriteError) as error:
+            if not _passes_through(error, attempt):
+                attempt.request_sent = False  # its end was not handed to the network
             raise
 
     def _step(
@@ -165,24 +169,24 @@ class _Connection:
             raise broken(str(error)) from error
 
     def is_closed(self) -> bool:
-        """Return whether the server has closed the idle connection."""
-        return _is_readable(self._socket)
+        """Return whether an idle connection is closed, or holds bytes that were not asked for.
+
+        A TLS server may send more than data, such as session tickets.
+        """
+        try:
+            self._socket.settimeout(0)
+            self._socket.recv(1)
+        except NOT_YET:
+            return False
+        except OSError:
+            pass
+        return True
 
     def close(self) -> None:
         """Close the connection in any state."""
         self._socket.close()
 
 
-def _is_readable(sock: socket.socket) -> bool:
-    if not hasattr(select, "poll"):  # Windows
-        return bool(select.select([sock], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def http1_tls_context() -> ssl.SSLContext:
-    """Return the TLS context of this process; servers are told that HTTP/1.1 is spoken."""
-    context = tls_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+def _passes_through(error: Exception, attempt: Attempt) -> bool:
+    """Return whether a signal handler raised what seems to be an error of the socket: all may have been sent."""
+    return foreign_exception(error, FAILURES, CONNECTING, attempt) is not None

@@ -88,7 +88,7 @@ class IdleConnections(Generic[_ConnectionT]):
 
     def forget(self) -> None:
         """Forget how long connections were idle before: the server has closed one."""
-        self._survived = WeakKeyDictionary()
+        self._survived = WeakKeyDictionary[_ConnectionT, float]()
 
     def _pop_any(self) -> tuple[_ConnectionT, float] | None:
         """Take out the oldest if that shows how long its server allows, else the newest."""

@@ -30,11 +30,19 @@ _SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tupl
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """Return the one TLS context of this process; making it reads hundreds of certificates.
+    """Return the one TLS context of this process, which tells servers that HTTP/1.1 is spoken.
+
+    Making it reads hundreds of certificates.
 
     Raises:
         ConfigurationError: ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` names no certificates.
     """
+    context = _certifying_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _certifying_context() -> ssl.SSLContext:
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if file:
         name, value, kind, exists = "SSL_CERT_FILE", file, "file", os.path.isfile(file)  # noqa: PTH113 -- as OpenSSL

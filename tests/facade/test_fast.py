@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import threading
 from collections.abc import Generator
@@ -13,18 +14,23 @@ import pytest
 from attrs import evolve
 
 from runpod_typed import AsyncClient, Client, RetryPolicy
+from runpod_typed._synchronization import monotonic
+from runpod_typed._transport import fast_asyncio, fast_sync, idle
+from runpod_typed._transport.bodies import PIECE_SIZE
 from runpod_typed._transport.connection import ConnectionConfig
-from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.deadlines import Attempt, deadline
 from runpod_typed._transport.dialing import Dialer
 from runpod_typed._transport.fast import SWITCH_VARIABLE, async_fast_transport, watches_sockets
+from runpod_typed._transport.fast_sync import FastTransport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 from runpod_typed.errors import APIStatusError
 from tests.core.calls import CONNECTION
 from tests.open_things import OpenThings
-from tests.scripted_server import answer, scripted, wait_until
-from tests.stubborn_servers import never_accepting
+from tests.scripted_server import CLOSE, answer, scripted, wait_until
+from tests.stubborn_servers import never_accepting, reading, trusted_tls
 
 HEALTH: Final = HttpRequest("GET", "/ep/health")
+SUBMISSION: Final = HttpRequest("POST", "/ep/run", b"{}")
 OK: Final = answer(200, b"{}")
 SILENT: Final = [3600.0]
 
@@ -153,7 +159,7 @@ async def test_a_host_that_cannot_be_resolved_was_sent_nothing(monkeypatch: pyte
     config = evolve(CONNECTION, base_url=evolve(CONNECTION.base_url, host="no-such-host.invalid"))
     transport: Any = async_fast_transport(config)
     for _ in range(2):
-        outcome = await transport.send(HttpRequest("POST", "/ep/run", b"{}"), Attempt(30.0, 2))
+        outcome = await transport.send(SUBMISSION, Attempt(30.0, 2))
         assert isinstance(outcome, TransportFailure)
         assert not outcome.request_sent
         assert "Name or service not known" in outcome.reason
@@ -211,6 +217,144 @@ async def test_connections_are_closed_from_another_thread() -> None:
         await health(transport)
         await asyncio.to_thread(transport.abandon)
         await until(lambda: server.open_connections == 0)
+
+
+@pytest.mark.parametrize("after", [OK.replace(b"{}", b"[]"), CLOSE], ids=["a second response", "the end"])
+@pytest.mark.anyio
+async def test_a_request_in_the_queue_gets_no_spoiled_connection(after: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_asyncio, "POOL_SIZE", 1)
+    monkeypatch.setattr(fast_asyncio, "READ_SIZE", len(OK))
+    connections: Any = vars(fast_asyncio)["_Connection"]
+    read = connections._read
+    with scripted([OK + after] if after else [OK, CLOSE], [OK]) as server:
+
+        def read_late(connection: Any) -> None:
+            if not after and server.connections_made == 1:
+                wait_until(lambda: server.open_connections == 0)
+            read(connection)
+
+        monkeypatch.setattr(connections, "_read", read_late)
+        transport = transport_to(server.base_url)
+        outcomes = await asyncio.gather(health(transport), health(transport))
+        assert [outcome.body for outcome in outcomes] == [b"{}", b"{}"]
+        assert server.connections_made == 2
+        await transport.aclose()
+
+
+@pytest.mark.anyio
+async def test_idle_connections_make_room_for_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_asyncio, "POOL_SIZE", 3)
+    with scripted([OK]) as server:
+        transport = transport_to(server.base_url)
+        assert all(await asyncio.gather(*(health(transport) for _ in range(5))))
+        monkeypatch.setattr(idle, "monotonic", lambda: monotonic() + 10)
+        requests = [transport.send(SUBMISSION, Attempt(30.0, 2)) for _ in range(5)]
+        assert all(isinstance(outcome, HttpResponse) for outcome in await asyncio.gather(*requests))
+        assert len(transport._open) <= 3
+        await transport.aclose()
+
+
+@pytest.mark.parametrize("ends", ["late", "cancelled"])
+@pytest.mark.anyio
+async def test_a_request_of_which_a_part_was_never_sent_is_known(ends: str) -> None:
+    with reading(3600.0) as base_url:
+        transport = transport_to(base_url)
+        dial = transport._dialer.dial
+
+        async def dial_narrow() -> socket.socket:
+            sock: socket.socket = await dial()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            return sock
+
+        transport._dialer.dial = dial_narrow
+        attempt = Attempt(0.3 if ends == "late" else 30.0, PIECE_SIZE)
+        task = asyncio.create_task(transport.send(HttpRequest("POST", "/ep/run", b"x" * PIECE_SIZE), attempt))
+        if ends == "late":
+            outcome = await task
+            assert outcome.timed_out
+            assert not outcome.request_sent
+        else:
+            await until(lambda: transport._open and next(iter(transport._open))._waiter is not None)
+            task.cancel()
+            await asyncio.wait([task])
+        assert not attempt.request_sent
+
+
+@pytest.mark.anyio
+async def test_an_error_within_the_reader_ends_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise ValueError("broken")
+
+    monkeypatch.setattr("runpod_typed._transport.http1.ResponseBody", fail)
+    with scripted([OK]) as server:
+        transport = transport_to(server.base_url)
+        with pytest.raises(ValueError, match="broken"):
+            await health(transport)
+        assert not transport._open
+
+
+@pytest.mark.anyio
+async def test_a_connection_made_as_its_request_is_cancelled_is_closed() -> None:
+    dialer: Any = Dialer(asyncio.get_running_loop(), "server.example", 1)
+    made = socket.socket()
+
+    async def two_addresses() -> list[str]:
+        return ["first", "second"]
+
+    async def connect(_: str) -> socket.socket:
+        dialing.cancel()
+        return made
+
+    dialer._addresses, dialer._connect = two_addresses, connect
+    dialing = asyncio.create_task(dialer.dial())
+    await asyncio.wait([dialing])
+    assert dialing.cancelled()
+    assert made.fileno() == -1
+
+
+# The sync API alone
+
+
+def test_tls_messages_beside_data_do_not_end_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    with trusted_tls(monkeypatch) as tls, scripted([OK], [OK, CLOSE], tls=tls) as server:
+        config = config_of(server.base_url)
+        transport: Any = FastTransport(evolve(config, base_url=evolve(config.base_url, scheme="https")))
+        attempt = Attempt(30.0)
+        with deadline(attempt):
+            connection = transport._connect(attempt)
+        assert select.select([connection._socket], [], [], 30.0)[0]  # session tickets have come
+        assert not connection.is_closed()
+        connection.exchange(transport._writer.head(HEALTH), None, attempt)
+        assert not connection.is_closed()
+        connection.exchange(transport._writer.head(HEALTH), None, attempt)
+        wait_until(connection.is_closed)
+        connection.close()
+
+
+class AlarmError(ConnectionError):
+    """As a signal handler raises."""
+
+
+@pytest.mark.parametrize("alarm", [AlarmError(), TimeoutError()], ids=["an error of its own", "a builtin one"])
+def test_what_a_signal_handler_raises_while_sending_is_raised(
+    alarm: Exception,
+) -> None:
+    class Interrupted(socket.socket):
+        def send(self, *args: Any) -> int:
+            super().send(*args)
+            raise alarm
+
+    with scripted([OK]) as server:
+        address = config_of(server.base_url).base_url
+        sock = Interrupted()
+        sock.connect((address.host, address.port))
+        transport: Any = FastTransport(config_of(server.base_url))
+        connection: Any = vars(fast_sync)["_Connection"](sock, 1000)
+        transport._idle.keep(connection, 0.0)
+        attempt = Attempt(30.0, 2)
+        with pytest.raises(type(alarm)):
+            transport.send(SUBMISSION, attempt)
+        assert attempt.request_sent
 
 
 # Both APIs: a response that comes before the end of the upload
