@@ -32,14 +32,14 @@ class Waiter:
     __slots__ = ("earliest", "granted_at", "latest", "wake", "wakes_at")
 
     def __init__(self, latest: float = math.inf) -> None:
-        self.latest = latest
+        self.latest: float = latest
         """The time after which the caller no longer wants the permit."""
-        self.earliest = -math.inf
+        self.earliest: float = -math.inf
         """The earliest time of the grant, as estimated when it was queued."""
         self.granted_at: float | None = None
         self.wake: Callable[[], None] | None = None
         """Called when it is time to call `SlidingWindow.acquire` again."""
-        self.wakes_at = math.inf
+        self.wakes_at: float = math.inf
         """The time when it calls again by itself."""
 
     def notify(self) -> None:
@@ -248,7 +248,7 @@ class SharedLimits:
     """
 
     def __init__(self) -> None:
-        self.lock = Lock()
+        self.lock: Lock = Lock()
         """A lock of threads, in both APIs."""
         self._by_operation = dict[tuple[RateLimits, str, str], SlidingWindow | None]()
         self._by_budget = dict[tuple[RateLimits, str, str], SlidingWindow]()
