@@ -286,11 +286,17 @@ def test_leaving_early_cancels_jobs_if_asked(queue: LocalQueue) -> None:
     assert left["IN_QUEUE"] == left["IN_PROGRESS"] == 0
 
 
-def test_stops_submitting_at_the_cost_limit(queue: LocalQueue) -> None:
-    with client_of(queue) as client:
-        endpoint = client.endpoint("ep")
-        mapped = endpoint.map(numbers(200), concurrency=1, price_per_second=1000.0, max_cost=0.000001)
-        results = [result for result in mapped]
+def takes_some_ms(job: dict[str, Any]) -> Any:
+    Event().wait(0.005)  # a run of less than 1 ms costs nothing
+    return job["input"]
+
+
+def test_stops_submitting_at_the_cost_limit() -> None:
+    with LocalQueue(takes_some_ms, endpoint_id="ep") as queue:
+        with client_of(queue) as client:
+            endpoint = client.endpoint("ep")
+            mapped = endpoint.map(numbers(200), concurrency=1, price_per_second=1000.0, max_cost=0.000001)
+            results = [result for result in mapped]
     assert 1 <= len(results) < 200
     assert all(result.succeeded for result in results)
     assert mapped.stats.estimated_cost is not None
