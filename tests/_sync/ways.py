@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
@@ -13,10 +14,16 @@ import httpx
 import pytest
 
 from runpod_typed import Client, RetryPolicy
+from runpod_typed._sync import transports
+from runpod_typed._core.operations import load_models
 from runpod_typed._synchronization import sleep, monotonic
 from runpod_typed._transport.fast import SWITCH_VARIABLE
 from tests.loopback_proxy import LoopbackProxy, proxying
 from tests.own_clients import aiohttp_client
+
+# A first request loads these, and some tests have less time than that takes.
+LOADED: Final = (urllib.request, transports)
+load_models()
 
 WAYS: Final = ("straight", "own client", "proxy")
 ALL_WAYS: Final = (*WAYS, "over httpcore", "own client over aiohttp")
