@@ -38,7 +38,9 @@ def complaint(command: list[str]) -> str | None:
     match command:
         case ["python3", "-m", "nox", "-s", *names]:
             return None if set(names) <= sessions() else f"no such session: {set(names) - sessions()}"
-        case ["python3", "-m", "pip", "install", target]:
+        case ["python3", "-m", "pip", "install", target, *others]:
+            if not set(others) <= {"runpod"}:
+                return f"no such thing to install: {others}"
             wheel, url = r"runpod_typed-[\d.]+-py3-none-any\.whl", r" @ git\+https://\S+/runpod-typed"
             found = re.fullmatch(rf"(\.|nox|runpod-typed|{wheel})(\[([\w,]+)\])?({url})?", target)
             known = found is not None and set((found[3] or "local").split(",")) <= extras()
