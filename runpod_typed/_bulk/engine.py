@@ -153,9 +153,13 @@ class MapEngine:
                 await self._change()
             ended_early = self._error is not None
         finally:
-            with async_shielded():
-                await self._wind_up(ended_early=ended_early)
-            self._finish(self._error or input_error)
+            try:
+                with async_shielded():
+                    await self._wind_up(ended_early=ended_early)
+            except JournalError as error:
+                self._fail(error)
+            finally:
+                self._finish(self._error or input_error)
 
     async def _wind_up(self, *, ended_early: bool) -> None:
         try:

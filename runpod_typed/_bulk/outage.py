@@ -66,6 +66,7 @@ class SubmissionGate:
             try:
                 await self._probe()
             except PASSING as error:
+                self.failed()  # a submission that was sent before may have succeeded since
                 self.check(error)
             except APIError:
                 self._closed = False  # it responds
