@@ -168,9 +168,10 @@ class BatchRun(Closable, Generic[In, Out]):
         return self._journal, self._reporter
 
     def _explain(self, error: BaseException) -> None:
-        if not self._active:
+        batches = self._active if self._draft is None else [*self._active, self._draft]
+        if not batches:
             return
-        ids = ", ".join(batch.id for batch in self._active)
+        ids = ", ".join(batch.id for batch in batches)
         note = f"{self._options.interruption_note(self._counters.in_flight)} The batches are {ids}."
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
