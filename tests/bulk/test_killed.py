@@ -97,6 +97,8 @@ def run_and_kill(
                     process.wait(timeout=dice.uniform(0.4, 1.4))
                 except subprocess.TimeoutExpired:
                     stop(process)
+                finally:
+                    process.kill()  # if it did not stop, the test fails instead of waiting for it
         subprocess.run(command, check=True, timeout=170)
     lines = out.read_text(encoding="utf-8").splitlines()
     assert lines.pop() == "end"
