@@ -9,19 +9,35 @@ the response by way of the generated model that belongs to the operation: the ty
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, assert_type
+from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+from inspect import signature
+from typing import Any, Literal, ParamSpec, assert_type
 
 from runpod_queue_api import models, wire
 from runpod_queue_api.api.endpoint import get_health, get_metrics, get_requests, purge_queue
 from runpod_queue_api.api.jobs import cancel, get_status, get_status_sync, retry, run, run_sync, stream
 from runpod_queue_api.types import UNSET
+from typing_extensions import TypeVar
 
-from runpod_typed._core.requests import Request, build_request, describe, long_polled, with_credentials
+from runpod_typed._core.requests import (
+    GeneratedOperation,
+    Operation,
+    Request,
+    build_request,
+    describe,
+    long_polled,
+    operation_id,
+    with_credentials,
+)
 from runpod_typed._models import health, jobs
-from runpod_typed._models.responses import read_job, read_stream_page
+from runpod_typed._models.responses import read_job, read_stream_page, validation, without_nulls
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed._models.stream import StreamPage
+
+P = ParamSpec("P")
+ModelT = TypeVar("ModelT")
 
 
 def submission_note(job: jobs.JobState[Any]) -> str:
@@ -135,6 +151,34 @@ def purge(endpoint_id: str) -> Request[health.PurgeResult]:
     """Remove the waiting jobs."""
     built = purge_queue._get_kwargs(endpoint_id)
     return build_request(PURGE, endpoint_id, built)
+
+
+# What repeating a generated operation means. A POST may do something once more.
+_KINDS = {"get": OperationKind.READ, "put": OperationKind.CANCEL, "delete": OperationKind.CANCEL}
+
+
+def generated_request(generated: GeneratedOperation[P, ModelT], *args: P.args, **kwargs: P.kwargs) -> Request[ModelT]:
+    """Build a request of any generated operation, whose result is the generated model.
+
+    Raises:
+        ConfigurationError: A part of it cannot be sent.
+    """
+    build = generated._get_kwargs
+    arguments = signature(build).bind(*args, **kwargs).arguments
+    built = build(*args, **kwargs)
+    name = operation_id(generated)
+    # The caller must know of a lost response that took chunks along.
+    kind = OperationKind.PURGE if name == STREAM.name else _KINDS.get(built["method"], OperationKind.PURGE)
+    read = partial(_read_generated, generated._read_success)
+    operation = Operation(name=name, kind=kind, read=read, may_be_empty=True)
+    endpoint_id = str(next(iter(arguments.values()), ""))  # each path begins with it
+    return with_credentials(list(arguments.values()), build_request(operation, endpoint_id, built))
+
+
+def _read_generated(read_success: Callable[[int, Any], ModelT], data: object) -> ModelT:
+    status = HTTPStatus.NO_CONTENT if data is None else HTTPStatus.OK
+    with validation():
+        return read_success(status, without_nulls(data, wire.JOB_OUTPUT_KEY, wire.ENVELOPE_INPUT_KEY))
 
 
 def load_models() -> None:

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from http import HTTPStatus
-from inspect import signature
 from typing import Any, Generic, NamedTuple, ParamSpec, Protocol, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -18,7 +15,7 @@ from runpod_queue_api import models, wire
 from typing_extensions import TypeVar
 
 from runpod_typed._codecs import json
-from runpod_typed._models.responses import Reader, validation, without_nulls
+from runpod_typed._models.responses import Reader
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed._models.secret import Secret
 from runpod_typed._models.user_warnings import warn_caller
@@ -124,9 +121,6 @@ _LONG_POLL_MARGIN = 0.05
 _SHORTENED_MARGIN = 1.0
 
 
-_draining = set[str]()  # the names of operations that take what they return off the server
-
-
 def describe(
     generated: GeneratedOperation[..., ModelT],
     kind: OperationKind,
@@ -136,42 +130,18 @@ def describe(
     may_be_empty: bool = False,
     note: Callable[[T], str] | None = None,
 ) -> Operation[T]:
-    name = _name(generated)
-    if kind is OperationKind.DRAIN:
-        _draining.add(name)
-    return Operation(name=name, kind=kind, read=read, returns_job=returns_job, may_be_empty=may_be_empty, note=note)
+    return Operation(
+        name=operation_id(generated),
+        kind=kind,
+        read=read,
+        returns_job=returns_job,
+        may_be_empty=may_be_empty,
+        note=note,
+    )
 
 
-def _name(generated: GeneratedOperation[..., object]) -> str:
+def operation_id(generated: GeneratedOperation[..., object]) -> str:
     return generated.__name__.rpartition(".")[2]  # the generator names a module after its operationId
-
-
-# What repeating a generated operation means. A POST may do something once more.
-_KINDS = {"get": OperationKind.READ, "put": OperationKind.CANCEL, "delete": OperationKind.CANCEL}
-
-
-def generated_request(generated: GeneratedOperation[P, ModelT], *args: P.args, **kwargs: P.kwargs) -> Request[ModelT]:
-    """Build a request of any generated operation, whose result is the generated model.
-
-    Raises:
-        ConfigurationError: A part of it cannot be sent.
-    """
-    build = generated._get_kwargs
-    arguments = signature(build).bind(*args, **kwargs).arguments
-    built = build(*args, **kwargs)
-    name = _name(generated)
-    # The caller must know of a lost response that took chunks along.
-    kind = OperationKind.PURGE if name in _draining else _KINDS.get(built["method"], OperationKind.PURGE)
-    read = partial(_read_generated, generated._read_success)
-    operation = Operation(name=name, kind=kind, read=read, may_be_empty=True)
-    endpoint_id = str(next(iter(arguments.values()), ""))  # each path begins with it
-    return with_credentials(list(arguments.values()), build_request(operation, endpoint_id, built))
-
-
-def _read_generated(read_success: Callable[[int, Any], ModelT], data: object) -> ModelT:
-    status = HTTPStatus.NO_CONTENT if data is None else HTTPStatus.OK
-    with validation():
-        return read_success(status, without_nulls(data, wire.JOB_OUTPUT_KEY, wire.ENVELOPE_INPUT_KEY))
 
 
 def with_query(request: Request[T], extra: ExtraQuery | None) -> Request[T]:

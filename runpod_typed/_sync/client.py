@@ -15,7 +15,8 @@ from runpod_typed._sync.endpoint import Endpoint
 from runpod_typed._sync.executor import ConnectionOwner, RequestExecutor
 from runpod_typed._codecs.codec import UNTYPED, Codec
 from runpod_typed._core.config import DEFAULT_TIMEOUT, CallConfig
-from runpod_typed._core.requests import GeneratedOperation, generated_request
+from runpod_typed._core.operations import generated_request
+from runpod_typed._core.requests import GeneratedOperation
 from runpod_typed._models.durations import Duration
 from runpod_typed._models.hooks import Hooks, check_hooks
 from runpod_typed._models.poll_policy import PollPolicy

@@ -15,7 +15,8 @@ from runpod_queue_api.models import RunRequest, S3Config
 
 from runpod_typed._core import operations
 from runpod_typed._core.error_messages import oversize_error
-from runpod_typed._core.requests import Request, generated_request, with_query
+from runpod_typed._core.operations import generated_request
+from runpod_typed._core.requests import Request, with_query
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed.errors import ConfigurationError
 from tests.contract.described import OPERATIONS
