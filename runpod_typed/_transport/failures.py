@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.messages import TransportFailure
@@ -53,7 +53,7 @@ def transport_failure(
     error: BaseException, attempt: Attempt, *, request_sent: bool, timed_out: bool, proxy: str | None = None
 ) -> TransportFailure:
     """Return the failure that an exception of an HTTP library amounts to."""
-    name, text = type(error).__name__, str(error)
+    name, text = type(error).__name__, _text(error)
     return TransportFailure(
         reason=f"{name}: {text}" if text else name,
         request_sent=request_sent,
@@ -62,6 +62,14 @@ def transport_failure(
         bytes_sent=None if request_sent else attempt.bytes_sent,
         proxy=proxy,
     )
+
+
+def _text(error: BaseException) -> str:
+    """Return the text of an error of the operating system if there is one: anyio's own names no reason."""
+    *_, first = _causes(error)
+    if isinstance(first, BaseExceptionGroup):  # one error for each address of the host
+        first = cast("BaseExceptionGroup[BaseException]", first).exceptions[0]
+    return str(first if isinstance(first, OSError) and first.errno is not None else error)
 
 
 def without_frames(error: BaseException, outer: BaseException | None) -> BaseException:

@@ -22,6 +22,7 @@ from runpod_typed._async.transports import AsyncHttpcoreTransport
 from runpod_typed._sync.httpx_transport import HttpxTransport
 from runpod_typed._sync.transports import HttpcoreTransport
 from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.failures import transport_failure
 from runpod_typed._transport.fast import SWITCH_VARIABLE, async_fast_transport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 from runpod_typed.errors import APIConnectionError, APITimeoutError, CertificateError
@@ -361,3 +362,16 @@ def test_a_refused_certificate_is_an_error_of_its_own() -> None:
     found = error("run", TransportFailure("ConnectError: x", request_sent=False, certificate_refused=True))
     assert type(found) is CertificateError
     assert "certificate cannot be verified (ConnectError: x)" in found.message
+
+
+REFUSED: Final = ConnectionRefusedError(111, "Connection refused")
+
+
+@pytest.mark.parametrize(
+    "cause", [REFUSED, ExceptionGroup("each address", [REFUSED, OSError(113, "No route to host")])]
+)
+def test_a_failed_connection_names_its_reason(cause: Exception) -> None:
+    without_reason, raised = OSError("All connection attempts failed"), httpcore.ConnectError("the same")
+    without_reason.__cause__, raised.__cause__ = cause, without_reason
+    failure = transport_failure(raised, Attempt(1.0), request_sent=False, timed_out=False)
+    assert failure.reason == "ConnectError: [Errno 111] Connection refused"
