@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from runpod_typed._transport.fast import SWITCH_VARIABLE
 from tests.scripted_server import answer, scripted
 
 HEALTHY: Final = answer(200, '{"jobs": {}, "workers": {}}')
@@ -64,12 +65,13 @@ PROGRAM: Final = dedent(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="descriptors are limited so on Linux")
-@pytest.mark.parametrize("kind", ["sync", "httpcore", "aiohttp"])
-def test_no_job_is_lost_if_descriptors_run_out(kind: str) -> None:
+@pytest.mark.parametrize("fast", ["0", "1"])
+@pytest.mark.parametrize("api", ["sync", "async"])
+def test_no_job_is_lost_if_descriptors_run_out(api: str, fast: str) -> None:
     with scripted([HEALTHY], [QUEUED]) as server:
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, server.base_url, kind],
-            env=os.environ | {"RUNPOD_TYPED_AIOHTTP": str(int(kind == "aiohttp"))},
+            [sys.executable, "-c", PROGRAM, server.base_url, api],
+            env=os.environ | {SWITCH_VARIABLE: fast},
             capture_output=True,
             text=True,
             timeout=60,
