@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, cast
@@ -30,6 +30,7 @@ if __name__ == "__main__":  # run as a file, Python looks beside it and not in t
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.spec_document import (
+    Operation,
     Pointer,
     Problem,
     SpecDocument,
@@ -81,15 +82,15 @@ def load_checked(root: Path) -> SpecDocument:
 def references(spec: SpecDocument) -> Found:
     """Report each `$ref` that leads to nothing in this file."""
     for pointer, value in spec.walk():
-        if pointer[-1:] == ("$ref",) and isinstance(value, str):
+        if pointer[-1:] in {("$ref",), ("operationRef",)} and isinstance(value, str):
             target = parse_reference(value)
             try:
                 if target is None:
-                    yield pointer, f"$ref {value!r} leads out of the file"
+                    yield pointer, f"{pointer[-1]} {value!r} leads out of the file"
                 else:
                     spec.find(target)
             except SpecError:
-                yield pointer, f"$ref {value!r} leads nowhere"
+                yield pointer, f"{pointer[-1]} {value!r} leads nowhere"
 
 
 def operation_ids(spec: SpecDocument) -> Found:
@@ -107,6 +108,30 @@ def operation_ids(spec: SpecDocument) -> Found:
             yield place, f"operationId {operation.name!r} is taken, see line {seen[module]}"
         else:
             seen[module] = spec.line(place)
+
+
+def dangling_links(spec: SpecDocument) -> list[Problem]:
+    """Return the links to operations and parameters that are not there. No code is generated from a link."""
+    operations = {operation.name: operation for operation in spec.client_operations()}
+    return [
+        spec.problem(*found)
+        for pointer, value in without_data(spec)
+        if pointer[-2:-1] == ("links",) and not names_properties(pointer[:-2]) and "operationId" in mapping(value)
+        for found in _missing_targets(spec, operations, pointer)
+    ]
+
+
+def _missing_targets(spec: SpecDocument, operations: Mapping[str, Operation], link: Pointer) -> Found:
+    given = mapping(spec.find(link))
+    target = operations.get(str(given["operationId"]))
+    if target is None:
+        reason = f"no operation is called {given['operationId']!r}: name another one, or remove the link"
+        yield (*link, "operationId"), reason
+        return
+    parameters = {str(mapping(spec.find(place)).get("name")) for place in spec.parameters(target)}
+    for name in mapping(given.get("parameters")):
+        if name.rpartition(".")[2] not in parameters:  # `path.id` is the parameter `id` in the path
+            yield (*link, "parameters", name), f"{target.name} has no parameter {name!r}: correct the link"
 
 
 def path_parameters(spec: SpecDocument) -> Found:
@@ -203,6 +228,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         spec = load_checked(root)
     except SpecError as error:
         print(error, file=sys.stderr)
+        return 1
+    if dangling := dangling_links(spec):
+        print(*dangling, sep="\n", file=sys.stderr)
         return 1
     counts = {
         "operations": sum(1 for _ in spec.client_operations()),

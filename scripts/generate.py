@@ -36,7 +36,7 @@ if __name__ == "__main__":  # run as a file, Python looks beside it and not in t
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts import reference_data, unasync, wire_module
-from scripts.check_spec import SPEC, load_checked
+from scripts.check_spec import SPEC, dangling_links, load_checked
 from scripts.finish_package import FinishError, finish
 from scripts.spec_document import SpecDocument, SpecError, mapping
 
@@ -142,9 +142,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = root / OUTPUT
     try:
         wanted = build(root)
+        links = dangling_links(SpecDocument.load(root / SPEC, shown_as=SPEC))
     except (SpecError, GenerationError) as error:
         print(error, file=sys.stderr)
         return 1
+    sys.stderr.writelines(f"{link} (a warning: `nox -s spec` refuses it)\n" for link in links)
     present = read(target)
     if wanted == present:
         print(f"{OUTPUT}/ is up to date: {len(wanted)} files")

@@ -37,6 +37,7 @@ RESERVED_CLASSES: Final = frozenset(
 """Names that the generated code uses itself, beside those that the generator knows."""
 
 OUTPUT_KEY: Final = "x-runpod-output-key"
+FINAL: Final = "x-runpod-final"
 EXTENSIONS: Final = frozenset({CONSTANTS, BUDGET, BUDGETS, MAX_BYTES, DEFAULT, UNIT, "x-runpod-delivery-attempts"})
 """The extensions that need no constant of their own."""
 
@@ -147,29 +148,29 @@ def _rules_of_extensions(pointer: Pointer, value: dict[str, Json]) -> Found:
     for keyword, given in value.items():
         if not keyword.startswith("x-runpod-") or keyword in EXTENSIONS:
             continue
-        chosen = given if isinstance(given, list) else [given]
+        place: Pointer = (*pointer, keyword)
         if keyword not in mapping(value.get(CONSTANTS)):
-            yield (
-                (*pointer, keyword),
-                f"{keyword} has no effect: it is not known, and {CONSTANTS} beside it has no such key",
-            )
+            yield place, f"{keyword} has no effect: it is not known, and {CONSTANTS} beside it has no such key"
         if re.fullmatch("x-.*-keys?", keyword):
-            known, kind, is_list = list[Json](mapping(value.get("properties"))), "a property", keyword.endswith("s")
+            is_list, known = keyword.endswith("s"), list[Json](mapping(value.get("properties")))
+            yield from ((place, reason) for reason in _misnamed(keyword, given, known, "a property", is_list=is_list))
+            if given == []:
+                yield place, f"{keyword} must name at least one property"
+            if keyword == OUTPUT_KEY and given in sequence(value.get("required")):
+                yield place, f"an output cannot be required: a client reads {given!r} as JSON of any type"
         elif "enum" in value:
-            known, kind, is_list = sequence(value["enum"]), "a value of the enum", True
-        else:
-            continue
-        if isinstance(given, list) is not is_list:
-            yield (*pointer, keyword), f"{keyword} must be {'a list' if is_list else 'one name'}"
-        elif keyword == OUTPUT_KEY and given in sequence(value.get("required")):
-            yield (
-                (*pointer, keyword),
-                f"an output cannot be required: a client reads {given!r} as JSON of any type",
-            )
-        elif given == [] and kind == "a property":
-            yield (*pointer, keyword), f"{keyword} must name at least one property"
-        for unknown in (each for each in chosen if each not in known):
-            yield (*pointer, keyword), f"{keyword} names {unknown!r}, which is not {kind}"
+            known = sequence(value["enum"])
+            yield from ((place, reason) for reason in _misnamed(keyword, given, known, "a value of the enum"))
+            if keyword == FINAL and given in ([], known):
+                reason = "all values" if given else "no value: a client would wait for ever"
+                yield place, f"{keyword} names {reason}: name those after which nothing changes"
+
+
+def _misnamed(keyword: str, given: Json, known: list[Json], what: str, *, is_list: bool = True) -> Iterator[str]:
+    if isinstance(given, list) is not is_list:
+        yield f"{keyword} must be {'a list' if is_list else 'one name'}"
+    for unknown in (each for each in (given if isinstance(given, list) else [given]) if each not in known):
+        yield f"{keyword} names {unknown!r}, which is not {what}"
 
 
 def _unnamed_bounds(spec: SpecDocument, operation: Operation) -> Found:

@@ -198,6 +198,9 @@ ERROR_MESSAGE_KEYS: Final[tuple[str, ...]] = ("error", "message", "detail", "tit
 WORKER_ERROR_TYPE_KEY: Final[str] = "error_type"
 """`x-runpod-type-key` of `#/components/schemas/WorkerError`."""
 
+FINAL_BATCH_STATUSES: Final[tuple[str, ...]] = ("FAILED", "CANCELLED")
+"""`x-runpod-final` of `#/components/schemas/KnownBatchStatus`."""
+
 BATCH_CREATED_UNIT: Final[Literal["epoch-milliseconds"]] = "epoch-milliseconds"
 """`x-runpod-unit` of `#/components/schemas/Batch/properties/createdAt`."""
 

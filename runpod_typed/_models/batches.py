@@ -15,6 +15,9 @@ from runpod_typed._models.open_enum import OpenEnum
 
 Out = TypeVar("Out", default=Any, covariant=True)
 
+# An earlier draft of Runpod's documents gives a batch the statuses of a job.
+_FINAL = frozenset({*wire.FINAL_BATCH_STATUSES, *wire.FINAL_JOB_STATUSES})
+
 
 class BatchStatus(OpenEnum):
     """The status of a batch. It equals its string: ``status == "FINALIZED"``.
@@ -69,7 +72,7 @@ class Batch:
         if self.status is None or self.status is BatchStatus.DRAFT:
             return False
         finished = self.request_completed + self.request_failed
-        return self.status in wire.FINAL_JOB_STATUSES or (self._is_counted and finished >= self.request_total)
+        return self.status in _FINAL or (self._is_counted and finished >= self.request_total)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the response's JSON as it came; empty if it was not an object."""

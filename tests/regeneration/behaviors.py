@@ -18,6 +18,7 @@ import pytest
 
 from runpod_typed import Client, Endpoint, ExecutionPolicy, JobStatus, RetryPolicy
 from runpod_typed._core import batch_operations
+from runpod_typed._models.batch_responses import read_batch
 from runpod_typed.errors import (
     APIStatusError,
     ConfigurationError,
@@ -222,6 +223,10 @@ def takes_running_as_final() -> None:
     assert JobStatus.RUNNING.is_terminal
     with service({"id": "a", "status": "RUNNING"}) as (endpoint, _):
         assert endpoint.job("a").wait(timeout=5).status is JobStatus.RUNNING
+
+
+def takes_a_finalized_batch_as_done() -> None:
+    assert read_batch({"id": "b", "status": "FINALIZED"}).done
 
 
 def purges_at_the_new_path() -> None:

@@ -45,6 +45,8 @@ class Edit:
     """A part of each line that mypy points at."""
     refused_at: Place | None = None
     """The place whose line `nox -s generate` names."""
+    warned_at: Place | None = None
+    """The place whose line it names without refusing the edit."""
     reason: str = ""
     """A part of what it says there."""
 
@@ -529,6 +531,19 @@ STATES: Final = (
         reason="FINISHED",
         report=(has("final", *FINAL, "FINISHED", was=FINAL),),
     ),
+    Edit(
+        name="no final status",
+        changes=(calls("final"),),
+        refused_at=schema("KnownJobStatus", "x-runpod-final"),
+        reason="a client would wait for ever",
+        report=(has("final", "none", was=FINAL),),
+    ),
+    Edit(
+        name="a status of batches that is final now",
+        changes=(Put(schema("KnownBatchStatus", "x-runpod-final"), ["FINALIZED", "FAILED", "CANCELLED"]),),
+        behavior=behaviors.takes_a_finalized_batch_as_done,
+        report=("compatible  KnownBatchStatus has final FINALIZED or FAILED or CANCELLED, was FAILED or CANCELLED",),
+    ),
 )
 
 OPERATIONS: Final = (
@@ -536,6 +551,8 @@ OPERATIONS: Final = (
         name="a used operation is removed",
         changes=(Drop(path_of("retry")),),
         flags=("from runpod_queue_api.api.jobs import",),
+        warned_at=component("links", "JobRetry", "operationId"),
+        reason="no operation is called 'retry': name another one, or remove the link",
         report=("breaking    retry is gone",),
     ),
     Edit(

@@ -63,6 +63,8 @@ def test_an_edit_is_followed_or_its_lines_are_named(
         assert_reported(edit, spec)
         return
     assert not failed, printed.err
+    if edit.warned_at is not None:
+        assert f"{SPEC.as_posix()}:{spec.line(edit.warned_at(spec))}: {edit.reason}" in printed.err
     if edit.flags:
         assert_flagged(edit, project)
     if edit.behavior is not None:

@@ -361,6 +361,37 @@ EDITS: Final = {
         reason="x-runpod-final names 'COMPLETE', which is not a value of the enum",
         marker="      x-runpod-final: [COMPLETE,",
     ),
+    "no final status": Edit(
+        old="x-runpod-final: [FAILED, CANCELLED]",
+        new="x-runpod-final: []",
+        reason="x-runpod-final names no value: a client would wait for ever: name those after which nothing changes",
+        marker="      x-runpod-final: []",
+    ),
+    "only final statuses": Edit(
+        old="x-runpod-final: [COMPLETED, FAILED, CANCELLED, TIMED_OUT]",
+        new="x-runpod-final: [IN_QUEUE, IN_PROGRESS, RUNNING, COMPLETED, FAILED, CANCELLED, TIMED_OUT]",
+        reason="x-runpod-final names all values",
+        marker="      x-runpod-final: [IN_QUEUE",
+    ),
+    "a link to an operation that is gone": Edit(
+        old="      operationId: retry\n      description: Another run",
+        new="      operationId: requeue\n      description: Another run",
+        reason="no operation is called 'requeue': name another one, or remove the link",
+        marker="      operationId: requeue",
+    ),
+    "a link with a parameter that its operation does not take": Edit(
+        old="      parameters: { endpoint_id: $request.path.endpoint_id, batch_id: '$response.body#/id' }",
+        new="      parameters: { endpoint_id: $request.path.endpoint_id, job_id: '$response.body#/id' }",
+        reason="get_batch has no parameter 'job_id'",
+        marker="      parameters: { endpoint_id: $request.path.endpoint_id, job_id: '$response.body#/id' }\n"
+        "    BatchFinalize",
+    ),
+    "a link by path to an operation that is gone": Edit(
+        old="operationId: finalize_batch\n      description: The start",
+        new="operationRef: '#/paths/~1gone/post'\n      description: The start",
+        reason="operationRef '#/paths/~1gone/post' leads nowhere",
+        marker="operationRef:",
+    ),
     "a key that is not a field": Edit(
         old="x-runpod-input-key: input",
         new="x-runpod-input-key: inputs",
@@ -377,14 +408,18 @@ EDITS: Final = {
 
 
 YAML: Final = ("not YAML", "a key twice", "a date without quotes", "a status code without quotes")
-REFERENCES: Final = ("missing reference", "reference to another file", "duplicate operationId", "missing operationId")
+REFERENCES: Final = (
+    *("missing reference", "reference to another file", "duplicate operationId", "missing operationId"),
+    "a link by path to an operation that is gone",
+)
+LINKS: Final = ("a link to an operation that is gone", "a link with a parameter that its operation does not take")
 OPENAPI: Final = ("not OpenAPI", "a parameter without a name")
 SCHEMAS: Final = ("a field of nothing", "a field without a schema", "a type that is none", "a pattern that is none")
 PATHS: Final = ("a path without a name for a parameter", "a name in a path without a parameter")
 EXAMPLES: Final = tuple(name for name in EDITS if name.startswith("example"))
-APART: Final = {*YAML, *REFERENCES, *OPENAPI, *SCHEMAS, *PATHS, *EXAMPLES}
+APART: Final = {*YAML, *REFERENCES, *OPENAPI, *SCHEMAS, *PATHS, *EXAMPLES, *LINKS}
 RULES: Final = tuple(name for name in EDITS if name not in APART)
-STAGES: Final = (*zip(YAML), REFERENCES, OPENAPI, SCHEMAS, PATHS, RULES, EXAMPLES)
+STAGES: Final = (*zip(YAML), REFERENCES, OPENAPI, SCHEMAS, PATHS, RULES, EXAMPLES, LINKS)
 """The edits that one run of the checks can report."""
 
 
