@@ -24,7 +24,7 @@ if _typing.TYPE_CHECKING:
     from runpod_typed._async.job import AsyncJob
     from runpod_typed._bulk.as_completed import as_completed, async_as_completed
     from runpod_typed._bulk.async_map import AsyncJobMap
-    from runpod_typed._bulk.journal import Journal, JournalCounts, JournalEntry, JournalStatus
+    from runpod_typed._bulk.journal import Journal
     from runpod_typed._bulk.map import JobMap
     from runpod_typed._codecs.codec import Codec
     from runpod_typed._models.batches import Batch, BatchResult, BatchStatus
@@ -32,6 +32,7 @@ if _typing.TYPE_CHECKING:
     from runpod_typed._models.health import EndpointHealth, EndpointMetrics, JobCounts, PurgeResult, WorkerCounts
     from runpod_typed._models.hooks import Hooks, JobEnd, RequestInfo, ResponseInfo, RetryInfo
     from runpod_typed._models.jobs import JobEvent, JobState, JobStatus
+    from runpod_typed._models.journal import JournalCounts, JournalEntry, JournalStatus
     from runpod_typed._models.map_results import MapProgress, MapResult, MapStats
     from runpod_typed._models.options import ExecutionPolicy, S3Config
     from runpod_typed._models.poll_policy import PollPolicy
@@ -167,7 +168,7 @@ _PLACES = {
     "_async.job": ("AsyncJob",),
     "_bulk.as_completed": ("as_completed", "async_as_completed"),
     "_bulk.async_map": ("AsyncJobMap",),
-    "_bulk.journal": ("Journal", "JournalCounts", "JournalEntry", "JournalStatus"),
+    "_bulk.journal": ("Journal",),
     "_bulk.map": ("JobMap",),
     "_codecs.codec": ("Codec",),
     "_models.batches": ("Batch", "BatchResult", "BatchStatus"),
@@ -175,6 +176,7 @@ _PLACES = {
     "_models.health": ("EndpointHealth", "EndpointMetrics", "JobCounts", "PurgeResult", "WorkerCounts"),
     "_models.hooks": ("Hooks", "JobEnd", "RequestInfo", "ResponseInfo", "RetryInfo"),
     "_models.jobs": ("JobEvent", "JobState", "JobStatus"),
+    "_models.journal": ("JournalCounts", "JournalEntry", "JournalStatus"),
     "_models.map_results": ("MapProgress", "MapResult", "MapStats"),
     "_models.options": ("ExecutionPolicy", "S3Config"),
     "_models.poll_policy": ("PollPolicy",),

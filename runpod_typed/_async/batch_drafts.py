@@ -10,13 +10,12 @@ from runpod_typed._bulk.batch_journal import BatchJournal, RunSetup
 from runpod_typed._core.batch_run import (
     PASSING,
     ActiveBatch,
-    Item,
-    Outage,
     anchor_count,
     in_order,
     new_id,
     order_error,
 )
+from runpod_typed._core.bulk import Item, Outage
 from runpod_typed._core.run_request import RunRequest
 from runpod_typed._logging import logger
 from runpod_typed._models.batches import Batch, BatchStatus
@@ -74,8 +73,6 @@ class AsyncDrafts:
             ids = in_order(await self._listed(batch, len(bodies)), anchors)
         if ids is None or len(ids) != len(bodies):
             raise order_error(batch.id, self._setup.endpoint_id)
-        for item, request_id in zip(items, ids, strict=True):
-            item.request_id = request_id
         return ActiveBatch(id=batch.id, items=dict(zip(ids, items, strict=True)))
 
     async def _listed(self, batch: Batch, count: int) -> list[str]:

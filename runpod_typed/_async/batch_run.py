@@ -8,7 +8,6 @@ nothing runs: a step that is lost before is made anew. Its requests are in the j
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Generic, Self, final
 
@@ -25,15 +24,13 @@ from runpod_typed._core.batch_run import (
     PASSING,
     ActiveBatch,
     Collected,
-    Item,
-    Outage,
-    ResultBuffer,
     may_run_again,
     poll_pause,
     take_results,
     unfinished_error,
 )
 from runpod_typed._core.batches import MAX_REQUESTS, SizedRequest
+from runpod_typed._core.bulk import Item, Outage, ResultBuffer
 from runpod_typed._core.run_request import RunRequest
 from runpod_typed._models.batches import BatchResult, BatchStatus
 from runpod_typed._models.map_results import MapResult, MapStats
@@ -81,7 +78,7 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
         self._resumed = list[ActiveBatch]()
         self._active = list[ActiveBatch]()
         self._draft: ActiveBatch | None = None
-        self._again = list[Item]()
+        self._again = list[tuple[Item, BatchResult[Out]]]()  # that failed and may be run again
         self._read = 0
         self._source_ended = self._over = False
         self._source_error: BaseException | None = None
@@ -195,8 +192,8 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
             await self._pause(self._active)
             return
         self._over = True
-        for item in self._again:  # the money is spent
-            self._deliver(item, item.result(item.state))
+        for item, state in self._again:  # the money is spent
+            self._deliver(item.result(state))
         if self._source_error is not None:
             raise self._source_error
 
@@ -226,24 +223,24 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
 
     @property
     def _spent(self) -> bool:
-        cost, most = self._counters.cost, self._options.max_cost
-        return most is not None and cost is not None and cost >= most
+        return self._options.cost_reached(self._counters)
 
     # Inputs
 
     async def _collect(self, journal: BatchJournal) -> list[Item]:
         collected = Collected(min(MAX_REQUESTS, self._most - self._counters.in_flight))
         while not collected.full:
-            item = self._again.pop() if self._again else await self._next_item(journal)
+            item = self._again.pop()[0] if self._again else await self._next_item(journal)
             if item is None:
                 break
             if (known := journal.known(item)) is not None:
-                self._deliver(item, known)
+                self._deliver(item.result(known, from_journal=True))
                 continue
             try:
                 request = SizedRequest.of(item.body or self._setup.prepare(item.value))
             except InputError as error:
-                self._deliver(item, journal.refused(item, error))
+                journal.refuse(item, error)
+                self._deliver(item.result(error))
                 continue
             item.body = request.body
             collected.add(item, request.size)
@@ -252,12 +249,8 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
     async def _next_item(self, journal: BatchJournal) -> Item | None:
         if not self._may_read:
             return None
-        body: RunRequest | None = None
         try:
-            value = await self._inputs.__anext__()
-            with suppress(InputError):  # raised again when it is to be sent
-                body = self._setup.prepare(value)
-            item = journal.item(self._read, value, body)
+            item = journal.item(self._read, await self._inputs.__anext__(), self._setup.prepare)
         except StopAsyncIteration:
             self._source_ended = True
             return None
@@ -327,7 +320,7 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
             journal.lose(item, unfinished)
             if active in self._active:
                 self._counters.in_flight -= 1
-                self._deliver(item, item.result(error=unfinished))
+                self._deliver(item.result(unfinished))
         journal.flush()
         (self._active if active in self._active else self._resumed).remove(active)
 
@@ -337,13 +330,10 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
         self._counters.in_flight -= 1
         self._counters.count_job(state)
         if may_run_again(item, state, self._options.attempts) and not self._spent:
-            item.state = state
-            self._again.append(item)
+            self._again.append((item, state))
         else:
-            self._deliver(item, item.result(state))
+            self._deliver(item.result(state))
 
-    def _deliver(self, item: Item, result: MapResult[In, Out]) -> None:
-        if self._journal is not None:
-            self._journal.forget(item)
+    def _deliver(self, result: MapResult[In, Out]) -> None:
         self._counters.count_result(result)
         self._buffer.put(result)

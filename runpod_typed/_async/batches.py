@@ -380,13 +380,11 @@ class AsyncBatches(Generic[In, Out]):
         """
         from runpod_typed._async.batch_run import AsyncBatchRun  # noqa: PLC0415 -- it uses batches
         from runpod_typed._bulk.batch_journal import RunSetup  # noqa: PLC0415 -- most programs do not need it
-        from runpod_typed._bulk.options import map_options  # noqa: PLC0415 -- likewise
+        from runpod_typed._bulk.options import MapOptions  # noqa: PLC0415 -- likewise
 
         check_run_options(webhook, policy, s3_config)
         check_name(name)
-        options = map_options(
-            inputs,
-            async_input_kinds,
+        options = MapOptions(
             concurrency=concurrency,
             ordered=ordered,
             attempts=attempts,
@@ -399,8 +397,8 @@ class AsyncBatches(Generic[In, Out]):
             on_exit=on_exit,
             price_per_second=price_per_second,
             max_cost=max_cost,
-            max_outage=self._config.poll.max_outage,
         )
+        options.check_inputs(inputs, async_input_kinds)
         setup = RunSetup(
             endpoint_id=self._endpoint_id,
             url=self._executor.connection.url(operations.create(self._endpoint_id, []).http.target),

@@ -325,12 +325,10 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
         """
         from runpod_typed._bulk.async_map import AsyncJobMap  # noqa: PLC0415 -- most programs do not need it
         from runpod_typed._bulk.endpoint_jobs import EndpointParts  # noqa: PLC0415 -- likewise
-        from runpod_typed._bulk.options import map_options  # noqa: PLC0415 -- likewise
+        from runpod_typed._bulk.options import MapOptions  # noqa: PLC0415 -- likewise
 
         check_run_options(webhook, policy, s3_config)
-        options = map_options(
-            inputs,
-            async_input_kinds,
+        options = MapOptions(
             concurrency=concurrency,
             ordered=ordered,
             attempts=attempts,
@@ -343,10 +341,11 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
             on_exit=on_exit,
             price_per_second=price_per_second,
             max_cost=max_cost,
-            max_outage=self._config.poll.max_outage,
         )
+        options.check_inputs(inputs, async_input_kinds)
         parts = EndpointParts(
             id=self._id,
+            url=self._executor.connection.url(operations.fetch_health(self._id).http.target),
             executor=self._executor,
             config=self._config,
             codecs=self._codecs,

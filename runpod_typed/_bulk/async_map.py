@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 from runpod_typed._async.executor import AsyncRequestExecutor
 from runpod_typed._bulk.endpoint_jobs import EndpointJobs, EndpointParts
 from runpod_typed._bulk.engine import MapEngine
+from runpod_typed._bulk.input_journal import MapJournal
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.progress import ProgressReporter
 from runpod_typed._bulk.sources import async_source
@@ -176,7 +177,7 @@ class AsyncJobMap(Generic[In, Out]):
             await _wait_for_abandoned(self._options.journal)
         if self._engine is None or self._inbox is None:
             endpoint = self._endpoint
-            journal = self._options.open_journal(endpoint.id)
+            journal = MapJournal(self._options, endpoint.id, endpoint.url)
             self._inbox = inbox = _Inbox()
             self._reporter = ProgressReporter(self._options.progress, self._counters)
             self._engine = MapEngine(

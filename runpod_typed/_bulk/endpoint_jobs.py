@@ -11,7 +11,6 @@ from typing_extensions import TypeVar
 from runpod_typed._async.executor import AsyncRequestExecutor
 from runpod_typed._async.job import AsyncJob
 from runpod_typed._async.polling import AsyncPoller
-from runpod_typed._codecs import json
 from runpod_typed._codecs.codec import UNTYPED, codec_for
 from runpod_typed._core import operations
 from runpod_typed._core.config import CallConfig
@@ -20,8 +19,7 @@ from runpod_typed._core.requests import Operation
 from runpod_typed._core.run_request import RunRequest
 from runpod_typed._models.health import EndpointHealth
 from runpod_typed._models.jobs import JobState, with_typed_output
-from runpod_typed._models.responses import read_job
-from runpod_typed.errors import APIError, RateLimitError, SubmissionUncertainError
+from runpod_typed.errors import APIError, RateLimitError
 
 ExecutorT = TypeVar("ExecutorT")
 
@@ -33,6 +31,8 @@ class EndpointParts(Generic[ExecutorT]):
     """The parts of an endpoint that a map uses."""
 
     id: str
+    url: str
+    """The URL that submissions go to."""
     executor: ExecutorT
     config: CallConfig
     codecs: JobCodecs
@@ -67,6 +67,7 @@ class EndpointJobs:
         self, endpoint: EndpointParts[Any], executor: AsyncRequestExecutor, *, own_client: bool = False
     ) -> None:
         self.endpoint_id = endpoint.id
+        self.poll = endpoint.config.poll
         self.prepare = endpoint.prepare
         self.handle = endpoint.handle
         self.rate_limited = 0
@@ -111,22 +112,6 @@ class EndpointJobs:
     def typed(self, state: JobState[Any]) -> JobState[Any]:
         """Return the state with its output in the endpoint's type."""
         return with_typed_output(state, self._codecs.output)
-
-    def read(self, job: bytes) -> JobState[Any]:
-        """Read a finished job from JSON."""
-        return read_job(json.decode(job))
-
-    def interrupted_error(self) -> SubmissionUncertainError:
-        """Return the error for an input whose submission an earlier map did not finish."""
-        request = operations.fetch_health(self.endpoint_id)
-        return SubmissionUncertainError(
-            "The submission of this input was interrupted, and may have made a job. Check the worker's side effects, "
-            "or pass resubmit_uncertain=True to run it again.",
-            operation=operations.RUN.name,
-            method="POST",
-            url=self._executor.connection.url(request.http.target),
-            endpoint_id=self.endpoint_id,
-        )
 
     async def health(self) -> EndpointHealth:
         """Fetch the counts of the endpoint's jobs and workers."""

@@ -7,21 +7,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol, final
 
-from attrs import evolve, frozen
-
 from runpod_typed._bulk.concurrency import ConcurrencyControl
 from runpod_typed._bulk.endpoint_jobs import EndpointJobs, MapJob
-from runpod_typed._bulk.journal import JournalStatus
-from runpod_typed._bulk.journal_records import JournalRecord
-from runpod_typed._bulk.journal_writer import JournalWriter
-from runpod_typed._bulk.keys import Keys
+from runpod_typed._bulk.input_journal import MapJournal
 from runpod_typed._bulk.options import MapOptions
-from runpod_typed._bulk.outage import PASSING, SubmissionGate
-from runpod_typed._bulk.tasks import Tasks, next_turn
+from runpod_typed._bulk.outage import SubmissionGate
+from runpod_typed._bulk.tasks import Tasks
+from runpod_typed._core.bulk import PASSING, Item, ResultBuffer
 from runpod_typed._core.counters import Counters
-from runpod_typed._core.run_request import RunRequest
+from runpod_typed._core.journal_records import JournalRecord
 from runpod_typed._logging import logger
 from runpod_typed._models.jobs import JobState
+from runpod_typed._models.journal import JournalStatus
 from runpod_typed._models.map_results import MapResult
 from runpod_typed._models.responses import encode_job
 from runpod_typed._synchronization import AsyncEvent, async_shielded, async_sleep, monotonic
@@ -30,7 +27,6 @@ from runpod_typed.errors import (
     APIStatusError,
     AuthenticationError,
     ConfigurationError,
-    InputError,
     JobCancelledError,
     JobError,
     JobExpiredError,
@@ -64,17 +60,6 @@ class Source(Protocol):
         ...
 
 
-@frozen(kw_only=True, eq=False)
-class _Item:
-    """An input that was read."""
-
-    index: int
-    value: Any
-    entry: JournalRecord
-    body: RunRequest | None = None
-    error: RunpodError | None = None
-
-
 @final
 class MapEngine:
     """Runs one map.
@@ -84,7 +69,7 @@ class MapEngine:
         source: The inputs.
         options: The options of the map.
         counters: The counts, which it keeps.
-        journal: The journal, or None.
+        journal: The record of the inputs.
         deliver: Called with each result. The consumer calls `taken` when it has taken it.
         finish: Called once, at the end, with the error that ended the map early, or None.
     """
@@ -95,7 +80,7 @@ class MapEngine:
         source: Source,
         options: MapOptions,
         counters: Counters,
-        journal: JournalWriter | None,
+        journal: MapJournal,
         *,
         deliver: Callable[[MapResult[Any, Any]], None],
         finish: Callable[[BaseException | None], None],
@@ -104,18 +89,15 @@ class MapEngine:
         self._counters, self._journal = counters, journal
         self._deliver, self._finish = deliver, finish
         self._control = ConcurrencyControl(options.concurrency)
-        self._gate = SubmissionGate(jobs.health, options.max_outage)
-        self._keys = Keys(options.key, journal)
+        self._gate = SubmissionGate(jobs.health, jobs.poll)
         self._main, self._tasks = Tasks(), Tasks()
         self._changed: AsyncEvent | None = None
         self._error: BaseException | None = None
-        self._next_index = 0
-        self._completed: dict[int, MapResult[Any, Any]] = {}
+        self._results = ResultBuffer(options.ordered)
         self._untaken = 0
         self._running: dict[str, MapJob] = {}
         self._collecting: dict[str, AsyncEvent] = {}
         self._short_jobs: deque[bool] = deque(maxlen=32)
-        self._uncommitted = object()
 
     def start(self) -> None:
         """Begin, in the running event loop."""
@@ -168,12 +150,12 @@ class MapEngine:
             if ended_early and self._options.on_exit == "cancel":
                 await self._cancel_jobs()
         finally:
-            if self._journal is not None:
-                self._journal.close()
+            self._journal.close()
             await self._jobs.aclose()
 
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
+        self._gate.open()
 
     # Inputs
 
@@ -184,7 +166,7 @@ class MapEngine:
                 value = await self._source.next()
             except StopAsyncIteration:
                 return
-            item = self._item(index, value)
+            item = self._journal.item(index, value, self._jobs.prepare)
             index += 1
             self._untaken += 1
             self._counters.in_flight += 1
@@ -192,9 +174,9 @@ class MapEngine:
 
     async def _has_room(self) -> bool:
         """Wait until one more input may be read; return False if none will be."""
-        counters, options = self._counters, self._options
+        counters = self._counters
         while self._error is None:
-            if options.max_cost is not None and counters.cost is not None and counters.cost >= options.max_cost:
+            if self._options.cost_reached(counters):
                 logger.warning("The map submits no more jobs: its estimated cost has reached max_cost.")
                 return False
             target = self._control.target
@@ -203,18 +185,9 @@ class MapEngine:
             await self._change()
         return False
 
-    def _item(self, index: int, value: Any) -> _Item:
-        body, error = None, None
-        try:
-            body = self._jobs.prepare(value)
-        except InputError as refused:
-            error = refused
-        entry = self._keys.entry(index, value, body)
-        return _Item(index=index, value=value, entry=entry, body=body, error=error)
-
     # One input
 
-    async def _process(self, item: _Item) -> None:
+    async def _process(self, item: Item) -> None:
         result: MapResult[Any, Any] | None = None
         try:
             result = await self._result_of(item)
@@ -226,61 +199,38 @@ class MapEngine:
             self._notify()
         if result is not None:
             self._counters.count_result(result)
-            self._deliver_in_order(result)
+            self._results.put(result)
+            while (following := self._results.take()) is not None:
+                self._deliver(following)
 
-    def _deliver_in_order(self, result: MapResult[Any, Any]) -> None:
-        if not self._options.ordered:
-            self._deliver(result)
-            return
-        self._completed[result.index] = result
-        while (following := self._completed.pop(self._next_index, None)) is not None:
-            self._next_index += 1
-            self._deliver(following)
-
-    async def _result_of(self, item: _Item) -> MapResult[Any, Any] | None:
-        entry = item.entry
-        collecting = self._collecting.get(entry.key)
-        if collecting is not None and self._journal is not None:
+    async def _result_of(self, item: Item) -> MapResult[Any, Any] | None:
+        """Return the result of an input, or None if the map ends before."""
+        collecting = self._collecting.get(item.record.key)
+        if collecting is not None:
             await collecting.wait(None)
-            entry = evolve(self._journal.find(entry.key) or entry, index=item.index)
+            self._journal.reload(item)
         if item.error is not None:
-            if self._keys.is_known(entry):
-                await self._save(entry.moved(JournalStatus.FAILED, error=str(item.error)))
-            return self._result(item, entry, error=item.error)
-        known = self._known_result(item, entry, from_journal=collecting is None)
+            if self._journal.can_record(item):
+                await self._journal.commit(item, item.record.moved(JournalStatus.FAILED, error=str(item.error)))
+            return self._result(item, item.error)
+        known = self._journal.known(item)
         if known is not None:
-            return known
-        job = self._jobs.reconnect(entry.job_id) if entry.status is JournalStatus.SUBMITTED and entry.job_id else None
+            return self._result(item, known, from_journal=collecting is None)
+        record = item.record
+        job = (
+            self._jobs.reconnect(record.job_id) if record.job_id and record.status is JournalStatus.SUBMITTED else None
+        )
         while True:
             if job is None:
-                submitted = await self._submit(item, entry)
-                if not isinstance(submitted, tuple):
-                    return submitted
-                entry, job = submitted
-            result = await self._finish_job(item, entry, job)
+                with self._gate:
+                    sent = await self._submit(item)
+                if sent is None or isinstance(sent, RunpodError):
+                    return None if sent is None else self._result(item, sent)
+                job = sent
+            result = await self._finish_job(item, job)
             if not self._may_run_again(result):
                 return result
             job = None
-
-    def _known_result(self, item: _Item, entry: JournalRecord, *, from_journal: bool) -> MapResult[Any, Any] | None:
-        """Return the result that the journal has, or None if there is something to do."""
-        match entry.status:
-            case JournalStatus.SUCCEEDED:
-                final = True
-            case JournalStatus.FAILED:
-                final = entry.attempts >= self._options.attempts
-            case JournalStatus.UNCERTAIN | JournalStatus.SUBMITTING if not self._options.resubmit_uncertain:
-                return self._result(item, entry, error=self._jobs.interrupted_error(), from_journal=True)
-            case _:
-                final = False
-        if not final:
-            return None
-        job = None if entry.job_id is None or self._journal is None else self._journal.job(entry)
-        if job is not None:
-            return self._result(item, entry, state=self._jobs.read(job), from_journal=from_journal)
-        message = entry.error or "The input failed."
-        error = InputError(message) if entry.job_id is None else JobExpiredError(message, job_id=entry.job_id)
-        return self._result(item, entry, error=error, from_journal=from_journal)
 
     def _may_run_again(self, result: MapResult[Any, Any]) -> bool:
         return (
@@ -290,159 +240,118 @@ class MapEngine:
             and self._error is None
         )
 
-    async def _submit(
-        self, item: _Item, entry: JournalRecord
-    ) -> tuple[JournalRecord, MapJob] | MapResult[Any, Any] | None:
-        """Submit a job; return its result if it was refused, or None if the map ends before."""
-        waiting = entry.moved(JournalStatus.WAITING)
+    async def _submit(self, item: Item) -> MapJob | RunpodError | None:
+        """Submit a job. Return it, or the error if it is refused, or None if the map ends before."""
         while True:
             await self._gate.wait()
             if self._error is not None or item.body is None:
                 return None
+            waiting = item.record.moved(JournalStatus.WAITING)
             sending = waiting.moved(JournalStatus.SUBMITTING, attempts=waiting.attempts + 1)
             try:
                 job = await self._jobs.submit(
                     item.body,
                     hold=self._jobs_are_short(),
-                    before_send=partial(self._save, sending),
-                    interrupted=partial(self._interrupted, sending),
+                    before_send=partial(self._journal.commit, item, sending),
+                    interrupted=partial(self._interrupted, item, sending),
                 )
             except SubmissionUncertainError as error:
-                self._gate.failed()
+                self._gate.close()
                 if not self._options.resubmit_uncertain:
-                    await self._save(sending.moved(JournalStatus.UNCERTAIN, error=str(error)))
-                    return self._result(item, sending, error=error)
-                waiting = waiting.moved(JournalStatus.WAITING, attempts=sending.attempts)
-                self._gate.check(error)
+                    await self._journal.commit(item, sending.moved(JournalStatus.UNCERTAIN, error=str(error)))
+                    return error
+                item.record = sending
+                self._gate.failed(error)
             except PASSING as error:
-                self._gate.failed()
-                await self._save(waiting)
-                self._gate.check(error)
+                self._gate.close()
+                await self._journal.commit(item, waiting)
+                self._gate.failed(error)
             except (*_FATAL, NotFoundError):
-                await self._save(waiting)
+                await self._journal.commit(item, waiting)
                 raise
             except APIStatusError as error:
-                await self._save(waiting.moved(JournalStatus.FAILED, error=str(error)))
-                return self._result(item, waiting, error=error)
+                await self._journal.commit(item, waiting.moved(JournalStatus.FAILED, error=str(error)))
+                return error
             else:
                 self._gate.succeeded()
                 self._counters.submitted += 1
-                return sending.moved(JournalStatus.SUBMITTED, job_id=job.id), job
+                item.record = sending.moved(JournalStatus.SUBMITTED, job_id=job.id)
+                return job
 
-    def _interrupted(self, entry: JournalRecord, job: MapJob | None) -> None:
-        """Remember what became of a submission that was under way when the map was ended."""
-        if job is not None:
-            self._running[job.id] = job
-            entry = entry.moved(JournalStatus.SUBMITTED, job_id=job.id)
+    def _interrupted(self, item: Item, sending: JournalRecord, job: MapJob | None) -> None:
+        """Record what became of a submission that was under way when the map was ended."""
+        if job is None:
+            self._journal.save(item, sending.moved(JournalStatus.WAITING, attempts=sending.attempts - 1))
         else:
-            entry = entry.moved(JournalStatus.WAITING, attempts=entry.attempts - 1)
-        if self._journal is not None:
-            self._journal.save(entry)
+            self._running[job.id] = job
+            self._journal.save(item, sending.moved(JournalStatus.SUBMITTED, job_id=job.id))
 
-    async def _finish_job(self, item: _Item, entry: JournalRecord, job: MapJob) -> MapResult[Any, Any]:
+    async def _finish_job(self, item: Item, job: MapJob) -> MapResult[Any, Any]:
         """Wait for a job, and write its result down."""
         began = monotonic()
         try:
             if job.state is None or not job.state.done:
-                await self._save(entry)
+                await self._journal.commit(item, item.record)
             self._running[job.id] = job
             state = await job.wait(self._options.timeout, self._options.queue_timeout)
         except (*_FATAL, *PASSING, JournalError):
             raise
-        except WaitTimeoutError as error:  # the job keeps running: a later map on the journal reconnects to it
-            return self._result(item, entry, error=error)
         except (JobError, NotFoundError) as error:
             gone = error if isinstance(error, JobError) else JobExpiredError(str(error), job_id=job.id)
-            entry = entry.moved(JournalStatus.FAILED, job_id=job.id, error=str(gone))
-            await self._save_result(entry)
-            return self._result(item, entry, error=gone)
-        except APIError as error:
-            return self._result(item, entry, error=error)
+            await self._save_result(item, item.record.moved(JournalStatus.FAILED, job_id=job.id, error=str(gone)))
+            return self._result(item, gone)
+        except (APIError, WaitTimeoutError) as error:  # a later map on the journal reconnects to the job
+            return self._result(item, error)
         self._running.pop(job.id, None)
         self._short_jobs.append(monotonic() - began < _SHORT_JOB)
         self._counters.count_job(state)
-        result = self._result(item, entry, state=state)
-        failure = result.error if isinstance(result.error, JobError) else None
-        status = JournalStatus.SUCCEEDED if failure is None else JournalStatus.FAILED
-        if self._journal is not None:
-            error_message = None if failure is None else str(failure)
-            await self._save_result(entry.moved(status, job_id=job.id, error=error_message, job=encode_job(state)))
+        result = self._result(item, state)
+        failed = isinstance(result.error, JobError)
+        status, message = (JournalStatus.FAILED, str(result.error)) if failed else (JournalStatus.SUCCEEDED, None)
+        if self._journal.is_file:
+            finished = item.record.moved(status, job_id=job.id, error=message, job=encode_job(state))
+            await self._save_result(item, finished)
         return result
+
+    async def _save_result(self, item: Item, record: JournalRecord) -> None:
+        """Write a result. If that fails, the map ends, and still delivers the result."""
+        try:
+            await self._journal.commit(item, record)
+        except JournalError as error:
+            self._fail(error)
 
     def _jobs_are_short(self) -> bool:
         """Return True if a response that is held for a moment is likely to bring the result, which saves a request."""
         return 2 * sum(self._short_jobs) > len(self._short_jobs)
 
     def _result(
-        self,
-        item: _Item,
-        entry: JournalRecord,
-        *,
-        state: JobState[Any] | None = None,
-        error: RunpodError | None = None,
-        from_journal: bool = False,
+        self, item: Item, outcome: JobState[Any] | RunpodError, *, from_journal: bool = False
     ) -> MapResult[Any, Any]:
-        if state is not None:
-            state = self._jobs.typed(state)
-            try:
-                state.result()
-            except RunpodError as raised:
-                error = raised
-        if error is not None and entry.job_id is not None:
-            error.job, error.job_id = self._jobs.handle(entry.job_id), entry.job_id
+        if isinstance(outcome, JobState):
+            outcome = self._jobs.typed(outcome)
+        result = item.result(outcome, from_journal=from_journal)
+        error = result.error
+        if error is not None and result.job_id is not None:
+            error.job, error.job_id = self._jobs.handle(result.job_id), result.job_id
             error.endpoint_id = self._jobs.endpoint_id
-        return MapResult(
-            index=item.index,
-            key=entry.key,
-            input=item.value,
-            job_id=entry.job_id,
-            state=state,
-            error=error,
-            attempts=entry.attempts,
-            from_journal=from_journal,
-        )
+        return result
 
-    # The journal
-
-    async def _save(self, entry: JournalRecord) -> None:
-        """Write an entry. Entries that are saved in the same turn of the event loop share a transaction."""
-        journal = self._journal
-        if journal is None:
-            return
-        journal.save(entry)
-        commit = self._uncommitted
-        await next_turn()
-        if commit is self._uncommitted:
-            self._uncommitted = object()
-            try:
-                journal.flush()
-            except JournalError as error:
-                self._fail(error)
-        if isinstance(self._error, JournalError):
-            raise self._error
-
-    async def _save_result(self, entry: JournalRecord) -> None:
-        """Write a result. If that fails, the map ends, and still delivers the result."""
-        try:
-            await self._save(entry)
-        except JournalError as error:
-            self._fail(error)
+    # Jobs of an earlier map
 
     def _collect_earlier_jobs(self) -> None:
         """Collect the jobs that an earlier map left in flight: their results are not kept for long."""
-        for entry in () if self._journal is None else self._journal.in_flight():
-            self._collecting[entry.key] = AsyncEvent()
-            self._tasks.spawn(self._collect, entry)
+        for record in self._journal.in_flight():
+            self._collecting[record.key] = AsyncEvent()
+            self._tasks.spawn(self._collect, record)
 
-    async def _collect(self, entry: JournalRecord) -> None:
+    async def _collect(self, record: JournalRecord) -> None:
         try:
-            if entry.job_id is not None:
-                item = _Item(index=entry.index, value=None, entry=entry)
-                await self._finish_job(item, entry, self._jobs.reconnect(entry.job_id))
+            if record.job_id is not None:
+                await self._finish_job(Item(value=None, record=record), self._jobs.reconnect(record.job_id))
         except Exception as error:  # noqa: BLE001 -- raised to the consumer
             self._fail(error)
         finally:
-            self._collecting.pop(entry.key).set()
+            self._collecting.pop(record.key).set()
             self._notify()
 
     # Beside the inputs

@@ -11,13 +11,14 @@ from attrs import evolve
 from runpod_typed._bulk.journal import (
     APPLICATION_ID,
     FORMAT,
-    JournalStatus,
     connect,
     endpoint_id_of,
     sqlite_errors,
 )
-from runpod_typed._bulk.journal_records import COLUMNS, JournalRecord
-from runpod_typed.errors import ConfigurationError, JournalError
+from runpod_typed._core.bulk import repeated_key
+from runpod_typed._core.journal_records import COLUMNS, JournalRecord
+from runpod_typed._models.journal import JournalStatus
+from runpod_typed.errors import JournalError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -222,11 +223,6 @@ class JournalWriter:
         finally:
             self._database.close()
             self._lock.close()
-
-
-def repeated_key(key: str) -> ConfigurationError:
-    """Return the error for a key that two inputs have."""
-    return ConfigurationError(f"key= returns {key!r} for two inputs. Each input needs its own key.")
 
 
 def _lock(path: Path) -> sqlite3.Connection:

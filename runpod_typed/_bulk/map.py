@@ -17,7 +17,7 @@ from typing_extensions import TypeVar
 from runpod_typed._bulk.bridge import async_executor
 from runpod_typed._bulk.endpoint_jobs import EndpointJobs, EndpointParts
 from runpod_typed._bulk.engine import MapEngine
-from runpod_typed._bulk.journal_writer import JournalWriter
+from runpod_typed._bulk.input_journal import MapJournal
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.progress import ProgressReporter
 from runpod_typed._bulk.sources import PlainSource, ThreadSource
@@ -49,7 +49,7 @@ class _Worker:
         inputs: Iterable[Any],
         options: MapOptions,
         counters: Counters,
-        journal: JournalWriter | None,
+        journal: MapJournal,
         *,
         results: SimpleQueue[MapResult[Any, Any] | _End],
     ) -> None:
@@ -202,7 +202,7 @@ class JobMap(Generic[In, Out]):
                 raise StopIteration
             if self._worker is None:
                 endpoint = self._endpoint
-                journal = self._options.open_journal(endpoint.id)
+                journal = MapJournal(self._options, endpoint.id, endpoint.url)
                 jobs = EndpointJobs(endpoint, async_executor(endpoint.executor), own_client=True)
                 self._reporter = ProgressReporter(self._options.progress, self._counters)
                 self._worker = _Worker(jobs, self._inputs, self._options, self._counters, journal, results=self._queue)

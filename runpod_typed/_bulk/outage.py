@@ -3,52 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final, final
+from typing import final
 
-from runpod_typed._synchronization import async_sleep, monotonic
-from runpod_typed.errors import APIConnectionError, APIError, RateLimitError, ServerError
-
-PASSING: Final = (APIConnectionError, RateLimitError, ServerError)
-"""Errors that pass by themselves."""
-
-_FIRST_PAUSE: Final = 0.5
-_LONGEST_PAUSE: Final = 30.0
+from runpod_typed._core.bulk import PASSING, Outage
+from runpod_typed._models.poll_policy import PollPolicy
+from runpod_typed._synchronization import AsyncEvent, async_sleep, monotonic
+from runpod_typed.errors import APIError
 
 
 @final
 class SubmissionGate:
-    """Closes after a failed submission, and opens when the endpoint responds again.
+    """Closes after a failed submission, and opens when the endpoint responds to a probe.
+
+    A task enters it as a context manager for as long as it tries to submit a job: an outage lasts only while one tries.
 
     Args:
         probe: Sends a request that has no effect.
-        max_outage: Seconds without a response after which the map gives up.
+        policy: The pauses between probes, and the outage after which the map gives up.
     """
 
-    def __init__(self, probe: Callable[[], Awaitable[object]], max_outage: float) -> None:
-        self._probe = probe
-        self._max_outage = max_outage
+    def __init__(self, probe: Callable[[], Awaitable[object]], policy: PollPolicy) -> None:
+        self._probe, self._outage = probe, Outage(policy)
         self._closed = False
-        self._failing_since: float | None = None
-        self._next_probe = 0.0
-        self._pause = _FIRST_PAUSE
+        self._submitters = 0
+        self._probed: AsyncEvent | None = None
 
-    def failed(self) -> None:
+    def __enter__(self) -> None:
+        self._submitters += 1
+
+    def __exit__(self, _kind: object, _error: object, _traceback: object) -> None:
+        self._submitters -= 1
+        if self._submitters == 0:
+            self._outage.passed()
+
+    def close(self) -> None:
         """Hold submissions back, after one that failed."""
-        if self._failing_since is None:
-            self._failing_since = monotonic()
-        if not self._closed:
-            self._closed, self._next_probe, self._pause = True, 0.0, _FIRST_PAUSE
+        self._closed = True
+        self._outage.begin(monotonic())
+
+    def failed(self, error: APIError) -> None:
+        """Hold submissions back, or raise the error if no submission has succeeded for too long."""
+        self.close()
+        self._outage.pause_after(error, monotonic())
 
     def succeeded(self) -> None:
-        """Note that a submission succeeded."""
-        self._failing_since = None
+        """Note that a submission succeeded. The gate stays closed: the request may have been sent before the outage."""
+        self._outage.passed()
 
-    def check(self, error: APIError) -> None:
-        """Raise the error if no submission has succeeded for too long."""
-        since = self._failing_since
-        if since is not None and monotonic() - since > self._max_outage:
-            error.add_note(f"The map gave up: nothing could be submitted for {self._max_outage:g} s.")
-            raise error
+    def open(self) -> None:
+        """Let submissions continue."""
+        self._closed = False
+        if self._probed is not None:
+            self._probed.set()
 
     async def wait(self) -> None:
         """Wait until submissions may continue. One of the waiting tasks asks the endpoint, and the others wait for it.
@@ -57,18 +63,23 @@ class SubmissionGate:
             APIError: The endpoint has not responded for too long.
         """
         while self._closed:
-            pause = self._next_probe - monotonic()
-            if pause > 0:
-                await async_sleep(min(pause, self._pause))
+            if self._probed is not None:
+                await self._probed.wait(None)
                 continue
-            self._next_probe = monotonic() + self._pause
-            self._pause = min(_LONGEST_PAUSE, 2 * self._pause)
+            self._probed = probed = AsyncEvent()
             try:
-                await self._probe()
-            except PASSING as error:
-                self.failed()  # a submission that was sent before may have succeeded since
-                self.check(error)
-            except APIError:
-                self._closed = False  # it responds
-            else:
-                self._closed = False
+                await self._ask()
+            finally:
+                self._probed = None
+                probed.set()
+
+    async def _ask(self) -> None:
+        await async_sleep(self._outage.pause(monotonic()))
+        try:
+            await self._probe()
+        except PASSING as error:
+            self._outage.pause_after(error, monotonic())
+        except APIError:
+            self.open()  # it responds
+        else:
+            self.open()

@@ -2,76 +2,32 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, final
 
 from attrs import define, field, frozen
-from runpod_queue_api import models, wire
+from runpod_queue_api import wire
 
+from runpod_typed._core import bulk
+from runpod_typed._core.bulk import Item
 from runpod_typed._models.batches import Batch, BatchResult
 from runpod_typed._models.jobs import JobState, JobStatus
-from runpod_typed._models.map_results import MapResult
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed.errors import (
-    APIConnectionError,
-    APIError,
     JobError,
     QueueTimeoutError,
-    RateLimitError,
     RunpodError,
-    ServerError,
     SubmissionUncertainError,
     WaitTimeoutError,
 )
 
-PASSING: Final = (APIConnectionError, RateLimitError, ServerError, SubmissionUncertainError)
+PASSING: Final = (*bulk.PASSING, SubmissionUncertainError)
 """Failures that pass: no step before finalizing runs anything, and finalizing is safe to repeat."""
 
 MAX_IN_FLIGHT: Final = wire.BATCH_MAX_ACTIVE * wire.BATCH_MAX_REQUESTS
 MAX_ACTIVE: Final = wire.BATCH_MAX_ACTIVE
 _BATCH_BYTES: Final = 128 * 2**20  # of requests that are kept in memory until they are sent
 _ANCHORS: Final = 4
-
-
-# Items
-
-
-@define(eq=False, kw_only=True)
-class Item:
-    """An input on its way."""
-
-    index: int
-    value: Any
-    key: str
-    body: models.RunRequest | None = None
-    """The request; None once it is sent."""
-    attempts: int = 0
-    """The number of requests that were queued for it."""
-    request_id: str | None = None
-    """The id of the last one."""
-    state: JobState[Any] | None = None
-    """The last one's failure, if it may be run again."""
-
-    def result(
-        self, state: JobState[Any] | None = None, error: RunpodError | None = None, *, from_journal: bool = False
-    ) -> MapResult[Any, Any]:
-        """Return the result of the input."""
-        if state is not None and error is None:
-            try:
-                state.result()
-            except RunpodError as raised:
-                error = raised
-        return MapResult(
-            index=self.index,
-            key=self.key,
-            input=self.value,
-            job_id=self.request_id,
-            state=state,
-            error=error,
-            attempts=self.attempts,
-            from_journal=from_journal,
-        )
 
 
 @define(eq=False, kw_only=True)
@@ -104,39 +60,6 @@ class TimeLimit:
 
     seconds: float
     until_started: bool
-
-
-@final
-@define
-class ResultBuffer:
-    """Results that the consumer has not taken, in the order in which it takes them."""
-
-    ordered: bool
-    _next: int = 0
-    _waiting: dict[int, MapResult[Any, Any]] = field(factory=dict[int, "MapResult[Any, Any]"])
-    _ready: deque[MapResult[Any, Any]] = field(factory=deque["MapResult[Any, Any]"])
-
-    def __len__(self) -> int:
-        return len(self._waiting) + len(self._ready)
-
-    @property
-    def ready(self) -> bool:
-        """True if the next result is there."""
-        return bool(self._ready)
-
-    def put(self, result: MapResult[Any, Any]) -> None:
-        """Add a result."""
-        if not self.ordered:
-            self._ready.append(result)
-            return
-        self._waiting[result.index] = result
-        while self._next in self._waiting:
-            self._ready.append(self._waiting.pop(self._next))
-            self._next += 1
-
-    def take(self) -> MapResult[Any, Any] | None:
-        """Return the next result, or None if it is not there yet."""
-        return self._ready.popleft() if self._ready else None
 
 
 @final
@@ -201,12 +124,12 @@ def order_error(batch_id: str, endpoint_id: str) -> RunpodError:
 
 def may_run_again(item: Item, state: JobState[Any], attempts: int) -> bool:
     """Return whether a request that FAILED or TIMED_OUT is to be run once more."""
-    return item.attempts < attempts and state.status in {JobStatus.FAILED, JobStatus.TIMED_OUT}
+    return item.record.attempts < attempts and state.status in {JobStatus.FAILED, JobStatus.TIMED_OUT}
 
 
 def unfinished_error(batch: Batch, endpoint_id: str, item: Item, limit: TimeLimit | None) -> RunpodError:
     """Return the error for a request that has no result when its batch has finished, or when a time limit has."""
-    request_id = item.request_id or ""
+    request_id = item.job_id or ""
     where = f"Request {request_id} of batch {batch.id} of endpoint {endpoint_id}"
     error: RunpodError
     if limit is None:
@@ -232,44 +155,3 @@ def take_results(active: ActiveBatch, results: Sequence[BatchResult[Any]]) -> li
 def poll_pause(policy: PollPolicy, elapsed: float) -> float:
     """Return the seconds until the next poll of batches, the newest of which was finalized `elapsed` seconds ago."""
     return min(policy.max_interval, max(policy.min_interval, elapsed / 5))
-
-
-@final
-@define
-class Outage:
-    """Failures in a row that may pass."""
-
-    policy: PollPolicy
-    _since: float | None = None
-    _failures: int = 0
-
-    def passed(self) -> None:
-        """Note that a call succeeded."""
-        self._since, self._failures = None, 0
-
-    def pause_after(self, error: APIError, now: float) -> float:
-        """Return the seconds to wait before the next try.
-
-        Raises:
-            APIError: The outage lasts too long.
-        """
-        self._since = now if self._since is None else self._since
-        if now - self._since >= self.policy.max_outage:
-            error.add_note(f"Gave up after an outage of {now - self._since:.0f} s (PollPolicy.max_outage).")
-            raise error
-        self._failures += 1
-        return min(self.policy.max_interval, self.policy.min_interval * 2.0 ** min(self._failures, 60))
-
-
-# The journal
-
-
-def journal_id(batch_id: str, request_id: str) -> str:
-    """Return the id under which a journal has a request of a batch."""
-    return f"{batch_id}/{request_id}"
-
-
-def split_journal_id(job_id: str | None) -> tuple[str, str] | None:
-    """Return the batch and the request of an id in a journal, or None if it is the id of a single job."""
-    batch_id, _, request_id = (job_id or "").partition("/")
-    return (batch_id, request_id) if request_id else None

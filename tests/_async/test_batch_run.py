@@ -248,8 +248,8 @@ async def test_keys_name_the_results_and_must_differ(queue: LocalQueue) -> None:
 
 
 BAD_ARGUMENTS: Final[list[tuple[dict[str, Any], str]]] = [
-    ({"concurrency": 0}, "concurrency= must be a whole number of at least 1"),
-    ({"attempts": -1}, "attempts= must be a whole number of at least 1"),
+    ({"concurrency": 0}, "concurrency= must be a whole number of 1 or more"),
+    ({"attempts": -1}, "attempts= must be a whole number of 1 or more"),
     ({"attempts": True}, "attempts= must be"),
     ({"max_cost": 1.0}, "max_cost= needs price_per_second="),
     ({"price_per_second": -1}, "price_per_second= must be a finite number"),

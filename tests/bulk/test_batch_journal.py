@@ -17,13 +17,13 @@ from runpod_typed import (
     JobFailedError,
     Journal,
     JournalError,
+    JournalStatus,
     PollPolicy,
     SubmissionUncertainError,
     WaitTimeoutError,
 )
-from runpod_typed._bulk.journal import JournalStatus
-from runpod_typed._bulk.journal_records import JournalRecord
 from runpod_typed._bulk.journal_writer import JournalWriter
+from runpod_typed._core.journal_records import JournalRecord
 from runpod_typed.local import LocalQueue
 
 RUNS = Counter[int]()

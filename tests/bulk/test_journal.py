@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from runpod_typed import ConfigurationError, Journal, JournalError
-from runpod_typed._bulk.journal import JournalStatus
-from runpod_typed._bulk.journal_records import JournalRecord
+from runpod_typed import ConfigurationError, Journal, JournalError, JournalStatus
 from runpod_typed._bulk.journal_writer import JournalWriter
 from runpod_typed._codecs import json
+from runpod_typed._core.journal_records import JournalRecord
 
 
 def entry(key: str, status: JournalStatus, index: int = 0, **fields: Any) -> JournalRecord:

@@ -11,8 +11,11 @@ from runpod_queue_api import models
 
 from runpod_typed import (
     APIConnectionError,
+    ConfigurationError,
+    InputError,
     JobError,
     JobFailedError,
+    JournalStatus,
     MapResult,
     PollPolicy,
     QueueTimeoutError,
@@ -21,28 +24,29 @@ from runpod_typed import (
 from runpod_typed._core.batch_run import (
     ActiveBatch,
     Collected,
-    Item,
-    Outage,
-    ResultBuffer,
     TimeLimit,
     anchor_count,
     in_order,
-    journal_id,
     may_run_again,
     new_id,
     order_error,
     poll_pause,
-    split_journal_id,
     take_results,
     unfinished_error,
 )
+from runpod_typed._core.bulk import Item, Outage, ResultBuffer, checked_key, repeated_key
+from runpod_typed._core.journal_records import JournalRecord, journal_id, split_journal_id
 from runpod_typed._models.batch_responses import read_batch, read_result
 
 IDS = st.lists(st.text("abcdefgh", min_size=1, max_size=3), min_size=1, unique=True)
 
 
-def item(index: int = 0, **fields: Any) -> Item:
-    return Item(index=index, value=f"input {index}", key=str(index), **fields)
+def item(index: int = 0, *, attempts: int = 0, request_id: str | None = None, **fields: Any) -> Item:
+    job_id = None if request_id is None else journal_id("b", request_id)
+    record = JournalRecord(
+        index=index, key=str(index), fingerprint="", status=JournalStatus.WAITING, attempts=attempts, job_id=job_id
+    )
+    return Item(value=f"input {index}", record=record, **fields)
 
 
 # The requests of a draft
@@ -88,7 +92,7 @@ def test_buffer_gives_results_in_the_order_of_the_inputs(arrived: list[int]) -> 
     taken = list[int]()
     for index in arrived:
         for buffer in (ordered, unordered):
-            buffer.put(item(index).result())
+            buffer.put(item(index).result(InputError("no")))
         while (result := ordered.take()) is not None:
             taken.append(result.index)
         assert len(ordered) + len(taken) == len(unordered)
@@ -118,7 +122,9 @@ def test_finished_requests_leave_their_batch_once() -> None:
     done = read_result({"id": "r1", "status": "COMPLETED", "output": 1})
     queued = read_result({"id": "r2", "status": "IN_QUEUE"})
     foreign = read_result({"id": "r9", "status": "COMPLETED", "output": 1})
-    assert [(found.index, result.id) for found, result in take_results(active, [done, queued, foreign])] == [(0, "r1")]
+    assert [(found.record.index, result.id) for found, result in take_results(active, [done, queued, foreign])] == [
+        (0, "r1")
+    ]
     assert take_results(active, [done]) == []
     assert list(active.items) == ["r2"]
 
@@ -173,9 +179,34 @@ def test_pauses_grow_with_the_time_that_a_batch_takes() -> None:
 def test_outage_ends_after_its_limit_and_not_before() -> None:
     outage = Outage(PollPolicy(min_interval=0.1, max_interval=1, max_outage=60))
     error = APIConnectionError("Lost.", operation="get_batch", method="GET", url="u", request_sent=True)
-    assert [outage.pause_after(error, now) for now in (0.0, 1.0, 2.0, 3.0)] == [0.2, 0.4, 0.8, 1]
+    assert outage.pause(0.0) == 0.1
+    assert [outage.pause_after(error, now) for now in (0.0, 0.1, 0.2, 0.4, 9.0)] == [0.1, 0.1, 0.2, 0.4, 1]
     outage.passed()
-    assert outage.pause_after(error, 100.0) == 0.2
+    assert outage.pause_after(error, 100.0) == 0.1
     with pytest.raises(APIConnectionError) as caught:
         outage.pause_after(error, 160.0)
     assert caught.value.__notes__ == ["Gave up after an outage of 60 s (PollPolicy.max_outage)."]
+
+
+# Keys
+
+
+@pytest.mark.parametrize("key", ["", None, 7])
+def test_key_must_be_a_string_that_is_not_empty(key: object) -> None:
+    with pytest.raises(ConfigurationError, match="must return a string that is not empty"):
+        checked_key(key)
+
+
+def test_repeated_key_is_named() -> None:
+    assert str(repeated_key("k")) == "key= returns 'k' for two inputs. Each input needs its own key."
+
+
+# Records of a journal
+
+
+def test_record_moves_with_its_identity_and_attempts() -> None:
+    record = JournalRecord.from_row((7, "k", 3, "f", "waiting", 2, None, "no", 4))
+    moved = record.moved(JournalStatus.SUBMITTED, job_id="j")
+    assert (moved.number, moved.key, moved.index, moved.fingerprint, moved.run) == (7, "k", 3, "f", 4)
+    assert (moved.status, moved.attempts, moved.job_id, moved.error) == (JournalStatus.SUBMITTED, 2, "j", None)
+    assert record.moved(JournalStatus.SUBMITTING, attempts=3).attempts == 3

@@ -1,4 +1,4 @@
-"""The records of a journal, as a map writes and reads them."""
+"""The records of a journal, as a map or a run over batches writes and reads them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final, final
 
 from attrs import define
 
-from runpod_typed._bulk.journal import JournalStatus
+from runpod_typed._models.journal import JournalStatus
 
 COLUMNS: Final = "number, key, position, fingerprint, status, attempts, job_id, error, run"
 """The columns of a record, in the order of `from_row`."""
@@ -70,3 +70,14 @@ class JournalRecord:
             number=self.number,
             job=job,
         )
+
+
+def journal_id(batch_id: str, request_id: str) -> str:
+    """Return the id under which a journal has a request of a batch."""
+    return f"{batch_id}/{request_id}"
+
+
+def split_journal_id(job_id: str | None) -> tuple[str, str] | None:
+    """Return the batch and the request of an id in a journal, or None if it is the id of a single job."""
+    batch_id, _, request_id = (job_id or "").partition("/")
+    return (batch_id, request_id) if request_id else None
