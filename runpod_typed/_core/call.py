@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from random import Random
 from typing import Any, Final, Generic
@@ -22,6 +23,7 @@ from runpod_typed._models.jobs import JobState
 from runpod_typed._models.responses import ValidationError, decode_job
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed._transport.connection import ConnectionConfig
+from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.messages import HttpResponse, TransportFailure
 from runpod_typed.errors import (
     APIError,
@@ -73,48 +75,33 @@ class Call(Generic[T]):
         """True if the call creates something that is paid for."""
         return self.request.operation.kind in _SUBMISSIONS
 
-    @property
-    def is_repeatable(self) -> bool:
-        """True if the transport may silently repeat the request, since it changes nothing."""
-        return self.request.operation.kind is OperationKind.READ
+    def begin(self, now: float) -> Attempt:
+        """Begin an attempt; it has 0 seconds or less if no time is left.
 
-    def begin(self, now: float) -> float:
-        """Begin an attempt; return the seconds that it may last, 0 or less if no time is left.
-
-        The server is asked to hold its response no longer than that.
+        The server is asked to hold its response for no longer than that. Beside, a large body has as much time as a
+        slow link needs to send it, or all that is left.
         """
         self.attempt += 1
         self.outcome = None
         if self.started_at is None:
             self.started_at = now
-        seconds = self.attempt_seconds(now)
-        self.request = self.request.shortened_to(seconds)
-        return seconds
-
-    def attempt_seconds(self, now: float) -> float:
-        """Return the seconds that an attempt that begins now may last beside its upload."""
-        budget = self.config.retry.budget + self._least_upload_seconds()
-        seconds = min(self.config.timeout, budget - self._elapsed(now))
-        return seconds if self.deadline is None else min(seconds, self.deadline - now)
-
-    def _elapsed(self, now: float) -> float:
-        return 0.0 if self.started_at is None else now - self.started_at
-
-    def upload_seconds(self, now: float) -> float:
-        """Return the seconds that sending the body may take beside: as a slow link needs, or all that are left."""
-        least = self._least_upload_seconds()
-        if self.deadline is None or not least:
-            return least
-        return max(0.0, self.deadline - now - self.attempt_seconds(now))
-
-    def _least_upload_seconds(self) -> float:
-        size = len(self.request.http.body or b"")
-        return size / _SLOWEST_UPLOAD if size > _LARGE_BODY else 0.0
+        request, left = self.request, math.inf if self.deadline is None else self.deadline - now
+        size = len(request.http.body or b"")
+        upload = size / _SLOWEST_UPLOAD if size > _LARGE_BODY else 0.0
+        seconds = min(self.config.timeout, self.config.retry.budget + upload - (now - self.started_at), left)
+        if upload and self.deadline is not None:
+            upload = max(0.0, left - seconds)
+        self.request = request.shortened_to(seconds)
+        return Attempt(seconds, size, upload, repeatable=request.operation.kind is OperationKind.READ)
 
     def result(self, outcome: HttpResponse | TransportFailure, *, seconds: float, wall_clock: datetime) -> T | APIError:
         """Return the operation's result, or the error that the outcome of an attempt after `seconds` amounts to."""
         self.outcome = outcome
-        result = self._read(outcome, seconds, wall_clock)
+        result: T | APIError
+        if isinstance(outcome, TransportFailure):
+            result = connection_error(self.request, outcome, self.connection, seconds=seconds)
+        else:
+            result = read_response(self.request, outcome, self.connection, wall_clock=wall_clock)
         if isinstance(result, APIError):
             self.may_have_taken_effect |= may_have_taken_effect(Failure.of(result))
         else:
@@ -135,7 +122,7 @@ class Call(Generic[T]):
         return f"{self.request.operation.name} {self.request.http.method} {path}: {_outcome(self.outcome)}{job}"
 
     def describe_request(self) -> RequestInfo:
-        """Return the current attempt for hooks."""
+        """Return the attempt that begins next, for hooks."""
         request = self.request
         return RequestInfo(
             operation=request.operation.name,
@@ -143,7 +130,7 @@ class Call(Generic[T]):
             job_id=request.job_id,
             method=request.http.method,
             url=self.connection.url(request.http.target.partition("?")[0]),
-            attempt=self.attempt,
+            attempt=self.attempt + 1,
         )
 
     def describe_response(self, info: RequestInfo, result: Any, seconds: float) -> ResponseInfo:
@@ -157,14 +144,6 @@ class Call(Generic[T]):
             error=error,
             duration_ms=1000 * seconds,
         )
-
-    def _read(self, outcome: HttpResponse | TransportFailure, seconds: float, wall_clock: datetime) -> T | APIError:
-        if isinstance(outcome, TransportFailure):
-            return connection_error(self.request, outcome, self.connection, seconds=seconds)
-        retry_after = None
-        if not 200 <= outcome.status < 300:
-            retry_after = parse_retry_after(outcome.headers, wall_clock=wall_clock)
-        return read_response(self.request, outcome, self.connection, retry_after=retry_after)
 
     def too_late(self, refusal: TooLate) -> RunpodError:
         """Return the error if the caller's time limit ends before the rate limit allows the request."""
@@ -184,7 +163,7 @@ class Call(Generic[T]):
             self.request.operation.kind,
             error,
             attempt=self.attempt,
-            elapsed=self._elapsed(now),
+            elapsed=0.0 if self.started_at is None else now - self.started_at,
             remaining=None if self.deadline is None else self.deadline - now,
             random=random,
         )
@@ -258,10 +237,11 @@ def read_response(
     response: HttpResponse,
     connection: ConnectionConfig,
     *,
-    retry_after: float | None,
+    wall_clock: datetime,
 ) -> Any | APIStatusError | APIResponseValidationError:
     """Return the operation's result, or the error that the response amounts to. Raises nothing."""
     success = 200 <= response.status < 300
+    retry_after = None if success else parse_retry_after(response.headers, wall_clock=wall_clock)
     empty = success and request.operation.may_be_empty and not response.body.strip() and not response.problem
     try:
         decode = decode_job if success and request.operation.returns_job else json.decode

@@ -32,7 +32,7 @@ from runpod_typed._core.requests import (
     with_credentials,
 )
 from runpod_typed._models import health, jobs
-from runpod_typed._models.responses import read_job, read_stream_page, validation, without_nulls
+from runpod_typed._models.responses import checked, read_job, read_stream_page, without_nulls
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed._models.stream import StreamPage
 
@@ -177,8 +177,7 @@ def generated_request(generated: GeneratedOperation[P, ModelT], *args: P.args, *
 
 def _read_generated(read_success: Callable[[int, Any], ModelT], data: object) -> ModelT:
     status = HTTPStatus.NO_CONTENT if data is None else HTTPStatus.OK
-    with validation():
-        return read_success(status, without_nulls(data, wire.JOB_OUTPUT_KEY, wire.ENVELOPE_INPUT_KEY))
+    return checked(read_success, status, without_nulls(data, wire.JOB_OUTPUT_KEY, wire.ENVELOPE_INPUT_KEY))
 
 
 def load_models() -> None:

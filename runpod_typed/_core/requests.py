@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from attrs import evolve, fields, has
 from runpod_queue_api import models, wire
+from runpod_queue_api.types import UNSET
 from typing_extensions import TypeVar
 
 from runpod_typed._codecs import json
@@ -133,7 +134,7 @@ def describe(
     return Operation(
         name=operation_id(generated),
         kind=kind,
-        read=read,
+        read=read.read,
         returns_job=returns_job,
         may_be_empty=may_be_empty,
         note=note,
@@ -150,6 +151,8 @@ def with_query(request: Request[T], extra: ExtraQuery | None) -> Request[T]:
     Raises:
         ConfigurationError: The request has such a parameter already.
     """
+    if extra is None:
+        return request
     check_type("extra_query", extra, Mapping, "a dict")
     if not extra:
         return request
@@ -173,24 +176,27 @@ def build_request(
     job_id: str | None = None,
     long_poll: LongPoll | None = None,
 ) -> Request[T_co]:
-    for deprecated in _deprecated_parts(operation.name, kwargs):
-        warn_caller(f"{deprecated} is deprecated and will be removed from the API.", DeprecationWarning)
+    _warn_of_deprecated_parts(operation.name, kwargs)
     content = kwargs.get(_JSON)
     http = HttpRequest(
         method=kwargs["method"].upper(),
         target=_target(kwargs),
         body=None if content is None else json.encode(content),
-        headers=tuple(_headers(operation.name, kwargs)),
+        headers=_headers(operation.name, kwargs),
     )
     return Request(operation=operation, endpoint_id=endpoint_id, http=http, job_id=job_id, long_poll=long_poll)
 
 
-def _deprecated_parts(name: str, kwargs: Mapping[str, Any]) -> Iterator[str]:
+def _warn_of_deprecated_parts(name: str, kwargs: Mapping[str, Any]) -> None:
     if name in wire.DEPRECATED_OPERATIONS:
-        yield f"The operation {name}"
+        _warn_of_deprecated(f"The operation {name}")
     for keys in wire.DEPRECATED_INPUTS.get(name, ()):
         if _has(kwargs, *keys):
-            yield f"{'.'.join(keys[1:])} of the operation {name}"
+            _warn_of_deprecated(f"{'.'.join(keys[1:])} of the operation {name}")
+
+
+def _warn_of_deprecated(part: str) -> None:
+    warn_caller(f"{part} is deprecated and will be removed from the API.", DeprecationWarning)
 
 
 def _has(value: object, *keys: str) -> bool:
@@ -210,24 +216,28 @@ _JSON_TYPE = "application/json"
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
 
 
-def _headers(name: str, kwargs: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the headers that the generated code builds, beyond the type of a JSON body, which each body has."""
-    built: Mapping[str, object] = kwargs.get("headers") or {}
-    given = {key: str(value) for key, value in built.items()}
-    body_type = given.pop("Content-Type", _JSON_TYPE)
+def _headers(name: str, kwargs: Mapping[str, Any]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that the generated code builds, beyond the type of a JSON body, which each body has."""
+    given: dict[str, object] = dict(kwargs.get("headers") or {})
+    body_type = str(given.pop("Content-Type", _JSON_TYPE))
     unsent = sorted(kwargs.keys() - _SENT) or ([] if body_type == _JSON_TYPE else [body_type])
     if unsent:
         raise ConfigurationError(f"{name} has a part that this client cannot send: {', '.join(unsent)}.")
     if cookies := kwargs.get("cookies"):
         given["Cookie"] = "; ".join(f"{key}={value}" for key, value in cookies.items())
-    for key, value in given.items():
-        if not _HEADER_VALUE.fullmatch(value):
-            raise ConfigurationError(f"The header {key} of {name} has a character that a header cannot hold.")
-        yield key.encode(), value.encode()
+    return tuple(_header(name, key, str(value)) for key, value in given.items()) if given else ()
+
+
+def _header(name: str, key: str, value: str) -> tuple[bytes, bytes]:
+    if not _HEADER_VALUE.fullmatch(value):
+        raise ConfigurationError(f"The header {key} of {name} has a character that a header cannot hold.")
+    return key.encode(), value.encode()
 
 
 def with_credentials(body: object, request: Request[T_co]) -> Request[T_co]:
     """Return the request with the storage credentials in its body, to be cut from errors."""
+    if body is UNSET:
+        return request
     credentials = tuple(_credentials(body))
     return request._replace(http=evolve(request.http, credentials=credentials)) if credentials else request
 

@@ -47,16 +47,19 @@ def build_run_request(
             option is in the body and in the arguments.
     """
     body = None if typed else _as_whole_body(value)
-    plain: object = encode_input(input_codec, value if body is None else body[wire.ENVELOPE_INPUT_KEY])
-    request = models.RunRequest(input_=plain) if body is None else _from_whole_body(body)
-    options = {
-        "webhook=": (webhook, request.webhook),
-        "policy=": (policy, request.policy),
-        "s3_config=": (s3_config, request.s_3_config),
-    }
-    twice = [name for name, (argument, field) in options.items() if argument is not None and field is not UNSET]
-    if twice:
-        raise InputError(f"The input is a whole request body, and {', '.join(twice)} is given too. Pass it once.")
+    if body is None:
+        request = models.RunRequest(input_=encode_input(input_codec, value))
+    else:
+        encode_input(input_codec, body[wire.ENVELOPE_INPUT_KEY])
+        request = _from_whole_body(body)
+        options = {
+            "webhook=": (webhook, request.webhook),
+            "policy=": (policy, request.policy),
+            "s3_config=": (s3_config, request.s_3_config),
+        }
+        twice = [name for name, (argument, field) in options.items() if argument is not None and field is not UNSET]
+        if twice:
+            raise InputError(f"The input is a whole request body, and {', '.join(twice)} is given too. Pass it once.")
     _add_options(request, webhook, policy, s3_config)
     if extra is not None:
         request.additional_properties |= _checked_extra(extra)

@@ -6,9 +6,8 @@ a type checker points at each reader of a field that changes in the specificatio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Generic, Literal, Protocol, Self, assert_never, assert_type, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Generic, Literal, ParamSpec, Protocol, Self, assert_never, assert_type, cast, final
 
 from attrs import frozen
 from runpod_queue_api import models, webhooks, wire
@@ -33,6 +32,7 @@ class Model(Protocol):
         ...
 
 
+P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 ModelT = TypeVar("ModelT", bound=Model)
@@ -78,15 +78,17 @@ def parse(model: type[ModelT], raw: Mapping[str, Any], *opaque: str) -> ModelT:
         ValidationError: It does not fit the model.
     """
     present = {name: UNSET if name in opaque else item for name, item in raw.items() if item is not None}
-    with validation():
-        return model.from_dict(present)
+    return checked(model.from_dict, present)
 
 
-@contextmanager
-def validation() -> Generator[None]:
-    """Turn what a generated model raises, which iterates and unpacks without checks, into a ValidationError."""
+def checked(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a reader of the generated code, which iterates and unpacks without checks.
+
+    Raises:
+        ValidationError: The reader raised what it raises for JSON that does not fit.
+    """
     try:
-        yield
+        return read(*args, **kwargs)
     except KeyError as error:
         raise ValidationError(f"the field {error} is missing") from error
     except (TypeError, ValueError, AttributeError) as error:
@@ -181,6 +183,7 @@ def without_items(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return raw if raw.get(key) is None else {**raw, key: []}
 
 
+@final
 @frozen(repr=False, eq=False)  # a Mapping compares by its content
 class ReadOnlyJSON(Mapping[str, Any]):
     """A JSON object that can be read, compared and pickled, and not changed."""
@@ -211,7 +214,7 @@ class ReadOnlyJSON(Mapping[str, Any]):
 
 def read_only(value: Mapping[str, Any]) -> ReadOnlyJSON:
     """Return a read-only view of the object, which is copied one level deep."""
-    return value if isinstance(value, ReadOnlyJSON) else ReadOnlyJSON(dict(value))
+    return value if type(value) is ReadOnlyJSON else ReadOnlyJSON(dict(value))
 
 
 MAX_WEBHOOK_BYTES = 2 * max(wire.PAYLOAD_CAPS.values()) + 2**20
@@ -221,7 +224,7 @@ MAX_WEBHOOK_BYTES = 2 * max(wire.PAYLOAD_CAPS.values()) + 2**20
 def read_status(value: models.KnownJobStatus | str) -> JobStatus:
     """Return the status of a generated model; an unknown one is kept as it came."""
     if isinstance(value, models.KnownJobStatus):
-        return _known_status(value)
+        return _STATUSES[value]
     return JobStatus(as_string(value, "the status"))
 
 
@@ -244,6 +247,9 @@ def _known_status(known: models.KnownJobStatus) -> JobStatus:
             return JobStatus.TIMED_OUT
         case _:
             assert_never(known)
+
+
+_STATUSES: Final = {known: _known_status(known) for known in models.KnownJobStatus}
 
 
 assert_type(wire.DELAY_TIME_UNIT, Literal["milliseconds"])

@@ -38,7 +38,6 @@ from runpod_typed._synchronization import (
     monotonic,
 )
 from runpod_typed._transport.connection import ConnectionConfig
-from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.fast import load_fast_transport
 from runpod_typed._transport.interface import Transport
 from runpod_typed._transport.messages import NO_TIME_LEFT
@@ -174,7 +173,9 @@ class RequestExecutor:
             raise oversize_error(request)
         call = Call(request=request, connection=self.connection, config=config, deadline=deadline)
         try:
-            return self._attempts(call, observe, before_send)
+            while isinstance(result := self._attempt(call, before_send), APIError):
+                sleep(self._pause_after(call, result, observe))
+            return result
         except BaseException as error:
             if interrupted is not None and call.response is not None:
                 interrupted(call.response)
@@ -187,23 +188,18 @@ class RequestExecutor:
                 logger.warning("Interrupted: %s", note)
             raise
 
-    def _attempts(
-        self, call: Call[T], observe: Callable[[APIError], None] | None, before_send: Action | None
-    ) -> T:
-        while True:
-            result = self._attempt(call, before_send)
-            if not isinstance(result, APIError):
-                return result
-            for each in (observe, self._observe):
-                if each is not None:
-                    each(result)
-            step = call.after_failure(result, now=monotonic(), random=self.random)
-            if isinstance(step, RunpodError):
-                raise step
-            logger.info("%s; attempt %d follows in %.2g s", call.describe(), call.attempt + 1, step)
-            if self.hooks is not None and call.info is not None:
-                notify(self.hooks.on_retry, RetryInfo(request=call.info, error=result, delay=step))
-            sleep(step)
+    def _pause_after(self, call: Call[T], error: APIError, observe: Callable[[APIError], None] | None) -> float:
+        """Return the seconds until another attempt, or raise the error if none follows."""
+        for each in (observe, self._observe):
+            if each is not None:
+                each(error)
+        step = call.after_failure(error, now=monotonic(), random=self.random)
+        if isinstance(step, RunpodError):
+            raise step
+        logger.info("%s; attempt %d follows in %.2g s", call.describe(), call.attempt + 1, step)
+        if self.hooks is not None and call.info is not None:
+            notify(self.hooks.on_retry, RetryInfo(request=call.info, error=error, delay=step))
+        return step
 
     def _attempt(self, call: Call[T], before_send: Action | None) -> T | APIError:
         state = self._state()
@@ -216,14 +212,14 @@ class RequestExecutor:
             transport = state.transport()  # loads libraries and certificates, before time is measured
             if before_send is not None:
                 before_send()
+            if self.hooks is not None:
+                call.info = call.describe_request()
+                notify(self.hooks.on_request, call.info)
             began = monotonic()
-            seconds = call.begin(began)
-            self._tell_request(call)
-            size = len(call.request.http.body or b"")
-            attempt = Attempt(seconds, size, call.upload_seconds(began), repeatable=call.is_repeatable)
+            attempt = call.begin(began)
 
             def exchange() -> T | APIError:
-                outcome = transport.send(call.request.http, attempt) if seconds > 0 else NO_TIME_LEFT
+                outcome = transport.send(call.request.http, attempt) if attempt.seconds > 0 else NO_TIME_LEFT
                 return call.result(outcome, seconds=monotonic() - began, wall_clock=datetime.now(UTC))
 
             try:
@@ -243,11 +239,6 @@ class RequestExecutor:
         finally:
             if permit is not None:
                 permit.release(sent=call.request_sent)
-
-    def _tell_request(self, call: Call[T]) -> None:
-        if self.hooks is not None:
-            call.info = call.describe_request()
-            notify(self.hooks.on_request, call.info)
 
     def _tell_response(self, call: Call[T], result: T | APIError, seconds: float) -> None:
         if self.hooks is not None and call.info is not None:

@@ -231,14 +231,13 @@ def test_an_attempt_ends_with_timeout_budget_or_deadline(
     timeout: float, budget: float, deadline: float | None, now: float, seconds: float
 ) -> None:
     config = DEFAULT_CALL_CONFIG.replace(timeout=timeout, retry=RetryPolicy(budget=budget))
-    assert call_of(REQUESTS["run"], config, deadline=deadline).attempt_seconds(now) == seconds
+    assert call_of(REQUESTS["run"], config, deadline=deadline).begin(now).seconds == seconds
 
 
 def test_the_budget_begins_with_the_first_attempt() -> None:
     waiting = Call(request=REQUESTS["run"], connection=CONNECTION, config=DEFAULT_CALL_CONFIG, deadline=None)
-    assert waiting.attempt_seconds(1e6) == 30.0
-    assert waiting.begin(100.0) == 30.0
-    assert waiting.begin(110.0) == 20.0
+    assert waiting.begin(100.0).seconds == 30.0
+    assert waiting.begin(110.0).seconds == 20.0
 
 
 def test_a_large_upload_gets_more_time_up_to_the_deadline() -> None:
@@ -246,9 +245,9 @@ def test_a_large_upload_gets_more_time_up_to_the_deadline() -> None:
         {"text": "x" * 1_250_000}, codec_for(UNTYPED), typed=False, webhook=None, policy=None, s3_config=None
     )
     request = operations.submit("ep", body)
-    assert 10.0 < call_of(request).upload_seconds(0.0) < 10.1
-    assert call_of(request, deadline=90.0).upload_seconds(0.0) == 60.0
-    assert call_of(REQUESTS["run"], deadline=90.0).upload_seconds(0.0) == 0.0
+    assert 10.0 < call_of(request).begin(0.0).upload_seconds < 10.1
+    assert call_of(request, deadline=90.0).begin(0.0).upload_seconds == 60.0
+    assert call_of(REQUESTS["run"], deadline=90.0).begin(0.0).upload_seconds == 0.0
 
 
 # After a failed attempt
@@ -517,7 +516,7 @@ def test_a_long_poll_is_shorter_than_its_attempt(
 def test_describes_attempt_for_hooks_without_its_query(
     operation: str, method: str, path: str, job_id: str | None
 ) -> None:
-    call = call_of(REQUESTS[operation])
+    call = Call(request=REQUESTS[operation], connection=CONNECTION, config=DEFAULT_CALL_CONFIG)
     info = call.describe_request()
     assert (info.operation, info.endpoint_id, info.job_id) == (operation, "ep", job_id)
     assert (info.method, info.url, info.attempt) == (method, f"http://127.0.0.1:8000/v2/{path}", 1)
