@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, final
 
-from runpod_typed._async.batches import PAGE_SIZE, AsyncBatches
+from runpod_typed._async.batch_calls import PAGE_SIZE, AsyncBatchCalls
 from runpod_typed._bulk.batch_journal import BatchJournal, RunSetup
 from runpod_typed._core.batch_run import (
     PASSING,
@@ -32,7 +32,7 @@ _SETTLING_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)
 class AsyncDrafts:
     """Makes the drafts of a run. Nothing runs before a draft is finalized."""
 
-    def __init__(self, batches: AsyncBatches[RunRequest, Any], setup: RunSetup, outage: Outage) -> None:
+    def __init__(self, batches: AsyncBatchCalls[RunRequest, Any], setup: RunSetup, outage: Outage) -> None:
         self._batches = batches
         self._setup = setup
         self._outage = outage

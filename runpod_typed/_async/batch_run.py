@@ -13,8 +13,8 @@ from typing import Any, Generic, Self, final
 
 from typing_extensions import TypeVar
 
+from runpod_typed._async.batch_calls import AsyncBatchCalls
 from runpod_typed._async.batch_drafts import AsyncDrafts
-from runpod_typed._async.batches import AsyncBatches
 from runpod_typed._bulk.batch_journal import BatchJournal, RunSetup
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.progress import ProgressReporter
@@ -61,7 +61,7 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
 
     def __init__(
         self,
-        batches: AsyncBatches[RunRequest, Out],
+        batches: AsyncBatchCalls[RunRequest, Out],
         inputs: AsyncInputs[In],
         options: MapOptions,
         setup: RunSetup,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, final
 
-from runpod_typed._sync.batches import PAGE_SIZE, Batches
+from runpod_typed._sync.batch_calls import PAGE_SIZE, BatchCalls
 from runpod_typed._bulk.batch_journal import BatchJournal, RunSetup
 from runpod_typed._core.batch_run import (
     PASSING,
@@ -32,7 +32,7 @@ _SETTLING_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)
 class Drafts:
     """Makes the drafts of a run. Nothing runs before a draft is finalized."""
 
-    def __init__(self, batches: Batches[RunRequest, Any], setup: RunSetup, outage: Outage) -> None:
+    def __init__(self, batches: BatchCalls[RunRequest, Any], setup: RunSetup, outage: Outage) -> None:
         self._batches = batches
         self._setup = setup
         self._outage = outage

@@ -13,8 +13,8 @@ from typing import Any, Generic, Self, final
 
 from typing_extensions import TypeVar
 
+from runpod_typed._sync.batch_calls import BatchCalls
 from runpod_typed._sync.batch_drafts import Drafts
-from runpod_typed._sync.batches import Batches
 from runpod_typed._bulk.batch_journal import BatchJournal, RunSetup
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.progress import ProgressReporter
@@ -61,7 +61,7 @@ class BatchRun(Closable, Generic[In, Out]):
 
     def __init__(
         self,
-        batches: Batches[RunRequest, Out],
+        batches: BatchCalls[RunRequest, Out],
         inputs: Inputs[In],
         options: MapOptions,
         setup: RunSetup,
