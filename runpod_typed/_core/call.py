@@ -92,7 +92,8 @@ class Call(Generic[T]):
         if upload and self.deadline is not None:
             upload = max(0.0, left - seconds)
         self.request = request.shortened_to(seconds)
-        return Attempt(seconds, size, upload, repeatable=request.operation.kind is OperationKind.READ)
+        repeatable = request.operation.kind is OperationKind.READ
+        return Attempt(seconds, size, upload, repeatable=repeatable, billed=self.is_submission)
 
     def result(self, outcome: HttpResponse | TransportFailure, *, seconds: float, wall_clock: datetime) -> T | APIError:
         """Return the operation's result, or the error that the outcome of an attempt after `seconds` amounts to."""

@@ -89,7 +89,7 @@ class HttpcoreTransport(Transport):
 
     def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         with self._connections.capacity:
-            connection, idle = self._connections.acquire(repeatable=attempt.repeatable)
+            connection, idle = self._connections.acquire(attempt)
             while True:
                 began = monotonic()
                 try:
@@ -165,13 +165,9 @@ class Connections:
         )
         self._closed = False
 
-    def acquire(self, *, repeatable: bool) -> tuple[httpcore.ConnectionInterface, float]:
-        """Return a connection for one request, and the seconds that it was idle: one that is still open, or a new one.
-
-        Args:
-            repeatable: True if the request may be repeated silently.
-        """
-        found = self.idle.take(repeatable=repeatable)
+    def acquire(self, attempt: Attempt) -> tuple[httpcore.ConnectionInterface, float]:
+        """Return an open or a new connection for one request, and the seconds that it was idle."""
+        found = self.idle.take(attempt)
         self._close_useless()
         return found or (self.connect(), 0.0)
 

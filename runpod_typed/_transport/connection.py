@@ -23,8 +23,8 @@ BASE_URL_VARIABLE: Final = "RUNPOD_ENDPOINT_BASE_URL"
 CONNECT_TIMEOUT: Final = 5.0
 KEEPALIVE_EXPIRY: Final = 55.0
 """Seconds after which an idle connection is closed; common proxies close theirs after 60 s."""
-RECENT_USE: Final = 4.0
-"""Seconds of idleness after which a connection may be lost; common servers close theirs after 5 s."""
+RECENT_USE: Final = 0.5
+"""Seconds of idleness after which a connection may be lost; common servers close theirs after 2 s or more."""
 
 _RESULT_CAP: Final = 20 * 1024 * 1024  # the platform's cap on a job's result
 DEFAULT_MAX_RESPONSE_BYTES: Final = _RESULT_CAP + 1024 * 1024

@@ -36,6 +36,8 @@ class Attempt:
     """True if the last byte of the request may have been handed to the network."""
     repeatable: bool = False
     """True if the request changes nothing: it may use a connection that may be lost, and is then sent again."""
+    billed: bool = False
+    """True if the request makes a job run: a connection that may be lost would leave its fate unknown."""
     stream: Any = None
     """The network stream that was opened for the attempt, or None."""
     deadline: float = field(init=False)

@@ -72,7 +72,7 @@ class AsyncFastTransport(AsyncTransport):
     async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         if self._closed:
             raise ConfigurationError("The client is closed. Make a new one, or keep it open while its jobs are used.")
-        found = self._idle.take(repeatable=attempt.repeatable)
+        found = self._idle.take(attempt)
         self._discard_useless()
         connection, idle = found or (await self._next_connection(attempt), 0.0)
         while True:

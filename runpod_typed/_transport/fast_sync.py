@@ -54,7 +54,7 @@ class FastTransport(Transport):
         self._closed = False
 
     def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
-        found = self._idle.take(repeatable=attempt.repeatable)
+        found = self._idle.take(attempt)
         self._close_useless()
         connection, idle = found or (self._connect(attempt), 0.0)
         while True:

@@ -9,9 +9,12 @@ from weakref import WeakKeyDictionary
 
 from runpod_typed._synchronization import monotonic
 from runpod_typed._transport.connection import KEEPALIVE_EXPIRY, RECENT_USE
+from runpod_typed._transport.deadlines import Attempt
 
 _MARGIN: Final = 1.0
 """Seconds by which a submission's connection is idle for less time than the server is known to allow."""
+_LONGEST_TRUST: Final = 4.0
+"""Seconds of idleness for which a connection is trusted at most that has not survived more itself."""
 
 _ConnectionT = TypeVar("_ConnectionT")
 
@@ -22,8 +25,8 @@ class IdleConnections(Generic[_ConnectionT]):
 
     A server closes idle connections after a time that it does not tell, and a request that leaves at that moment is
     lost. A request that may be repeated uses any of them, and first those that show how long their server allows. All
-    others use one that was idle for a short time, or has itself survived a longer one: behind one address there may be
-    several servers.
+    others use one that was idle for some seconds, or has itself survived a longer time: behind one address there may be
+    several servers. For a request that is billed it is half a second, until any connection has survived more.
 
     Threads share a deque, and each of its steps is atomic.
 
@@ -37,15 +40,12 @@ class IdleConnections(Generic[_ConnectionT]):
         self._is_closed = is_closed
         self._kept = deque[tuple[_ConnectionT, float]]()  # with the time of the last use
         self._survived = WeakKeyDictionary[_ConnectionT, float]()  # the longest idle time before a response
+        self._trusted = RECENT_USE  # the idle time for which each connection is trusted
         self._useless = deque[_ConnectionT]()
 
-    def take(self, *, repeatable: bool) -> tuple[_ConnectionT, float] | None:
-        """Take out a connection for a request, and the seconds that it was idle; None if a new one is needed.
-
-        Args:
-            repeatable: True if the request may be repeated silently.
-        """
-        while (found := self._pop_any() if repeatable else self._pop_trusted()) is not None:
+    def take(self, attempt: Attempt) -> tuple[_ConnectionT, float] | None:
+        """Take out a connection for a request, and the seconds that it was idle; None if a new one is needed."""
+        while (found := self._pop_any() if attempt.repeatable else self._pop_trusted(attempt)) is not None:
             connection, used_at = found
             idle = monotonic() - used_at
             if not self._is_useless(connection, idle):
@@ -62,6 +62,7 @@ class IdleConnections(Generic[_ConnectionT]):
         """
         if idle >= RECENT_USE:
             self._survived[connection] = max(idle, self._survived.get(connection, 0.0))
+            self._trusted = max(self._trusted, min(idle - _MARGIN, _LONGEST_TRUST))
         if len(self._kept) >= self._most:
             return False
         self._kept.append((connection, monotonic()))
@@ -71,7 +72,7 @@ class IdleConnections(Generic[_ConnectionT]):
             except IndexError:  # other threads were faster
                 break
             idle = monotonic() - used_at
-            if idle < RECENT_USE or not self._is_useless(oldest, idle):
+            if idle < _LONGEST_TRUST or not self._is_useless(oldest, idle):
                 self._kept.appendleft((oldest, used_at))
                 break
             self._useless.append(oldest)
@@ -89,23 +90,24 @@ class IdleConnections(Generic[_ConnectionT]):
     def forget(self) -> None:
         """Forget how long connections were idle before: the server has closed one."""
         self._survived = WeakKeyDictionary[_ConnectionT, float]()
+        self._trusted = RECENT_USE
 
     def _pop_any(self) -> tuple[_ConnectionT, float] | None:
         """Take out the oldest if that shows how long its server allows, else the newest."""
         try:
             oldest, used_at = self._kept[0]
             idle = monotonic() - used_at
-            instructive = idle >= RECENT_USE and idle > self._survived.get(oldest, 0.0)
+            instructive = idle >= _LONGEST_TRUST and idle > self._survived.get(oldest, 0.0)
             return self._kept.popleft() if instructive else self._kept.pop()
         except IndexError:
             return None
 
-    def _pop_trusted(self) -> tuple[_ConnectionT, float] | None:
+    def _pop_trusted(self, attempt: Attempt) -> tuple[_ConnectionT, float] | None:
         """Take out the newest if it was used of late, else one that has survived a longer time."""
         try:
             newest = self._kept.pop()
             now = monotonic()
-            if now - newest[1] < RECENT_USE:
+            if now - newest[1] < (self._trusted if attempt.billed else _LONGEST_TRUST):
                 return newest
             self._kept.append(newest)
             for each in reversed(tuple(self._kept)) if self._survived else ():

@@ -52,13 +52,8 @@ def check(endpoint: Endpoint) -> None:
 
 
 REPEATABLE: Final = {"poll": poll, "check": check}
-OTHERS: Final = {
-    "cancel": cancel,
-    "submit": submit,
-    "submit and wait": submit_and_wait,
-    "requeue": requeue,
-    "drain": drain,
-}
+BILLED: Final = {"submit": submit, "submit and wait": submit_and_wait, "requeue": requeue}
+OTHERS: Final = {"cancel": cancel, "drain": drain}
 
 
 @pytest.fixture
@@ -109,24 +104,46 @@ def test_reports_what_a_recent_connection_lost(way: str, clock: Clock) -> None:
         with ClientOver(way, server.base_url) as client:
             endpoint = client.endpoint("ep")
             poll(endpoint)
-            clock.now += 3.9
+            clock.now += 0.4
             with pytest.raises(APIConnectionError):
                 poll(endpoint)
         assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("action", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize(
+    ("action", "trusted"),
+    [*((action, 0.5) for action in BILLED.values()), *((action, 4.0) for action in OTHERS.values())],
+    ids=[*BILLED, *OTHERS],
+)
 def test_sends_the_rest_over_a_new_connection(
-    way: str, server: ImpatientServer, clock: Clock, action: Action
+    way: str, server: ImpatientServer, clock: Clock, action: Action, trusted: float
 ) -> None:
     with ClientOver(way, server.base_url) as client:
         endpoint = client.endpoint("ep")
         poll(endpoint)
-        clock.now += 4.1
+        clock.now += trusted + 0.1
         action(endpoint)
         assert server.connections == 2
-        clock.now += 3.9
+        clock.now += trusted - 0.1
         action(endpoint)
+    assert server.connections == 2
+    assert not server.lost
+
+
+def test_submits_after_a_pause_that_others_survived(way: str, server: ImpatientServer, clock: Clock) -> None:
+    with ClientOver(way, server.base_url) as client:
+        endpoint = client.endpoint("ep")
+        poll(endpoint)
+        clock.now += 3
+        poll(endpoint)  # shows that the server allows 3 s
+        clock.now += 1.9
+        submit(endpoint)
+        assert server.connections == 1
+        clock.now += 2.1
+        submit(endpoint)
+        assert server.connections == 2
+        clock.now += 1.9
+        submit(endpoint)  # over the second one, which shows nothing itself
     assert server.connections == 2
     assert not server.lost
 
@@ -182,14 +199,15 @@ def test_forgets_the_idle_time_when_a_connection_closes(way: str, clock: Clock) 
             assert server.connections_made == 3
 
 
-@pytest.mark.parametrize("limit", [5.0, 17.0])
+@pytest.mark.parametrize("limit", [1.0, 5.0, 17.0])
 @pytest.mark.parametrize("tries", [50, pytest.param(1000, marks=pytest.mark.endurance)])
 def test_never_loses_a_submission_to_an_idle_limit(
     way: str, server: ImpatientServer, clock: Clock, limit: float, tries: int
 ) -> None:
     random = Random(7)
     server.idle_limit = lambda: limit - random.uniform(0.0, 0.5)  # a request takes up to half a second
-    actions = [*REPEATABLE.values(), *OTHERS.values()]
+    # A cancellation is sent again after a pause, and a stream is told of a gap.
+    actions = [*REPEATABLE.values(), *BILLED.values(), *(OTHERS.values() if limit > 4.5 else ())]
     with ClientOver(way, server.base_url) as client:
         endpoint = client.endpoint("ep")
         for _ in range(tries):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runpod_typed._transport import idle
+from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.idle import IdleConnections
 from tests.impatient_server import Clock
 
@@ -29,9 +30,13 @@ def connections(clock: Clock) -> IdleConnections[Connection]:
     return IdleConnections[Connection](10, lambda each: each.is_closed)
 
 
+def attempt(*, repeatable: bool) -> Attempt:
+    return Attempt(1.0, repeatable=repeatable)
+
+
 def survive(connections: IdleConnections[Connection], *, repeatable: bool) -> str | None:
     """Use a connection, and keep it; return its name."""
-    found = connections.take(repeatable=repeatable)
+    found = connections.take(attempt(repeatable=repeatable))
     if found is not None:
         connections.keep(*found)
     return found and found[0].name
@@ -43,7 +48,7 @@ def test_one_server_says_nothing_about_another(clock: Clock, connections: IdleCo
     assert survive(connections, repeatable=True) == "patient"
     connections.keep(Connection("impatient"), 0.0)
     clock.now += 5
-    assert [connections.take(repeatable=False) is None for _ in range(2)] == [False, True]
+    assert [connections.take(attempt(repeatable=False)) is None for _ in range(2)] == [False, True]
     assert survive(connections, repeatable=True) == "impatient"
 
 
