@@ -6,27 +6,21 @@ request itself. Before them come checks that the platform does not need: that no
 
 import asyncio
 import inspect
-import ipaddress
-import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from functools import partial
+from collections.abc import Awaitable, Callable
 from typing import Final
-from urllib.parse import urlsplit
 
-from attrs import field, frozen
+from attrs import frozen
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runpod_typed.local._engine.engine import NotAllowedError
-from runpod_typed.local._engine.store import NotFoundError
+from runpod_typed.local._access import Access, browser_problem, presented_key, same_key
 from runpod_typed.local._fault_responses import ResetResponse, respond_with_fault
-from runpod_typed.local._http import Refusal, json_response
+from runpod_typed.local._http import REFUSALS, Refusal, json_response, show_refusal
 from runpod_typed.local._limits import Limits, RateLimiter, make_limiters
-from runpod_typed.local._page.routes import PageAccess, page_routes
+from runpod_typed.local._page.routes import page_routes
 from runpod_typed.local._routes import batch, client, openai, worker
 from runpod_typed.local._service import QueueService
 
@@ -83,68 +77,6 @@ OPERATIONS: Final = (
 OPERATION_NAMES: Final = frozenset(operation.name for operation in OPERATIONS)
 
 
-@frozen
-class Access:
-    """The callers that are let in."""
-
-    api_key: str = field(repr=False)
-    """For clients; workers may present it too, as on the platform."""
-    worker_token: str = field(repr=False)
-    hosts: set[str] | None
-    """Names by which callers may address the queue, besides IP addresses and localhost; None for any name."""
-    page_token: str = field(factory=partial(secrets.token_urlsafe, 24), repr=False)
-    """For the page's own requests."""
-
-
-def known_hosts(host: str) -> set[str] | None:
-    """Return the `Access.hosts` of a queue that listens on this address: any if it is open to the network."""
-    name = host.lower()
-    with suppress(ValueError):
-        return {name} if ipaddress.ip_address(name).is_loopback else None
-    return {name} if name == "localhost" else None
-
-
-def presented_key(authorization: str | None) -> str | None:
-    """Return the key of an Authorization header, with or without the scheme `Bearer` (in any case)."""
-    if authorization is None:
-        return None
-    scheme, _, key = authorization.strip().partition(" ")
-    presented = key.strip() if scheme.lower() == "bearer" else authorization.strip()
-    return presented or None
-
-
-def same_key(presented: str, expected: str) -> bool:
-    """Compare in constant time."""
-    return secrets.compare_digest(presented.encode("latin-1", "replace"), expected.encode())
-
-
-def browser_problem(headers: Mapping[str, str], hosts: set[str] | None) -> str | None:
-    """Return why a request looks like one of a foreign web page, or None.
-
-    A page can reach this machine by a name of its own that resolves to 127.0.0.1 (DNS rebinding), so the Host header
-    must be an address or a known name. Any other page sends its origin, or is called cross-site by the browser.
-    """
-    host = headers.get("host", "")
-    if hosts is not None and not _is_known_host(host, hosts):
-        return f"the host {host[:100]!r} is not allowed: use the address of the queue's base_url"
-    origin = headers.get("origin")
-    if origin is not None and origin.lower() not in {f"http://{host.lower()}", f"https://{host.lower()}"}:
-        return f"requests from other web pages are not allowed (origin {origin[:100]!r})"
-    if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
-        return "requests from other web pages are not allowed"
-    return None
-
-
-def _is_known_host(header: str, hosts: set[str]) -> bool:
-    try:
-        name = urlsplit(f"//{header}").hostname or ""
-    except ValueError:
-        return False
-    with suppress(ValueError):
-        return bool(ipaddress.ip_address(name))
-    return name == "localhost" or name.endswith(".localhost") or name in hosts
-
-
 class RequestHandler:
     """Passes each request through the checks to its operation."""
 
@@ -192,12 +124,8 @@ class RequestHandler:
             if limiter is None:
                 return await operation.handler(self._service, request)
             return await self._run_within(limiter, operation, request)
-        except Refusal as refusal:
-            return refusal.to_response()
-        except NotFoundError as error:
-            return json_response({"error": str(error)}, 404)
-        except NotAllowedError as error:
-            return json_response({"error": str(error)}, 400)
+        except REFUSALS as error:
+            return show_refusal(error)
         except ClientDisconnect:
             return Response(status_code=499)  # the client has left
 
@@ -210,30 +138,23 @@ class RequestHandler:
             limiter.release()
 
 
-def build_app(
-    service: QueueService, access: Access, limits: Limits = None, inject: Callable[..., None] | None = None
-) -> Starlette:
-    """Return the ASGI application."""
+def build_app(service: QueueService, access: Access, limits: Limits, *, page: bool) -> Starlette:
+    """Return the ASGI application, with the page if it is wanted."""
     handler = RequestHandler(service, access, limits)
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         by_path.setdefault(operation.path, {}).update(dict.fromkeys(operation.methods, operation))
     routes = [_route(handler, path, methods) for path, methods in by_path.items()]
-    if inject is not None:
-        check = partial(_page_problem, access)
+    if page:
         described = [
             (operation.name, "/".join(operation.methods), operation.path, inspect.getdoc(operation.handler) or "")
             for operation in OPERATIONS
             if not operation.worker
         ]
-        routes += page_routes(service, PageAccess(check, inject, access.page_token), described)
+        routes += page_routes(service, access, described)
     app = Starlette(routes=routes, exception_handlers={HTTPException: _show_http_error})
     app.router.redirect_slashes = False  # `/run/` is not a path of the API
     return app
-
-
-def _page_problem(access: Access, request: Request) -> str | None:
-    return browser_problem(request.headers, access.hosts)
 
 
 def _route(handler: RequestHandler, path: str, methods: dict[str, Operation]) -> Route:

@@ -8,26 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from attrs import asdict
+from attrs.filters import exclude
+
 from runpod_typed.local._engine.batches import BatchRecord
 from runpod_typed.local._engine.records import ABSENT, Chunk, HistoryEntry, JobRecord, JobStatus, Submission
-from runpod_typed.local._engine.settings import EngineSettings
 
 FORMAT: Final = 1
 """The format of the file. 0 is that of earlier versions, which had jobs without history, and no batches."""
 _APPLICATION: Final = 0x52755154  # "RuQT"
 _TABLES: Final = frozenset({"jobs", "batches"})
-_PLAIN: Final = (
-    "id",
-    "batch_id",
-    "retention",
-    "execution_timeout",
-    "worker_id",
-    "error",
-    "retries",
-    "redispatches",
-)
-_TIMES: Final = ("queued_at", "visible_at", "expires_at", "started_at", "ended_at")
-_SUBMISSION: Final = ("input", "webhook", "execution_timeout", "ttl", "low_priority", "s3_config")
+_FORGOTTEN: Final = exclude("output", "has_progress", "dropped", "last_seen_at")
 
 
 class ArchiveError(Exception):
@@ -44,37 +35,32 @@ class Archive:
             self._database = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
             self._open()
 
-    def load(self, settings: EngineSettings) -> tuple[list[JobRecord], list[BatchRecord]]:
-        """Return the jobs and the batches, oldest first. A job that ran when the queue ended waits again.
+    def load(self) -> tuple[list[JobRecord], list[BatchRecord]]:
+        """Return the jobs and the batches, oldest first.
 
         Raises:
             ArchiveError: The file is damaged.
         """
         with self._explained():
-            jobs = [_read_job(job, settings) for job in self._rows("SELECT job FROM jobs ORDER BY rowid")]
-            batches = [_read_batch(batch, settings) for batch in self._rows("SELECT batch FROM batches ORDER BY rowid")]
+            jobs = [_read_job(job) for job in self._rows("SELECT job FROM jobs ORDER BY rowid")]
+            batches = [_read_batch(batch) for batch in self._rows("SELECT batch FROM batches ORDER BY rowid")]
             known = {job.id for job in jobs}
             for batch in batches:
                 if batch.finalized and not known >= batch.requests.keys():
                     raise ArchiveError(f"{self._path} is damaged: it lacks requests of batch {batch.id}.")
         return jobs, batches
 
-    def save(
-        self,
-        jobs: Mapping[str, JobRecord | None],
-        batches: Iterable[BatchRecord],
-        epoch: float,
-    ) -> None:
-        """Write what has changed; None removes a job. `epoch` is the wall-clock time at the engine's time 0."""
+    def save(self, jobs: Mapping[str, JobRecord | None], batches: Iterable[BatchRecord]) -> None:
+        """Write what has changed; None removes a job."""
         with self._explained():
             self._database.execute("BEGIN")
             for job_id, record in sorted(jobs.items(), key=_queued_at):  # they are read in this order
                 if record is None:
                     self._database.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
                 else:
-                    self._put("jobs", job_id, _show_job(record, epoch))
+                    self._put("jobs", job_id, _show_job(record))
             for batch in batches:
-                self._put("batches", batch.id, _show_batch(batch, epoch))
+                self._put("batches", batch.id, _show_batch(batch))
             self._database.execute("COMMIT")
 
     def close(self) -> None:
@@ -131,62 +117,32 @@ def _queued_at(item: tuple[str, JobRecord | None]) -> float:
     return 0.0 if record is None else record.queued_at
 
 
-def _show_job(record: JobRecord, epoch: float) -> dict[str, Any]:
-    shown: dict[str, Any] = {name: getattr(record, name) for name in _PLAIN}
-    for name in _TIMES:
-        at: float | None = getattr(record, name)
-        shown[name] = None if at is None else epoch + at
-    shown["status"] = record.status.value
-    shown["submission"] = _show_submission(record.submission)
-    shown["chunks"] = [[chunk.output, chunk.metrics] for chunk in record.chunks]
-    shown["history"] = [[epoch + entry.at, entry.kind, entry.value] for entry in record.history]
+def _show_job(record: JobRecord) -> dict[str, Any]:
+    shown = asdict(record, recurse=False, filter=_FORGOTTEN) | {
+        "submission": asdict(record.submission, recurse=False),
+        "chunks": [[chunk.output, chunk.metrics] for chunk in record.chunks],
+        "history": [[entry.at, entry.kind, entry.value] for entry in record.history],
+    }
     if record.output is not ABSENT and not record.has_progress:
         shown["output"] = record.output
     return shown
 
 
-def _read_job(shown: dict[str, Any], settings: EngineSettings) -> JobRecord:
-    epoch = settings.epoch
-    times: dict[str, Any] = {name: None if shown[name] is None else shown[name] - epoch for name in _TIMES}
-    history = (HistoryEntry(at - epoch, kind, value) for at, kind, value in shown.get("history", ()))
-    record = JobRecord(
-        **{name: shown[name] for name in _PLAIN},
-        **times,
-        submission=Submission(**shown["submission"]),
-        status=JobStatus(shown["status"]),
-        output=shown.get("output", ABSENT),
-        chunks=[Chunk(output, metrics) for output, metrics in shown["chunks"]],
-        history=deque(history, maxlen=settings.history),
-    )
-    if record.status is JobStatus.IN_PROGRESS:
-        record.reset()
-        record.retries += 1
-        record.status = JobStatus.IN_QUEUE
-        record.history.append(HistoryEntry(0.0, record.status.value))
-    return record
-
-
-def _show_batch(batch: BatchRecord, epoch: float) -> dict[str, Any]:
-    return {
-        "id": batch.id,
-        "created_at": epoch + batch.created_at,
-        "name": batch.name,
-        "finalized": batch.finalized,
-        "cancelled": batch.cancelled,
-        "requests": [[request_id, _show_submission(one)] for request_id, one in batch.requests.items()],
+def _read_job(shown: dict[str, Any]) -> JobRecord:
+    fields: dict[str, Any] = {
+        "submission": Submission(**shown["submission"]),
+        "status": JobStatus(shown["status"]),
+        "chunks": [Chunk(*chunk) for chunk in shown["chunks"]],
+        "history": deque(HistoryEntry(*entry) for entry in shown.get("history", ())),
     }
+    return JobRecord(**shown | fields)
 
 
-def _read_batch(shown: dict[str, Any], settings: EngineSettings) -> BatchRecord:
-    return BatchRecord(
-        id=shown["id"],
-        created_at=shown["created_at"] - settings.epoch,
-        name=shown["name"],
-        finalized=shown["finalized"],
-        cancelled=shown["cancelled"],
-        requests={request_id: Submission(**one) for request_id, one in shown["requests"]},
-    )
+def _show_batch(batch: BatchRecord) -> dict[str, Any]:
+    requests = [[request_id, asdict(one, recurse=False)] for request_id, one in batch.requests.items()]
+    return asdict(batch, recurse=False) | {"requests": requests}
 
 
-def _show_submission(submission: Submission) -> dict[str, Any]:
-    return {name: getattr(submission, name) for name in _SUBMISSION}
+def _read_batch(shown: dict[str, Any]) -> BatchRecord:
+    fields: dict[str, Any] = {"requests": {name: Submission(**one) for name, one in shown["requests"]}}
+    return BatchRecord(**shown | fields)

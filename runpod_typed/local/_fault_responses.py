@@ -97,14 +97,14 @@ def _error(fault: Fault) -> Response:
 
 
 def _retry_after(fault: Fault) -> dict[str, str]:
-    if fault.retry_after is None:
+    if fault.retry_after_form is None:
         return {}
-    seconds = math.ceil(fault.retry_after)
+    seconds = math.ceil(fault.seconds)
     if fault.retry_after_form is RetryAfterForm.RATE_LIMIT:
         return {"RateLimit": f'"second";r=0;t={seconds}', "RateLimit-Policy": '"second";q=100;w=10'}
     value = {
         RetryAfterForm.SECONDS: str(seconds),
-        RetryAfterForm.FRACTION: str(fault.retry_after),
+        RetryAfterForm.FRACTION: str(fault.seconds),
         RetryAfterForm.DATE: formatdate(time.time() + seconds, usegmt=True),
     }[fault.retry_after_form]
     return {"Retry-After": value}

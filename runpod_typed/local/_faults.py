@@ -2,12 +2,14 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Final
 
 from attrs import define, evolve, field, frozen, validators
 from typing_extensions import override
+
+from runpod_typed.local._validators import check_seconds, check_status, is_whole
 
 
 class FaultKind(StrEnum):
@@ -128,10 +130,10 @@ class Fault:
 
     kind: FaultKind
     seconds: float = 0.0
+    """Seconds of the delay, jump, invisibility or `Retry-After`."""
     status: int = 200
     form: ErrorForm = ErrorForm.JSON
-    retry_after: float | None = None
-    retry_after_form: RetryAfterForm = RetryAfterForm.SECONDS
+    retry_after_form: RetryAfterForm | None = None
 
     @property
     def processed(self) -> bool:
@@ -163,17 +165,41 @@ def kinds_for(operation: str) -> frozenset[FaultKind]:
 
 
 class FaultPlan:
-    """Decides on each request, and counts the faults of each kind in `injected`."""
+    """Decides on each request, and counts the faults of each kind in `injected`.
 
-    def __init__(self, faults: Faults | None) -> None:
+    Args:
+        faults: The random faults; None for those of `inject` alone.
+        operations: The ids of all operations.
+
+    Raises:
+        ValueError: An operation of `faults` is unknown.
+    """
+
+    def __init__(self, faults: Faults | None, operations: Collection[str]) -> None:
         self._faults = faults
+        self._operations = operations
+        for operation in (faults and faults.operations) or ():
+            self._check_operation(operation)
         self._injections: list[Injection] = []
         self._requests: Counter[str] = Counter()
         self.injected: Counter[FaultKind] = Counter()
 
-    def inject(self, injection: Injection) -> None:
-        """Hit the next matching requests."""
-        self._injections.append(injection)
+    def inject(
+        self, kind: str, *, operation: str | None, times: int, status: int | None, seconds: float | None
+    ) -> None:
+        """Hit the next matching requests.
+
+        Raises:
+            ValueError: The kind or operation is unknown, or a number is out of range.
+        """
+        if operation is not None:
+            self._check_operation(operation)
+        if not is_whole(times) or times < 1:
+            raise ValueError(f"times must be at least 1, not {times!r}")
+        check_status(status)
+        if seconds is not None:
+            check_seconds(seconds)
+        self._injections.append(Injection(FaultKind(kind), operation, times, status, seconds))
 
     def draw(self, operation: str, *, worker: bool = False) -> Fault | None:
         """Return the fault for the next request of an operation."""
@@ -203,17 +229,20 @@ class FaultPlan:
         self.injected[kind] += 1
         return True
 
+    def _check_operation(self, operation: str) -> None:
+        if operation not in self._operations:
+            raise ValueError(f"unknown operation {operation!r}; known are {sorted(self._operations)}")
+
     def _use(self, injection: Injection) -> Fault:
         injection.times -= 1
         if injection.times <= 0:
             self._injections.remove(injection)
         self.injected[injection.kind] += 1
         fault = _decide(injection.kind, self._faults or Faults(rate=0), random.Random(0), injection.status)
-        seconds = injection.seconds
-        if seconds is None:
+        if injection.seconds is None:
             return fault
-        retry_after = None if fault.retry_after is None else seconds
-        return evolve(fault, seconds=seconds, retry_after=retry_after, retry_after_form=RetryAfterForm.SECONDS)
+        form = fault.retry_after_form and RetryAfterForm.SECONDS
+        return evolve(fault, seconds=injection.seconds, retry_after_form=form)
 
     def _rng(self, name: str, faults: Faults) -> random.Random:
         self._requests[name] += 1
@@ -222,17 +251,13 @@ class FaultPlan:
 
 def _decide(kind: FaultKind, faults: Faults, rng: random.Random, status: int | None = None) -> Fault:
     match kind:
-        case FaultKind.LATENCY:
-            return Fault(kind=kind, seconds=rng.uniform(0, faults.latency))
-        case FaultKind.CLOCK_JUMP:
-            return Fault(kind=kind, seconds=rng.uniform(0, faults.clock_jump))
-        case FaultKind.NOT_YET_VISIBLE:
-            return Fault(kind=kind, seconds=rng.uniform(0, faults.not_yet_visible))
+        case FaultKind.LATENCY | FaultKind.CLOCK_JUMP | FaultKind.NOT_YET_VISIBLE:
+            return Fault(kind=kind, seconds=rng.uniform(0, getattr(faults, kind)))
         case FaultKind.RATE_LIMITED:
             return Fault(kind=kind, status=429, form=rng.choice([ErrorForm.JSON, ErrorForm.TEXT]))
         case FaultKind.RATE_LIMITED_RETRY_AFTER:
             form = rng.choice(list(RetryAfterForm))
-            return Fault(kind=kind, status=429, retry_after=faults.retry_after, retry_after_form=form)
+            return Fault(kind=kind, status=429, seconds=faults.retry_after, retry_after_form=form)
         case FaultKind.SERVER_ERROR:
             return Fault(kind=kind, status=status or rng.choice(SERVER_STATUSES), form=rng.choice(list(ErrorForm)))
         case FaultKind.EDGE_ERROR:

@@ -1,15 +1,14 @@
 """Handlers in this process: each worker is a daemon thread with an event loop."""
 
 import asyncio
-import concurrent.futures
 import inspect
 import logging
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from runpod_typed.local._engine.records import Chunk, Result, show_for_worker
 from runpod_typed.local._handler_config import Handler, HandlerConfig
@@ -27,6 +26,7 @@ from runpod_typed.local._messages import (
 from runpod_typed.local._service import QueueService, Waiter, Worker
 from runpod_typed.local._threads import WorkerThread
 
+P = ParamSpec("P")
 T = TypeVar("T")
 TAKE_SECONDS: Final = 86_400.0
 GRACE_SECONDS: Final = 1.0
@@ -178,7 +178,7 @@ class HandlerWorker(Worker):
                 await self._begin_anew()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
-        await self._call(partial(self._service.remove_worker, self.worker_id))
+        await self._call(self._service.remove_worker, self.worker_id)
 
     def _allowed(self) -> int:
         """Return how many jobs may run at a time."""
@@ -196,7 +196,7 @@ class HandlerWorker(Worker):
             self._cancelled.difference_update(record.id for record in records)  # these were about earlier runs
             return [cast("dict[str, Any]", copy(show_for_worker(record))) for record in records]
 
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(take(), self._queue_loop))
+        return await self._await(take())
 
     def _start_jobs(self, jobs: list[dict[str, Any]]) -> None:
         if self._stopping.is_set():
@@ -225,7 +225,7 @@ class HandlerWorker(Worker):
     async def _execute(self, job_id: str, job: dict[str, Any]) -> None:
         if "input" not in job:
             logger.warning("Job %s is dropped, as on the platform: its input is an empty object.", job_id)
-            await self._act(partial(self._service.engine.drop, self.worker_id, job_id))
+            await self._call(self._service.act, self._service.engine.drop, self.worker_id, job_id)
             return
         with self._reporting(job_id):
             body = await (self._run_generator(job_id, job) if self._is_generator else self._run_plain(job_id, job))
@@ -239,7 +239,7 @@ class HandlerWorker(Worker):
             body["stopPod"] = True
         result = self._as_posted(job_id, body)
         self._renew = self._renew or result.stop_pod
-        await self._call(partial(self._service.finish, self.worker_id, job_id, result))
+        await self._call(self._service.finish, self.worker_id, job_id, result)
 
     async def _run_plain(self, job_id: str, job: dict[str, Any]) -> dict[str, object]:
         try:
@@ -258,7 +258,7 @@ class HandlerWorker(Worker):
                 given = output if isinstance(output, Chunk) else Chunk(output)
                 chunk = Chunk(copy(given.output), copy(given.metrics))
                 for piece in split_chunk(chunk):
-                    await self._act(partial(self._service.engine.chunk, self.worker_id, job_id, piece))
+                    await self._call(self._service.act, self._service.engine.chunk, self.worker_id, job_id, piece)
                 if self._crash_on == job_id:
                     break
                 if self._config.get("return_aggregate_stream"):
@@ -292,9 +292,8 @@ class HandlerWorker(Worker):
         service, worker_id = self._service, self.worker_id
 
         def report(progress: object) -> None:
-            update = partial(service.engine.progress, worker_id, job_id, progress)
             with suppress(RuntimeError):  # the queue has stopped
-                self._queue_loop.call_soon_threadsafe(service.act, update)
+                self._queue_loop.call_soon_threadsafe(service.act, service.engine.progress, worker_id, job_id, progress)
 
         _reporters[job_id] = report
         try:
@@ -315,7 +314,7 @@ class HandlerWorker(Worker):
 
     async def _begin_anew(self) -> None:
         """End as this worker, and begin as another one."""
-        await self._call(partial(self._service.remove_worker, self.worker_id))
+        await self._call(self._service.remove_worker, self.worker_id)
         self._renew = False
         self.worker_id = _new_worker_id()
         await self._call(self._add_worker)
@@ -323,26 +322,19 @@ class HandlerWorker(Worker):
     def _add_worker(self) -> None:
         self._service.add_worker(self.worker_id, self, attached=True)
 
-    async def _act(self, action: Callable[[float], T]) -> T:
-        return await self._call(lambda: self._service.act(action))
+    async def _call(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        async def call() -> T:
+            return action(*args, **kwargs)
 
-    async def _call(self, action: Callable[[], T]) -> T:
-        """Do something in the queue's event loop, and wait for it."""
-        done: concurrent.futures.Future[T] = concurrent.futures.Future()
+        return await self._await(call())
 
-        def call() -> None:
-            if not done.set_running_or_notify_cancel():
-                return  # the queue is stopping
-            try:
-                done.set_result(action())
-            except Exception as error:  # noqa: BLE001 -- goes to the waiter
-                done.set_exception(error)
-
+    async def _await(self, coroutine: Coroutine[Any, Any, T]) -> T:
         try:
-            self._queue_loop.call_soon_threadsafe(call)
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._queue_loop)
         except RuntimeError:  # its loop has closed
+            coroutine.close()
             raise _QueueStoppedError from None
-        return await asyncio.wrap_future(done)
+        return await asyncio.wrap_future(future)
 
 
 def _is(handler: Handler, *checks: Callable[[object], bool]) -> bool:

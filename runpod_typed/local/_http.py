@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -10,6 +10,10 @@ from runpod_queue_api import wire
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runpod_typed.local._engine.engine import NotAllowedError
+from runpod_typed.local._engine.records import JobRecord
+from runpod_typed.local._engine.store import NotFoundError
+from runpod_typed.local._envelope import InvalidEnvelopeError
 from runpod_typed.local._json import InvalidJSONError, decode, encode
 from runpod_typed.local._service import QueueService, Waiter
 
@@ -31,6 +35,17 @@ class Refusal(Exception):  # noqa: N818 -- a response, not a defect
         if isinstance(self.body, str):
             return Response(self.body, self.status, media_type="text/plain")
         return json_response(self.body, self.status)
+
+
+REFUSALS: Final = (Refusal, NotFoundError, NotAllowedError, InvalidEnvelopeError)
+"""The exceptions that end a request with an error response."""
+
+
+def show_refusal(error: Exception) -> Response:
+    """Return the response to a request that one of `REFUSALS` ended."""
+    if isinstance(error, Refusal):
+        return error.to_response()
+    return json_response({"error": str(error)}, 404 if isinstance(error, NotFoundError) else 400)
 
 
 class TooLargeError(Refusal):
@@ -107,3 +122,20 @@ async def held(request: Request, service: QueueService) -> AsyncGenerator[Waiter
     finally:
         service.held -= 1
         watching.cancel()
+
+
+async def wait_for_job(
+    service: QueueService,
+    request: Request,
+    record: JobRecord,
+    seconds: float,
+    ready: Callable[[], bool] = lambda: False,
+) -> None:
+    """Wait until the job has finished or `ready()`, at most the given time. The body must have been read."""
+
+    def done() -> bool:
+        return record.terminal or ready()
+
+    if not done():
+        async with held(request, service) as waiter:
+            await service.wait_for(record.id, waiter, done, seconds)

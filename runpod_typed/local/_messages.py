@@ -4,11 +4,11 @@ import json
 import logging
 import os
 import traceback
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final, cast
 
 from runpod_queue_api import wire
 
+from runpod_typed._version import __version__
 from runpod_typed.local._engine.records import ABSENT, Chunk, Result
 
 RESULT_CAP: Final = wire.PAYLOAD_CAPS["run_sync"]
@@ -82,7 +82,7 @@ def show_exception(error: BaseException, worker_id: str) -> dict[str, object]:
         "error_traceback": "".join(traceback.format_exception(error)),
         "hostname": os.environ.get("RUNPOD_POD_HOSTNAME", "unknown"),
         "worker_id": worker_id,
-        "runpod_version": WORKER_VERSION,
+        "runpod_version": f"runpod-typed {__version__}",
     }
     return {"error": json.dumps(info)}
 
@@ -106,13 +106,3 @@ def _message(error: BaseException) -> str:
         return str(error)
     except Exception as failure:  # noqa: BLE001 -- user code
         return f"<str() of {type(error).__name__} raised {type(failure).__name__}>"
-
-
-def _version() -> str:
-    try:
-        return f"runpod-typed {version('runpod-typed')}"
-    except PackageNotFoundError:
-        return "runpod-typed"
-
-
-WORKER_VERSION: Final = _version()

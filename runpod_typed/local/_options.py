@@ -2,17 +2,17 @@
 
 import re
 import secrets
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
 from runpod_queue_api import wire
 
-from runpod_typed.local._app import Access, known_hosts
+from runpod_typed.local._access import Access, known_hosts
 from runpod_typed.local._faults import FaultPlan
 from runpod_typed.local._handler_config import HandlerConfig
 from runpod_typed.local._limits import Limits, make_limiters
+from runpod_typed.local._validators import is_finite, is_whole
 
 
 @frozen(kw_only=True)
@@ -59,16 +59,6 @@ class QueueOptions:
         """Return the keys of the queue."""
         key = self.api_key or f"local_{secrets.token_urlsafe(24)}"
         return Access(key, f"worker_{secrets.token_urlsafe(24)}", known_hosts(self.host))
-
-
-def is_whole(value: object) -> bool:
-    """Check for an int that is not a bool."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_finite(value: object) -> bool:
-    """Check for a number that is neither a bool, nor infinite, nor NaN."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _is_id(value: object) -> bool:

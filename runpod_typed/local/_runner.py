@@ -3,7 +3,6 @@
 import asyncio
 import os
 import threading
-import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -24,13 +23,12 @@ KEPT_HISTORY: Final = 500
 
 
 class QueueRunner:
-    """A server in a thread of its own, the queue behind it, and the queue's workers. `inject` serves the page."""
+    """A server in a thread of its own, the queue behind it, and the queue's workers."""
 
-    def __init__(self, options: QueueOptions, inject: Callable[..., None]) -> None:
+    def __init__(self, options: QueueOptions) -> None:
         self.access = options.make_access()
         self.workers: list[Worker] = []
         self._options = options
-        self._inject = inject
         self._port = options.port
         self._process_id = os.getpid()
         self._service: QueueService | None = None
@@ -121,9 +119,7 @@ class QueueRunner:
 
     def _build(self) -> ASGIApp:
         options = self._options
-        settings = EngineSettings(
-            time_scale=options.time_scale, epoch=time.time(), history=KEPT_HISTORY if options.page else 0
-        )
+        settings = EngineSettings(time_scale=options.time_scale, history=KEPT_HISTORY if options.page else 0)
         webhooks = WebhookSender(attempts=settings.webhook_attempts, delay=settings.scaled(settings.webhook_delay))
         service = QueueService(
             options.endpoint_id,
@@ -134,7 +130,7 @@ class QueueRunner:
             archive=Archive(options.persist) if options.persist is not None else None,
         )
         self._webhooks, self._service = webhooks, service
-        return build_app(service, self.access, options.limits, self._inject if options.page else None)
+        return build_app(service, self.access, options.limits, page=options.page)
 
     def _make_workers(self, service: QueueService, loop: asyncio.AbstractEventLoop) -> list[Worker]:
         config, command, count = self._options.config, self._options.command, range(self._options.workers)

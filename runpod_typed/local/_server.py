@@ -6,7 +6,9 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
@@ -76,7 +78,7 @@ class _Server(uvicorn.Server):
     async def _listen_again(self, host: str, port: int, seconds: float) -> None:
         await asyncio.sleep(seconds)
         try:
-            await self.startup([listen(host, port)])
+            await super().startup([listen(host, port)])
         except OSError:
             logger.exception("The local queue cannot listen again after its outage.")
 
@@ -124,27 +126,24 @@ class ServerThread:
     def __init__(self, listener: socket.socket, build: Callable[[], ASGIApp]) -> None:
         self._listener = listener
         self._build = build
-        self._listening = threading.Event()
-        self._error: BaseException | None = None
+        self._started: Future[asyncio.AbstractEventLoop] = Future()
         self._thread = WorkerThread(self._run, "runpod-typed local queue")
         self._server: _Server | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> asyncio.AbstractEventLoop:
         """Start, and return the event loop once the server listens."""
         self._thread.start()
-        self._listening.wait()
-        if self._error is not None:
+        error = self._started.exception()
+        if error is not None:
             self._thread.wait()
-            raise self._error
-        assert self.loop is not None  # noqa: S101 -- set before `_listening`
-        return self.loop
+            raise error
+        return self._started.result()
 
     def stop(self) -> None:
         """Stop, and return when the thread is gone. May be repeated."""
-        if self._server is not None and self.loop is not None and not self._thread.wait(0):
+        if self._server is not None and not self._thread.wait(0):
             with suppress(RuntimeError):  # the loop has closed
-                self.loop.call_soon_threadsafe(self._server.stop)
+                self._started.result().call_soon_threadsafe(self._server.stop)
             self._thread.wait()
 
     def refuse_connections(self, host: str, port: int, seconds: float) -> None:
@@ -159,14 +158,13 @@ class ServerThread:
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
                 runner.run(self._serve())
         except BaseException as error:  # noqa: BLE001 -- `start` raises it in the caller's thread
-            self._error = error
             self._listener.close()
+            if not self._started.done():
+                self._started.set_exception(error)
         finally:
             logging.getLogger("uvicorn.error").removeFilter(warnings_only)
-            self._listening.set()
 
     async def _serve(self) -> None:
-        self.loop = asyncio.get_running_loop()
         config = uvicorn.Config(
             self._build(),
             http=http_protocol(),
@@ -179,7 +177,7 @@ class ServerThread:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             backlog=BACKLOG,
         )
-        self._server = _Server(config, self._listening.set)
+        self._server = _Server(config, partial(self._started.set_result, asyncio.get_running_loop()))
         await self._server.serve(sockets=[self._listener])
 
 

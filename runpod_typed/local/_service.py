@@ -7,8 +7,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, TypeVarTuple
 
 from attrs import frozen
 
@@ -21,6 +22,7 @@ from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._faults import FaultKind, FaultPlan
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 SAVE_SECONDS: Final = 0.1
 QUIET_SECONDS: Final = 0.05
@@ -81,14 +83,12 @@ class Waiter:
     """A request that waits until it is woken, its time is over or its client left."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._future: asyncio.Future[None] | None = None
+        self._woken = asyncio.Event()
         self.left = False
 
     def wake(self) -> None:
         """Check again."""
-        if self._future is not None and not self._future.done():
-            self._future.set_result(None)
+        self._woken.set()
 
     def leave(self) -> None:
         """Stop waiting."""
@@ -97,14 +97,11 @@ class Waiter:
 
     async def until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until `ready()`, at most the given time."""
-        deadline = self._loop.time() + seconds
-        while not ready() and not self.left and self._loop.time() < deadline:
-            self._future = self._loop.create_future()
-            timer = self._loop.call_at(deadline, self.wake)
-            try:
-                await self._future
-            finally:
-                timer.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not ready() and not self.left:
+                    self._woken.clear()
+                    await self._woken.wait()
 
 
 class QueueService:
@@ -127,7 +124,7 @@ class QueueService:
         self.outage: Outage | None = None
         self.held = 0
         self.closing = False
-        self._started = time.monotonic()
+        self._started = time.time() - time.monotonic()
         self._offset = 0.0
         self._post_webhook = post_webhook
         self._deliveries: set[asyncio.Task[None]] = set()
@@ -140,8 +137,8 @@ class QueueService:
         self._archive = archive
         self._saving: asyncio.TimerHandle | None = None
         if archive is not None:
-            jobs, batches = archive.load(settings)
-            self.engine.resume_jobs(jobs)
+            jobs, batches = archive.load()
+            self.engine.restore(jobs, self.now())
             self.batches.restore(batches)
             self.engine.changed = set(self.engine.jobs)
         self._auto_advance = auto_advance
@@ -149,18 +146,18 @@ class QueueService:
         self._rings_at = 0.0  # the handle of uvloop may have no `when`
 
     def now(self) -> float:
-        """Return the engine's time."""
-        return time.monotonic() - self._started + self._offset
+        """Return the engine's time, in seconds since 1970. Changes of the system's clock do not move it."""
+        return self._started + time.monotonic() + self._offset
 
     def advance_clock(self, seconds: float) -> None:
         """Move the queue's clock forward."""
         self._offset += seconds
         self.act(self.engine.advance)
 
-    def act(self, action: Callable[[float], T]) -> T:
-        """Call the engine at the present time, and handle the events that follow."""
+    def act(self, action: Callable[[*Ts, float], T], *args: *Ts) -> T:
+        """Call the engine with the present time as the last argument, and handle the events that follow."""
         try:
-            return action(self.now())
+            return action(*args, self.now())
         finally:
             for event in self.engine.take_events():
                 self._handle(event)
@@ -214,7 +211,7 @@ class QueueService:
         if self._archive is not None and (changed or batches):
             jobs = {job_id: self.engine.jobs.get(job_id) for job_id in changed}
             try:
-                self._archive.save(jobs, batches.values(), self.engine.settings.epoch)
+                self._archive.save(jobs, batches.values())
             except ArchiveError as error:  # the disk may be full
                 logger.error("From now on, no job is kept: %s", error)  # noqa: TRY400 -- the message says it all
                 self._archive = None
@@ -261,7 +258,7 @@ class QueueService:
         self._workers.pop(worker_id, None)
         self._ending.discard(worker_id)
         self._crashing.discard(worker_id)
-        self.act(partial(self.engine.lose_worker, worker_id))
+        self.act(self.engine.lose_worker, worker_id)
 
     def release_worker(self, worker_id: str) -> None:
         """Answer the held requests of a worker, and all that follow, at once: it is about to end."""
@@ -314,10 +311,9 @@ class QueueService:
         """Accept a result. The results of a worker that is about to crash are lost."""
         if worker_id in self._crashing:
             return
-        finish = partial(self.engine.finish, worker_id, job_id, result)
-        self.act(finish)
+        self.act(self.engine.finish, worker_id, job_id, result)
         if self.faults.hits_worker(FaultKind.DUPLICATE_RESULT):
-            self.act(finish)
+            self.act(self.engine.finish, worker_id, job_id, result)
 
     async def wait_for_stops(self, worker_id: str, waiter: Waiter, seconds: float) -> list[str]:
         """Return the jobs that a worker should stop. Wait for the first one at most the given time."""
@@ -325,7 +321,7 @@ class QueueService:
 
         def ready() -> bool:
             if not waiter.left:
-                stops.extend(self.act(partial(self.engine.take_stops, worker_id)))
+                stops.extend(self.act(self.engine.take_stops, worker_id))
             return worker_id in self._ending or bool(stops)
 
         await self.wait_for(worker_id, waiter, ready, seconds)

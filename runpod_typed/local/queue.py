@@ -12,13 +12,14 @@ from typing import Self
 from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES
 from runpod_typed.local._engine.counters import QueueStats
 from runpod_typed.local._engine.records import SubmittedJob
-from runpod_typed.local._faults import FaultKind, FaultPlan, Faults, Injection
+from runpod_typed.local._faults import FaultKind, FaultPlan, Faults
 from runpod_typed.local._handler_config import Handler, HandlerConfig, read_config
 from runpod_typed.local._limits import Limits
-from runpod_typed.local._options import QueueOptions, is_finite, is_whole
+from runpod_typed.local._options import QueueOptions
 from runpod_typed.local._processes import worker_variables
 from runpod_typed.local._runner import QueueRunner
 from runpod_typed.local._service import Outage, QueueService
+from runpod_typed.local._validators import check_seconds, check_status, is_whole
 
 
 class LocalQueue:
@@ -78,7 +79,7 @@ class LocalQueue:
         page: bool = False,
         on_worker_output: Callable[[str, str], object] | None = None,
     ) -> None:
-        self._faults = FaultPlan(faults)
+        self._faults = FaultPlan(faults, OPERATION_NAMES)
         self._options = QueueOptions(
             config=read_config(handler) if handler is not None else None,
             command=worker,
@@ -95,7 +96,7 @@ class LocalQueue:
             page=page,
             on_worker_output=on_worker_output,
         )
-        self._runner = QueueRunner(self._options, self.inject)
+        self._runner = QueueRunner(self._options)
 
     def __repr__(self) -> str:
         where = self.base_url if self._runner.running else "not started"
@@ -240,7 +241,7 @@ class LocalQueue:
             ValueError: `seconds` is negative, infinite or not a number.
             RuntimeError: The queue is not running.
         """
-        _check_seconds(seconds)
+        check_seconds(seconds)
         self._runner.act(lambda service: service.advance_clock(seconds))
 
     def throttle(self, workers: int) -> None:
@@ -278,21 +279,14 @@ class LocalQueue:
             operation: The id of the operation to hit (`"run"`, `"get_status"`, `"job_done"`); None for any client
                 operation that the fault can hit. The faults of workers need none.
             times: The number of requests to hit, 1 or more.
-            status: The status of SERVER_ERROR and EDGE_ERROR; None for any of theirs.
+            status: The status of SERVER_ERROR and EDGE_ERROR, 500 to 599; None for any of theirs.
             seconds: Seconds of the delay, jump, invisibility or Retry-After, 0 or more; None for some within the bounds
                 of `Faults`.
 
         Raises:
             ValueError: The kind or operation is unknown, or a number is out of range.
         """
-        fault = FaultKind(kind)
-        if operation is not None and operation not in OPERATION_NAMES:
-            raise ValueError(f"unknown operation {operation!r}; known are {sorted(OPERATION_NAMES)}")
-        if not is_whole(times) or times < 1:
-            raise ValueError(f"times must be at least 1, not {times!r}")
-        if seconds is not None:
-            _check_seconds(seconds)
-        self._faults.inject(Injection(fault, operation, times, status, seconds))
+        self._faults.inject(kind, operation=operation, times=times, status=status, seconds=seconds)
 
     def outage(self, seconds: float, *, status: int | None = 503) -> None:
         """Let every request of clients and workers fail for some time, from now on.
@@ -310,9 +304,8 @@ class LocalQueue:
             ValueError: A number is out of range.
             RuntimeError: The queue is not running.
         """
-        _check_seconds(seconds)
-        if status is not None and not (is_whole(status) and 500 <= status <= 599):
-            raise ValueError(f"status must be from 500 to 599, or None, not {status!r}")
+        check_seconds(seconds)
+        check_status(status)
 
         def begin(service: QueueService) -> None:
             service.outage = Outage(asyncio.get_running_loop().time() + seconds, status)
@@ -384,8 +377,3 @@ class LocalQueue:
         return self._runner.read(
             lambda service: tuple(job.id for job in service.engine.jobs.values() if job.chunks and not job.has_output)
         )
-
-
-def _check_seconds(seconds: float) -> None:
-    if not is_finite(seconds) or seconds < 0:
-        raise ValueError(f"seconds must be a number of 0 or more, not {seconds!r}")

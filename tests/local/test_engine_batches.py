@@ -11,6 +11,8 @@ from runpod_typed.local._engine.records import JobStatus, Result, Submission
 from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._engine.store import NotFoundError
 
+NOW = 1_752_057_000.0  # 2025-07-09, 10:30
+
 
 def some(count: int) -> list[Submission]:
     return [Submission(input={"n": number}) for number in range(count)]
@@ -22,7 +24,7 @@ def requests_of(page: dict[str, object]) -> list[dict[str, object]]:
 
 @pytest.fixture
 def engine() -> Engine:
-    return Engine(EngineSettings(epoch=1_752_057_000.0, active_batches=2, batch_requests=5, queued_jobs=6))
+    return Engine(EngineSettings(active_batches=2, batch_requests=5, queued_jobs=6))
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_draft_runs_nothing_until_finalized(engine: Engine, book: Batches) -> No
 
 
 def test_batch_is_shown_as_documented(book: Batches) -> None:
-    batch = book.create([], 1.5)
+    batch = book.create([], NOW + 1.5)
     assert book.show(batch) == {
         "createdAt": 1_752_057_001_500,
         "endpointId": "demo",
@@ -66,7 +68,7 @@ def test_batch_is_shown_as_documented(book: Batches) -> None:
         "requestTotal": 0,
         "status": "DRAFT",
     }
-    book.rename(batch.id, "nightly", 2.0)
+    book.rename(batch.id, "nightly", NOW + 2.0)
     shown = book.show(batch)
     assert shown["name"] == "nightly"
     assert list(shown) == sorted(shown)
@@ -151,11 +153,11 @@ def test_batch_counts_add_up_for_every_end(engine: Engine, book: Batches, end: s
 
 
 def test_batch_results_outlive_job_retention(engine: Engine, book: Batches) -> None:
-    batch = book.create(some(1), 0.0)
-    book.finalize(batch.id, 0.0)
-    (job,) = engine.take("w", 0.0)
-    engine.finish("w", job.id, Result(output="kept"), 1.0)
-    engine.advance(1e6)
+    batch = book.create(some(1), NOW)
+    book.finalize(batch.id, NOW)
+    (job,) = engine.take("w", NOW)
+    engine.finish("w", job.id, Result(output="kept"), NOW + 1.0)
+    engine.advance(NOW + 1e6)
     page = book.show_page(batch, 0, 50)
     assert page["requests"] == [
         {

@@ -7,6 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from runpod_typed.local._app import OPERATION_NAMES
 from runpod_typed.local._faults import (
     EDGE_STATUSES,
     SERVER_STATUSES,
@@ -15,7 +16,6 @@ from runpod_typed.local._faults import (
     FaultKind,
     FaultPlan,
     Faults,
-    Injection,
     kinds_for,
 )
 
@@ -23,7 +23,7 @@ OPERATIONS = ["run", "run_sync", "get_status", "get_status_sync", "stream", "can
 
 
 def fates(faults: Faults, operation: str, count: int) -> list[Fault | None]:
-    plan = FaultPlan(faults)
+    plan = FaultPlan(faults, OPERATION_NAMES)
     return [plan.draw(operation) for _ in range(count)]
 
 
@@ -36,7 +36,7 @@ def test_same_seed_gives_same_faults(seed: int, operation: str) -> None:
 @given(st.lists(st.sampled_from(OPERATIONS), max_size=60))
 def test_faults_of_operations_are_independent(operations: list[str]) -> None:
     faults = Faults(seed=1, rate=0.5)
-    plan = FaultPlan(faults)
+    plan = FaultPlan(faults, OPERATION_NAMES)
     mixed = [(operation, plan.draw(operation)) for operation in operations]
     for operation in OPERATIONS:
         met = [fault for name, fault in mixed if name == operation]
@@ -54,7 +54,7 @@ def test_rate_is_share_of_hit_requests(rate: float) -> None:
 
 
 def test_every_kind_occurs_and_is_counted() -> None:
-    plan = FaultPlan(Faults(seed=4, rate=1.0))
+    plan = FaultPlan(Faults(seed=4, rate=1.0), OPERATION_NAMES)
     operations = ["stream", "run"] * 1000
     drawn = Counter(fault.kind for operation in operations if (fault := plan.draw(operation)) is not None)
     struck = Counter(kind for kind in WORKER_KINDS for _ in range(100) if plan.hits_worker(kind))
@@ -65,18 +65,25 @@ def test_every_kind_occurs_and_is_counted() -> None:
 @given(st.integers(), st.sampled_from(OPERATIONS))
 def test_faults_stay_within_bounds(seed: int, operation: str) -> None:
     faults = Faults(seed=seed, rate=1.0, latency=0.3, retry_after=2.5, clock_jump=7.0, not_yet_visible=2.0)
-    fault = FaultPlan(faults).draw(operation)
+    fault = FaultPlan(faults, OPERATION_NAMES).draw(operation)
     assert fault is not None
     assert fault.kind in kinds_for(operation)
-    bounds = {FaultKind.LATENCY: 0.3, FaultKind.CLOCK_JUMP: 7.0, FaultKind.NOT_YET_VISIBLE: 2.0}
+    bounds = {
+        FaultKind.LATENCY: 0.3,
+        FaultKind.CLOCK_JUMP: 7.0,
+        FaultKind.NOT_YET_VISIBLE: 2.0,
+        FaultKind.RATE_LIMITED_RETRY_AFTER: 2.5,
+    }
     assert fault.seconds <= bounds.get(fault.kind, 0.0)
-    assert (fault.retry_after == 2.5) is (fault.kind is FaultKind.RATE_LIMITED_RETRY_AFTER)
+    assert (fault.retry_after_form is not None) is (fault.kind is FaultKind.RATE_LIMITED_RETRY_AFTER)
     statuses = {FaultKind.SERVER_ERROR: SERVER_STATUSES, FaultKind.EDGE_ERROR: EDGE_STATUSES}
     assert fault.status in statuses.get(fault.kind, (200, 429))
 
 
 def test_uses_only_chosen_kinds_and_operations() -> None:
-    plan = FaultPlan(Faults(rate=1.0, kinds=["latency", FaultKind.RESET_AFTER], operations=["run", "job_done"]))
+    plan = FaultPlan(
+        Faults(rate=1.0, kinds=["latency", FaultKind.RESET_AFTER], operations=["run", "job_done"]), OPERATION_NAMES
+    )
     kinds = {fault.kind for _ in range(100) if (fault := plan.draw("run")) is not None}
     assert kinds == {FaultKind.LATENCY, FaultKind.RESET_AFTER}
     assert plan.draw("get_status") is None
@@ -86,7 +93,7 @@ def test_uses_only_chosen_kinds_and_operations() -> None:
 
 
 def test_spares_worker_operations_unless_named() -> None:
-    plan = FaultPlan(Faults(rate=1.0))
+    plan = FaultPlan(Faults(rate=1.0), OPERATION_NAMES)
     assert plan.draw("job_done", worker=True) is None
 
 
@@ -99,17 +106,27 @@ def test_refuses_faults_out_of_range(wrong: dict[str, Any]) -> None:
         Faults(**wrong)
 
 
+def test_refuses_faults_of_unknown_operations() -> None:
+    with pytest.raises(ValueError, match="unknown operation 'stats'"):
+        FaultPlan(Faults(operations=["stats"]), OPERATION_NAMES)
+
+
 # Faults that a test asks for.
 
 
 def inject(plan: FaultPlan, kind: FaultKind, operation: str | None = None, **options: float | None) -> None:
-    status, seconds = options.get("status"), options.get("seconds")
-    times = int(options.get("times") or 1)
-    plan.inject(Injection(kind, operation, times, None if status is None else int(status), seconds))
+    status = options.get("status")
+    plan.inject(
+        kind,
+        operation=operation,
+        times=int(options.get("times") or 1),
+        status=None if status is None else int(status),
+        seconds=options.get("seconds"),
+    )
 
 
 def test_injection_hits_next_request_of_operation() -> None:
-    plan = FaultPlan(None)
+    plan = FaultPlan(None, OPERATION_NAMES)
     inject(plan, FaultKind.RESET_AFTER, "run")
     assert plan.draw("get_status") is None
     assert plan.draw("run") == Fault(kind=FaultKind.RESET_AFTER)
@@ -118,7 +135,7 @@ def test_injection_hits_next_request_of_operation() -> None:
 
 
 def test_injection_without_operation_hits_any_it_can() -> None:
-    plan = FaultPlan(None)
+    plan = FaultPlan(None, OPERATION_NAMES)
     inject(plan, FaultKind.DROPPED_STREAM)
     assert plan.draw("get_status") is None
     assert plan.draw("job_take", worker=True) is None
@@ -126,7 +143,7 @@ def test_injection_without_operation_hits_any_it_can() -> None:
 
 
 def test_injection_honors_times_status_and_seconds() -> None:
-    plan = FaultPlan(None)
+    plan = FaultPlan(None, OPERATION_NAMES)
     inject(plan, FaultKind.EDGE_ERROR, "run", times=2, status=522)
     inject(plan, FaultKind.RATE_LIMITED_RETRY_AFTER, "cancel", seconds=3)
     for _ in range(2):
@@ -136,11 +153,11 @@ def test_injection_honors_times_status_and_seconds() -> None:
     assert plan.draw("run") is None
     fault = plan.draw("cancel")
     assert fault is not None
-    assert (fault.status, fault.retry_after, fault.retry_after_form) == (429, 3, "seconds")
+    assert (fault.status, fault.seconds, fault.retry_after_form) == (429, 3, "seconds")
 
 
 def test_worker_fault_hits_once() -> None:
-    plan = FaultPlan(None)
+    plan = FaultPlan(None, OPERATION_NAMES)
     inject(plan, FaultKind.WORKER_DEATH)
     assert plan.draw("run") is None
     assert [plan.hits_worker(FaultKind.WORKER_DEATH) for _ in range(2)] == [True, False]
@@ -170,8 +187,8 @@ def test_worker_fault_hits_once() -> None:
     ],
 )
 def test_fault_decides_if_request_is_processed(kind: FaultKind, status: int | None, processed: bool) -> None:
-    plan = FaultPlan(None)
-    plan.inject(Injection(kind, "stream", 1, status, None))
+    plan = FaultPlan(None, OPERATION_NAMES)
+    inject(plan, kind, "stream", status=status)
     fault = plan.draw("stream")
     assert fault is not None
     assert fault.processed is processed

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -20,10 +19,10 @@ def test_closing_drops_unstarted_delivery() -> None:
         posted.append(due)
 
     async def scenario() -> None:
-        service = QueueService("demo", settings=EngineSettings(), post_webhook=post, faults=FaultPlan(None))
+        service = QueueService("demo", settings=EngineSettings(), post_webhook=post, faults=FaultPlan(None, ()))
         submission = Submission(input=1, webhook="http://127.0.0.1/hook")
-        record = service.act(partial(service.engine.submit, submission))
-        service.act(partial(service.engine.cancel, record.id))
+        record = service.act(service.engine.submit, submission)
+        service.act(service.engine.cancel, record.id)
         await service.close()
 
     asyncio.run(scenario())
@@ -45,8 +44,8 @@ def loop_of_plain_handles() -> asyncio.AbstractEventLoop:
 
 def test_timer_needs_no_time_of_its_handle() -> None:
     async def scenario() -> None:
-        service = QueueService("demo", settings=EngineSettings(), post_webhook=post_nothing, faults=FaultPlan(None))
-        ids = [service.act(partial(service.engine.submit, Submission(input=number))).id for number in range(3)]
+        service = QueueService("demo", settings=EngineSettings(), post_webhook=post_nothing, faults=FaultPlan(None, ()))
+        ids = [service.act(service.engine.submit, Submission(input=number)).id for number in range(3)]
         assert len(set(ids)) == 3
         await service.close()
 

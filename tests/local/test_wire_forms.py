@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from runpod_queue_api import wire
 
-from runpod_typed.local._app import presented_key, same_key
+from runpod_typed.local._access import presented_key, same_key
 from runpod_typed.local._engine.records import ABSENT, Chunk, Result
-from runpod_typed.local._envelope import InvalidEnvelopeError, read_envelope, read_envelopes
+from runpod_typed.local._envelope import InvalidEnvelopeError, read_envelope, read_envelopes, read_requests
 from runpod_typed.local._json import DEPTH, InvalidJSONError, decode, encode
 from runpod_typed.local._messages import (
     chunk_error,
@@ -70,23 +70,24 @@ def test_null_fields_count_as_absent() -> None:
 @pytest.mark.parametrize(
     ("envelope", "complaint"),
     [
-        ([], "the request body must be an object"),
-        (None, "the request body must be an object"),
-        ({}, "input is required"),
-        ({"input": 1, "webhook": 7}, "webhook must be"),
-        ({"input": 1, "webhook": "ftp://example.org"}, "webhook must be"),
-        ({"input": 1, "policy": 7}, "policy must be an object"),
-        ({"input": 1, "policy": []}, "policy must be an object"),
-        ({"input": 1, "policy": {"executionTimeout": 4999}}, "executionTimeout must be"),
-        ({"input": 1, "policy": {"executionTimeout": 604_800_001}}, "executionTimeout must be"),
-        ({"input": 1, "policy": {"executionTimeout": "5000"}}, "executionTimeout must be"),
-        ({"input": 1, "policy": {"executionTimeout": True}}, "executionTimeout must be"),
-        ({"input": 1, "policy": {"ttl": 9999}}, "ttl must be"),
-        ({"input": 1, "policy": {"ttl": 10000.5}}, "ttl must be"),
-        ({"input": 1, "policy": {"lowPriority": 1}}, "lowPriority must be"),
-        ({"input": 1, "s3Config": []}, "s3Config must be an object"),
-        ({"input": 1, "s3Config": {}}, "s3Config.accessId is required"),
-        ({"input": 1, "s3Config": S3 | {"objectPath": 7}}, "s3Config.objectPath must be a string"),
+        ([], "Expected `object`"),
+        (None, "Expected `object`"),
+        ({}, "missing required field `input`"),
+        ({"input": 1, "webhook": 7}, r"\$\.webhook"),
+        ({"input": 1, "webhook": "ftp://example.org"}, r"\$\.webhook"),
+        ({"input": 1, "policy": 7}, r"Expected `object.*\$\.policy"),
+        ({"input": 1, "policy": []}, r"Expected `object.*\$\.policy"),
+        ({"input": 1, "policy": {"executionTimeout": 4999}}, r">= 5000.*\$\.policy\.executionTimeout"),
+        ({"input": 1, "policy": {"executionTimeout": 604_800_001}}, r"<= 604800000.*\$\.policy\.executionTimeout"),
+        ({"input": 1, "policy": {"executionTimeout": "5000"}}, r"Expected `int.*\$\.policy\.executionTimeout"),
+        ({"input": 1, "policy": {"executionTimeout": True}}, r"Expected `int.*\$\.policy\.executionTimeout"),
+        ({"input": 1, "policy": {"ttl": 9999}}, r">= 10000.*\$\.policy\.ttl"),
+        ({"input": 1, "policy": {"ttl": 10000.5}}, r"Expected `int.*\$\.policy\.ttl"),
+        ({"input": 1, "policy": {"lowPriority": 1}}, r"Expected `bool.*\$\.policy\.lowPriority"),
+        ({"input": 1, "s3Config": []}, r"Expected `object.*\$\.s3Config"),
+        ({"input": 1, "s3Config": {}}, r"missing required field `accessId`.*\$\.s3Config"),
+        ({"input": 1, "s3Config": S3 | {"objectPath": 7}}, r"Expected `str`.*\$\.s3Config\.objectPath"),
+        ({"input": 1, "\ud800": 1}, "surrogates not allowed"),
     ],
 )
 def test_names_wrong_envelope_field(envelope: object, complaint: str) -> None:
@@ -95,11 +96,13 @@ def test_names_wrong_envelope_field(envelope: object, complaint: str) -> None:
 
 
 def test_names_position_of_wrong_envelope() -> None:
-    assert [submission.input for submission in read_envelopes([{"input": 1}, {"input": 2}], "requests")] == [1, 2]
-    with pytest.raises(InvalidEnvelopeError, match=r"requests\[1\]: input is required"):
-        read_envelopes([{"input": 1}, {}], "requests")
-    with pytest.raises(InvalidEnvelopeError, match="requests must be an array"):
-        read_envelopes({}, "requests")
+    assert [submission.input for submission in read_envelopes([{"input": 1}, {"input": 2}])] == [1, 2]
+    with pytest.raises(InvalidEnvelopeError, match=r"missing required field `input` - at `\$\[1\]`"):
+        read_envelopes([{"input": 1}, {}])
+    with pytest.raises(InvalidEnvelopeError, match=r"missing required field `input` - at `\$\.requests\[1\]`"):
+        read_requests({"requests": [{"input": 1}, {}]})
+    with pytest.raises(InvalidEnvelopeError, match="Expected `array`"):
+        read_envelopes({})
 
 
 @given(ANY_JSON)

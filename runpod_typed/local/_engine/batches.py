@@ -8,17 +8,20 @@ request counts as failed, so that the counts add up.
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 from attrs import define, field
 
 from runpod_typed.local._engine.engine import Engine, NotAllowedError
-from runpod_typed.local._engine.records import ABSENT, JobRecord, JobStatus, Submission, milliseconds
+from runpod_typed.local._engine.records import ABSENT, TERMINAL, JobRecord, JobStatus, Submission, milliseconds
 from runpod_typed.local._engine.store import NotFoundError
 
-# The documents list failed requests first. Cancelled and timed-out ones count as failed.
+_FAILED: Final = TERMINAL - {JobStatus.COMPLETED}
+# The documents list failed requests first.
 _PLACES: dict[str, int] = {JobStatus.IN_PROGRESS: 1, JobStatus.IN_QUEUE: 2, JobStatus.COMPLETED: 3}
 
 
@@ -125,23 +128,20 @@ class Batches:
         """Return a page of all batches as the API shows them, newest first."""
         newest_first = list(reversed(self._batches.values()))
         page = [self.show(batch) for batch in newest_first[offset : offset + limit]]
-        return {"batches": page, **_page_numbers(offset, limit, len(page), len(newest_first))}
+        return {"batches": page} | _page_numbers(offset, limit, len(newest_first))
 
     def show(self, batch: BatchRecord) -> dict[str, object]:
         """Return a batch as the API shows it."""
-        statuses = [job.status for job in self._jobs(batch)]
-        waiting = statuses.count(JobStatus.IN_QUEUE)
-        running = statuses.count(JobStatus.IN_PROGRESS)
-        completed = statuses.count(JobStatus.COMPLETED)
+        counts = Counter(job.status for job in self._jobs(batch))
         name = {} if batch.name is None else {"name": batch.name}
         return {
-            "createdAt": milliseconds(self._engine.settings.epoch + batch.created_at),
+            "createdAt": milliseconds(batch.created_at),
             "endpointId": self._endpoint_id,
             "id": batch.id,
             **name,
-            "requestCompleted": completed,
-            "requestFailed": len(statuses) - waiting - running - completed,
-            "requestInProgress": running,
+            "requestCompleted": counts[JobStatus.COMPLETED],
+            "requestFailed": sum(counts[status] for status in _FAILED),
+            "requestInProgress": counts[JobStatus.IN_PROGRESS],
             "requestTotal": len(batch.requests),
             "status": self.status(batch).value,
         }
@@ -154,8 +154,7 @@ class Batches:
         ordered = sorted(
             map(self._show_request, batch.requests), key=lambda shown: _PLACES.get(str(shown["status"]), 0)
         )
-        page = ordered[offset : offset + limit]
-        return {"requests": page, **_page_numbers(offset, limit, len(page), len(ordered))}
+        return {"requests": ordered[offset : offset + limit]} | _page_numbers(offset, limit, len(ordered))
 
     def status(self, batch: BatchRecord) -> BatchStatus:
         """Return the status of a batch."""
@@ -194,20 +193,20 @@ class Batches:
             return {"id": request_id, "status": JobStatus.IN_QUEUE.value}
         shown: dict[str, object] = {}
         if job.ended_at is not None:
-            shown["completedAt"] = self._timestamp(job.ended_at)
+            shown["completedAt"] = _timestamp(job.ended_at)
         if job.error is not None:
             shown["error"] = job.error if isinstance(job.error, str) else str(job.error)
         shown["id"] = request_id
         if job.output is not ABSENT and job.terminal:
             shown["output"] = job.output
         if job.started_at is not None:
-            shown["startedAt"] = self._timestamp(job.started_at)
+            shown["startedAt"] = _timestamp(job.started_at)
         return shown | {"status": job.status.value}
 
-    def _timestamp(self, at: float) -> str:
-        wall_clock = datetime.fromtimestamp(self._engine.settings.epoch + at, UTC)
-        return wall_clock.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+def _timestamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _page_numbers(offset: int, limit: int, count: int, total: int) -> dict[str, object]:
-    return {"hasMore": offset + count < total, "limit": limit, "offset": offset, "total": total}
+def _page_numbers(offset: int, limit: int, total: int) -> dict[str, object]:
+    return {"hasMore": offset + limit < total, "limit": limit, "offset": offset, "total": total}

@@ -1,5 +1,6 @@
 """The workers, and the jobs that they hold."""
 
+from collections import deque
 from collections.abc import Collection, Iterable
 
 from runpod_typed.local._engine.events import JobChanged, JobStopped, JobsWaiting, WorkerReplaced
@@ -41,9 +42,18 @@ class Dispatcher(JobStore):
         self.paused = False
         self._announce_waiting(len(self._waiting))
 
-    def resume_jobs(self, records: Iterable[JobRecord]) -> None:
+    def restore(self, records: Iterable[JobRecord], now: float) -> None:
         """Take jobs of an earlier run; those that are unfinished wait again."""
-        for record in self.restore(records):
+        self.advance(now)
+        for record in records:
+            record.history = deque(record.history, self.settings.history)
+            self._add(record)
+            if record.terminal:
+                self._counters.count_end(record.status)
+                self._deadlines.add(record.gone_at, DeadlineKind.JOB_EXPIRY, record.id)
+                continue
+            if record.status is JobStatus.IN_PROGRESS:
+                self._requeue(record)
             self._enqueue(record)
 
     # Operations of workers.

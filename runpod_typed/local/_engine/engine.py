@@ -1,7 +1,7 @@
 """The queue itself: a pure state machine of jobs and workers.
 
-Each method that depends on time takes it as `now`, in seconds of the caller's clock; a clock that goes back stands
-still. Nothing sleeps, reads a clock or does I/O. What should happen outside is emitted as events (`take_events`).
+Each method that depends on time takes it as `now`, in seconds since 1970; a clock that goes back stands still. Nothing
+sleeps, reads a clock or does I/O. What should happen outside is emitted as events (`take_events`).
 
     IN_QUEUE --take--> IN_PROGRESS --finish--> COMPLETED | FAILED
     IN_QUEUE | IN_PROGRESS --cancel--> CANCELLED
@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from attrs import asdict
+from attrs.filters import exclude
 from runpod_queue_api import wire
 
 from runpod_typed.local._engine.dispatcher import Dispatcher
@@ -84,17 +86,8 @@ class Engine(Dispatcher):
         )
         self._add(record)
         self._note(record, record.status.value)
-        self.submissions.append(
-            SubmittedJob(
-                id=record.id,
-                input=submission.input,
-                sync=sync,
-                webhook=submission.webhook,
-                execution_timeout=timeout,
-                ttl=ttl,
-                low_priority=submission.low_priority,
-            )
-        )
+        shown = asdict(submission, recurse=False, filter=exclude("s3_config"))
+        self.submissions.append(SubmittedJob(id=record.id, sync=sync, **shown))
         self._enqueue(record)
         return record
 

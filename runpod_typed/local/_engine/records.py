@@ -96,7 +96,7 @@ class HistoryEntry:
     """Something that happened to a job."""
 
     at: float
-    """Seconds of the engine's clock."""
+    """Seconds since 1970 of the engine's clock."""
     kind: str
     """A status, `progress` or `chunk`."""
     value: object = None
@@ -105,7 +105,7 @@ class HistoryEntry:
 
 @define(eq=False, kw_only=True)
 class JobRecord:
-    """A job. Times are seconds of the engine's clock."""
+    """A job. Times are seconds since 1970 of the engine's clock."""
 
     id: str
     submission: Submission

@@ -14,8 +14,6 @@ class EngineSettings:
 
     time_scale: float = 1.0
     """0.001 turns 30 minutes into 1.8 seconds."""
-    epoch: float = 0.0
-    """Wall-clock time (seconds since 1970) at the engine's time 0, for timestamps on the wire."""
     run_retention: float = float(wire.RUN_RETENTION_SECONDS)
     run_sync_retention: float = float(wire.RUN_SYNC_RETENTION_SECONDS)
     ttl: float = wire.TTL_DEFAULT_MS / 1000

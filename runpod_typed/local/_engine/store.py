@@ -1,7 +1,5 @@
 """The jobs of a queue, with counters, deadlines and events kept in step."""
 
-from collections.abc import Iterable
-
 from runpod_typed.local._engine.counters import Counters, QueueStats
 from runpod_typed.local._engine.events import Event, JobChanged, WebhookDue
 from runpod_typed.local._engine.records import ABSENT, HistoryEntry, JobRecord, JobStatus, show_webhook
@@ -41,18 +39,6 @@ class JobStore:
     def counts(self) -> dict[str, int]:
         """Return the `jobs` object of `/health`."""
         return self._counters.show()
-
-    def restore(self, records: Iterable[JobRecord]) -> list[JobRecord]:
-        """Take jobs of an earlier run. Returns those that wait."""
-        waiting: list[JobRecord] = []
-        for record in records:
-            self._add(record)
-            if record.terminal:
-                self._counters.count_end(record.status)
-                self._deadlines.add(record.gone_at, DeadlineKind.JOB_EXPIRY, record.id)
-            else:
-                waiting.append(record)
-        return waiting
 
     def _note(self, record: JobRecord, kind: str, value: object = None) -> None:
         """Remember something that happened to a job."""

@@ -2,22 +2,17 @@
 
 import asyncio
 import ipaddress
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from functools import partial
 from importlib.resources import files
 from typing import Any, Final, cast
 
-from attrs import field, frozen
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from runpod_typed.local._engine.engine import NotAllowedError
-from runpod_typed.local._engine.store import NotFoundError
-from runpod_typed.local._envelope import InvalidEnvelopeError, read_envelope
-from runpod_typed.local._faults import FaultKind
-from runpod_typed.local._http import Refusal, bad_request, json_response, read_json
+from runpod_typed.local._access import Access, browser_problem, same_key
+from runpod_typed.local._envelope import read_envelope
+from runpod_typed.local._http import REFUSALS, Refusal, bad_request, json_response, read_json, show_refusal
 from runpod_typed.local._json import encode
 from runpod_typed.local._page.reference import Described, render_reference
 from runpod_typed.local._page.views import show_detail, show_queue
@@ -36,18 +31,7 @@ HEADERS: Final = {
 }
 
 
-@frozen
-class PageAccess:
-    """The checks of the page, and the function that injects a fault."""
-
-    problem: Callable[[Request], str | None]
-    """Return why a request looks like one of a foreign web page, or None."""
-    inject: Callable[..., None]
-    token: str = field(repr=False)
-    """The token that the page's own requests carry."""
-
-
-def page_routes(service: QueueService, access: PageAccess, operations: Sequence[Described]) -> list[Route]:
+def page_routes(service: QueueService, access: Access, operations: Sequence[Described]) -> list[Route]:
     """Return the routes of the page. `operations` are those of the reference."""
     page = _Page(service, access, operations)
     return [
@@ -61,7 +45,7 @@ def page_routes(service: QueueService, access: PageAccess, operations: Sequence[
 
 
 class _Page:
-    def __init__(self, service: QueueService, access: PageAccess, operations: Sequence[Described]) -> None:
+    def __init__(self, service: QueueService, access: Access, operations: Sequence[Described]) -> None:
         self._operations = operations
         self._service = service
         self._access = access
@@ -81,25 +65,27 @@ class _Page:
         """Refuse requests of other machines and of other web pages, and those without the token."""
 
         async def check(request: Request) -> Response:
-            problem = "the page is for this machine alone" if not _is_local(request) else self._access.problem(request)
-            if problem is None and token and not self._has_token(request):
-                problem = "the token is missing or wrong: open the page with the URL that was printed"
+            problem = self._problem(request, token=token)
             if problem is not None:
                 return json_response({"error": problem}, 403, HEADERS)
             try:
                 return await handler(request)
-            except Refusal as refusal:
-                return refusal.to_response()
-            except NotFoundError as error:
-                return json_response({"error": str(error)}, 404)
-            except (NotAllowedError, InvalidEnvelopeError, ValueError) as error:
+            except REFUSALS as error:
+                return show_refusal(error)
+            except ValueError as error:
                 return json_response({"error": str(error)}, 400)
 
         return check
 
-    def _has_token(self, request: Request) -> bool:
+    def _problem(self, request: Request, *, token: bool) -> str | None:
+        """Return why a request is refused, or None."""
+        if not _is_local(request):
+            return "the page is for this machine alone"
+        problem = browser_problem(request.headers, self._access.hosts)
         given = request.headers.get("x-page-token") or request.query_params.get("token", "")
-        return secrets.compare_digest(given.encode(), self._access.token.encode())
+        if problem is None and token and not same_key(given, self._access.page_token):
+            return "the token is missing or wrong: open the page with the URL that was printed"
+        return problem
 
     async def index(self, request: Request) -> Response:
         del request
@@ -132,7 +118,7 @@ class _Page:
         return StreamingResponse(stream(), media_type="text/event-stream", headers=HEADERS)
 
     async def job(self, request: Request) -> Response:
-        record = self._service.act(partial(self._service.engine.find, request.path_params["job_id"]))
+        record = self._service.act(self._service.engine.find, request.path_params["job_id"])
         return json_response(show_detail(self._service, record), headers=HEADERS)
 
     async def act(self, request: Request) -> Response:
@@ -143,15 +129,13 @@ class _Page:
         return json_response(action(cast("dict[str, Any]", body)) or {}, headers=HEADERS)
 
     def _submit(self, body: dict[str, Any]) -> object:
-        submission = read_envelope(body)
-        record = self._service.act(partial(self._service.engine.submit, submission))
-        return {"id": record.id}
+        return {"id": self._service.act(self._service.engine.submit, read_envelope(body)).id}
 
     def _cancel(self, body: dict[str, Any]) -> None:
-        self._service.act(partial(self._service.engine.cancel, str(body.get("id"))))
+        self._service.act(self._service.engine.cancel, str(body.get("id")))
 
     def _retry(self, body: dict[str, Any]) -> None:
-        self._service.act(partial(self._service.engine.retry, str(body.get("id"))))
+        self._service.act(self._service.engine.retry, str(body.get("id")))
 
     def _purge(self, _body: dict[str, Any]) -> object:
         return {"removed": self._service.act(self._service.engine.purge)}
@@ -166,8 +150,8 @@ class _Page:
 
     def _inject(self, body: dict[str, Any]) -> None:
         times, status = _number(body, "times", 1000), _number(body, "status", 599)
-        self._access.inject(
-            FaultKind(str(body.get("kind"))),
+        self._service.faults.inject(
+            str(body.get("kind")),
             operation=body.get("operation") or None,
             times=1 if times is None else int(times),
             status=None if status is None else int(status),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from runpod_typed.local._engine.records import ABSENT, HistoryEntry, JobRecord
+from runpod_typed.local._engine.records import ABSENT, JobRecord
 from runpod_typed.local._json import encode
 from runpod_typed.local._service import QueueService
 
@@ -24,21 +24,23 @@ def show_queue(service: QueueService) -> dict[str, object]:
             {"id": worker.id, "state": worker.state.value, "jobs": list(worker.jobs)}
             for worker in engine.workers.values()
         ],
-        "jobs": [_show_row(service, record) for record in newest],
+        "jobs": [_show_row(record) for record in newest],
     }
 
 
 def show_detail(service: QueueService, record: JobRecord) -> dict[str, object]:
     """Return all that is known of a job."""
     submission = record.submission
-    shown = _show_row(service, record) | {
+    shown = _show_row(record) | {
         "input": submission.input,
         "webhook": submission.webhook,
         "executionTimeout": submission.execution_timeout,
         "ttl": submission.ttl,
         "lowPriority": submission.low_priority,
         "error": record.error,
-        "history": [_show_entry(service, entry) for entry in record.history],
+        "history": [
+            {"at": _milliseconds(entry.at), "kind": entry.kind, "value": entry.value} for entry in record.history
+        ],
         "log": service.worker_output(record.worker_id),
     }
     if record.output is not ABSENT:
@@ -46,23 +48,18 @@ def show_detail(service: QueueService, record: JobRecord) -> dict[str, object]:
     return shown
 
 
-def _show_row(service: QueueService, record: JobRecord) -> dict[str, object]:
+def _show_row(record: JobRecord) -> dict[str, object]:
     return {
         "id": record.id,
         "status": record.status.value,
-        "queuedAt": _wall(service, record.queued_at),
-        "startedAt": _wall(service, record.started_at),
-        "endedAt": _wall(service, record.ended_at),
+        "queuedAt": _milliseconds(record.queued_at),
+        "startedAt": _milliseconds(record.started_at),
+        "endedAt": _milliseconds(record.ended_at),
         "retries": record.retries,
         "worker": record.worker_id,
         "preview": encode(record.submission.input).decode()[:PREVIEW],
     }
 
 
-def _show_entry(service: QueueService, entry: HistoryEntry) -> dict[str, object]:
-    return {"at": _wall(service, entry.at), "kind": entry.kind, "value": entry.value}
-
-
-def _wall(service: QueueService, at: float | None) -> float | None:
-    """Return the time in milliseconds since 1970 of the queue's clock."""
-    return None if at is None else round(1000 * (service.engine.settings.epoch + at), 1)
+def _milliseconds(at: float | None) -> float | None:
+    return None if at is None else round(1000 * at, 1)

@@ -8,8 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runpod_typed.local._engine.batches import BatchRecord
-from runpod_typed.local._engine.records import Submission
-from runpod_typed.local._envelope import InvalidEnvelopeError, read_envelopes
+from runpod_typed.local._envelope import read_envelopes, read_requests
 from runpod_typed.local._http import bad_request, json_response, read_json, read_number
 from runpod_typed.local._service import QueueService
 
@@ -19,17 +18,14 @@ BODY_CAP: Final = wire.PAYLOAD_CAPS["append_batch_requests"]
 
 async def create_batch(service: QueueService, request: Request) -> Response:
     """Create a draft."""
-    submissions = _read_submissions(await read_json(request, BODY_CAP), "the request body")
-    batch = service.act(lambda now: service.batches.create(submissions, now))
+    submissions = read_envelopes(await read_json(request, BODY_CAP))
+    batch = service.act(service.batches.create, submissions)
     return json_response({"id": batch.id, "status": service.batches.status(batch).value})
 
 
 async def append_requests(service: QueueService, request: Request) -> Response:
     """Add requests to a draft."""
-    body = await read_json(request, BODY_CAP)
-    if not isinstance(body, dict):
-        raise bad_request("the request body must be an object with an array `requests`")
-    submissions = _read_submissions(cast("dict[str, object]", body).get("requests"), "requests")
+    submissions = read_requests(await read_json(request, BODY_CAP))
     return _change(service, request, lambda batch_id, now: service.batches.append(batch_id, submissions, now))
 
 
@@ -72,21 +68,14 @@ async def cancel_batch(service: QueueService, request: Request) -> Response:
 async def list_requests(service: QueueService, request: Request) -> Response:
     """Return a page of a batch's requests."""
     offset, limit = _read_page(request)
-    batch = service.act(lambda now: service.batches.get(request.path_params["batch_id"], now))
+    batch = service.act(service.batches.get, request.path_params["batch_id"])
     return json_response(service.batches.show_page(batch, offset, limit))
 
 
 def _change(service: QueueService, request: Request, action: Callable[[str, float], BatchRecord]) -> Response:
-    batch = service.act(lambda now: action(request.path_params["batch_id"], now))
+    batch = service.act(action, request.path_params["batch_id"])
     return json_response(service.batches.show(batch))
 
 
 def _read_page(request: Request) -> tuple[int, int]:
     return read_number(request, "offset", 0, 0), read_number(request, "limit", PAGE_SIZE, 1)
-
-
-def _read_submissions(body: object, name: str) -> list[Submission]:
-    try:
-        return read_envelopes(body, name)
-    except InvalidEnvelopeError as error:
-        raise bad_request(str(error)) from None

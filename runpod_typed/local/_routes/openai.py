@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from runpod_typed.local._engine.records import ABSENT, JobRecord, JobStatus, Submission
-from runpod_typed.local._http import Refusal, bad_request, held, json_response, read_json
+from runpod_typed.local._http import Refusal, bad_request, json_response, read_json, wait_for_job
 from runpod_typed.local._json import encode
 from runpod_typed.local._service import QueueService
 
@@ -22,7 +22,7 @@ HOLD_SECONDS: Final = wire.WAIT_MAX_MS / 1000
 async def list_models(service: QueueService, request: Request) -> Response:
     """Ask the worker for its models."""
     record = _submit(service, "/v1/models", {})
-    await _wait(service, request, record)
+    await wait_for_job(service, request, record, HOLD_SECONDS)
     return _respond(record)
 
 
@@ -35,7 +35,7 @@ async def forward(service: QueueService, request: Request) -> Response:
     record = _submit(service, f"/v1/{request.path_params['route']}", openai_input)
     if openai_input.get("stream") is True:
         return StreamingResponse(_events(service, request, record), media_type="text/event-stream")
-    await _wait(service, request, record)
+    await wait_for_job(service, request, record, HOLD_SECONDS)
     return _respond(record)
 
 
@@ -66,7 +66,7 @@ def _error(record: JobRecord) -> dict[str, object]:
 
 async def _events(service: QueueService, request: Request, record: JobRecord) -> AsyncIterator[bytes]:
     while True:
-        await _wait(service, request, record, chunks=True)
+        await wait_for_job(service, request, record, HOLD_SECONDS, lambda: bool(record.chunks))
         chunks, record.chunks = record.chunks, []
         for chunk in chunks:
             output = chunk.output
@@ -75,13 +75,3 @@ async def _events(service: QueueService, request: Request, record: JobRecord) ->
             break
     if record.status is not JobStatus.COMPLETED:
         yield b"data: " + encode(_error(record)) + b"\n\n"
-
-
-async def _wait(service: QueueService, request: Request, record: JobRecord, *, chunks: bool = False) -> None:
-    def ready() -> bool:
-        ended = record.terminal or record.id not in service.engine.jobs
-        return ended or (chunks and bool(record.chunks))
-
-    if not ready():
-        async with held(request, service) as waiter:
-            await service.wait_for(record.id, waiter, ready, HOLD_SECONDS)

@@ -1,6 +1,5 @@
 """The operations of workers."""
 
-from functools import partial
 from typing import Final, cast
 
 from starlette.requests import Request
@@ -40,7 +39,7 @@ async def finish_job(service: QueueService, request: Request) -> Response:
             service.finish(worker_id, job_id, result)
         raise
     if body.get("status") == "IN_PROGRESS":
-        service.act(partial(service.engine.progress, worker_id, job_id, body.get("output")))
+        service.act(service.engine.progress, worker_id, job_id, body.get("output"))
     else:
         service.finish(worker_id, job_id, read_result(body))
     return Response(status_code=200)
@@ -51,7 +50,7 @@ async def stream_chunk(service: QueueService, request: Request) -> Response:
     worker_id, job_id = _subject(service, request)
     body = await _read(request)
     for chunk in split_chunk(Chunk(body.get("output"), body.get("metrics"))):
-        service.act(partial(service.engine.chunk, worker_id, job_id, chunk))
+        service.act(service.engine.chunk, worker_id, job_id, chunk)
     return Response(status_code=200)
 
 
@@ -59,7 +58,7 @@ async def ping(service: QueueService, request: Request) -> Response:
     """Accept a heartbeat."""
     job_ids = [job_id for job_id in request.query_params.get("job_id", "").split(",") if job_id]
     healthy = request.query_params.get("status") != "unhealthy"
-    service.act(partial(service.engine.ping, request.path_params["worker_id"], job_ids, healthy=healthy))
+    service.act(lambda now: service.engine.ping(request.path_params["worker_id"], job_ids, now, healthy=healthy))
     return Response(status_code=200)
 
 
@@ -78,7 +77,7 @@ async def _take(service: QueueService, request: Request, limit: int) -> list[Job
 def _subject(service: QueueService, request: Request) -> tuple[str, str]:
     """Return the ids of the worker and of the job that it reports on."""
     job_id: str = request.path_params["job_id"]
-    service.act(partial(service.engine.find, job_id))
+    service.act(service.engine.find, job_id)
     return request.path_params["worker_id"], job_id
 
 
