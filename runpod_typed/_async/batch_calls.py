@@ -23,7 +23,7 @@ from runpod_typed._core.batches import (
 )
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.requests import Request
-from runpod_typed._core.run_request import RunRequest, check_run_options
+from runpod_typed._core.run_request import RunRequest
 from runpod_typed._models.batch_responses import changed_batch
 from runpod_typed._models.batches import Batch, BatchResult, BatchStatus
 from runpod_typed._models.durations import Duration
@@ -43,20 +43,20 @@ PAGE_SIZE = 50
 class AsyncBatchCalls(Generic[In, Out]):
     """The calls of the batches API, each of which `AsyncBatches` has."""
 
-    __slots__ = ("_body", "_config", "_endpoint_id", "_executor", "_output")
+    __slots__ = ("_config", "_endpoint_id", "_executor", "_output", "_prepare")
 
     def __init__(
         self,
         executor: AsyncRequestExecutor,
         config: CallConfig,
         endpoint_id: str,
-        body: Callable[..., RunRequest],
+        prepare: Callable[..., Callable[[Any], RunRequest]],
         output: Codec[Any],
     ) -> None:
         self._executor = executor
         self._config = config
         self._endpoint_id = endpoint_id
-        self._body = body
+        self._prepare = prepare
         self._output = output
 
     def __repr__(self) -> str:
@@ -301,8 +301,7 @@ class AsyncBatchCalls(Generic[In, Out]):
         policy: ExecutionPolicy | None,
         s3_config: S3Config | None,
     ) -> builtins.list[builtins.list[RunRequest]]:
-        check_run_options(webhook, policy, s3_config)
-        return build_bodies(inputs, lambda value: self._body(value, webhook, policy, s3_config, None))
+        return build_bodies(inputs, self._prepare(webhook, policy, s3_config))
 
     async def _call(
         self, request: Request[T], deadline: float | None, observe: Callable[[APIError], None] | None = None

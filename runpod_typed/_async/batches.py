@@ -11,7 +11,7 @@ from typing_extensions import TypeVar
 
 from runpod_typed._async.batch_calls import AsyncBatchCalls
 from runpod_typed._core import batch_operations as operations
-from runpod_typed._core.run_request import RunRequest, check_run_options
+from runpod_typed._core.run_request import RunRequest
 from runpod_typed._models.durations import Duration
 from runpod_typed._models.map_results import MapProgress
 from runpod_typed._models.options import ExecutionPolicy, S3Config
@@ -26,9 +26,9 @@ Out = TypeVar("Out", default=Any, covariant=True)
 InT = TypeVar("InT")
 
 
-def _as_it_is(value: object, *_: object) -> RunRequest:
-    """Return a request that is built already."""
-    return cast("RunRequest", value)
+def _built(*_options: object) -> Callable[[Any], RunRequest]:
+    """Return a function that returns a request, which is built already, as it is."""
+    return lambda request: cast("RunRequest", request)
 
 
 @final
@@ -113,7 +113,6 @@ class AsyncBatches(AsyncBatchCalls[In, Out], Generic[In, Out]):
         from runpod_typed._bulk.batch_journal import RunSetup  # noqa: PLC0415 -- most programs do not need it
         from runpod_typed._bulk.options import MapOptions  # noqa: PLC0415 -- likewise
 
-        check_run_options(webhook, policy, s3_config)
         check_name(name)
         options = MapOptions(
             concurrency=concurrency,
@@ -135,8 +134,8 @@ class AsyncBatches(AsyncBatchCalls[In, Out], Generic[In, Out]):
             url=self._executor.connection.url(operations.create(self._endpoint_id, []).http.target),
             name=name,
             poll=self._config.poll,
-            prepare=lambda value: self._body(value, webhook, policy, s3_config, None),
+            prepare=self._prepare(webhook, policy, s3_config),
             output=self._output,
         )
-        built = AsyncBatches[RunRequest, Out](self._executor, self._config, self._endpoint_id, _as_it_is, self._output)
+        built = AsyncBatches[RunRequest, Out](self._executor, self._config, self._endpoint_id, _built, self._output)
         return AsyncBatchRun(built, inputs, options, setup)

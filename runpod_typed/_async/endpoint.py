@@ -16,11 +16,11 @@ from runpod_typed._codecs.codec import UNTYPED, Codec, choose_codec
 from runpod_typed._core import operations
 from runpod_typed._core.job_record import JobAddress, JobCodecs, JobErrors, JobRecord
 from runpod_typed._core.operations import submission_note
-from runpod_typed._core.requests import ExtraQuery, Request, with_query
-from runpod_typed._core.run_request import RunRequest, build_run_request, check_run_options
+from runpod_typed._core.requests import ExtraQuery, with_query
+from runpod_typed._core.run_request import RequestBuilder, RunRequest
 from runpod_typed._core.schedule import run_sync_long_poll_ms
-from runpod_typed._models.durations import Duration, to_optional_seconds, wait_timeout
-from runpod_typed._models.jobs import JobState, with_typed_output
+from runpod_typed._models.durations import Duration, wait_timeout
+from runpod_typed._models.jobs import JobState
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.secret import Secret, hidden
 from runpod_typed._models.validators import check_client, check_endpoint_id, check_flags, check_job_id
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 In = TypeVar("In", default=Any, contravariant=True)
 Out = TypeVar("Out", default=Any, covariant=True)
 Chunk = TypeVar("Chunk", default=Any, covariant=True)
-T = TypeVar("T")
 InT = TypeVar("InT")
 
 
@@ -117,8 +116,8 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
         key, url = hidden(api_key), hidden(base_url)
         del api_key, base_url  # a traceback may show local variables
         self._id = check_endpoint_id(endpoint_id)
-        self._typed_input = input_type is not UNTYPED or input_codec is not None
-        self._input_codec = choose_codec("input_", input_type, input_codec)
+        typed = input_type is not UNTYPED or input_codec is not None
+        self._input = RequestBuilder(choose_codec("input_", input_type, input_codec), typed)
         self._codecs = JobCodecs(
             output=choose_codec("output_", output_type, output_codec),
             chunk=choose_codec("chunk_", chunk_type, chunk_codec),
@@ -143,7 +142,7 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
         """The batches of the endpoint: thousands of requests at a lower price, without a promise when they start."""
         from runpod_typed._async.batches import AsyncBatches  # noqa: PLC0415 -- few programs need them
 
-        return AsyncBatches(self._executor, self._config, self._id, self._body, self._codecs.output)
+        return AsyncBatches(self._executor, self._config, self._id, self._input.with_options, self._codecs.output)
 
     async def run(
         self,
@@ -180,7 +179,7 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
             APIError: It could not be sent, or was refused.
         """
         deadline = deadline_after(timeout)
-        request = operations.submit(self._id, self._body(input, webhook, policy, s3_config, extra_body))
+        request = operations.submit(self._id, self._input.build(input, webhook, policy, s3_config, extra_body))
         state = await self._executor.call(with_query(request, extra_query), self._config, deadline=deadline)
         try:
             return self._job(self._poller(state))
@@ -226,9 +225,9 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
             WaitTimeoutError: A limit ended first; the job keeps running, and ``error.job`` is its handle.
             SubmissionUncertainError: The job was sent and its fate is unknown.
         """
-        body = self._body(input, webhook, policy, s3_config, extra_body)
-        request = self._sync_request(body, extra_query, timeout)
-        return await self._run_sync(request, lambda state: state.result(), timeout, queue_timeout, cancel_on_exit)
+        body = self._input.build(input, webhook, policy, s3_config, extra_body)
+        job = await self._run_sync(body, extra_query, timeout, queue_timeout, cancel_on_exit=cancel_on_exit)
+        return await job.output()
 
     async def run_sync_state(
         self,
@@ -265,9 +264,9 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
             JobExpiredError: The job is gone.
             SubmissionUncertainError: The job was sent and its fate is unknown.
         """
-        body = self._body(input, webhook, policy, s3_config, extra_body)
-        request = self._sync_request(body, extra_query, timeout)
-        return await self._run_sync(request, lambda state: state, timeout, queue_timeout, cancel_on_exit)
+        body = self._input.build(input, webhook, policy, s3_config, extra_body)
+        job = await self._run_sync(body, extra_query, timeout, queue_timeout, cancel_on_exit=cancel_on_exit)
+        return await job.wait()
 
     def map(
         self: AsyncEndpoint[InT, Out, Chunk],
@@ -327,7 +326,6 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
         from runpod_typed._bulk.endpoint_jobs import EndpointParts  # noqa: PLC0415 -- likewise
         from runpod_typed._bulk.options import MapOptions  # noqa: PLC0415 -- likewise
 
-        check_run_options(webhook, policy, s3_config)
         options = MapOptions(
             concurrency=concurrency,
             ordered=ordered,
@@ -349,7 +347,7 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
             executor=self._executor,
             config=self._config,
             codecs=self._codecs,
-            prepare=lambda value: self._body(value, webhook, policy, s3_config, None),
+            prepare=self._input.with_options(webhook, policy, s3_config),
             handle=self.job,
         )
         return AsyncJobMap(parts, inputs, options)
@@ -368,58 +366,35 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
         """
         return self._job(AsyncPoller(self._executor, JobRecord(JobAddress(self._id, check_job_id(job_id)))))
 
-    def _body(
-        self,
-        value: object,
-        webhook: str | None,
-        policy: ExecutionPolicy | None,
-        s3_config: S3Config | None,
-        extra: Mapping[str, Any] | None,
-    ) -> RunRequest:
-        return build_run_request(
-            value,
-            self._input_codec,
-            typed=self._typed_input,
-            webhook=webhook,
-            policy=policy,
-            s3_config=s3_config,
-            extra=extra,
-        )
-
-    def _sync_request(
-        self, body: RunRequest, extra_query: ExtraQuery | None, timeout: Duration | None
-    ) -> Request[JobState[Any]]:
-        seconds = to_optional_seconds(timeout, "timeout")
-        long_poll_ms = run_sync_long_poll_ms(remaining=seconds, attempt_timeout=self._config.timeout)
-        return with_query(operations.submit_and_wait(self._id, body, long_poll_ms=long_poll_ms), extra_query)
-
     async def _run_sync(
         self,
-        request: Request[JobState[Any]],
-        read: Callable[[JobState[Out]], T],
+        body: RunRequest,
+        extra_query: ExtraQuery | None,
         timeout: Duration | None,
         queue_timeout: Duration | None,
-        cancel_on_exit: bool,  # noqa: FBT001 -- private
-    ) -> T:
+        *,
+        cancel_on_exit: bool,
+    ) -> AsyncJob[Out, Chunk]:
+        """Submit a job, and return its handle when it has finished."""
         check_flags(cancel_on_exit=cancel_on_exit)
         began, seconds = monotonic(), wait_timeout(timeout)
         queue_seconds = wait_timeout(queue_timeout, "queue_timeout")
+        long_poll_ms = run_sync_long_poll_ms(remaining=seconds, attempt_timeout=self._config.timeout)
+        request = with_query(operations.submit_and_wait(self._id, body, long_poll_ms=long_poll_ms), extra_query)
+        # With a timeout of 0 the job is submitted, and polled once.
+        deadline = began + seconds if seconds else None
         submitted = list[JobState[Any]]()
+        interrupted = submitted.append if cancel_on_exit else None
         try:
-            # With a timeout of 0 the job is submitted, and polled once.
-            deadline = began + seconds if seconds else None
-            poller = self._poller(
-                await self._executor.call(
-                    request, self._config, deadline=deadline, interrupted=submitted.append if cancel_on_exit else None
-                )
-            )
+            state = await self._executor.call(request, self._config, deadline=deadline, interrupted=interrupted)
+            poller = self._poller(state)
         except BaseException as error:
             if submitted:
                 await self._poller(submitted[0]).cancel_after(error, self._config)
             raise
         job = self._job(poller)
         with JobErrors(job, poller.record):
-            state = await poller.wait(
+            await poller.wait(
                 job,
                 self._config,
                 timeout=seconds,
@@ -427,7 +402,7 @@ class AsyncEndpoint(AsyncEndpointQueue, Generic[In, Out, Chunk]):
                 since=began,
                 cancel_on_exit=cancel_on_exit,
             )
-            return read(with_typed_output(state, self._codecs.output))
+        return job
 
     def _poller(self, state: JobState[Any]) -> AsyncPoller:
         if state.status.is_terminal:

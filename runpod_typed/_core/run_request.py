@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, cast, final
 
+from attrs import frozen
 from runpod_queue_api import models, wire
 from runpod_queue_api.types import UNSET
 from typing_extensions import TypeVar
@@ -28,51 +29,66 @@ T = TypeVar("T")
 OptionT = TypeVar("OptionT")
 
 
-def build_run_request(
-    value: object,
-    input_codec: Codec[Any],
-    *,
-    typed: bool,
-    webhook: str | None,
-    policy: ExecutionPolicy | None,
-    s3_config: S3Config | None,
-    extra: Mapping[str, Any] | None = None,
-) -> models.RunRequest:
-    """Return the body that submits a job.
+@final
+@frozen
+class RequestBuilder:
+    """Builds the bodies that submit jobs to an endpoint.
 
     An untyped dict with the key ``input`` is the whole body, as in Runpod's own client.
-
-    Raises:
-        InputError: The input does not fit its type, is not JSON, or is empty; a whole body has an unknown key; or an
-            option is in the body and in the arguments.
     """
-    body = None if typed else _as_whole_body(value)
-    if body is None:
-        request = models.RunRequest(input_=encode_input(input_codec, value))
-    else:
-        encode_input(input_codec, body[wire.ENVELOPE_INPUT_KEY])
-        request = _from_whole_body(body)
-        options = {
-            "webhook=": (webhook, request.webhook),
-            "policy=": (policy, request.policy),
-            "s3_config=": (s3_config, request.s_3_config),
-        }
-        twice = [name for name, (argument, field) in options.items() if argument is not None and field is not UNSET]
-        if twice:
-            raise InputError(f"The input is a whole request body, and {', '.join(twice)} is given too. Pass it once.")
-    _add_options(request, webhook, policy, s3_config)
-    if extra is not None:
-        request.additional_properties |= _checked_extra(extra)
-    return request
+
+    codec: Codec[Any]
+    typed: bool
+    """True if inputs have a declared type."""
+
+    def build(
+        self,
+        value: object,
+        webhook: str | None = None,
+        policy: ExecutionPolicy | None = None,
+        s3_config: S3Config | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> RunRequest:
+        """Return the body for one input.
+
+        Raises:
+            InputError: The input does not fit its type, is not JSON, or is empty; a whole body has an unknown key; or
+                an option is in the body and in the arguments.
+        """
+        body = None if self.typed else _as_whole_body(value)
+        if body is None:
+            request = RunRequest(input_=encode_input(self.codec, value))
+        else:
+            encode_input(self.codec, body[wire.ENVELOPE_INPUT_KEY])
+            request = _from_whole_body(body)
+            _refuse_twice(
+                {
+                    "webhook=": (webhook, request.webhook),
+                    "policy=": (policy, request.policy),
+                    "s3_config=": (s3_config, request.s_3_config),
+                }
+            )
+        _add_options(request, webhook, policy, s3_config)
+        if extra is not None:
+            request.additional_properties |= _checked_extra(extra)
+        return request
+
+    def with_options(
+        self, webhook: str | None, policy: ExecutionPolicy | None, s3_config: S3Config | None
+    ) -> Callable[[object], RunRequest]:
+        """Return `build` with the options of many jobs, which are checked before the first input is read.
+
+        Raises:
+            InputError: An option cannot be sent.
+        """
+        _add_options(RunRequest(input_=None), webhook, policy, s3_config)
+        return lambda value: self.build(value, webhook, policy, s3_config)
 
 
-def check_run_options(webhook: str | None, policy: ExecutionPolicy | None, s3_config: S3Config | None) -> None:
-    """Check the options of many jobs before the first input is read.
-
-    Raises:
-        InputError: An option cannot be sent.
-    """
-    _add_options(models.RunRequest(input_=None), webhook, policy, s3_config)
+def _refuse_twice(options: Mapping[str, tuple[object, object]]) -> None:
+    twice = [name for name, (argument, field) in options.items() if argument is not None and field is not UNSET]
+    if twice:
+        raise InputError(f"The input is a whole request body, and {', '.join(twice)} is given too. Pass it once.")
 
 
 def _add_options(

@@ -21,7 +21,7 @@ from runpod_typed._core.call import Call, RateLimitTimeoutError
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.retries import Failure, may_have_taken_effect
-from runpod_typed._core.run_request import build_run_request
+from runpod_typed._core.run_request import RequestBuilder
 from runpod_typed._models.responses import ReadOnlyJSON
 from runpod_typed._models.stream import StreamPage
 from runpod_typed._transport.messages import TransportFailure
@@ -241,9 +241,7 @@ def test_the_budget_begins_with_the_first_attempt() -> None:
 
 
 def test_a_large_upload_gets_more_time_up_to_the_deadline() -> None:
-    body = build_run_request(
-        {"text": "x" * 1_250_000}, codec_for(UNTYPED), typed=False, webhook=None, policy=None, s3_config=None
-    )
+    body = RequestBuilder(codec_for(UNTYPED), typed=False).build({"text": "x" * 1_250_000})
     request = operations.submit("ep", body)
     assert 10.0 < call_of(request).begin(0.0).upload_seconds < 10.1
     assert call_of(request, deadline=90.0).begin(0.0).upload_seconds == 60.0
@@ -470,7 +468,7 @@ def test_no_error_shows_the_beginning_of_a_key(length: int) -> None:
 )
 @pytest.mark.parametrize("long_poll_ms", [None, 5000])
 def test_no_error_shows_storage_credentials(outcome: Any, long_poll_ms: int | None) -> None:
-    body = build_run_request({"n": 1}, codec_for(UNTYPED), typed=False, webhook=None, policy=None, s3_config=storage())
+    body = RequestBuilder(codec_for(UNTYPED), typed=False).build({"n": 1}, s3_config=storage())
     call = call_of(operations.submit_and_wait("ep", body, long_poll_ms=long_poll_ms))
     found = call.result(outcome, seconds=5.0, wall_clock=NOW)
     assert isinstance(found, APIError)

@@ -11,7 +11,7 @@ from runpod_queue_api import wire
 
 from runpod_typed import ExecutionPolicy, S3Config
 from runpod_typed._codecs.codec import UNTYPED, codec_for
-from runpod_typed._core.run_request import build_run_request
+from runpod_typed._core.run_request import RequestBuilder
 from runpod_typed.errors import InputError
 
 S3 = S3Config(access_id="id", access_secret="secret", bucket_name="bucket", endpoint_url="https://s3.example")
@@ -25,8 +25,7 @@ class Prompt:
 
 def body(value: object, type_form: Any = UNTYPED, **options: Any) -> dict[str, Any]:
     """Return the body that is sent."""
-    given: dict[str, Any] = {"webhook": None, "policy": None, "s3_config": None, **options}
-    return build_run_request(value, codec_for(type_form), typed=type_form is not UNTYPED, **given).to_dict()
+    return RequestBuilder(codec_for(type_form), type_form is not UNTYPED).build(value, **options).to_dict()
 
 
 def test_an_input_is_wrapped_in_a_body() -> None:
