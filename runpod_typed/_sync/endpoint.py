@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, overload
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from typing_extensions import TypeForm, TypeVar
 
+from runpod_typed._sync.bulk import EndpointBulk
 from runpod_typed._sync.job import Job
 from runpod_typed._sync.polling import Poller
-from runpod_typed._sync.queue import EndpointQueue
 from runpod_typed._codecs.codec import UNTYPED, Codec, choose_codec
 from runpod_typed._core import operations
 from runpod_typed._core.job_record import JobAddress, JobCodecs, JobErrors, JobRecord
@@ -24,21 +23,17 @@ from runpod_typed._models.jobs import JobState
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.secret import Secret, hidden
 from runpod_typed._models.validators import check_client, check_endpoint_id, check_flags, check_job_id
-from runpod_typed._synchronization import Inputs, input_kinds, deadline_after, monotonic
+from runpod_typed._synchronization import deadline_after, monotonic
 
 if TYPE_CHECKING:
-    from runpod_typed._sync.batches import Batches
     from runpod_typed._sync.client import Client
-    from runpod_typed._bulk.map import JobMap
-    from runpod_typed._models.map_results import MapProgress
 
 In = TypeVar("In", default=Any, contravariant=True)
 Out = TypeVar("Out", default=Any, covariant=True)
 Chunk = TypeVar("Chunk", default=Any, covariant=True)
-InT = TypeVar("InT")
 
 
-class Endpoint(EndpointQueue, Generic[In, Out, Chunk]):
+class Endpoint(EndpointBulk[In, Out, Chunk], Generic[In, Out, Chunk]):
     """A queue-based serverless endpoint, typed by its inputs, outputs and chunks.
 
     ``client.endpoint(...)`` returns one. Built alone, it makes its own client from the environment: then close it, or
@@ -136,13 +131,6 @@ class Endpoint(EndpointQueue, Generic[In, Out, Chunk]):
         if self._owned is None:
             state["_executor"] = self._executor.without_keepalive()  # the copy is never closed
         return state
-
-    @property
-    def batches(self) -> Batches[In, Out]:
-        """The batches of the endpoint: thousands of requests at a lower price, without a promise when they start."""
-        from runpod_typed._sync.batches import Batches  # noqa: PLC0415 -- few programs need them
-
-        return Batches(self._executor, self._config, self._id, self._input.with_options, self._codecs.output)
 
     def run(
         self,
@@ -267,90 +255,6 @@ class Endpoint(EndpointQueue, Generic[In, Out, Chunk]):
         body = self._input.build(input, webhook, policy, s3_config, extra_body)
         job = self._run_sync(body, extra_query, timeout, queue_timeout, cancel_on_exit=cancel_on_exit)
         return job.wait()
-
-    def map(
-        self: Endpoint[InT, Out, Chunk],
-        inputs: Inputs[InT],
-        *,
-        concurrency: int | None = None,
-        ordered: bool = True,
-        attempts: int = 1,
-        key: Callable[[InT], str] | None = None,
-        journal: str | os.PathLike[str] | None = None,
-        resubmit_uncertain: bool = False,
-        progress: bool | Callable[[MapProgress], object] | None = None,
-        timeout: Duration | None = None,
-        queue_timeout: Duration | None = None,
-        webhook: str | None = None,
-        policy: ExecutionPolicy | None = None,
-        s3_config: S3Config | None = None,
-        on_exit: Literal["leave", "cancel"] = "leave",
-        price_per_second: float | None = None,
-        max_cost: float | None = None,
-    ) -> JobMap[InT, Out]:
-        """Run a job for each input, within the rate limits, and iterate over the results.
-
-        A failed input does not end the map: its result has the error. With a journal, the same call resumes after
-        a crash, and runs no finished input again.
-
-        Example:
-            ::
-
-                with endpoint.map(prompts, concurrency=64, journal="run.sqlite") as results:
-                    for result in results:
-                        print(result.index, result.output if result.succeeded else result.error)
-
-        Args:
-            inputs: The inputs, as for `run`. They are read when there is room for another job.
-            concurrency: The number of jobs in flight, 1 or more; None follows the endpoint's workers and queue.
-            ordered: Whether results come in the order of the inputs, or else as jobs finish.
-            attempts: The number of times, 1 or more, that the job of an input may be run in all if it fails or times
-                out. Each further one is paid for too.
-            key: Returns the identity of an input for the journal; None takes its content.
-            journal: The file that records the jobs and their results.
-            resubmit_uncertain: Whether an input is run again if its submission may have made a job already.
-            progress: True to show a progress bar, or a function that is called with each `MapProgress`.
-            timeout: Seconds (or a timedelta) until each job must have finished; None for no limit.
-            queue_timeout: Seconds (or a timedelta) until a worker must have each job; None for no limit.
-            webhook: The URL that the platform posts each job to when it has finished.
-            policy: Limits and priority of the jobs.
-            s3_config: The bucket for large results.
-            on_exit: ``"cancel"`` to cancel the jobs in flight if the map is left early.
-            price_per_second: The price of one second of execution, 0 or more.
-            max_cost: The estimated cost, 0 or more, from which on no more jobs are submitted.
-
-        Raises:
-            ConfigurationError: A value cannot be used, or two inputs of a sequence have the same key.
-        """
-        from runpod_typed._bulk.map import JobMap  # noqa: PLC0415 -- most programs do not need it
-        from runpod_typed._bulk.endpoint_jobs import EndpointParts  # noqa: PLC0415 -- likewise
-        from runpod_typed._bulk.options import MapOptions  # noqa: PLC0415 -- likewise
-
-        options = MapOptions(
-            concurrency=concurrency,
-            ordered=ordered,
-            attempts=attempts,
-            key=key,
-            journal=journal,
-            resubmit_uncertain=resubmit_uncertain,
-            progress=progress,
-            timeout=timeout,
-            queue_timeout=queue_timeout,
-            on_exit=on_exit,
-            price_per_second=price_per_second,
-            max_cost=max_cost,
-        )
-        options.check_inputs(inputs, input_kinds)
-        parts = EndpointParts(
-            id=self._id,
-            url=self._executor.connection.url(operations.fetch_health(self._id).http.target),
-            executor=self._executor,
-            config=self._config,
-            codecs=self._codecs,
-            prepare=self._input.with_options(webhook, policy, s3_config),
-            handle=self.job,
-        )
-        return JobMap(parts, inputs, options)
 
     def job(self, job_id: str) -> Job[Out, Chunk]:
         """Reconnect to a job by its id, in another process or tomorrow. Nothing is sent.
