@@ -11,7 +11,7 @@ import httpcore
 from runpod_typed._synchronization import AsyncCapacityLimiter, async_drain, async_shielded, monotonic
 from runpod_typed._transport.bodies import RequestBody, ResponseBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, POOL_SIZE, ConnectionConfig
-from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.deadlines import Attempt, async_deadline
 from runpod_typed._transport.fast import async_fast_transport
 from runpod_typed._transport.idle import IdleConnections
 from runpod_typed._transport.interface import AsyncTransport, Exceptions
@@ -88,7 +88,7 @@ class AsyncHttpcoreTransport(AsyncTransport):
         self._connections = AsyncConnections(config, proxy)
 
     async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
-        async with self._connections.capacity:
+        async with async_deadline(attempt), self._connections.capacity:
             connection, idle = await self._connections.acquire(attempt)
             while True:
                 began = monotonic()

@@ -12,7 +12,7 @@ from typing_extensions import override
 from runpod_typed._synchronization import drain, shielded
 from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody, ResponseBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, ConnectionConfig
-from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.deadlines import Attempt, deadline
 from runpod_typed._transport.interface import Transport, Exceptions
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 from runpod_typed._transport.network import holds_leftovers, shut_down
@@ -67,6 +67,10 @@ class HttpxTransport(Transport):
     def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         if self._client.is_closed:
             raise ConfigurationError("The http_client= is closed. Keep it open while it is used here.")
+        with deadline(attempt):
+            return self._exchange_in_time(request, attempt)
+
+    def _exchange_in_time(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         early = _CONNECTING_SHARE * attempt.seconds
         pieces = _Stream(RequestBody(request.body, attempt))
         in_pieces = attempt.body_size > PIECE_SIZE  # a custom transport may want the `content` of smaller ones

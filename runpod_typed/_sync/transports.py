@@ -11,7 +11,7 @@ import httpcore
 from runpod_typed._synchronization import CapacityLimiter, drain, shielded, monotonic
 from runpod_typed._transport.bodies import RequestBody, ResponseBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, POOL_SIZE, ConnectionConfig
-from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.deadlines import Attempt, deadline
 from runpod_typed._transport.fast import fast_transport
 from runpod_typed._transport.idle import IdleConnections
 from runpod_typed._transport.interface import Transport, Exceptions
@@ -88,7 +88,7 @@ class HttpcoreTransport(Transport):
         self._connections = Connections(config, proxy)
 
     def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
-        with self._connections.capacity:
+        with deadline(attempt), self._connections.capacity:
             connection, idle = self._connections.acquire(attempt)
             while True:
                 began = monotonic()

@@ -63,7 +63,7 @@ class ResponseBody:
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]], cap: int) -> None:
         encodings = [value for name, value in headers if name.lower() == b"content-encoding"]
-        self._encoding = b", ".join(encodings).decode("latin-1").strip().lower()
+        self._encoding = b", ".join(encodings).decode("latin-1").strip().lower() if encodings else ""
         self._headers = headers
         self._cap = cap
         self._parts = list[bytes]()

@@ -66,9 +66,6 @@ class AsyncFastTransport(AsyncTransport):
         self._dialing = 0
         self._closed = False
 
-    async def _exchange_in_time(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
-        return await self._exchange(request, attempt)  # each wait ends at the deadline
-
     async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         if self._closed:
             raise ConfigurationError("The client is closed. Make a new one, or keep it open while its jobs are used.")

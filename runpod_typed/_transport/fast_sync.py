@@ -12,7 +12,7 @@ import httpcore
 from runpod_typed._synchronization import monotonic
 from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, ConnectionConfig
-from runpod_typed._transport.deadlines import Attempt
+from runpod_typed._transport.deadlines import Attempt, deadline
 from runpod_typed._transport.failures import foreign_exception
 from runpod_typed._transport.http1 import RequestWriter, ResponseReader
 from runpod_typed._transport.idle import IdleConnections
@@ -74,9 +74,10 @@ class FastTransport(Transport):
 
     def _connect(self, attempt: Attempt) -> _Connection:
         timeout = min(CONNECT_TIMEOUT, attempt.seconds)
-        stream: httpcore.NetworkStream = self._backend.connect_tcp(self._host, self._port, timeout)
-        if self._tls is not None:
-            stream = stream.start_tls(self._tls, self._host, timeout)
+        with deadline(attempt):
+            stream: httpcore.NetworkStream = self._backend.connect_tcp(self._host, self._port, timeout)
+            if self._tls is not None:
+                stream = stream.start_tls(self._tls, self._host, timeout)
         return _Connection(stream.get_extra_info("socket"), self._most_bytes)
 
     def _release(self, connection: _Connection, idle: float) -> None:

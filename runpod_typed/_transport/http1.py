@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, final
 
 import httpcore
@@ -38,13 +39,13 @@ class RequestWriter:
         if not _TARGET.fullmatch(target):
             raise httpcore.LocalProtocolError("the target of the request has a forbidden character")
         line = f"{request.method} {target} HTTP/1.1\r\n".encode()
-        headers = request.headers
+        own = _lines(request.headers) if request.headers else b""
         if request.method != "GET":
-            headers = (*headers, BODY_TYPE, (b"Content-Length", b"%d" % len(request.body or b"")))
-        return MaskedBytes(b"%b%b%b\r\n" % (line, self._shared, _lines(headers)))
+            own += b"%b: %b\r\nContent-Length: %d\r\n" % (*BODY_TYPE, len(request.body or b""))
+        return MaskedBytes(b"%b%b%b\r\n" % (line, self._shared, own))
 
 
-def _lines(headers: list[tuple[bytes, bytes]] | tuple[tuple[bytes, bytes], ...]) -> bytes:
+def _lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     if any(_FORBIDDEN.search(name) or _FORBIDDEN.search(value) for name, value in headers):
         raise httpcore.LocalProtocolError("a header of the request has a forbidden character")
     return b"".join([b"%b: %b\r\n" % header for header in headers])

@@ -12,7 +12,7 @@ from typing import Final
 
 from runpod_typed._synchronization import monotonic
 from runpod_typed._transport.connection import RECENT_USE
-from runpod_typed._transport.deadlines import Attempt, async_deadline, deadline
+from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.failures import foreign_exception, transport_failure, without_frames
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 
@@ -82,8 +82,7 @@ class Transport(TransportBase, ABC):
         """
         outer = sys.exception()
         try:
-            with deadline(attempt):
-                return self._exchange(request, attempt)
+            return self._exchange(request, attempt)
         except BaseException as error:  # noqa: BLE001 -- the rest is raised again
             foreign = foreign_exception(error, self.failures, self.connecting, attempt)
             if foreign is not None:
@@ -91,7 +90,8 @@ class Transport(TransportBase, ABC):
             return self._failure(error, attempt)
 
     @abstractmethod
-    def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse: ...
+    def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
+        """Make an exchange, which ends at the attempt's deadline."""
 
     @abstractmethod
     def close(self) -> None:
@@ -108,19 +108,16 @@ class AsyncTransport(TransportBase, ABC):
         """Send a request and read the whole response, as `Transport.send`."""
         outer = sys.exception()
         try:
-            return await self._exchange_in_time(request, attempt)
+            return await self._exchange(request, attempt)
         except BaseException as error:  # noqa: BLE001 -- the rest is raised again
             foreign = foreign_exception(error, self.failures, self.connecting, attempt)
             if foreign is not None:
                 raise without_frames(foreign, outer)  # noqa: B904 -- it is this error, or the cause of it
             return self._failure(error, attempt)
 
-    async def _exchange_in_time(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
-        async with async_deadline(attempt):
-            return await self._exchange(request, attempt)
-
     @abstractmethod
-    async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse: ...
+    async def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
+        """Make an exchange, which ends at the attempt's deadline."""
 
     @abstractmethod
     async def aclose(self) -> None:
