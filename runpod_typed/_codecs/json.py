@@ -9,17 +9,18 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
 from functools import cached_property
 from itertools import islice
 from math import isfinite
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from attrs import frozen
 
 from runpod_typed._errors import printable
+
+T = TypeVar("T")
 
 _decode_strictly = msgspec.json.Decoder[Any]().decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -46,32 +47,30 @@ def decode(body: bytes) -> Any:
     Raises:
         MalformedJSON: The body is empty, truncated, not UTF-8, nested deeper than Python can follow, or not JSON.
     """
-    with collector_paused(len(body)):
-        try:
-            return _decode_strictly(body)
-        except RecursionError:
-            raise MalformedJSON("nested too deeply") from None
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return _decode_leniently(body)
+    return decode_with(_decode, body)
 
 
-def collector_paused(size: int) -> AbstractContextManager[None]:
-    """Pause Python's garbage collector while JSON of that many bytes is decoded, if they are many.
+def _decode(body: bytes) -> Any:
+    try:
+        return _decode_strictly(body)
+    except RecursionError:
+        raise MalformedJSON("nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _decode_leniently(body)
+
+
+def decode_with(decoder: Callable[[bytes], T], body: bytes) -> T:
+    """Decode JSON, and pause Python's garbage collector meanwhile if there is much of it.
 
     It would go through all new objects again and again, which takes three times as long as the decoding.
     """
-    return _CollectorPaused() if size >= _LARGE and gc.isenabled() else _NOTHING
-
-
-class _CollectorPaused(AbstractContextManager[None]):
-    def __enter__(self) -> None:
-        gc.disable()
-
-    def __exit__(self, *_: object) -> None:
+    if len(body) < _LARGE or not gc.isenabled():
+        return decoder(body)
+    gc.disable()
+    try:
+        return decoder(body)
+    finally:
         gc.enable()
-
-
-_NOTHING: Final = nullcontext()
 
 
 def _decode_leniently(body: bytes) -> Any:

@@ -13,7 +13,7 @@ from attrs import frozen
 from msgspec import inspect
 from typing_extensions import get_type_hints
 
-from runpod_typed._codecs.json import Mismatch, collector_paused
+from runpod_typed._codecs.json import Mismatch, decode_with
 from runpod_typed._codecs.type_codec import TypeCodec, UnknownObjects
 from runpod_typed._errors import printable
 
@@ -53,8 +53,10 @@ class MsgspecCodec(TypeCodec):
 
     def decode_text(self, text: bytes, /) -> Any:
         """Return a value of the type from JSON text; raise any exception otherwise."""
-        with collector_paused(len(text)):
-            return msgspec.json.decode(text, type=self.type_form)
+        return decode_with(self._decode_text, text)
+
+    def _decode_text(self, text: bytes) -> Any:
+        return msgspec.json.decode(text, type=self.type_form)
 
     def _convert(self, data: Any) -> Any:
         return msgspec.convert(data, self.type_form, str_keys=True)

@@ -77,7 +77,7 @@ class Output(Generic[T]):
     def _decode(self) -> tuple[T] | Undecodable:
         codec, data = cast("Codec[T]", self._codec), self.data
         if isinstance(data, JSONText):
-            if isinstance(codec, TypeCodec):
+            if codec is not PLAIN and isinstance(codec, TypeCodec):
                 with suppress(Exception):  # plain JSON tells what is wrong
                     return (codec.decode_text(bytes(data.text)),)
             try:

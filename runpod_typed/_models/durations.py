@@ -68,6 +68,8 @@ def wait_timeout(timeout: Duration | None, name: str = "timeout") -> float | Non
     Raises:
         ConfigurationError: It is not a duration.
     """
+    if timeout is None:
+        return None
     limit = to_optional_seconds(timeout, name)
     if limit is not None and limit > _LONG_WAIT:
         warn_caller(f"{name} of {limit:g} s is more than 7 days, the longest life of a job. It is in seconds.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Generic, cast
+from typing import Any, Final, Generic, cast
 
 from attrs import evolve, field, fields, frozen
 from runpod_queue_api import wire
@@ -63,11 +63,14 @@ class JobStatus(OpenEnum):
     @property
     def is_started(self) -> bool:
         """True if a worker must have had the job."""
-        return self.is_running or self in {JobStatus.COMPLETED, JobStatus.FAILED}
+        return self in _STARTED
 
 
 def _as_output(value: object) -> Output[Any]:
     return Output(value) if not isinstance(value, Output) else value  # pyright: ignore[reportUnknownVariableType] -- any
+
+
+_STARTED: Final = (*wire.RUNNING_JOB_STATUSES, JobStatus.COMPLETED, JobStatus.FAILED)
 
 
 def _plain(output: Output[Any]) -> Any:
@@ -117,7 +120,7 @@ class JobState(Generic[Out]):
         Raises:
             OutputError: The output does not fit the declared type.
         """
-        return decoded(self._output, self, f"The output of job {printable(self.id)}") if self._is_completed else None
+        return decoded(self._output, "output", self.id, self) if self.status is JobStatus.COMPLETED else None
 
     @property
     def started(self) -> bool:
@@ -132,7 +135,7 @@ class JobState(Generic[Out]):
     @property
     def succeeded(self) -> bool:
         """True if the job is COMPLETED without an error."""
-        return self._is_completed and self.failure is None
+        return self.status is JobStatus.COMPLETED and self.failure is None
 
     @property
     def failure(self) -> JobFailure | None:
@@ -141,10 +144,10 @@ class JobState(Generic[Out]):
         A COMPLETED job failed too if there is an error beside its output, or if its output has no declared type and is
         an object with an ``error``. A cancelled or timed-out job has a failure only if the platform gave a reason.
         """
-        failed = self.status is JobStatus.FAILED
-        if self.done and self.error:
+        if self.error and self.done:
             return parse_failure(self.error, self._output.plain)
-        if failed or (self._is_completed and self._output.is_untyped):
+        failed = self.status is JobStatus.FAILED
+        if failed or (self.status is JobStatus.COMPLETED and self._output.is_untyped):
             output = self._output.plain
             error = cast("dict[str, object]", output).get(wire.JOB_ERROR_KEY) if isinstance(output, dict) else None
             return parse_failure(error or self.error, output) if error or failed else None
@@ -168,25 +171,18 @@ class JobState(Generic[Out]):
             OutputError: The output does not fit the declared type.
             JobError: The job is not finished, or its final status is unknown to this version.
         """
-        error = job_error(self)
-        if error is None and not self.done:
-            error = JobError(
+        if not self.succeeded:
+            raise job_error(self) or JobError(
                 f"Job {printable(self.id)} has no result yet: it is {printable(self.status)}. Wait for it first, with "
                 "job.output().",
                 job_id=self.id,
                 state=self,
             )
-        if error is not None:
-            raise error
         return cast("Out", self.output)  # None only if the type allows it
 
     def to_dict(self) -> dict[str, Any]:
         """Return the response's JSON as it came."""
         return dict(self.raw)
-
-    @property
-    def _is_completed(self) -> bool:
-        return self.status is JobStatus.COMPLETED
 
     def __repr__(self) -> str:
         names = [attribute.name for attribute in fields(type(self)) if attribute.repr]
@@ -382,7 +378,7 @@ def _last_lines(text: str) -> str:
     return "\n".join(printable(line, _SHOWN_CHARACTERS) for line in lines)
 
 
-def decoded(output: Output[OutT], state: JobState[OutT] | None, subject: str, job_id: str | None = None) -> OutT:
+def decoded(output: Output[OutT], what: str, job_id: str, state: JobState[OutT] | None = None) -> OutT:
     """Return a decoded output or chunk, or raise OutputError."""
     try:
         return output.decoded()
@@ -391,10 +387,10 @@ def decoded(output: Output[OutT], state: JobState[OutT] | None, subject: str, jo
         if output.plain is None or output.plain in ([], {}):
             came = f"The worker returned nothing ({output.beginning()}), or the result was lost. {_CAUSES_OF_NOTHING}"
         raise OutputError(
-            f"{subject} {exc.reason}. {came}. It is in `error.output`. Change the declared type, or what the handler "
-            "returns.",
+            f"The {what} of job {printable(job_id)} {exc.reason}. {came}. It is in `error.output`. Change the declared "
+            "type, or what the handler returns.",
             path=exc.path,
             output=output.plain,
-            job_id=job_id if state is None else state.id,
+            job_id=job_id,
             state=state,
         ) from exc.__cause__

@@ -10,7 +10,6 @@ from typing_extensions import TypeVar
 
 from runpod_typed._codecs.codec import Codec
 from runpod_typed._codecs.output import Output
-from runpod_typed._errors import printable
 from runpod_typed._models.jobs import JobStatus, decoded
 
 Chunk = TypeVar("Chunk", default=Any, covariant=True)
@@ -54,4 +53,4 @@ def decode_chunk(codec: Codec[OutT], data: Any, job_id: str) -> OutT:
     Raises:
         OutputError: The chunk does not fit the type.
     """
-    return decoded(Output(data, codec), None, f"The chunk of job {printable(job_id)}", job_id)
+    return decoded(Output(data, codec), "chunk", job_id)
