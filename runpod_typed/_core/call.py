@@ -36,8 +36,6 @@ from runpod_typed.errors import (
 
 T = TypeVar("T")
 
-_SUBMISSIONS = frozenset({OperationKind.SUBMIT, OperationKind.REQUEUE})
-
 _LARGE_BODY: Final = 64 * 1024
 _SLOWEST_UPLOAD: Final = 125_000.0  # bytes per second, which is 1 Mbit/s: on a slower link, pass a longer timeout
 
@@ -73,7 +71,8 @@ class Call(Generic[T]):
     @property
     def is_submission(self) -> bool:
         """True if the call creates something that is paid for."""
-        return self.request.operation.kind in _SUBMISSIONS
+        kind = self.request.operation.kind
+        return kind is OperationKind.SUBMIT or kind is OperationKind.REQUEUE
 
     def begin(self, now: float) -> Attempt:
         """Begin an attempt; it has 0 seconds or less if no time is left.

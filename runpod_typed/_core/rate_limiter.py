@@ -209,13 +209,11 @@ class SlidingWindow:
         waiter.granted_at = self._now
 
     def _has_capacity(self) -> bool:
-        return self._counted() < self.limit.requests and self._has_open_capacity() and self._now >= self._paused_until
+        counted = len(self._in_transit) + len(self._expiries)
+        return counted < self.limit.requests and self._has_open_capacity() and self._now >= self._paused_until
 
     def _has_open_capacity(self) -> bool:
         return self.limit.concurrent is None or len(self._open) < self.limit.concurrent
-
-    def _counted(self) -> int:
-        return len(self._in_transit) + len(self._expiries)
 
     def _next_change(self) -> float:
         """Return the time when the clock alone makes capacity, or infinity if a release must come first."""
@@ -225,7 +223,9 @@ class SlidingWindow:
         """Estimate the earliest time of a grant with the given number of waiters ahead, if requests end in time."""
         start = max(self._now, self._paused_until)
         rounds, place = divmod(ahead, self.limit.requests)
-        blocking = place + self._counted() - self.limit.requests  # this many must leave the window before
+        blocking = (
+            place + len(self._in_transit) + len(self._expiries) - self.limit.requests
+        )  # this many must leave the window before
         if blocking >= len(self._expiries):
             start = max(start, self._now + self.limit.window)
         elif blocking >= 0:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, ParamSpec, Protocol, cast
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote_plus, urlsplit
 
 from attrs import evolve, fields, has
 from runpod_queue_api import models, wire
@@ -93,8 +94,8 @@ class Request(NamedTuple, Generic[T_co]):
     @property
     def is_too_large(self) -> bool:
         """True if the body is above the operation's cap."""
-        cap = self.operation.payload_cap
-        return cap is not None and len(self.http.body or b"") > cap
+        body, cap = self.http.body, self.operation.payload_cap
+        return cap is not None and body is not None and len(body) > cap
 
     @property
     def long_poll_ms(self) -> int | None:
@@ -276,8 +277,17 @@ def _target(kwargs: Mapping[str, Any]) -> str:
 
 def _query(parameters: Mapping[str, Any]) -> str:
     """Return parameters as a query: booleans as in JSON, an array as one parameter for each item."""
-    pairs = list[tuple[str, object]]()
+    pairs = list[str]()
     for name, value in parameters.items():
         items = cast("list[object]", value) if isinstance(value, list) else [value]
-        pairs += [(name, str(item).lower() if isinstance(item, bool) else item) for item in items]
-    return urlencode(pairs)
+        pairs += [f"{_quoted_name(name)}={_quoted(item)}" for item in items]
+    return "&".join(pairs)
+
+
+def _quoted(item: object) -> str:
+    if type(item) is int:
+        return str(item)
+    return quote_plus(str(item).lower() if isinstance(item, bool) else str(item))
+
+
+_quoted_name = lru_cache(quote_plus)

@@ -176,10 +176,10 @@ class PollSchedule(NamedTuple):
     @property
     def poll_deadline(self) -> float | None:
         """The time at which a poll must be over, or None. With limits of 0, a poll may last as long as an attempt."""
-        limits = [] if not self.timeout else [self.timeout]
+        limit = self.timeout or math.inf
         if self.queue_timeout is not None:
-            limits.append(self.queue_timeout or self.config.timeout)
-        return min((self.started_at + limit for limit in limits), default=None)
+            limit = min(limit, self.queue_timeout or self.config.timeout)
+        return None if math.isinf(limit) else self.started_at + limit
 
     def diagnosis_deadline(self, now: float) -> float:
         """Return the time at which the endpoint's health must be known for the error of a wait that ends now."""
@@ -204,7 +204,7 @@ class PollSchedule(NamedTuple):
             slot: This waiter's turn under the rate limit.
             long_poll: Whether the server supports long polling, as far as is known.
         """
-        remaining = max(0.0, self._end() - self._reserve() - now)
+        remaining = max(0.0, self._last_poll_end() - now)
         if self.outage is not None and self.outage.retry_after_at > now + remaining:
             return LimitReached(self.first_limit, remaining)
         if self.polls > 0 and remaining == 0:  # the first poll is always made: timeout=0 polls once
@@ -212,8 +212,11 @@ class PollSchedule(NamedTuple):
         if self.polls_once:
             return SHORTEST_POLL if self.watching is Watching.CHUNKS else PLAIN_POLL
         elapsed = now - self.started_at
-        longest = self._longest_long_poll(elapsed) if self._long_polls(elapsed, supported=long_poll) else 0.0
-        delay = min(self._pause(now, random, slot, longest), remaining)
+        often = self.watching is Watching.CHANGES and (self.polls == 0 or elapsed < _EVENT_SHORT_POLLS)
+        # Chunks come by long polls alone.
+        long_polls = self.watching is Watching.CHUNKS or (long_poll and self.config.poll.long_poll and not often)
+        longest = self._longest_long_poll(elapsed) if long_polls else 0.0
+        delay = min(self._pause(now, random, slot, longest, often=often), remaining)
         share = max(slot.longest, _SHORTEST_LONG_POLL) if self.watching is Watching.CHUNKS else slot.longest
         seconds = min(longest, share, remaining - delay)
         return PollStep(delay=delay, long_poll_ms=int(seconds * MS) if seconds >= _SHORTEST_LONG_POLL else None)
@@ -264,27 +267,19 @@ class PollSchedule(NamedTuple):
             outage=Outage(since, failures, unreadable, next_poll_at, retry_after_at=now + retry_after),
         )
 
-    def _end(self) -> float:
-        return min(self._queue_end(), self._timeout_end())
-
     def _queue_end(self) -> float:
         return math.inf if self.queue_timeout is None else self.started_at + self.queue_timeout
 
     def _timeout_end(self) -> float:
         return math.inf if self.timeout is None else self.started_at + self.timeout
 
-    def _reserve(self) -> float:
-        if not self.queued:
-            return _LAST_POLL
-        return max(_LAST_POLL, min(_DIAGNOSIS, _DIAGNOSIS_SHARE * (self._end() - self.started_at)))
-
-    def _long_polls(self, elapsed: float, *, supported: bool) -> bool:
-        if self.watching is Watching.CHUNKS:  # chunks come by long polls alone
-            return True
-        return supported and self.config.poll.long_poll and not self._polls_often(elapsed)
-
-    def _polls_often(self, elapsed: float) -> bool:
-        return self.watching is Watching.CHANGES and (self.polls == 0 or elapsed < _EVENT_SHORT_POLLS)
+    def _last_poll_end(self) -> float:
+        """Return the time at which the last poll must be over, which leaves time to say why a queued job waits."""
+        if self.timeout is None and self.queue_timeout is None:
+            return math.inf
+        end = min(self._queue_end(), self._timeout_end())
+        diagnosis = min(_DIAGNOSIS, _DIAGNOSIS_SHARE * (end - self.started_at)) if self.queued else 0.0
+        return end - max(_LAST_POLL, diagnosis)
 
     def _longest_long_poll(self, elapsed: float) -> float:
         timeout = self.config.timeout
@@ -293,11 +288,11 @@ class PollSchedule(NamedTuple):
             return min(longest, _EVENT_LONGEST_LONG_POLL, max(_SHORTEST_LONG_POLL, _EVENT_SHARE * elapsed))
         return longest
 
-    def _pause(self, now: float, random: Random, slot: PollSlot, longest: float) -> float:
+    def _pause(self, now: float, random: Random, slot: PollSlot, longest: float, *, often: bool) -> float:
         if self.outage is not None:
             return max(slot.delay, self.outage.next_poll_at - now)
         elapsed, crowd = now - self.started_at, math.isfinite(slot.longest)
-        if self._polls_often(elapsed):
+        if often:
             pause = 0.0 if self.polls == 0 else max(_EVENT_PAUSE, _EVENT_SHARE * elapsed)
             return max(pause, slot.delay) if crowd or pause else 0.0
         at_once = self.at_once if longest else self.polls == 0 and not self.known

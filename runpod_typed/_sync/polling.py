@@ -17,7 +17,7 @@ from runpod_typed._sync.executor import RequestExecutor
 from runpod_typed._core import operations
 from runpod_typed._core.config import CallConfig
 from runpod_typed._core.job_record import JobRecord, add_to_message, expired_error, timeout_error, was_cancelled
-from runpod_typed._core.poll_slots import has_room
+from runpod_typed._core.poll_slots import PollScheduler, has_room
 from runpod_typed._core.rate_limiter import RateLimitUsage
 from runpod_typed._core.requests import Request
 from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect
@@ -91,7 +91,6 @@ class Poller:
     ) -> JobState[Any]:
         """Fetch the job's state; the server may delay its response until the job has finished."""
         address, refused = self.record.address, None
-        scheduler = self.executor.scheduler
         if long_poll_ms is not None:
             request = operations.long_poll_status(address.endpoint_id, address.job_id, wait_ms=long_poll_ms)
             try:
@@ -101,12 +100,12 @@ class Poller:
                     raise
                 refused = error.status_code
             else:
-                scheduler.long_poll_succeeded(address.endpoint_id)
+                self.executor.scheduler.long_poll_succeeded(address.endpoint_id)
                 return self._remember(state)
         request = operations.fetch_status(address.endpoint_id, address.job_id, ttl_ms=ttl_ms)
         state = self.call(request, config, deadline, retry_not_found=retry_not_found)
         if refused is not None:  # and the job exists
-            scheduler.long_poll_refused(address.endpoint_id, address.job_id, refused, monotonic())
+            self.executor.scheduler.long_poll_refused(address.endpoint_id, address.job_id, refused, monotonic())
         return self._remember(state)
 
     def change(
@@ -231,9 +230,9 @@ class Watch(ABC, Generic[PollT]):
             WaitTimeoutError: A limit of the caller ended first.
             APIError: A poll failed in a way that does not pass, or for too long.
         """
-        executor, record = self._poller.executor, self._poller.record
-        with executor.scheduler.register(record.address.endpoint_id):
-            following = self._next() if step is None else step
+        scheduler, usage = self._poller.executor.scheduler, self._usage()
+        with scheduler.register(self._poller.record.address.endpoint_id):
+            following = self._next(scheduler, usage) if step is None else step
             while True:
                 if isinstance(following, LimitReached):
                     if following.delay > 0:
@@ -242,7 +241,8 @@ class Watch(ABC, Generic[PollT]):
                     raise self._timeout_error(following.limit) from failure
                 if following.delay > 0:
                     sleep(following.delay)
-                if following.long_poll_ms is not None and not has_room(self._usage()):
+                    usage = self._usage()
+                if following.long_poll_ms is not None and not has_room(usage):
                     following = following._replace(long_poll_ms=None, crowded=True)
                 if longest_ms is not None and following.long_poll_ms is not None:
                     following = following._replace(long_poll_ms=min(following.long_poll_ms, longest_ms))
@@ -250,19 +250,19 @@ class Watch(ABC, Generic[PollT]):
                 try:
                     response = self._fetch(following)
                 except APIError as error:
-                    following = self._after_failure(error, asked_at)
+                    usage = self._usage()
+                    following = self._after_failure(error, asked_at) or self._next(scheduler, usage)
                 else:
                     self._after_success(following, response, asked_at)
                     return response
 
-    def _next(self) -> PollStep | LimitReached:
-        executor, address = self._poller.executor, self._poller.record.address
-        now = monotonic()
+    def _next(self, scheduler: PollScheduler, usage: RateLimitUsage | None) -> PollStep | LimitReached:
+        now, address = monotonic(), self._poller.record.address
         return self._schedule.next(
             now,
-            executor.random,
-            slot=executor.scheduler.slot(address.endpoint_id, self._usage(), now),
-            long_poll=executor.scheduler.supports_long_poll(address.endpoint_id, address.job_id, now),
+            self._poller.executor.random,
+            slot=scheduler.slot(address.endpoint_id, usage, now),
+            long_poll=scheduler.supports_long_poll(address.endpoint_id, address.job_id, now),
         )
 
     def _usage(self) -> RateLimitUsage | None:
@@ -275,7 +275,8 @@ class Watch(ABC, Generic[PollT]):
         self._failure = None
         self._schedule = self._schedule.succeeded(step, response, now - asked_at)
 
-    def _after_failure(self, error: APIError, asked_at: float) -> PollStep | LimitReached:
+    def _after_failure(self, error: APIError, asked_at: float) -> LimitReached | None:
+        """Return the limit that leaves no time for another poll, or None if one follows."""
         following = self._schedule.failed(
             error, asked_at=asked_at, now=monotonic(), random=self._poller.executor.random
         )
@@ -289,7 +290,7 @@ class Watch(ABC, Generic[PollT]):
         if self._schedule.outage is None:
             logger.info("%s: a poll failed (%s), and is repeated.", self._poller.record, type(error).__name__)
         self._schedule = following
-        return self._next()
+        return None
 
     def _timeout_error(self, limit: Limit) -> WaitTimeoutError:
         record, schedule = self._poller.record, self._schedule
