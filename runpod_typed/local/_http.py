@@ -10,9 +10,8 @@ from runpod_queue_api import wire
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runpod_typed.local._engine.engine import NotAllowedError
+from runpod_typed.local._engine.engine import NotAllowedError, NotFoundError
 from runpod_typed.local._engine.records import JobRecord
-from runpod_typed.local._engine.store import NotFoundError
 from runpod_typed.local._envelope import InvalidEnvelopeError
 from runpod_typed.local._json import InvalidJSONError, decode, encode
 from runpod_typed.local._service import QueueService, Waiter

@@ -20,6 +20,7 @@ from runpod_typed.local._webhooks import WebhookSender
 
 T = TypeVar("T")
 KEPT_HISTORY: Final = 500
+WEBHOOK_PAUSE: Final = 10.0
 
 
 class QueueRunner:
@@ -32,7 +33,6 @@ class QueueRunner:
         self._port = options.port
         self._process_id = os.getpid()
         self._service: QueueService | None = None
-        self._webhooks: WebhookSender | None = None
         self._server: ServerThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()  # keeps the event loop running while another thread uses it
@@ -83,8 +83,8 @@ class QueueRunner:
                 return []
             for worker in self.workers:
                 worker.stop()
-            if self._loop is not None:
-                asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+            if self._loop is not None and self._service is not None:
+                asyncio.run_coroutine_threadsafe(self._service.close(), self._loop).result()
             problems = [problem for worker in self.workers for problem in worker.join()]
             with self._lock:
                 self._loop = None
@@ -120,17 +120,15 @@ class QueueRunner:
     def _build(self) -> ASGIApp:
         options = self._options
         settings = EngineSettings(time_scale=options.time_scale, history=KEPT_HISTORY if options.page else 0)
-        webhooks = WebhookSender(attempts=settings.webhook_attempts, delay=settings.scaled(settings.webhook_delay))
-        service = QueueService(
+        self._service = QueueService(
             options.endpoint_id,
             settings=settings,
-            post_webhook=webhooks.post,
+            webhooks=WebhookSender(settings.scaled(WEBHOOK_PAUSE)),
             faults=options.faults,
             auto_advance=options.auto_advance,
             archive=Archive(options.persist) if options.persist is not None else None,
         )
-        self._webhooks, self._service = webhooks, service
-        return build_app(service, self.access, options.limits, page=options.page)
+        return build_app(self._service, self.access, options.limits, page=options.page)
 
     def _make_workers(self, service: QueueService, loop: asyncio.AbstractEventLoop) -> list[Worker]:
         config, command, count = self._options.config, self._options.command, range(self._options.workers)
@@ -140,8 +138,3 @@ class QueueRunner:
             url, token, on_output = self.worker_url(), self.access.worker_token, self._options.on_worker_output
             return [ProcessWorker(command, url, token, service, loop, on_output=on_output) for _ in count]
         return []
-
-    async def _close(self) -> None:
-        for part in (self._service, self._webhooks):
-            if part is not None:
-                await part.close()

@@ -6,7 +6,7 @@ Everything here runs in the server's event loop. Other threads come in by `call_
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol, TypeVar, TypeVarTuple
@@ -20,6 +20,7 @@ from runpod_typed.local._engine.events import Event, JobChanged, JobStopped, Job
 from runpod_typed.local._engine.records import JobRecord, Result
 from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._faults import FaultKind, FaultPlan
+from runpod_typed.local._webhooks import WebhookSender
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -112,7 +113,7 @@ class QueueService:
         endpoint_id: str,
         *,
         settings: EngineSettings,
-        post_webhook: Callable[[WebhookDue], Coroutine[None, None, None]],
+        webhooks: WebhookSender,
         faults: FaultPlan,
         auto_advance: bool = False,
         archive: Archive | None = None,
@@ -125,8 +126,9 @@ class QueueService:
         self.held = 0
         self.closing = False
         self._started = time.time() - time.monotonic()
-        self._offset = 0.0
-        self._post_webhook = post_webhook
+        self.skipped_seconds = 0.0
+        """Seconds by which the queue's clock is ahead of real time."""
+        self._webhooks = webhooks
         self._deliveries: set[asyncio.Task[None]] = set()
         self._workers: dict[str, Worker] = {}
         self._ending: set[str] = set()
@@ -147,11 +149,11 @@ class QueueService:
 
     def now(self) -> float:
         """Return the engine's time, in seconds since 1970. Changes of the system's clock do not move it."""
-        return self._started + time.monotonic() + self._offset
+        return self._started + time.monotonic() + self.skipped_seconds
 
     def advance_clock(self, seconds: float) -> None:
         """Move the queue's clock forward."""
-        self._offset += seconds
+        self.skipped_seconds += seconds
         self.act(self.engine.advance)
 
     def act(self, action: Callable[[*Ts, float], T], *args: *Ts) -> T:
@@ -184,7 +186,7 @@ class QueueService:
 
     def _deliver(self, due: WebhookDue) -> None:
         if not self.closing:
-            task = asyncio.get_running_loop().create_task(self._post_webhook(due))
+            task = asyncio.get_running_loop().create_task(self._webhooks.post(due))
             self._deliveries.add(task)
             task.add_done_callback(self._deliveries.discard)
 
@@ -217,11 +219,6 @@ class QueueService:
                 self._archive = None
             changed.clear()
         batches.clear()
-
-    @property
-    def skipped_seconds(self) -> float:
-        """Seconds by which the queue's clock is ahead of real time."""
-        return self._offset
 
     def worker_output(self, worker_id: str | None) -> str:
         """Return the last lines of a worker's output; empty if it is gone."""
@@ -347,6 +344,7 @@ class QueueService:
         for task in self._deliveries:
             task.cancel()
         await asyncio.gather(*self._deliveries, return_exceptions=True)
+        await self._webhooks.close()
         self._save()
         if self._archive is not None:
             self._archive.close()

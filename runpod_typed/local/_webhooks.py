@@ -10,17 +10,17 @@ import httpx
 from runpod_typed.local._engine.events import WebhookDue
 from runpod_typed.local._json import encode
 
+ATTEMPTS: Final = 3
 ATTEMPT_SECONDS: Final = 10.0
 
 logger = logging.getLogger("runpod_typed.local")
 
 
 class WebhookSender:
-    """Posts webhooks: each up to `attempts` times, with a pause of `delay` seconds."""
+    """Posts webhooks: each up to 3 times, with a pause of `pause` seconds."""
 
-    def __init__(self, *, attempts: int, delay: float) -> None:
-        self._attempts = attempts
-        self._delay = delay
+    def __init__(self, pause: float) -> None:
+        self._pause = pause
         self._client: httpx.AsyncClient | None = None
 
     async def post(self, due: WebhookDue) -> None:
@@ -29,9 +29,9 @@ class WebhookSender:
             self._client = httpx.AsyncClient(timeout=ATTEMPT_SECONDS, trust_env=False)
         body = encode(due.body)
         problem = ""
-        for attempt in range(self._attempts):
+        for attempt in range(ATTEMPTS):
             if attempt:
-                await asyncio.sleep(self._delay)
+                await asyncio.sleep(self._pause)
             try:
                 problem = await self._attempt(self._client, due.url, body)
             except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:

@@ -6,7 +6,6 @@ import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES
@@ -158,9 +157,7 @@ class LocalQueue:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def worker_environment(self, worker_id: str | None = None, *, host: str | None = None) -> dict[str, str]:

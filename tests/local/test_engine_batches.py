@@ -6,10 +6,9 @@ from typing import cast
 import pytest
 
 from runpod_typed.local._engine.batches import Batches, BatchRecord
-from runpod_typed.local._engine.engine import Engine, NotAllowedError
+from runpod_typed.local._engine.engine import Engine, NotAllowedError, NotFoundError
 from runpod_typed.local._engine.records import JobStatus, Result, Submission
 from runpod_typed.local._engine.settings import EngineSettings
-from runpod_typed.local._engine.store import NotFoundError
 
 NOW = 1_752_057_000.0  # 2025-07-09, 10:30
 

@@ -2,11 +2,10 @@
 
 import pytest
 
-from runpod_typed.local._engine.engine import Engine, NotAllowedError
+from runpod_typed.local._engine.engine import Engine, NotAllowedError, NotFoundError
 from runpod_typed.local._engine.events import JobStopped, WebhookDue
 from runpod_typed.local._engine.records import Chunk, JobStatus, Result, show_for_worker, show_job
 from runpod_typed.local._engine.settings import EngineSettings
-from runpod_typed.local._engine.store import NotFoundError
 from tests.local.engine_calls import DONE, FAILED, status, submit
 
 

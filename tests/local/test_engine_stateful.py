@@ -7,11 +7,10 @@ from attrs import define, field
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from runpod_typed.local._engine.engine import Engine, NotAllowedError
+from runpod_typed.local._engine.engine import Engine, NotAllowedError, NotFoundError
 from runpod_typed.local._engine.events import JobStopped, WebhookDue
 from runpod_typed.local._engine.records import TERMINAL, Chunk, JobStatus, Result, Submission
 from runpod_typed.local._engine.settings import EngineSettings
-from runpod_typed.local._engine.store import NotFoundError
 
 WORKERS = st.sampled_from(["w1", "w2", "w3"])
 SECONDS = st.sampled_from([0.0, 0.1, 0.5, 1.0, 5.0, 5.0, 30.0, 60.0, 700.0, 2000.0])
@@ -33,10 +32,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @initialize(redispatches=st.integers(0, 2), scale=st.sampled_from([1.0, 0.1]))
     def start(self, redispatches: int, scale: float) -> None:
-        ids = iter(range(10**9))
-        self.engine = Engine(
-            EngineSettings(redispatches=redispatches, time_scale=scale), new_id=lambda: f"job-{next(ids)}"
-        )
+        self.engine = Engine(EngineSettings(redispatches=redispatches, time_scale=scale))
         self.now = 0.0
         self.seen: dict[str, Seen] = {}
         self.purged = 0

@@ -5,21 +5,37 @@ import gc
 from types import SimpleNamespace
 from typing import Any, cast
 
+from typing_extensions import override
+
 from runpod_typed.local._engine.events import WebhookDue
 from runpod_typed.local._engine.records import Submission
 from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._faults import FaultPlan
 from runpod_typed.local._service import QueueService
+from runpod_typed.local._webhooks import WebhookSender
+
+
+class Posted(WebhookSender):
+    """Webhooks that are noted and not sent."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+        self.due: list[WebhookDue] = []
+
+    @override
+    async def post(self, due: WebhookDue) -> None:
+        self.due.append(due)
+
+
+def serve(webhooks: WebhookSender) -> QueueService:
+    return QueueService("demo", settings=EngineSettings(), webhooks=webhooks, faults=FaultPlan(None, ()))
 
 
 def test_closing_drops_unstarted_delivery() -> None:
-    posted: list[WebhookDue] = []
-
-    async def post(due: WebhookDue) -> None:
-        posted.append(due)
+    webhooks = Posted()
 
     async def scenario() -> None:
-        service = QueueService("demo", settings=EngineSettings(), post_webhook=post, faults=FaultPlan(None, ()))
+        service = serve(webhooks)
         submission = Submission(input=1, webhook="http://127.0.0.1/hook")
         record = service.act(service.engine.submit, submission)
         service.act(service.engine.cancel, record.id)
@@ -27,7 +43,7 @@ def test_closing_drops_unstarted_delivery() -> None:
 
     asyncio.run(scenario())
     gc.collect()  # a coroutine that was never awaited would be reported here, which fails the test
-    assert posted == []
+    assert webhooks.due == []
 
 
 def loop_of_plain_handles() -> asyncio.AbstractEventLoop:
@@ -44,14 +60,10 @@ def loop_of_plain_handles() -> asyncio.AbstractEventLoop:
 
 def test_timer_needs_no_time_of_its_handle() -> None:
     async def scenario() -> None:
-        service = QueueService("demo", settings=EngineSettings(), post_webhook=post_nothing, faults=FaultPlan(None, ()))
+        service = serve(Posted())
         ids = [service.act(service.engine.submit, Submission(input=number)).id for number in range(3)]
         assert len(set(ids)) == 3
         await service.close()
 
     with asyncio.Runner(loop_factory=loop_of_plain_handles) as runner:
         runner.run(scenario())
-
-
-async def post_nothing(due: WebhookDue) -> None:
-    del due

@@ -16,9 +16,8 @@ from typing import Final
 
 from attrs import define, field
 
-from runpod_typed.local._engine.engine import Engine, NotAllowedError
+from runpod_typed.local._engine.engine import Engine, NotAllowedError, NotFoundError
 from runpod_typed.local._engine.records import ABSENT, TERMINAL, JobRecord, JobStatus, Submission, milliseconds
-from runpod_typed.local._engine.store import NotFoundError
 
 _FAILED: Final = TERMINAL - {JobStatus.COMPLETED}
 # The documents list failed requests first.

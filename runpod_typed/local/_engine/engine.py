@@ -12,48 +12,82 @@ sleeps, reads a clock or does I/O. What should happen outside is emitted as even
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from attrs import asdict
 from attrs.filters import exclude
 from runpod_queue_api import wire
 
-from runpod_typed.local._engine.dispatcher import Dispatcher
+from runpod_typed.local._engine.counters import QueueStats
+from runpod_typed.local._engine.events import WorkerReplaced
 from runpod_typed.local._engine.records import (
     RETRYABLE,
     Chunk,
     JobRecord,
     JobStatus,
+    Result,
     Submission,
     SubmittedJob,
+    WorkerRecord,
     count_workers,
     new_job_id,
 )
-from runpod_typed.local._engine.schedule import DeadlineKind
 from runpod_typed.local._engine.settings import EngineSettings
-from runpod_typed.local._engine.store import NotFoundError
+from runpod_typed.local._engine.transitions import Transitions
 
 KEPT_SUBMISSIONS: Final = 10_000
+
+
+class NotFoundError(Exception):
+    """No such job or batch: unknown, expired, purged or deleted."""
 
 
 class NotAllowedError(Exception):
     """The state of a job or batch, or a limit, forbids the operation."""
 
 
-class Engine(Dispatcher):
-    """The operations of clients on jobs."""
+class Engine(Transitions):
+    """The operations of clients, of workers and of the supervisor of workers."""
 
-    def __init__(self, settings: EngineSettings | None = None, *, new_id: Callable[[], str] = new_job_id) -> None:
+    def __init__(self, settings: EngineSettings | None = None) -> None:
         super().__init__(settings if settings is not None else EngineSettings())
-        self.throttled = 0
         self.submissions: deque[SubmittedJob] = deque(maxlen=KEPT_SUBMISSIONS)
-        self._new_id = new_id
+        self.throttled = 0
+
+    def stats(self) -> QueueStats:
+        """Return the counts since the start."""
+        return self.counters.snapshot()
 
     def health(self, now: float) -> dict[str, dict[str, int]]:
         """Return the response of `/health`."""
         self.advance(now)
-        return {"jobs": self._counters.show(), "workers": count_workers(self.workers.values(), self.throttled)}
+        return {"jobs": self.counters.show(), "workers": count_workers(self.workers.values(), self.throttled)}
+
+    def pause(self) -> None:
+        """Hand out no more jobs."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Hand out jobs again."""
+        self.paused = False
+        self._announce_waiting(len(self._waiting))
+
+    def restore(self, records: Iterable[JobRecord], now: float) -> None:
+        """Take jobs of an earlier run; those that are unfinished wait again."""
+        self.advance(now)
+        for record in records:
+            record.history = deque(record.history, self.settings.history)
+            self._add(record)
+            if record.terminal:
+                self.counters.count_end(record.status)
+                self._deadlines.add(record.gone_at, self._check_expiry, record.id)
+                continue
+            if record.status is JobStatus.IN_PROGRESS:
+                self._requeue(record)
+            self._enqueue(record)
+
+    # Operations of clients.
 
     def submit(
         self,
@@ -74,7 +108,7 @@ class Engine(Dispatcher):
         settings = self.settings
         ttl, timeout = submission.ttl, submission.execution_timeout
         record = JobRecord(
-            id=job_id or (wire.SYNC_JOB_ID_PREFIX if sync else "") + self._new_id(),
+            id=job_id or (wire.SYNC_JOB_ID_PREFIX if sync else "") + new_job_id(),
             submission=submission,
             batch_id=batch_id,
             queued_at=now,
@@ -139,7 +173,7 @@ class Engine(Dispatcher):
                 self._end(record, JobStatus.CANCELLED)
             else:
                 self._remove(record, JobStatus.CANCELLED)
-                self._counters.purged += 1
+                self.counters.purged += 1
         return len(ids)
 
     def shorten(self, job_id: str, ttl: float, now: float) -> None:
@@ -148,4 +182,117 @@ class Engine(Dispatcher):
         expires_at = self.now + self.settings.scaled(ttl)
         if expires_at < record.expires_at:
             record.expires_at = expires_at
-            self._deadlines.add(expires_at, DeadlineKind.JOB_EXPIRY, job_id)
+            self._deadlines.add(expires_at, self._check_expiry, job_id)
+
+    # Operations of workers.
+
+    def take(self, worker_id: str, now: float, *, limit: int = 1) -> list[JobRecord]:
+        """Give a worker up to `limit` jobs."""
+        now = self.advance(now)
+        worker = self._touch(worker_id)
+        worker.ready = worker.healthy = True
+        taken: list[JobRecord] = []
+        while not self.paused and len(taken) < limit and (job_id := self._waiting.pop()) is not None:
+            record = self.jobs[job_id]
+            record.started_at = record.last_seen_at = now
+            record.worker_id = worker_id
+            worker.jobs[job_id] = None
+            if job_id in worker.stops:
+                worker.stops.remove(job_id)  # it was about an earlier run
+            self._set_status(record, JobStatus.IN_PROGRESS)
+            self.counters.executions[job_id] += 1
+            self._deadlines.add(now + record.execution_timeout, self._check_timeout, job_id)
+            if not worker.attached:
+                self._deadlines.add(now + self.settings.orphan_after, self._check_orphan, job_id)
+            taken.append(record)
+        return taken
+
+    def progress(self, worker_id: str, job_id: str, output: object, now: float) -> bool:
+        """Accept a progress update; False if the worker does not hold the job."""
+        record = self._held(worker_id, job_id, now)
+        if record is None:
+            return False
+        record.output = output
+        record.has_progress = True
+        self._note(record, "progress", output)
+        return True
+
+    def chunk(self, worker_id: str, job_id: str, chunk: Chunk, now: float) -> bool:
+        """Accept a streamed chunk; False if the worker does not hold the job."""
+        record = self._held(worker_id, job_id, now)
+        if record is None:
+            return False
+        record.chunks.append(chunk)
+        self._note(record, "chunk", chunk.output)
+        return True
+
+    def finish(self, worker_id: str, job_id: str, result: Result, now: float) -> bool:
+        """Accept a result; False if the worker does not hold the job."""
+        record = self._held(worker_id, job_id, now)
+        if result.stop_pod and worker_id in self.workers:
+            self._events.append(WorkerReplaced(worker_id))
+        if record is None:
+            self.counters.ignored_results += 1
+            return False
+        self._release(record)
+        record.has_progress = False
+        record.output = result.output
+        record.error = result.error
+        self._end(record, JobStatus.COMPLETED if result.error is None else JobStatus.FAILED)
+        return True
+
+    def drop(self, worker_id: str, job_id: str, now: float) -> None:
+        """Orphan a job that a worker of this process threw away without a report."""
+        record = self._held(worker_id, job_id, now)
+        if record is not None:
+            record.dropped = True
+            self._release(record)
+            self._deadlines.add(self.now + self.settings.orphan_after, self._check_orphan, job_id)
+
+    def ping(self, worker_id: str, job_ids: Collection[str], now: float, *, healthy: bool = True) -> None:
+        """Accept a heartbeat that names the jobs in progress.
+
+        A job that the worker should not run is stopped, if need be once more: the SDK misses a stop that comes between
+        fetching and starting a job.
+        """
+        now = self.advance(now)
+        worker = self._touch(worker_id)
+        worker.healthy = healthy
+        for job_id in job_ids:
+            if job_id in worker.jobs:
+                self.jobs[job_id].last_seen_at = now
+            else:
+                self._stop(worker, job_id)
+        worker.reported = frozenset(job_ids)
+
+    def take_stops(self, worker_id: str, now: float) -> list[str]:
+        """Return the jobs that the worker should stop and has not been told of."""
+        self.advance(now)
+        worker = self._touch(worker_id)
+        stops, worker.stops = worker.stops, []
+        return stops
+
+    # Operations of the supervisor.
+
+    def start_worker(self, worker_id: str, now: float, *, attached: bool = False, healthy: bool = True) -> None:
+        """Add a worker of this process. The successor of a failed one is unhealthy until it asks for work."""
+        self.workers[worker_id] = WorkerRecord(
+            id=worker_id,
+            last_seen_at=self.advance(now),
+            supervised=True,
+            attached=attached,
+            ready=attached,
+            healthy=healthy,
+        )
+
+    def lose_worker(self, worker_id: str, now: float) -> None:
+        """Remove a worker; its jobs go to others."""
+        self.advance(now)
+        self._lose(worker_id)
+
+    def is_running_cancelled_job(self, worker_id: str, job_id: str) -> bool | None:
+        """Tell if a worker runs a job that it should have stopped, and no other; None until its next heartbeat."""
+        worker = self.workers.get(worker_id)
+        if worker is None or worker.jobs:
+            return False
+        return None if worker.reported is None else job_id in worker.reported

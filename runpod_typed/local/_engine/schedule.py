@@ -2,29 +2,19 @@
 
 import heapq
 from collections import OrderedDict
-from enum import Enum, auto
+from collections.abc import Callable
 from itertools import count
-
-from attrs import field, frozen
-
-
-class DeadlineKind(Enum):
-    """The check that a deadline asks for. The engine checks again before it acts, so a stale deadline is harmless."""
-
-    JOB_EXPIRY = auto()
-    EXECUTION_TIMEOUT = auto()
-    ORPHAN_CHECK = auto()
-    WORKER_CHECK = auto()
+from typing import NamedTuple
 
 
-@frozen(order=True)
-class Deadline:
-    """A check that is due at a time; `subject` is a job or worker id."""
+class Deadline(NamedTuple):
+    """A check that is due at a time. It looks at its subject again before it acts, so a stale one is harmless."""
 
     at: float
     sequence: int
-    kind: DeadlineKind = field(order=False)
-    subject: str = field(order=False)
+    check: Callable[[str], None]
+    subject: str
+    """The id of a job or worker."""
 
 
 class Deadlines:
@@ -34,9 +24,9 @@ class Deadlines:
         self._heap: list[Deadline] = []
         self._sequence = count()
 
-    def add(self, at: float, kind: DeadlineKind, subject: str) -> None:
+    def add(self, at: float, check: Callable[[str], None], subject: str) -> None:
         """Add a deadline."""
-        heapq.heappush(self._heap, Deadline(at, next(self._sequence), kind, subject))
+        heapq.heappush(self._heap, Deadline(at, next(self._sequence), check, subject))
 
     @property
     def next_at(self) -> float | None:
@@ -58,14 +48,11 @@ class WaitingJobs:
     def __len__(self) -> int:
         return len(self._normal) + len(self._low)
 
-    def append(self, job_id: str, *, low_priority: bool) -> None:
-        """Add a job at the end."""
-        (self._low if low_priority else self._normal)[job_id] = None
-
-    def prepend(self, job_id: str, *, low_priority: bool) -> None:
-        """Put a job back at the front."""
-        self.append(job_id, low_priority=low_priority)
-        (self._low if low_priority else self._normal).move_to_end(job_id, last=False)
+    def add(self, job_id: str, *, low_priority: bool, first: bool = False) -> None:
+        """Add a job at the end, or put it back at the front."""
+        queue = self._low if low_priority else self._normal
+        queue[job_id] = None
+        queue.move_to_end(job_id, last=not first)
 
     def pop(self) -> str | None:
         """Remove and return the next job."""

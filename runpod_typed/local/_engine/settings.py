@@ -24,8 +24,6 @@ class EngineSettings:
     """How often an orphaned job is given to another worker before it fails."""
     worker_silence: float = 60.0
     """A worker that neither polls nor pings for this long is forgotten."""
-    webhook_attempts: int = 3
-    webhook_delay: float = 10.0
     active_batches: int = wire.BATCH_MAX_ACTIVE
     batch_requests: int = wire.BATCH_MAX_REQUESTS
     history: int = 0

@@ -19,7 +19,7 @@ def show_queue(service: QueueService) -> dict[str, object]:
         "paused": engine.paused,
         "skipped": round(service.skipped_seconds, 3),
         "total": len(engine.jobs),
-        "counts": engine.counts(),
+        "counts": engine.counters.show(),
         "workers": [
             {"id": worker.id, "state": worker.state.value, "jobs": list(worker.jobs)}
             for worker in engine.workers.values()
