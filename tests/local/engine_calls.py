@@ -16,6 +16,13 @@ def submit(
     return engine.submit(Submission(input=input, **options), now, sync=sync)
 
 
+def taken(engine: Engine, now: float = 1.0, *, worker: str = "w", **options: Any) -> JobRecord:
+    """Submit a job that a worker takes."""
+    record = submit(engine, **options)
+    engine.take(worker, now)
+    return record
+
+
 def status(record: JobRecord) -> JobStatus:
     """The status now; a type checker would remember the attribute from the assertion before."""
     return record.status

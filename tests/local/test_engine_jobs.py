@@ -6,7 +6,7 @@ from runpod_typed.local._engine.engine import Engine, NotAllowedError, NotFoundE
 from runpod_typed.local._engine.events import JobStopped, WebhookDue
 from runpod_typed.local._engine.records import Chunk, JobStatus, Result, show_for_worker, show_job
 from runpod_typed.local._engine.settings import EngineSettings
-from tests.local.engine_calls import DONE, FAILED, status, submit
+from tests.local.engine_calls import DONE, FAILED, status, submit, taken
 
 
 @pytest.fixture
@@ -64,8 +64,7 @@ def test_low_priority_jobs_run_last(engine: Engine) -> None:
 
 
 def test_progress_is_output_until_result(engine: Engine) -> None:
-    record = submit(engine)
-    engine.take("w", 1.0)
+    record = taken(engine)
     assert engine.progress("w", record.id, {"done": "4/10"}, 2.0)
     shown = show_job(record, 3.0)
     assert (shown["output"], shown["executionTime"], shown["status"]) == ({"done": "4/10"}, 2000, "IN_PROGRESS")
@@ -74,16 +73,14 @@ def test_progress_is_output_until_result(engine: Engine) -> None:
 
 
 def test_cancelling_removes_progress(engine: Engine) -> None:
-    record = submit(engine)
-    engine.take("w", 1.0)
+    record = taken(engine)
     engine.progress("w", record.id, "half", 2.0)
     engine.cancel(record.id, 3.0)
     assert "output" not in show_job(record, 4.0)
 
 
 def test_reports_on_finished_job_change_nothing(engine: Engine) -> None:
-    record = submit(engine)
-    engine.take("w", 1.0)
+    record = taken(engine)
     engine.finish("w", record.id, DONE, 2.0)
     before = show_job(record, 3.0)
     assert not engine.progress("w", record.id, "late", 3.0)
@@ -95,23 +92,20 @@ def test_reports_on_finished_job_change_nothing(engine: Engine) -> None:
 
 
 def test_ignores_result_of_other_worker(engine: Engine) -> None:
-    record = submit(engine)
-    engine.take("w1", 1.0)
+    record = taken(engine, worker="w1")
     assert not engine.finish("w2", record.id, DONE, 2.0)
     assert status(record) is JobStatus.IN_PROGRESS
 
 
 def test_keeps_output_beside_error(engine: Engine) -> None:
-    record = submit(engine)
-    engine.take("w", 1.0)
+    record = taken(engine)
     engine.finish("w", record.id, Result(output={"partial": 1}, error={"code": 7}), 2.0)
     shown = show_job(record, 3.0)
     assert (shown["status"], shown["output"], shown["error"]) == ("FAILED", {"partial": 1}, {"code": 7})
 
 
 def test_drains_chunks_once_in_order(engine: Engine) -> None:
-    record = submit(engine)
-    engine.take("w", 1.0)
+    record = taken(engine)
     for chunk in ("a", None, {"b": 1}):
         assert engine.chunk("w", record.id, Chunk(chunk), 1.0)
     assert engine.drain(record.id, 2.0) == [Chunk("a"), Chunk(None), Chunk({"b": 1})]
@@ -139,8 +133,7 @@ def test_cancelling_stops_the_worker(engine: Engine) -> None:
 
 @pytest.mark.parametrize("result", [DONE, FAILED])
 def test_cancelling_a_finished_job_changes_nothing(engine: Engine, result: Result) -> None:
-    record = submit(engine)
-    engine.take("w", 1.0)
+    record = taken(engine)
     engine.finish("w", record.id, result, 2.0)
     before = show_job(record, 3.0)
     engine.cancel(record.id, 3.0)
@@ -148,8 +141,7 @@ def test_cancelling_a_finished_job_changes_nothing(engine: Engine, result: Resul
 
 
 def test_retry_runs_job_again_from_scratch(engine: Engine) -> None:
-    record = submit(engine)
-    engine.take("w", 1.0)
+    record = taken(engine)
     engine.chunk("w", record.id, Chunk("a"), 1.5)
     engine.finish("w", record.id, Result(output="partial", error="no"), 2.0)
 
@@ -179,8 +171,7 @@ def test_only_failed_or_timed_out_jobs_can_be_retried(engine: Engine, state: str
 
 
 def test_purge_removes_waiting_jobs_only(engine: Engine) -> None:
-    running = submit(engine)
-    engine.take("w", 1.0)
+    running = taken(engine)
     waiting = [submit(engine) for _ in range(2)]
     assert engine.purge(2.0) == 2
     assert engine.purge(2.0) == 0
@@ -201,8 +192,7 @@ def test_unknown_job_is_not_found(engine: Engine, operation: str) -> None:
 
 @pytest.mark.parametrize(("sync", "kept"), [(False, 1800.0), (True, 60.0)])
 def test_result_is_kept_for_its_retention(engine: Engine, sync: bool, kept: float) -> None:
-    record = submit(engine, sync=sync)
-    engine.take("w", 1.0)
+    record = taken(engine, sync=sync)
     engine.finish("w", record.id, DONE, 2.0)
     assert engine.get(record.id, 2.0 + kept - 0.1) is record
     with pytest.raises(NotFoundError):
@@ -222,8 +212,7 @@ def test_ttl_ends_waiting_and_running_jobs(engine: Engine) -> None:
 
 
 def test_ttl_counts_from_submission_and_caps_retention(engine: Engine) -> None:
-    record = submit(engine, ttl=100.0)
-    engine.take("w", 89.0)
+    record = taken(engine, 89.0, ttl=100.0)
     engine.finish("w", record.id, DONE, 90.0)
     assert engine.get(record.id, 99.0) is record
     with pytest.raises(NotFoundError):
@@ -268,8 +257,7 @@ def test_retry_restarts_execution_timeout(engine: Engine) -> None:
 
 def test_time_scale_leaves_worker_timeouts_alone() -> None:
     engine = Engine(EngineSettings(time_scale=0.01))
-    record = submit(engine)
-    engine.take("w", 0.0)
+    record = taken(engine, 0.0)
     engine.advance(5.9)
     assert status(record) is JobStatus.IN_PROGRESS
     engine.advance(6.0)
@@ -308,8 +296,7 @@ def test_empty_object_input_never_reaches_worker(engine: Engine, given: object, 
 @pytest.mark.parametrize("end", ["finish", "cancel", "time out"])
 def test_webhook_is_due_at_every_end(engine: Engine, end: str) -> None:
     url = "http://127.0.0.1/hook"
-    record = submit(engine, webhook=url, s3_config={"accessSecret": "canary"}, execution_timeout=10.0)
-    engine.take("w", 1.0)
+    record = taken(engine, webhook=url, s3_config={"accessSecret": "canary"}, execution_timeout=10.0)
     if end == "finish":
         engine.finish("w", record.id, DONE, 2.0)
     elif end == "cancel":

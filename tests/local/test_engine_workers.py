@@ -5,7 +5,7 @@ import pytest
 from runpod_typed.local._engine.engine import Engine
 from runpod_typed.local._engine.events import JobsWaiting, WorkerReplaced
 from runpod_typed.local._engine.records import Chunk, JobStatus, Result, show_job
-from tests.local.engine_calls import DONE, status, submit
+from tests.local.engine_calls import DONE, status, submit, taken
 
 
 @pytest.fixture
@@ -48,8 +48,7 @@ def test_lost_worker_requeues_its_job_once(engine: Engine) -> None:
 
 
 def test_silent_worker_loses_its_job(engine: Engine) -> None:
-    record = submit(engine)
-    engine.take("w", 0.0)
+    record = taken(engine, 0.0)
     engine.advance(44.9)
     assert status(record) is JobStatus.IN_PROGRESS
     engine.advance(45.0)
@@ -58,8 +57,7 @@ def test_silent_worker_loses_its_job(engine: Engine) -> None:
 
 @pytest.mark.parametrize("sign", ["ping", "progress", "chunk"])
 def test_any_report_keeps_job_with_its_worker(engine: Engine, sign: str) -> None:
-    record = submit(engine)
-    engine.take("w", 0.0)
+    record = taken(engine, 0.0)
     for now in (40.0, 80.0, 120.0):
         if sign == "ping":
             engine.ping("w", [record.id], now)
@@ -74,8 +72,7 @@ def test_any_report_keeps_job_with_its_worker(engine: Engine, sign: str) -> None
 
 
 def test_heartbeat_without_job_does_not_keep_it(engine: Engine) -> None:
-    record = submit(engine)
-    engine.take("w", 0.0)
+    record = taken(engine, 0.0)
     for now in range(10, 50, 10):
         engine.ping("w", [], float(now))
     engine.advance(45.0)
@@ -95,8 +92,7 @@ def test_repeats_stop_while_worker_reports_the_job(engine: Engine) -> None:
 
 
 def test_unfetched_stop_does_not_hit_later_run(engine: Engine) -> None:
-    record = submit(engine, execution_timeout=5.0)
-    engine.take("w", 0.0)
+    record = taken(engine, 0.0, execution_timeout=5.0)
     engine.advance(5.0)
     engine.retry(record.id, 6.0)
     engine.take("w", 6.0)
@@ -114,8 +110,7 @@ def test_attached_worker_may_drop_job(engine: Engine) -> None:
 
 
 def test_ignores_late_result_of_lost_worker(engine: Engine) -> None:
-    record = submit(engine)
-    engine.take("w1", 0.0)
+    record = taken(engine, 0.0, worker="w1")
     engine.advance(45.0)
     engine.take("w2", 46.0)
     assert not engine.finish("w1", record.id, Result(output="old"), 47.0)
@@ -169,8 +164,7 @@ def test_forgets_silent_foreign_workers_only(engine: Engine) -> None:
 
 
 def test_stop_pod_replaces_the_worker(engine: Engine) -> None:
-    record = submit(engine)
-    engine.take("w", 1.0)
+    record = taken(engine)
     engine.take_events()
     engine.finish("w", record.id, Result(output=1, stop_pod=True), 2.0)
     assert WorkerReplaced("w") in engine.take_events()
@@ -188,8 +182,7 @@ def test_paused_engine_hands_out_no_jobs(engine: Engine) -> None:
 
 
 def test_heartbeat_reveals_running_cancelled_job(engine: Engine) -> None:
-    record = submit(engine)
-    engine.take("w", 1.0)
+    record = taken(engine)
     engine.ping("w", [record.id], 2.0)
     assert engine.is_running_cancelled_job("w", record.id) is False
     engine.cancel(record.id, 3.0)

@@ -267,13 +267,9 @@ def test_outage_may_refuse_connections() -> None:
         queue.outage(60, status=None)
 
 
-OUTAGES = [(-1, 503), (float("nan"), 503), (float("inf"), None), (1, 404)]
-
-
-@pytest.mark.parametrize(("seconds", "status"), OUTAGES)
-def test_refuses_outage_out_of_range(queue: LocalQueue, seconds: float, status: int | None) -> None:
-    with pytest.raises(ValueError, match="must be"):
-        queue.outage(seconds, status=status)
+def test_refuses_outage_with_other_status(queue: LocalQueue) -> None:
+    with pytest.raises(ValueError, match="status must be from 500 to 599"):
+        queue.outage(1, status=404)
 
 
 def test_unknown_fault_kind_lists_the_kinds(queue: LocalQueue) -> None:
@@ -283,7 +279,7 @@ def test_unknown_fault_kind_lists_the_kinds(queue: LocalQueue) -> None:
             use()
 
 
-@pytest.mark.parametrize("options", [{"seconds": -1}, {"seconds": float("nan")}, {"times": 0}])
+@pytest.mark.parametrize("options", [{"seconds": -1}, {"seconds": float("nan")}, {"times": 0}, {"status": 404}])
 def test_refuses_injection_out_of_range(queue: LocalQueue, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
         queue.inject("latency", **options)

@@ -43,11 +43,24 @@ def workers() -> list[str]:
     return [name for name in names if name.startswith("runpod-typed local") and name != "runpod-typed local queue"]
 
 
-@pytest.mark.parametrize("handler", [plain, asynchronous])
-def test_return_value_is_the_output(handler: Any) -> None:
+def end(handler: Handler | HandlerConfig, input: object = "x") -> Any:
+    """Run one job and return its final state."""
     with LocalQueue(handler) as queue:
         client = Caller(queue)
-        shown = client.wait(client.run({"a": "é"}))
+        return client.wait(client.run(input))
+
+
+def streamed(handler: Handler | HandlerConfig, input: object = "x") -> tuple[Any, list[Any]]:
+    """Run one job and return its final state and its chunks."""
+    with LocalQueue(handler) as queue:
+        client = Caller(queue)
+        shown = client.wait(client.run(input))
+        return shown, client.get(f"/stream/{shown['id']}").json["stream"]
+
+
+@pytest.mark.parametrize("handler", [plain, asynchronous])
+def test_return_value_is_the_output(handler: Any) -> None:
+    shown = end(handler, {"a": "é"})
     assert (shown["status"], shown["output"]) == ("COMPLETED", {"echo": {"a": "é"}})
     assert shown["workerId"]
 
@@ -57,11 +70,9 @@ def test_return_value_is_the_output(handler: Any) -> None:
 def test_generator_streams_and_aggregates_if_configured(handler: Any, aggregate: bool) -> None:
     chunks = [{"n": number} for number in range(3)]
     config: HandlerConfig = {"handler": handler, "return_aggregate_stream": aggregate}
-    with LocalQueue(config) as queue:
-        client = Caller(queue)
-        job_id = client.run({"count": 3})
-        assert client.wait(job_id)["output"] == (chunks if aggregate else [])
-        assert client.get(f"/stream/{job_id}").json["stream"] == [{"output": chunk} for chunk in chunks]
+    shown, stream = streamed(config, {"count": 3})
+    assert shown["output"] == (chunks if aggregate else [])
+    assert stream == [{"output": chunk} for chunk in chunks]
 
 
 def test_progress_shows_until_handler_returns() -> None:
@@ -91,9 +102,7 @@ def test_refuses_progress_that_is_not_json() -> None:
             progress_update(job, {1, 2})
         return "refused"
 
-    with LocalQueue(handler) as queue:
-        client = Caller(queue)
-        assert client.wait(client.run())["output"] == "refused"
+    assert end(handler)["output"] == "refused"
 
 
 @pytest.mark.parametrize("asynchronously", [False, True])
@@ -104,9 +113,7 @@ def test_exception_fails_job_with_worker_json(asynchronously: bool) -> None:
     async def async_handler(job: Job) -> object:
         return handler(job)
 
-    with LocalQueue(async_handler if asynchronously else handler) as queue:
-        client = Caller(queue)
-        shown = client.wait(client.run())
+    shown = end(async_handler if asynchronously else handler)
     assert shown["status"] == "FAILED"
     assert "output" not in shown
     error = json.loads(shown["error"])
@@ -120,11 +127,8 @@ def test_generator_exception_fails_job_after_chunks() -> None:
         yield "a"
         raise ValueError("no more")
 
-    with LocalQueue({"handler": handler, "return_aggregate_stream": True}) as queue:
-        client = Caller(queue)
-        job_id = client.run()
-        shown = client.wait(job_id)
-        assert client.get(f"/stream/{job_id}").json == {"status": "FAILED", "stream": [{"output": "a"}]}
+    shown, stream = streamed({"handler": handler, "return_aggregate_stream": True})
+    assert (shown["status"], stream) == ("FAILED", [{"output": "a"}])
     assert shown["error"].startswith("handler: no more \ntraceback: Traceback")
     assert "output" not in shown
 
@@ -135,11 +139,8 @@ def test_chunk_with_error_fails_job() -> None:
         yield {"error": {"code": 7}}
         yield "never"
 
-    with LocalQueue(handler) as queue:
-        client = Caller(queue)
-        job_id = client.run()
-        assert client.wait(job_id)["error"] == "{'code': 7}"
-        assert client.get(f"/stream/{job_id}").json["stream"] == [{"output": "a"}]
+    shown, stream = streamed(handler)
+    assert (shown["error"], stream) == ("{'code': 7}", [{"output": "a"}])
 
 
 DEEP: object = json.loads("[" * 900 + "]" * 900)
@@ -151,9 +152,7 @@ CYCLE.append(CYCLE)
 
 @pytest.mark.parametrize("output", [{1, 2}, {"a": object()}, b"bytes", DEEP, CYCLE])
 def test_output_that_is_not_json_fails_job(output: object) -> None:
-    with LocalQueue(lambda _: output) as queue:
-        client = Caller(queue)
-        shown = client.wait(client.run())
+    shown = end(lambda _: output)
     assert shown["status"] == "FAILED"
     assert "not JSON" in json.loads(shown["error"])["error_message"]
 
@@ -182,11 +181,9 @@ def test_chunks_are_copied() -> None:
             chunk["n"] = number
             yield chunk
 
-    with LocalQueue({"handler": handler, "return_aggregate_stream": True}) as queue:
-        client = Caller(queue)
-        job_id = client.run()
-        assert client.wait(job_id)["output"] == [{"n": 0}, {"n": 1}, {"n": 2}]
-        assert client.get(f"/stream/{job_id}").json["stream"] == [{"output": {"n": number}} for number in range(3)]
+    shown, stream = streamed({"handler": handler, "return_aggregate_stream": True})
+    assert shown["output"] == [{"n": 0}, {"n": 1}, {"n": 2}]
+    assert stream == [{"output": chunk} for chunk in shown["output"]]
 
 
 def test_cancels_async_handler_and_continues() -> None:
@@ -368,18 +365,13 @@ def test_output_above_cap_completes_without_output(generator: bool, caplog: pyte
     def chunks(job: Job) -> Iterator[str]:
         yield from ("x" * 1024 * 1024 for _ in range(20))
 
-    with LocalQueue({"handler": chunks if generator else plain, "return_aggregate_stream": True}) as queue:
-        client = Caller(queue)
-        job_id = client.run()
-        shown = client.wait(job_id)
+    shown = end({"handler": chunks if generator else plain, "return_aggregate_stream": True})
     assert (shown["status"], "output" in shown, "error" in shown) == ("COMPLETED", False, False)
-    assert caplog.messages == [f"The result of job {job_id} is above 20 MB and is lost, as on the platform."]
+    assert caplog.messages == [f"The result of job {shown['id']} is above 20 MB and is lost, as on the platform."]
 
 
 def test_error_above_cap_still_fails_job() -> None:
-    with LocalQueue(lambda _: {"error": "x" * 20 * 1024 * 1024}) as queue:
-        client = Caller(queue)
-        shown = client.wait(client.run())
+    shown = end(lambda _: {"error": "x" * 20 * 1024 * 1024})
     assert (shown["status"], shown["error"]) == ("FAILED", "the error was above 20 MB and is lost")
 
 
@@ -387,11 +379,7 @@ def test_string_chunks_are_split_at_one_megabyte() -> None:
     def handler(job: Job) -> Iterator[str]:
         yield "a" * 2_500_000
 
-    with LocalQueue(handler) as queue:
-        client = Caller(queue)
-        job_id = client.run()
-        client.wait(job_id)
-        chunks = client.get(f"/stream/{job_id}").json["stream"]
+    _, chunks = streamed(handler)
     assert [len(chunk["output"]) for chunk in chunks] == [1_048_576, 1_048_576, 402_848]
 
 
@@ -399,11 +387,8 @@ def test_chunks_may_have_metrics() -> None:
     def handler(job: Job) -> Iterator[Chunk]:
         yield Chunk("Hello", metrics={"output_tokens": 1})
 
-    with LocalQueue({"handler": handler, "return_aggregate_stream": True}) as queue:
-        client = Caller(queue)
-        job_id = client.run()
-        assert client.wait(job_id)["output"] == ["Hello"]
-        chunks = client.get(f"/stream/{job_id}").json["stream"]
+    shown, chunks = streamed({"handler": handler, "return_aggregate_stream": True})
+    assert shown["output"] == ["Hello"]
     assert chunks == [{"metrics": {"output_tokens": 1}, "output": "Hello"}]
 
 
@@ -449,9 +434,7 @@ def test_failing_concurrency_modifier_is_logged(caplog: pytest.LogCaptureFixture
     def modifier(current: int) -> int:
         raise ValueError(current)
 
-    with LocalQueue({"handler": asynchronous, "concurrency_modifier": modifier}) as queue:
-        client = Caller(queue)
-        assert client.wait(client.run())["status"] == "COMPLETED"
+    assert end({"handler": asynchronous, "concurrency_modifier": modifier})["status"] == "COMPLETED"
     assert "concurrency_modifier failed; 1 jobs run at a time." in caplog.messages
 
 
@@ -472,9 +455,8 @@ def test_one_of_several_running_jobs_can_be_cancelled() -> None:
 
 def test_other_keys_of_the_handler_dict_are_ignored(caplog: pytest.LogCaptureFixture) -> None:
     config: Any = {"handler": plain, "rp_args": {"rp_log_level": "DEBUG"}, "refresh_worker": False}
-    with caplog.at_level(logging.INFO, "runpod_typed.local"), LocalQueue(config) as queue:
-        client = Caller(queue)
-        assert client.wait(client.run())["status"] == "COMPLETED"
+    with caplog.at_level(logging.INFO, "runpod_typed.local"):
+        assert end(config)["status"] == "COMPLETED"
     assert "These keys of the handler's dict have no effect here: rp_args." in caplog.messages
 
 

@@ -129,20 +129,12 @@ def test_listens_on_other_address() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"endpoint_id": "a/b"}, "endpoint_id"),
-        ({"endpoint_id": ""}, "endpoint_id"),
         ({"api_key": ""}, "api_key"),
-        ({"workers": 0}, "workers"),
-        ({"port": 65536}, "port"),
-        ({"port": -1}, "port"),
-        ({"time_scale": 0}, "time_scale"),
-        ({"time_scale": float("nan")}, "time_scale"),
         ({"limits": {"nothing": Limit(1)}}, "nothing"),
         ({"worker": "handler.py"}, "worker must be a list"),
         ({"worker": []}, "worker must be a list"),
         ({"worker": ["x"], "handler": print}, "not both"),
         ({"handler": {}}, "handler"),
-        ({"time_scale": float("inf")}, "time_scale"),
         ({"handler": 7}, "handler"),
     ],
 )
@@ -182,18 +174,6 @@ def test_url_of_queue_that_was_not_started_raises() -> None:
         with pytest.raises(RuntimeError, match="the queue was not started"):
             ask()
     assert repr(queue) == "<LocalQueue 'local' (not started)>"
-
-
-@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), -float("inf")])
-def test_advance_refuses_numbers_out_of_range(seconds: float) -> None:
-    with LocalQueue() as queue, pytest.raises(ValueError, match="seconds must be"):
-        queue.advance(seconds)
-
-
-@pytest.mark.parametrize("workers", [-1, float("nan")])
-def test_throttle_refuses_numbers_out_of_range(workers: Any) -> None:
-    with LocalQueue() as queue, pytest.raises(ValueError, match="workers must be"):
-        queue.throttle(workers)
 
 
 def test_enforces_rate_limits() -> None:
@@ -260,7 +240,7 @@ def test_import_needs_no_worker_sdk() -> None:
 
 
 NO_WHOLE_NUMBER: Final = ("1", b"1", None, True, 1.5, math.nan, math.inf, -1, [1])
-NO_NUMBER: Final = ("1", b"1", None, True, math.nan, math.inf, -1, 10**400, [1], timedelta(seconds=1))
+NO_NUMBER: Final = ("1", b"1", None, True, math.nan, math.inf, -math.inf, -1, 10**400, [1], timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(
