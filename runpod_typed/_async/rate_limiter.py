@@ -43,7 +43,8 @@ class AsyncRateLimiter:
             if window is None:
                 return None
             now = monotonic()
-            self._release_abandoned(now)
+            if self._abandoned:
+                self._release_abandoned(now)
             waiter = Waiter(latest=math.inf if deadline is None else deadline)
             permit = AsyncPermit(self._lock, self._held, window, waiter)
             # A weak reference and not `__del__`: an interrupt in a finalizer is lost, and the permit with it.

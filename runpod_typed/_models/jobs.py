@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Generic, cast
+from functools import cached_property
+from typing import Any, Generic, cast
 
 from attrs import evolve, field, fields, frozen
 from runpod_queue_api import wire
@@ -50,27 +51,24 @@ class JobStatus(OpenEnum):
     TIMED_OUT = "TIMED_OUT"
     """No worker took the job, or none reported back, in time."""
 
-    @property
+    @cached_property
     def is_terminal(self) -> bool:
         """True if the job is finished: only a retry changes it any more."""
         return self in wire.FINAL_JOB_STATUSES
 
-    @property
+    @cached_property
     def is_running(self) -> bool:
         """True if a worker runs the job now."""
         return self in wire.RUNNING_JOB_STATUSES
 
-    @property
+    @cached_property
     def is_started(self) -> bool:
         """True if a worker must have had the job."""
-        return self in _STARTED
+        return self.is_running or self in {JobStatus.COMPLETED, JobStatus.FAILED}
 
 
 def _as_output(value: object) -> Output[Any]:
     return Output(value) if not isinstance(value, Output) else value  # pyright: ignore[reportUnknownVariableType] -- any
-
-
-_STARTED: Final = (*wire.RUNNING_JOB_STATUSES, JobStatus.COMPLETED, JobStatus.FAILED)
 
 
 def _plain(output: Output[Any]) -> Any:
@@ -314,40 +312,35 @@ def output_of(state: JobState[OutT]) -> Output[OutT]:
 
 def job_error(state: JobState[Any]) -> JobError | None:
     """Return the error for a finished job without a result; None for all other jobs."""
-    where = f"Job {printable(state.id)}"
+    kind: type[JobError] = JobTimedOutError
     if state.status is JobStatus.CANCELLED:
-        return JobCancelledError(f"{where} was cancelled.", job_id=state.id, state=state)
-    if state.status is JobStatus.TIMED_OUT:
-        return JobTimedOutError(
-            f"{where} timed out on the platform: no worker took it, or none reported back, within its ttl or execution "
-            "timeout. Retry it with job.retry(), or raise the limits with ExecutionPolicy.",
-            job_id=state.id,
-            state=state,
+        kind, what = JobCancelledError, "was cancelled."
+    elif state.status is JobStatus.TIMED_OUT:
+        what = (
+            "timed out on the platform: no worker took it, or none reported back, within its ttl or execution timeout. "
+            "Retry it with job.retry(), or raise the limits with ExecutionPolicy."
         )
-    if state.status is JobStatus.FAILED and is_platform_timeout(state.error):
-        return JobTimedOutError(
-            f"{where} failed, and the platform gave up on it: {printable(state.error)}. No worker reported back. "
-            "Check the worker's logs for a crash, or for an input that the worker dropped.",
-            job_id=state.id,
-            state=state,
+    elif state.status is JobStatus.FAILED and is_platform_timeout(state.error):
+        what = (
+            f"failed, and the platform gave up on it: {printable(state.error)}. No worker reported back. Check the "
+            "worker's logs for a crash, or for an input that the worker dropped."
         )
-    if state.done and state.status not in {JobStatus.COMPLETED, JobStatus.FAILED}:
+    elif state.done and state.status not in {JobStatus.COMPLETED, JobStatus.FAILED}:
         reason = f": {printable(state.error_message, _SHOWN_CHARACTERS)}" if state.error_message else ""
-        return JobError(
-            f"{where} ended as {printable(state.status)}{reason}. This version of runpod_typed does not know the "
-            "status; `error.state` has the response.",
-            job_id=state.id,
-            state=state,
+        kind = JobError
+        what = (
+            f"ended as {printable(state.status)}{reason}. This version of runpod_typed does not know the status; "
+            "`error.state` has the response."
         )
-    return _failed_error(state, where)
+    else:
+        failure = state.failure
+        return None if failure is None else _failed_error(state, failure)
+    return kind(f"Job {printable(state.id)} {what}", job_id=state.id, state=state)
 
 
-def _failed_error(state: JobState[Any], where: str) -> JobFailedError | None:
-    failure = state.failure
-    if failure is None:
-        return None
+def _failed_error(state: JobState[Any], failure: JobFailure) -> JobFailedError:
     said = ": ".join(filter(None, (failure.error_type, failure.error_message))) or "the worker gave no reason"
-    how = " failed" if state.status is JobStatus.FAILED else " is COMPLETED with an error"
+    how = "failed" if state.status is JobStatus.FAILED else "is COMPLETED with an error"
     if failure.event:
         how += f" ({printable(failure.event)}{f' in {printable(failure.hook)}' if failure.hook else ''})"
     beside = failure.output
@@ -355,7 +348,7 @@ def _failed_error(state: JobState[Any], where: str) -> JobFailedError | None:
         beside = {key: value for key, value in cast("dict[str, Any]", beside).items() if key != wire.JOB_ERROR_KEY}
     shown = f". It returned beside the error: {Output(beside).beginning(_SHOWN_OUTPUT_CHARACTERS)}" if beside else ""
     error = JobFailedError(
-        f"{where}{how}: {printable(said, _SHOWN_CHARACTERS)}{shown}",
+        f"Job {printable(state.id)} {how}: {printable(said, _SHOWN_CHARACTERS)}{shown}",
         job_id=state.id,
         state=state,
         error_type=failure.error_type,
