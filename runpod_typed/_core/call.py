@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 
 from runpod_typed._codecs import json
 from runpod_typed._core.config import CallConfig
-from runpod_typed._core.error_messages import connection_error, status_error, validation_error
+from runpod_typed._core.error_messages import CallErrors
 from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.requests import Request
 from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect, next_delay
@@ -27,8 +27,6 @@ from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.messages import HttpResponse, TransportFailure
 from runpod_typed.errors import (
     APIError,
-    APIResponseValidationError,
-    APIStatusError,
     APITimeoutError,
     RunpodError,
     SubmissionUncertainError,
@@ -99,15 +97,54 @@ class Call(Generic[T]):
         self.outcome = outcome
         result: T | APIError
         if isinstance(outcome, TransportFailure):
-            result = connection_error(self.request, outcome, self.connection, seconds=seconds)
+            result = self._errors.of_connection(outcome, seconds=seconds)
         else:
-            result = read_response(self.request, outcome, self.connection, wall_clock=wall_clock)
+            result = self._read(outcome, wall_clock)
         if isinstance(result, APIError):
             self.may_have_taken_effect |= may_have_taken_effect(Failure.of(result))
         else:
             self.response = result
         self.in_flight = False
         return result
+
+    def _read(self, response: HttpResponse, wall_clock: datetime) -> T | APIError:
+        request, success = self.request, 200 <= response.status < 300
+        operation = request.operation
+        retry_after = None if success else parse_retry_after(response.headers, wall_clock=wall_clock)
+        empty = success and operation.may_be_empty and not response.body.strip() and not response.problem
+        try:
+            decode = decode_job if success and operation.returns_job else json.decode
+            body = None if empty else decode(response.body)
+        except json.MalformedJSON as error:
+            if success:
+                reason = response.problem or f"a body that is not JSON ({error})"
+                return self._errors.of_validation(response, reason, is_json=False)
+            return self._errors.of_status(response, None, retry_after=retry_after)
+        # A failed job may come with an error status: the body counts first.
+        if not success and not (operation.returns_job and self._is_finished_job(body)):
+            return self._errors.of_status(response, body, retry_after=retry_after)
+        try:
+            result = operation.read(body)
+        except ValidationError as error:
+            return self._errors.of_validation(response, str(error))
+        kind: type = JobState  # a plain type: narrowing to the generic one would leave its parameter unknown
+        job_id: object = getattr(result, "id", None) if isinstance(result, kind) else None
+        if job_id is None or request.job_id in {None, job_id}:
+            return result
+        shown = printable(str(job_id))
+        return self._errors.of_validation(response, f"the job {shown!r}, not {request.job_id!r}")
+
+    def _is_finished_job(self, body: object) -> bool:
+        job: Any
+        try:
+            job = self.request.operation.read(body)
+        except ValidationError:
+            return False
+        return bool(job.done)
+
+    @property
+    def _errors(self) -> CallErrors:
+        return CallErrors(self.request, self.connection)
 
     @property
     def request_sent(self) -> bool:
@@ -147,13 +184,8 @@ class Call(Generic[T]):
 
     def too_late(self, refusal: TooLate) -> RunpodError:
         """Return the error if the caller's time limit ends before the rate limit allows the request."""
-        error = RateLimitTimeoutError(
-            f"{self.request.operation.name} was not sent. {refusal.message}",
-            operation=self.request.operation.name,
-            method=self.request.http.method,
-            url=self.connection.url(self.request.http.target),
-            request_sent=False,
-        )
+        message = f"{self.request.operation.name} was not sent. {refusal.message}"
+        error = self._errors.make(RateLimitTimeoutError, message, request_sent=False)
         return self._uncertain(error) if self._has_uncertain_job else error
 
     def after_failure(self, error: APIError, *, now: float, random: Random) -> float | RunpodError:
@@ -230,51 +262,3 @@ def _outcome(outcome: HttpResponse | TransportFailure | None) -> str:
     if outcome is not None and outcome.timed_out:
         return "timed out"
     return "connection lost" if outcome is None or outcome.request_sent else "not connected"
-
-
-def read_response(
-    request: Request[Any],
-    response: HttpResponse,
-    connection: ConnectionConfig,
-    *,
-    wall_clock: datetime,
-) -> Any | APIStatusError | APIResponseValidationError:
-    """Return the operation's result, or the error that the response amounts to. Raises nothing."""
-    success = 200 <= response.status < 300
-    retry_after = None if success else parse_retry_after(response.headers, wall_clock=wall_clock)
-    empty = success and request.operation.may_be_empty and not response.body.strip() and not response.problem
-    try:
-        decode = decode_job if success and request.operation.returns_job else json.decode
-        body = None if empty else decode(response.body)
-    except json.MalformedJSON as error:
-        if success:
-            reason = response.problem or f"a body that is not JSON ({error})"
-            return validation_error(request, response, connection, reason, is_json=False)
-        return status_error(request, response, connection, None, retry_after=retry_after)
-    # A failed job may come with an error status: the body counts first.
-    if success or (request.operation.returns_job and _looks_like_a_job(request, body)):
-        try:
-            result = request.operation.read(body)
-        except ValidationError as error:
-            return validation_error(request, response, connection, str(error))
-        return _checked(request, response, connection, result)
-    return status_error(request, response, connection, body, retry_after=retry_after)
-
-
-def _checked(
-    request: Request[Any], response: HttpResponse, connection: ConnectionConfig, result: Any
-) -> Any | APIResponseValidationError:
-    """Return the result, or an error if it belongs to another request."""
-    kind: type = JobState  # a plain type: narrowing to the generic one would leave its parameter unknown
-    job_id: object = getattr(result, "id", None) if isinstance(result, kind) else None
-    if job_id is None or request.job_id in {None, job_id}:
-        return result
-    shown = printable(str(job_id))
-    return validation_error(request, response, connection, f"the job {shown!r}, not {request.job_id!r}")
-
-
-def _looks_like_a_job(request: Request[Any], body: object) -> bool:
-    try:
-        return bool(request.operation.read(body).done)
-    except ValidationError:
-        return False

@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final, cast, final
 from urllib.parse import urlsplit
 
+from attrs import frozen
 from runpod_queue_api import wire
+from typing_extensions import TypeVar
 
 from runpod_typed._codecs import json
 from runpod_typed._core.requests import Request
 from runpod_typed._errors import printable
+from runpod_typed._models.secret import Secret
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.messages import HttpResponse, TransportFailure
 from runpod_typed.errors import (
     APIConnectionError,
+    APIError,
     APIResponseValidationError,
     APIStatusError,
     APITimeoutError,
@@ -64,37 +68,115 @@ _ADVICE: Final[Mapping[type[APIStatusError], str]] = {
 }
 
 
-def connection_error(
-    request: Request[Any], failure: TransportFailure, connection: ConnectionConfig, *, seconds: float
-) -> APIConnectionError:
-    """Return the error for a call that got no complete response, after `seconds`."""
-    reason = printable(_without_secrets(failure.reason[:_KEPT_BYTES], request, connection), _SHOWN_CHARACTERS)
-    size = len(request.http.body or b"")
-    sent = failure.bytes_sent or 0
-    kind: type[APIConnectionError] = APIConnectionError
-    if failure.certificate_refused:
-        kind = CertificateError
-        what = "could not connect: the server's certificate cannot be verified"
-        advice = "Nothing was sent. Check the base URL, and SSL_CERT_FILE if the network has a certificate of its own."
-    elif failure.timed_out:
-        kind = APITimeoutError
-        within = f"within {max(0.0, seconds):.3g} s"
-        what = f"sent {sent:,} of {size:,} bytes of its body {within}" if sent else f"got no response {within}"
-        advice = "Raise timeout=, or check the endpoint's health."
-        if sent:
-            advice = "Nothing was queued. Raise timeout=, or put large data into storage and send its URL."
-    elif failure.request_sent:
-        what, advice = "lost its connection", "Check the network and the base URL."
-    else:
-        what = f"lost its connection after {sent:,} of {size:,} bytes of its body" if sent else "could not connect"
-        advice = "Check the network and the base URL."
-    return kind(
-        f"{_where(request, connection, failure.proxy)} {what} ({reason}). {advice}",
-        operation=request.operation.name,
-        method=request.http.method,
-        url=connection.url(request.http.target),
-        request_sent=failure.request_sent,
-    )
+ErrorT = TypeVar("ErrorT", bound=APIError)
+
+
+@final
+@frozen
+class CallErrors:
+    """The errors of one call. They name its operation and URL, and hold no secret."""
+
+    request: Request[Any]
+    connection: ConnectionConfig
+
+    def of_connection(self, failure: TransportFailure, *, seconds: float) -> APIConnectionError:
+        """Return the error for a call that got no complete response, after `seconds`."""
+        size, sent = len(self.request.http.body or b""), failure.bytes_sent or 0
+        kind, advice = APIConnectionError, "Check the network and the base URL."
+        if failure.certificate_refused:
+            kind = CertificateError
+            what = "could not connect: the server's certificate cannot be verified"
+            advice = (
+                "Nothing was sent. Check the base URL, and SSL_CERT_FILE if the network has a certificate of its own."
+            )
+        elif failure.timed_out:
+            kind = APITimeoutError
+            within = f"within {max(0.0, seconds):.3g} s"
+            what = f"sent {sent:,} of {size:,} bytes of its body {within}" if sent else f"got no response {within}"
+            advice = "Raise timeout=, or check the endpoint's health."
+            if sent:
+                advice = "Nothing was queued. Raise timeout=, or put large data into storage and send its URL."
+        elif failure.request_sent:
+            what = "lost its connection"
+        else:
+            what = f"lost its connection after {sent:,} of {size:,} bytes of its body" if sent else "could not connect"
+        reason = printable(self._cut(failure.reason[:_KEPT_BYTES]), _SHOWN_CHARACTERS)
+        message = f"{self._where(failure.proxy)} {what} ({reason}). {advice}"
+        return self.make(kind, message, request_sent=failure.request_sent)
+
+    def of_status(self, response: HttpResponse, body: Any, *, retry_after: float | None) -> APIStatusError:
+        """Return the error for a response with an error status, whose decoded body is `body` if it is JSON."""
+        status, text = response.status, self._kept_text(response)
+        message = self._cut(_message(body)[:_KEPT_BYTES]) or text
+        said = printable(message.strip(), _SHOWN_CHARACTERS) or response.problem or "no message"
+        kind = _BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
+        if kind is BadRequestError and _TOO_LARGE.search(said):
+            kind = PayloadTooLargeError
+        headers = {self._cut(name): self._cut(value) for name, value in response.headers.items()}
+        request_id = _request_id(headers)
+        asked = None if retry_after is None else f"The server asks to wait {retry_after:g} s."
+        failed = f"{self._where(response.proxy)} failed with {status}: {said}."
+        return self.make(
+            kind,
+            " ".join(filter(None, (failed, asked, self._advice(kind, status)))) + _shown_id(request_id),
+            status_code=status,
+            body=_kept_body(text, response),
+            headers=headers,
+            request_id=request_id,
+            retry_after=retry_after,
+        )
+
+    def of_validation(self, response: HttpResponse, reason: str, *, is_json: bool = True) -> APIResponseValidationError:
+        """Return the error for a response that does not fit the specification."""
+        text, request_id = self._kept_text(response), self._cut(_request_id(response.headers) or "") or None
+        begins = f" The body begins: {printable(text, _SHOWN_CHARACTERS)!r}." if text else ""
+        return self.make(
+            APIResponseValidationError,
+            f"{self._where(response.proxy)} got {response.status} with {printable(self._cut(reason))}, which does not "
+            f"fit the specification {wire.SPEC_VERSION}.{begins}{_shown_id(request_id)}",
+            status_code=response.status,
+            body=_kept_body(text, response),
+            is_json=is_json,
+            request_id=request_id,
+        )
+
+    def make(self, kind: type[ErrorT], message: str, **fields: Any) -> ErrorT:
+        """Return an error about the call."""
+        url = self.connection.url(self.request.http.target)
+        return kind(message, operation=self.request.operation.name, method=self.request.http.method, url=url, **fields)
+
+    def _advice(self, kind: type[APIStatusError], status: int) -> str:
+        if kind is NotFoundError:
+            wrong = self.connection.base_url.path != _API_PATH
+            path = f"the base URL, which does not end with {_API_PATH}, " if wrong else ""
+            job = "" if self.request.job_id is None else " and the job id: results are kept for a limited time"
+            return f"Check {path}the endpoint id {self.request.endpoint_id!r}{job}."
+        if 300 <= status < 400:
+            return "Redirects are not followed, since the API key would go along: check the base URL."
+        if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            return "Check the user and password in the environment's proxy variables."
+        return _ADVICE.get(kind, "")
+
+    def _where(self, proxy: str | None) -> str:
+        request, through = self.request, "" if proxy is None else f" through the proxy {proxy}"
+        url = self.connection.url(request.http.target)
+        return f"{request.operation.name} ({request.http.method} {url}{through})"
+
+    def _kept_text(self, response: HttpResponse) -> str:
+        """Return the beginning of the body, without secrets."""
+        longest = max(len(secret.reveal()) for secret in self._secrets)
+        text = response.body[: _KEPT_BYTES + longest].decode("utf-8", "replace")  # a secret at the end is found whole
+        return self._cut(text)[:_KEPT_BYTES]
+
+    def _cut(self, text: str) -> str:
+        """Return text of the server without secrets."""
+        for secret in self._secrets:
+            text = secret.cut_from(text)
+        return text
+
+    @property
+    def _secrets(self) -> tuple[Secret, ...]:
+        return self.connection.api_key, *self.request.http.credentials
 
 
 def oversize_error(request: Request[Any]) -> PayloadTooLargeError:
@@ -115,85 +197,6 @@ def oversize_error(request: Request[Any]) -> PayloadTooLargeError:
     )
 
 
-def status_error(
-    request: Request[Any], response: HttpResponse, connection: ConnectionConfig, body: Any, *, retry_after: float | None
-) -> APIStatusError:
-    """Return the error for a response with an error status, whose decoded body is `body` if it is JSON."""
-    status = response.status
-    text = _kept_text(request, response, connection)
-    message = _without_secrets(_message(body)[:_KEPT_BYTES], request, connection) or text
-    said = printable(message.strip(), _SHOWN_CHARACTERS) or response.problem or "no message"
-    error_class = _BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
-    if error_class is BadRequestError and _TOO_LARGE.search(said):
-        error_class = PayloadTooLargeError
-    headers = {
-        _without_secrets(name, request, connection): _without_secrets(value, request, connection)
-        for name, value in response.headers.items()
-    }
-    request_id = _request_id(headers)
-    asked = None if retry_after is None else f"The server asks to wait {retry_after:g} s."
-    advice = _advice(error_class, request, connection, response)
-    sentences = (f"{_where(request, connection, response.proxy)} failed with {status}: {said}.", asked, advice)
-    return error_class(
-        " ".join(filter(None, sentences)) + _shown_id(request_id),
-        operation=request.operation.name,
-        method=request.http.method,
-        url=connection.url(request.http.target),
-        status_code=status,
-        body=_kept_body(text, response),
-        headers=headers,
-        request_id=request_id,
-        retry_after=retry_after,
-    )
-
-
-def _advice(
-    error_class: type[APIStatusError], request: Request[Any], connection: ConnectionConfig, response: HttpResponse
-) -> str:
-    if error_class is NotFoundError:
-        path = connection.base_url.path
-        wrong_path = "" if path == _API_PATH else f"the base URL, which does not end with {_API_PATH}, "
-        job = "" if request.job_id is None else " and the job id: results are kept for a limited time"
-        return f"Check {wrong_path}the endpoint id {request.endpoint_id!r}{job}."
-    if 300 <= response.status < 400:
-        return "Redirects are not followed, since the API key would go along: check the base URL."
-    if response.status == 407:
-        return "Check the user and password in the environment's proxy variables."
-    return _ADVICE.get(error_class, "")
-
-
-def validation_error(
-    request: Request[Any],
-    response: HttpResponse,
-    connection: ConnectionConfig,
-    reason: str,
-    *,
-    is_json: bool = True,
-) -> APIResponseValidationError:
-    """Return the error for a response that does not fit the specification."""
-    text = _kept_text(request, response, connection)
-    request_id = _request_id(response.headers)
-    request_id = None if request_id is None else _without_secrets(request_id, request, connection)
-    reason = printable(_without_secrets(reason, request, connection))
-    begins = f" The body begins: {printable(text, _SHOWN_CHARACTERS)!r}." if text else ""
-    return APIResponseValidationError(
-        f"{_where(request, connection, response.proxy)} got {response.status} with {reason}, which does not fit the "
-        f"specification {wire.SPEC_VERSION}.{begins}{_shown_id(request_id)}",
-        operation=request.operation.name,
-        method=request.http.method,
-        url=connection.url(request.http.target),
-        status_code=response.status,
-        body=_kept_body(text, response),
-        is_json=is_json,
-        request_id=request_id,
-    )
-
-
-def _where(request: Request[Any], connection: ConnectionConfig, proxy: str | None) -> str:
-    through = "" if proxy is None else f" through the proxy {proxy}"
-    return f"{request.operation.name} ({request.http.method} {connection.url(request.http.target)}{through})"
-
-
 def _message(body: object) -> str:
     """Return the message of a decoded error body, from the known keys; empty if there is none."""
     found: Any = body
@@ -202,13 +205,6 @@ def _message(body: object) -> str:
         values = (fields.get(key) for key in wire.ERROR_MESSAGE_KEYS)
         found = next((value for value in values if value and isinstance(cast("object", value), str | Mapping)), None)
     return found if isinstance(found, str) else ""
-
-
-def _kept_text(request: Request[Any], response: HttpResponse, connection: ConnectionConfig) -> str:
-    """Return the beginning of the body, without secrets."""
-    longest = max(len(secret.reveal()) for secret in (connection.api_key, *request.http.credentials))
-    text = response.body[: _KEPT_BYTES + longest].decode("utf-8", "replace")  # a secret at the end is found whole
-    return _without_secrets(text, request, connection)[:_KEPT_BYTES]
 
 
 def _kept_body(text: str, response: HttpResponse) -> Any:
@@ -220,12 +216,6 @@ def _kept_body(text: str, response: HttpResponse) -> Any:
         return json.decode(text.encode())
     except (UnicodeDecodeError, json.MalformedJSON):
         return None if response.problem and not text else text
-
-
-def _without_secrets(text: str, request: Request[Any], connection: ConnectionConfig) -> str:
-    for secret in (connection.api_key, *request.http.credentials):
-        text = secret.cut_from(text)
-    return text
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
