@@ -6,8 +6,10 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -16,7 +18,17 @@ from runpod_typed import AsyncClient, Client
 _VERSION: Final = 1
 _KEPT_HEADERS: Final = ("content-type", "date", "retry-after", "ratelimit", "ratelimit-policy", "x-request-id")
 _MASK: Final = "***"
-_CREDENTIAL: Final = re.compile("secret|password|access_?id|api_?key", re.IGNORECASE)
+_CREDENTIAL: Final = re.compile(
+    "secret|passw|credential|authori|signature|cookie|webhook|(access|api|private)_?(id|key)|token(?![a-z])",
+    re.IGNORECASE,
+)
+"""The names of what is a secret in a request."""
+_CREDENTIAL_IN_TEXT: Final = re.compile(
+    r"(://)[^/@\s]+(?=@)|(\bbearer\s)\S+|([?&][^?=&#\s]{0,40}(?:sig|cred|key|token|secret|pass|auth)[^?=&#\s]{0,40}=)[^&#\s]+",
+    re.IGNORECASE,
+)
+_SHORTEST_SECRET: Final = 6
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 class ReplayError(AssertionError):
@@ -63,26 +75,32 @@ class Recording:
 def record(path: str | Path, *, profile: str | None = None) -> Recording:
     """Record the exchanges of a block with a real endpoint into a file, without the key.
 
+    Other secrets are masked by their names in a request (such as `hf_token`, and the webhook's URL), wherever they come
+    back, and in URLs. Look at the file before you share it.
+
     Example:
         ``with record("caption.json") as client: client.endpoint("my-endpoint").run_sync({"prompt": "a lighthouse"})``
 
     Args:
-        path: The file, which is replaced at the end of the block.
+        path: The file, which is replaced at the end of the block; its folder is made.
         profile: The profile with the key, as for `Client`; None for the environment's ``RUNPOD_API_KEY``.
 
     Raises:
         ConfigurationError: There is no key.
+        OSError: The folder cannot be made.
     """
+    with Client(profile=profile) as client:
+        base = urlsplit(client.base_url).path
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     exchanges: list[dict[str, Any]] = []
+    secrets: set[str] = set()
 
     def note(request: httpx.Request, response: httpx.Response, body: bytes) -> httpx.Response:
         headers = {name: value for name, value in response.headers.items() if name in _KEPT_HEADERS}
-        exchange = {
-            "request": {"method": request.method, "path": _path(request), "body": _scrubbed(_json(request.content))},
-            "response": {"status": response.status_code, "headers": headers, "body": _json(body)},
-        }
-        key = request.headers.get("authorization", "").rpartition(" ")[2]
-        exchanges.append(_without(exchange, key))
+        secrets.add(request.headers["authorization"].rpartition(" ")[2])
+        asked = _request(request, base, secrets)
+        given = {"status": response.status_code, "headers": headers, **_content(body)}
+        exchanges.append({"request": asked, "response": _without(given, secrets)})
         return httpx.Response(response.status_code, headers=headers, content=body, request=request)
 
     class Transport(httpx.HTTPTransport):
@@ -99,6 +117,7 @@ def record(path: str | Path, *, profile: str | None = None) -> Recording:
 
     def save() -> None:
         text = json.dumps({"version": _VERSION, "exchanges": exchanges}, indent=1, ensure_ascii=False)
+        text = _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):x}", text)
         Path(path).write_text(f"{text}\n", encoding="utf-8")
 
     return Recording(
@@ -128,18 +147,22 @@ def replay(path: str | Path) -> Recording:
     """
     exchanges = _read(Path(path))
     used: set[int] = set()
+    secrets: set[str] = set()
+    lock = Lock()
 
     def respond(request: httpx.Request) -> httpx.Response:
-        asked = {"method": request.method, "path": _path(request), "body": _scrubbed(_json(request.content))}
+        asked = _request(request, "/v2", secrets)
         matching = [number for number, exchange in enumerate(exchanges) if exchange["request"] == asked]
-        left = [number for number in matching if number not in used]
-        if not left and request.method == "GET":
-            left = matching[-1:]
-        if not left:
-            raise ReplayError(f"{path} has no response to {request.method} {_path(request)} with {asked['body']!r}")
-        used.add(left[0])
+        with lock:
+            left = [number for number in matching if number not in used]
+            if not left and request.method == "GET":
+                left = matching[-1:]
+            if not left:
+                raise ReplayError(f"{path} has no response to {request.method} {asked['path']} with {asked['body']!r}")
+            used.add(left[0])
         response = exchanges[left[0]]["response"]
-        content = json.dumps(response["body"]).encode()
+        text = response["text"] if "text" in response else json.dumps(response["body"])
+        content = text.encode(errors="surrogateescape")
         return httpx.Response(response["status"], headers=response["headers"], content=content, request=request)
 
     transport = httpx.MockTransport(respond)
@@ -160,30 +183,53 @@ def _read(path: Path) -> list[dict[str, Any]]:
     return exchanges
 
 
-def _path(request: httpx.Request) -> str:
-    """Return the path below the base URL: `/my-endpoint/run`. The query has times, which differ."""
-    return "/" + request.url.path.split("/", 2)[-1]
+def _request(request: httpx.Request, base: str, secrets: set[str]) -> dict[str, Any]:
+    """Return what identifies a request: without the base URL, the query, which has times, and secrets."""
+    body = json.loads(request.content) if request.content else None
+    path = request.url.path.removeprefix(base)
+    asked: dict[str, Any] = _without(
+        {"method": request.method, "path": path, "body": _scrubbed(body, secrets)}, secrets
+    )
+    return asked
 
 
-def _json(body: bytes) -> Any:
+def _content(body: bytes) -> dict[str, Any]:
+    """Return a response's body as JSON, or as it came."""
     try:
-        return json.loads(body) if body else None
-    except ValueError:
-        return body.decode(errors="replace")
+        return {"body": json.loads(body)}
+    except (ValueError, RecursionError):
+        return {"text": body.decode(errors="surrogateescape")}
 
 
-def _scrubbed(value: Any) -> Any:
-    """Mask credentials, such as those of a bucket."""
-    if isinstance(value, dict):
-        items = cast("dict[str, Any]", value).items()
-        return {name: _MASK if _CREDENTIAL.search(name) else _scrubbed(item) for name, item in items}
-    if isinstance(value, list):
-        return [_scrubbed(item) for item in cast("list[object]", value)]
-    return value
+def _scrubbed(value: Any, secrets: set[str], *, named: bool = False) -> Any:
+    """Mask the strings of a request that are secrets by their names, and add them to `secrets`."""
+    match value:
+        case dict():
+            items = cast("dict[str, Any]", value).items()
+            return {
+                name: _scrubbed(item, secrets, named=named or bool(_CREDENTIAL.search(name))) for name, item in items
+            }
+        case list():
+            return [_scrubbed(item, secrets, named=named) for item in cast("list[object]", value)]
+        case str() if named:
+            secrets.add(value)
+            return _MASK
+        case _:
+            return value
 
 
-def _without(exchange: dict[str, Any], key: str) -> dict[str, Any]:
-    """Mask the key, if the server sent it back."""
-    text = json.dumps(exchange)
-    without: dict[str, Any] = json.loads(text.replace(json.dumps(key)[1:-1], _MASK)) if key else exchange
-    return without
+def _without(value: Any, secrets: set[str]) -> Any:
+    """Mask secrets wherever they are, and those that a URL or a header holds."""
+    match value:
+        case dict():
+            items = cast("dict[str, Any]", value).items()
+            return {name: _without(item, secrets) for name, item in items}
+        case list():
+            return [_without(item, secrets) for item in cast("list[object]", value)]
+        case str():
+            for secret in tuple(secrets):  # other threads add to it
+                if len(secret) >= _SHORTEST_SECRET:
+                    value = value.replace(secret, _MASK)
+            return _CREDENTIAL_IN_TEXT.sub(lambda found: next(filter(None, found.groups())) + _MASK, value)
+        case _:
+            return value

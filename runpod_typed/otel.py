@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 try:
@@ -58,12 +58,12 @@ def webhook_context(headers: Mapping[str, str]) -> context.Context:
 
 
 class _Spans:
-    """The spans that are open. The oldest are forgotten, unended, if they become too many."""
+    """The spans that are open. The oldest job's ends without an outcome if there are too many."""
 
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
-        self._requests: OrderedDict[int, tuple[trace.Span, trace.Span | None]] = OrderedDict()
-        self._jobs: OrderedDict[tuple[str, str], trace.Span] = OrderedDict()
+        self._requests = dict[int, tuple[trace.Span, trace.Span | None]]()
+        self._jobs = OrderedDict[tuple[str, str], trace.Span]()
 
     def on_request(self, request: RequestInfo) -> None:
         job: trace.Span | None = None
@@ -94,7 +94,6 @@ class _Spans:
             },
         )
         self._requests[id(request)] = (span, job if request.job_id is None else None)
-        _shorten(self._requests)
 
     def on_response(self, response: ResponseInfo) -> None:
         span, job = self._requests.pop(id(response.request), (trace.INVALID_SPAN, None))
@@ -102,18 +101,21 @@ class _Spans:
             span.set_attribute("http.response.status_code", response.status_code)
         if response.job_id is not None:
             span.set_attribute("messaging.message.id", response.job_id)
-        if response.error is not None:
-            _fail(span, type(response.error).__name__, response.error.message)
+        error = response.error
+        kind = "interrupted" if error is None else type(error).__name__
+        if error is not None or response.status_code is None:
+            _fail(span, kind, "the request was interrupted" if error is None else error.message)
         span.end()
         if job is None:
             return
-        if response.error is not None or response.job_id is None:
-            _fail(job, type(response.error).__name__, "the job was not submitted")
+        if response.job_id is None:
+            _fail(job, kind, "no job is known to be submitted")
             job.end()
             return
         job.set_attribute("messaging.message.id", response.job_id)
         self._jobs[response.request.endpoint_id, response.job_id] = job
-        _shorten(self._jobs)
+        if len(self._jobs) > _OPEN_SPANS:
+            self._jobs.popitem(last=False)[1].end()
 
     def on_job_end(self, end: JobEnd) -> None:
         state = end.state
@@ -132,8 +134,3 @@ class _Spans:
 def _fail(span: trace.Span, kind: str, description: str) -> None:
     span.set_attribute("error.type", kind)
     span.set_status(trace.StatusCode.ERROR, description)
-
-
-def _shorten(spans: OrderedDict[Any, Any]) -> None:
-    while len(spans) > _OPEN_SPANS:
-        spans.popitem(last=False)

@@ -212,9 +212,7 @@ class AsyncRequestExecutor:
             transport = state.transport()  # loads libraries and certificates, before time is measured
             if before_send is not None:
                 await before_send()
-            if self.hooks is not None:
-                call.info = call.describe_request()
-                notify(self.hooks.on_request, call.info)
+            self._tell_request(call)
             began = monotonic()
             attempt = call.begin(began)
 
@@ -229,6 +227,7 @@ class AsyncRequestExecutor:
                     result = await exchange()
             except BaseException:
                 call.in_flight = attempt.request_sent and call.outcome is None
+                self._tell_response(call, call.response, monotonic() - began)
                 raise
             self._tell_response(call, result, monotonic() - began)
             if isinstance(result, RateLimitError):
@@ -240,7 +239,12 @@ class AsyncRequestExecutor:
             if permit is not None:
                 permit.release(sent=call.request_sent)
 
-    def _tell_response(self, call: Call[T], result: T | APIError, seconds: float) -> None:
+    def _tell_request(self, call: Call[T]) -> None:
+        if self.hooks is not None:
+            call.info = call.describe_request()
+            notify(self.hooks.on_request, call.info)
+
+    def _tell_response(self, call: Call[T], result: T | APIError | None, seconds: float) -> None:
         if self.hooks is not None and call.info is not None:
             notify(self.hooks.on_response, call.describe_response(call.info, result, seconds))
         if logger.isEnabledFor(logging.DEBUG):

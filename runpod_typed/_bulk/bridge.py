@@ -16,7 +16,8 @@ _THREADS = 64
 def async_executor(executor: RequestExecutor) -> AsyncRequestExecutor:
     """Return an async executor that shares the rate limits. A custom http_client is used in threads."""
     custom = executor.http_client
-    client = None if custom is None else httpx.AsyncClient(transport=_InThreads(custom))
+    most_bytes = executor.connection.max_response_bytes
+    client = None if custom is None else httpx.AsyncClient(transport=_InThreads(custom, most_bytes))
     bridged = AsyncRequestExecutor(executor.connection, client, executor.hooks)
     bridged.share_limits(executor.limits, executor.scheduler)
     return bridged
@@ -26,8 +27,9 @@ def async_executor(executor: RequestExecutor) -> AsyncRequestExecutor:
 class _InThreads(httpx.AsyncBaseTransport):
     """Sends requests through a sync client."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx.Client, most_bytes: int) -> None:
         self._client = client
+        self._most_bytes = most_bytes
         self._limiter: Any = None
 
     @override
@@ -51,8 +53,16 @@ class _InThreads(httpx.AsyncBaseTransport):
             timeout=httpx.Timeout(**request.extensions["timeout"]),
         )
         response = self._client.send(copy, stream=True, follow_redirects=False)
+        headers = response.headers.raw
+        if response.is_stream_consumed:  # by the user's hooks, or it never came over a network; it is decoded too
+            headers = [(name, value) for name, value in headers if name.lower() != b"content-encoding"]
+            return httpx.Response(response.status_code, headers=headers, stream=httpx.ByteStream(response.content))
+        raw = bytearray()
         try:
-            raw = b"".join(response.iter_raw())
+            for part in response.iter_raw():
+                raw += part
+                if len(raw) > self._most_bytes:
+                    break
         finally:
             response.close()
-        return httpx.Response(response.status_code, headers=response.headers.raw, stream=httpx.ByteStream(raw))
+        return httpx.Response(response.status_code, headers=headers, stream=httpx.ByteStream(bytes(raw)))

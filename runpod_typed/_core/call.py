@@ -259,6 +259,8 @@ class Call(Generic[T]):
 def _outcome(outcome: HttpResponse | TransportFailure | None) -> str:
     if isinstance(outcome, HttpResponse):
         return str(outcome.status)
-    if outcome is not None and outcome.timed_out:
+    if outcome is None:
+        return "interrupted"
+    if outcome.timed_out:
         return "timed out"
-    return "connection lost" if outcome is None or outcome.request_sent else "not connected"
+    return "connection lost" if outcome.request_sent else "not connected"

@@ -45,7 +45,7 @@ class ResponseInfo:
     status_code: int | None
     """The HTTP status; None if no response came."""
     error: APIError | None
-    """The error, or None."""
+    """The error; None after a success, and if an interrupt or a cancellation ended the attempt."""
     duration_ms: float
     """Milliseconds from the beginning of the attempt to its outcome."""
 
@@ -85,7 +85,7 @@ class Hooks:
     on_request: Callable[[RequestInfo], None] | None = field(default=None, validator=optional(function))
     """Called before each attempt of a call."""
     on_response: Callable[[ResponseInfo], None] | None = field(default=None, validator=optional(function))
-    """Called after each attempt, with or without a response."""
+    """Called after each attempt, with or without a response; after one that was interrupted too."""
     on_retry: Callable[[RetryInfo], None] | None = field(default=None, validator=optional(function))
     """Called before the pause that precedes a retry."""
     on_job_end: Callable[[JobEnd], None] | None = field(default=None, validator=optional(function))

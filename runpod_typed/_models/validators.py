@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import Any, TypeAlias
 
 from attrs import Attribute
@@ -29,9 +30,11 @@ def flag(instance: object, attribute: Attribute[Any], value: object) -> None:
 
 
 def function(instance: object, attribute: Attribute[Any], value: object) -> None:
-    """Check that a field can be called."""
-    if not callable(value):
-        raise ConfigurationError(f"{_name(instance, attribute)} must be a function, not {value!r}.")
+    """Check that a field can be called and is not a coroutine function, which would never be awaited."""
+    asynchronous = iscoroutinefunction(value) or iscoroutinefunction(getattr(value, "__call__", None))  # noqa: B004
+    if not callable(value) or asynchronous:
+        kind = "plain function, not async" if asynchronous else "function"
+        raise ConfigurationError(f"{_name(instance, attribute)} must be a {kind}, not {value!r}.")
 
 
 def string(instance: object, attribute: Attribute[Any], value: object) -> None:

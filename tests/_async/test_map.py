@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
+import httpx
 import pytest
 
 from runpod_typed import (
@@ -376,3 +378,16 @@ async def test_reports_progress_to_a_function(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         _ = [result async for result in client.endpoint("ep").map(numbers(20), progress=seen.append)]
     assert (seen[-1].done, seen[-1].total, seen[-1].in_flight) == (20, 20, 0)
+
+
+@pytest.mark.parametrize("size", [1, 200_000])
+async def test_maps_through_a_transport_without_a_network(size: int) -> None:
+    def respond(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(
+            200, json={"id": "j", "status": "COMPLETED", "output": json.loads(request.content)["input"]}
+        )
+
+    inputs = ["x" * size, "y" * size]
+    own = httpx.AsyncClient(transport=httpx.MockTransport(respond))
+    async with own, AsyncClient("key", base_url="http://127.0.0.1:9", http_client=own) as client:
+        assert [result.output async for result in client.endpoint("ep").map(inputs)] == inputs

@@ -3,12 +3,17 @@ from __future__ import annotations
 import math
 import pickle
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from runpod_typed._models.retry_policy import RetryPolicy
 from runpod_typed.errors import ConfigurationError
+
+
+async def decide(_: object) -> bool:
+    return True
 
 
 def test_durations_are_seconds_or_timedeltas() -> None:
@@ -38,6 +43,8 @@ def test_durations_are_seconds_or_timedeltas() -> None:
         ({"max_retry_after": -0.1}, "RetryPolicy.max_retry_after"),
         ({"resubmit": 1}, "RetryPolicy.resubmit"),
         ({"decide": True}, "RetryPolicy.decide"),
+        ({"decide": decide}, "RetryPolicy.decide must be a plain function, not async"),
+        ({"decide": partial(decide)}, "RetryPolicy.decide must be a plain function, not async"),
     ],
 )
 def test_an_invalid_option_is_refused_by_field_name(options: dict[str, Any], field: str) -> None:

@@ -15,7 +15,16 @@ import httpx
 import pytest
 import trio
 
-from runpod_typed import AsyncClient, AsyncEndpoint, Client, Endpoint, RetryPolicy, SubmissionUncertainError
+from runpod_typed import (
+    AsyncClient,
+    AsyncEndpoint,
+    Client,
+    Endpoint,
+    Hooks,
+    ResponseInfo,
+    RetryPolicy,
+    SubmissionUncertainError,
+)
 from runpod_typed.local import LocalQueue
 from tests.handlers import square
 from tests.scripted_server import Script, answer, scripted, wait_until
@@ -53,9 +62,11 @@ async def async_submit(endpoint: AsyncEndpoint, operation: str) -> object:
 # Ctrl-C
 
 
-def interrupted(script: Script, operation: str = "run", *, again_after: float | None = None) -> KeyboardInterrupt:
+def interrupted(
+    script: Script, operation: str = "run", *, again_after: float | None = None, hooks: Hooks | None = None
+) -> KeyboardInterrupt:
     """Press Ctrl-C once the request has arrived, and perhaps again."""
-    with scripted(script) as server, Client("key", base_url=server.base_url) as client:
+    with scripted(script) as server, Client("key", base_url=server.base_url, hooks=hooks) as client:
 
         def interrupt() -> None:
             wait_until(lambda: len(server.requests) == 1)
@@ -214,17 +225,38 @@ def test_no_job_is_lost_without_a_word_by_many_interrupts() -> None:
 # Cancellation
 
 
+# What a hook hears of an interrupted submission whose response comes, or does not.
+HEARD = [([0.4, QUEUED], (200, "job-1", None)), ([20.0, QUEUED], (None, None, None))]
+
+
+def heard(response: ResponseInfo) -> tuple[object, ...]:
+    return response.status_code, response.job_id, response.error
+
+
+@pytest.mark.parametrize(("script", "expected"), HEARD)
+def test_a_hook_hears_of_an_interrupted_request(script: Script, expected: tuple[object, ...]) -> None:
+    responses = list[ResponseInfo]()
+    interrupted(script, hooks=Hooks(on_response=responses.append))
+    assert [heard(response) for response in responses] == [expected]
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def cancelled(script: Script, leave: Callable[[Callable[[], Awaitable[object]]], Awaitable[Any]], backend: str) -> Any:
+def cancelled(
+    script: Script,
+    leave: Callable[[Callable[[], Awaitable[object]]], Awaitable[Any]],
+    backend: str,
+    hooks: Hooks | None = None,
+) -> Any:
     """Submit a job within something that cancels it."""
     with scripted(script) as server:
 
         async def main() -> Any:
-            async with AsyncClient("key", base_url=server.base_url, retry=RetryPolicy.disabled()) as client:
+            once = RetryPolicy.disabled()
+            async with AsyncClient("key", base_url=server.base_url, retry=once, hooks=hooks) as client:
                 return await leave(lambda: async_submit(client.endpoint("ep"), "run"))
 
         return anyio.run(main, backend=backend)
@@ -250,6 +282,18 @@ def test_a_cancel_scope_waits_for_the_response(script: Script, note: str, backen
     cancelled(script, leave, backend)
     assert len(seen) == 1
     assert note in seen[0]
+
+
+@pytest.mark.parametrize(("script", "expected"), HEARD)
+def test_a_hook_hears_of_a_cancelled_request(script: Script, expected: tuple[object, ...], backend: str) -> None:
+    responses = list[ResponseInfo]()
+
+    async def leave(submission: Callable[[], Awaitable[object]]) -> None:
+        with anyio.move_on_after(0.2):
+            await submission()
+
+    cancelled(script, leave, backend, Hooks(on_response=responses.append))
+    assert [heard(response) for response in responses] == [expected]
 
 
 @pytest.mark.parametrize(("script", "note"), [([0.4, QUEUED], SUBMITTED), ([20.0, QUEUED], UNKNOWN)])

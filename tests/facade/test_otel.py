@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from runpod_typed import Client, JobFailedError
+from runpod_typed import Client, JobFailedError, RequestInfo, ResponseInfo
 from runpod_typed.local import LocalQueue
 from runpod_typed.otel import tracing_hooks, webhook_context
 
@@ -75,6 +75,29 @@ def test_each_attempt_has_a_span(client: Client, queue: LocalQueue, exporter: In
     _, (first, second) = split(exporter)
     assert first.status.status_code is trace.StatusCode.ERROR
     assert (second.attributes or {})["http.request.resend_count"] == 1
+
+
+def test_an_interrupted_submission_ends_its_spans(exporter: InMemorySpanExporter) -> None:
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    hooks = tracing_hooks(provider)
+    request = RequestInfo(
+        operation="run",
+        endpoint_id="demo",
+        job_id=None,
+        method="POST",
+        url="https://api.example/demo/run",
+        attempt=1,
+    )
+    assert hooks.on_request is not None
+    assert hooks.on_response is not None
+    hooks.on_request(request)
+    hooks.on_response(ResponseInfo(request=request, job_id=None, status_code=None, error=None, duration_ms=1.0))
+    spans = exporter.get_finished_spans()
+    assert [span.name for span in spans] == ["POST run", "run demo"]
+    assert {(span.status.status_code, (span.attributes or {})["error.type"]) for span in spans} == {
+        (trace.StatusCode.ERROR, "interrupted")
+    }
 
 
 def test_webhook_joins_the_trace_of_its_headers() -> None:

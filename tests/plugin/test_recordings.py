@@ -1,13 +1,17 @@
 """Exchanges with an endpoint are recorded without keys, and replayed without it."""
 
 import json
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runpod_typed import APIError, JobFailedError, S3Config
 from runpod_typed.local import LocalQueue
 from runpod_typed.testing import ReplayError, record, replay
+from tests.scripted_server import Script, answer, scripted
 
 BUCKET = S3Config(
     access_id="the-id", access_secret="the-secret", bucket_name="b", endpoint_url="https://bucket.example"
@@ -69,6 +73,103 @@ async def test_records_for_the_async_client(monkeypatch: pytest.MonkeyPatch, tmp
             assert await client.endpoint("demo").run_sync("x", timeout=60) == "x"
     async with replay(path) as client:
         assert await client.endpoint("demo").run_sync("x", timeout=60) == "x"
+
+
+SECRETS = {
+    "hf_token": "hf_abcdef",
+    "authorization": "Bearer abcdef1",
+    "aws_secret_access_key": "abcdef2",
+    "private_key": "abcdef3",
+    "credentials": {"user": ["abcdef4"]},
+}
+URLS = [
+    "https://bucket.example/x?X-Amz-Credential=abcdef5&X-Amz-Signature=abcdef6",
+    "postgres://user:abcdef7@host/db",
+    "the header Authorization: Bearer abcdef8",
+    "my token is hf_abcdef",
+]
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractContextManager[object]]:
+    """Make a server the environment's endpoint."""
+
+    @contextmanager
+    def answering(*scripts: Script, path: str = "/v2") -> Generator[None]:
+        with scripted(*scripts) as server:
+            monkeypatch.setenv("RUNPOD_API_KEY", "rpa_key")
+            monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", server.base_url.replace("/v2", path))
+            yield
+
+    return answering
+
+
+@pytest.fixture
+def echo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with LocalQueue(lambda job: job, endpoint_id="demo") as queue:
+        monkeypatch.setenv("RUNPOD_API_KEY", queue.api_key)
+        monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", queue.base_url)
+        yield
+
+
+@pytest.mark.usefixtures("echo")
+def test_masks_secrets_wherever_they_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "recording.json"
+    given = {**SECRETS, "urls": URLS, "max_tokens": 5, "token_count": 7}
+    with record(path) as client:
+        job = client.endpoint("demo").run(given, webhook="https://me.example/abcdef9")
+        assert job.output(60)["input"]["hf_token"] == "hf_abcdef"
+    text = path.read_text(encoding="utf-8")
+    assert "abcdef" not in text
+    assert '"max_tokens": 5' in text
+    assert '"token_count": 7' in text
+    with replay(path) as client:
+        job = client.endpoint("demo").run(given, webhook="https://me.example/abcdef9")
+        assert job.output(60)["input"]["urls"][1] == "postgres://***@host/db"
+
+
+@pytest.mark.parametrize("path", ["", "/v2", "/proxy/v2"])
+def test_replays_whatever_the_base_url_was(answering: Any, tmp_path: Path, path: str) -> None:
+    file = tmp_path / "new folder" / "recording.json"
+    with answering([answer(200, '{"id": "j", "status": "COMPLETED", "output": 1}')], path=path), record(file) as client:
+        assert client.endpoint("demo").run_sync("x") == 1
+    with replay(file) as client:
+        assert client.endpoint("demo").run_sync("x") == 1
+
+
+def test_replays_a_lone_surrogate_and_nan(answering: Any, tmp_path: Path) -> None:
+    file = tmp_path / "recording.json"
+    with (
+        answering([answer(200, '{"id": "j", "status": "COMPLETED", "output": ["\\ud800", "é", NaN]}')]),
+        record(file) as client,
+    ):
+        recorded = client.endpoint("demo").run_sync("x")
+    with replay(file) as client:
+        replayed = client.endpoint("demo").run_sync("x")
+    assert repr(recorded) == repr(replayed) == r"['\ud800', 'é', nan]"
+
+
+@pytest.mark.parametrize("status", [200, 502])
+def test_replays_what_is_not_json_as_it_came(answering: Any, tmp_path: Path, status: int) -> None:
+    file = tmp_path / "recording.json"
+    with (
+        answering([answer(status, b"<html>\xff")], [answer(200, '{"id": "j", "status": "IN_QUEUE"}')]),
+        record(file) as client,
+    ):
+        assert client.endpoint("demo").job("j").status() == "IN_QUEUE"
+    with replay(file) as client:
+        assert client.endpoint("demo").job("j").status() == "IN_QUEUE"
+    first = json.loads(file.read_text(encoding="utf-8"))["exchanges"][0]["response"]
+    assert (first["status"], first["text"]) == (status, "<html>\udcff")
+
+
+@pytest.mark.usefixtures("echo")
+def test_replays_a_map_to_its_threads(tmp_path: Path) -> None:
+    file, inputs = tmp_path / "recording.json", [{"n": number % 3} for number in range(12)]
+    with record(file) as client:
+        recorded = sorted(result.output["id"] for result in client.endpoint("demo").map(inputs))
+    with replay(file) as client:
+        assert sorted(result.output["id"] for result in client.endpoint("demo").map(inputs)) == recorded
 
 
 def test_unknown_request_names_it(recording: Path) -> None:
