@@ -21,6 +21,7 @@ _MESSAGE_KEYS: Final = ("msg", *wire.ERROR_MESSAGE_KEYS[1:], wire.ERROR_MESSAGE_
 _TYPE_KEYS: Final = (wire.WORKER_ERROR_TYPE_KEY, "type", "code")
 _MAX_DEPTH: Final = 5
 _MAX_REPR_CHARACTERS: Final = 10_000
+_MOST_ITEMS: Final = 100
 _TAIL_CHARACTERS: Final = 20_000
 
 _CLASS_REPR: Final = re.compile(r"<class '([^']+)'>")
@@ -128,8 +129,11 @@ def _says_something(value: object) -> bool:
 
 
 def _from_list(items: list[object], depth: int) -> JobFailure:
-    """Validation errors in one message."""
-    return JobFailure(error_message="; ".join(_item_text(item, depth) for item in items))
+    """Validation errors in one message: the first ones, if there are many."""
+    said = [_item_text(item, depth) for item in items[:_MOST_ITEMS]]
+    if len(items) > _MOST_ITEMS:
+        said.append(f"and {len(items) - _MOST_ITEMS:,} more")
+    return JobFailure(error_message="; ".join(said))
 
 
 def _item_text(item: object, depth: int) -> str:

@@ -176,6 +176,8 @@ TWO = said("size: too small; n: too big")
         (["n must be a number", "seed is missing"], said("n must be a number; seed is missing")),
         (["a", 1, None, {"x": 1}], said('a; 1; null; {"x":1}')),
         ({"message": ["a", "b"]}, said("a; b")),
+        (["a"] * 100, said("; ".join(["a"] * 100))),
+        (["{'message': 'a'}"] * 50_000, said("; ".join([*["a"] * 100, "and 49,900 more"]))),
     ],
 )
 def test_error_objects_and_lists_are_taken_apart(error: Any, parsed: JobFailure) -> None:
