@@ -183,6 +183,8 @@ def test_filters_jobs(page: Page, queue: LocalQueue) -> None:
     page.locator("#filter").fill("needle")
     expect(job_row(page, other)).to_have_count(0)
     expect(job_row(page, wanted)).to_be_visible()
+    page.locator("#filter").fill("no such job")
+    expect(page.locator("#empty")).to_have_text("No job matches.")
 
 
 def test_keyboard_opens_and_closes_a_job(page: Page, queue: LocalQueue) -> None:

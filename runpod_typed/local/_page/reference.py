@@ -60,7 +60,7 @@ def _section(name: str, methods: str, path: str, summary: str) -> str:
         facts.append(f"at most {cap >> 20} MiB")
     return (
         f'<section><h2 id="{name}"><span class="verb">{methods}</span> <code>{escape(path)}</code></h2>'
-        f"<p>{escape(summary)}</p>{''.join(_operation(name))}"
+        f"<p>{_html(summary)}</p>{''.join(_operation(name))}"
         f'<p class="muted">{escape("; ".join([name, *facts]))}</p></section>'
     )
 
@@ -124,6 +124,10 @@ def _words(schema: dict[str, Any]) -> str:
     ]
     deprecated = "Deprecated. " if schema.get("deprecated") else ""
     text = " ".join(str(schema.get("description", "")).split())
-    shown = escape(deprecated + text + (f" ({', '.join(bounds)})" if bounds else ""))
+    return _html(deprecated + text + (f" ({', '.join(bounds)})" if bounds else ""))
+
+
+def _html(markdown: str) -> str:
+    shown = escape(markdown)
     shown = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", shown)
     return re.sub(r"`(.+?)`", r"<code>\1</code>", shown)

@@ -102,6 +102,7 @@ function showJobs() {
     waterfall(job, false),
     element("span", { class: "time" }, total(job))))));
   $("empty").hidden = jobs.length > 0;
+  $("empty").textContent = state.jobs.length ? "No job matches." : "No jobs yet. Submit one here, or from your program.";
   if (focused) $("jobs").querySelector(`[data-job="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
@@ -145,7 +146,7 @@ function block(title, value, kind) {
 function failure(error) {
   try {
     const told = JSON.parse(error);
-    if (told.error_message !== undefined) return [`${told.error_type}: ${told.error_message}`, told.error_traceback];
+    if (told.error_message !== undefined) return [`${told.error_type.replace(/^<class '(.*)'>$/, "$1")}: ${told.error_message}`, told.error_traceback];
   } catch { /* plain text */ }
   const parts = typeof error === "string" ? error.split(/\s*\ntraceback: /) : [];
   if (parts.length === 2) return [parts[0].replace(/^handler: /, ""), parts[1]];
