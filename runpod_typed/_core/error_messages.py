@@ -60,7 +60,7 @@ _BY_STATUS: Final[Mapping[int, type[APIStatusError]]] = {
 }
 
 _ADVICE: Final[Mapping[type[APIStatusError], str]] = {
-    AuthenticationError: "Check the API key (RUNPOD_API_KEY): it is missing, wrong or revoked.",
+    AuthenticationError: "Check the API key (RUNPOD_API_KEY): it is wrong or revoked.",
     PermissionDeniedError: "The API key may not do this: check its permissions in the console.",
     PayloadTooLargeError: "Put large data into storage and send its URL.",
     RateLimitError: "Send fewer requests at once, or give the endpoint more workers.",
@@ -149,7 +149,7 @@ class CallErrors:
         if kind is NotFoundError:
             wrong = self.connection.base_url.path != _API_PATH
             path = f"the base URL, which does not end with {_API_PATH}, " if wrong else ""
-            job = "" if self.request.job_id is None else " and the job id: results are kept for a limited time"
+            job = "" if self.request.job_id is None else " and the job id"
             return f"Check {path}the endpoint id {self.request.endpoint_id!r}{job}."
         if 300 <= status < 400:
             return "Redirects are not followed, since the API key would go along: check the base URL."

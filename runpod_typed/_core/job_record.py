@@ -175,7 +175,7 @@ class JobErrors:
         if isinstance(error, NotFoundError):
             add_to_message(error, f"{_POSSIBLY_GONE} A job that was just submitted may not be visible yet.")
         elif not record.finished and not isinstance(error, _ENDED):
-            keeps_running = f"Job {address.job_id} keeps running; reconnect with endpoint.job({address.job_id!r})"
+            keeps_running = f"The job keeps running; reconnect with endpoint.job({address.job_id!r})"
             handle = ", or keep waiting with error.job." if isinstance(error, WaitTimeoutError) else "."
             add_to_message(error, keeps_running + handle)
 

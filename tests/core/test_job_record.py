@@ -148,7 +148,7 @@ def raised_by(exception: BaseException, state: Any = RUNNING) -> BaseException:
     return caught.value
 
 
-RECONNECT = "Job job-1 keeps running; reconnect with endpoint.job('job-1')"
+RECONNECT = "The job keeps running; reconnect with endpoint.job('job-1')"
 
 
 def test_an_error_has_the_job_and_says_how_to_reconnect() -> None:

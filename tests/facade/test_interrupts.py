@@ -174,7 +174,7 @@ def test_an_interrupted_wait_says_how_to_reconnect(queue: LocalQueue, wait: Call
     with Client(queue.api_key, base_url=queue.base_url) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 1})
         notes = interrupted(lambda: wait(job), 0.3)
-        assert notes == [f"Job {job.id} keeps running; reconnect with endpoint.job({job.id!r})."]
+        assert notes == [f"The job keeps running; reconnect with endpoint.job({job.id!r})."]
         assert job.status() == "IN_QUEUE"
 
 

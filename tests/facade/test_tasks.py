@@ -218,7 +218,7 @@ def test_a_cancelled_wait_says_how_to_reconnect() -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError) as caught:
                 await task
-            assert caught.value.__notes__ == [f"Job {job.id} keeps running; reconnect with endpoint.job({job.id!r})."]
+            assert caught.value.__notes__ == [f"The job keeps running; reconnect with endpoint.job({job.id!r})."]
 
     with LocalQueue() as queue:
         asyncio.run(cancel(queue))
