@@ -165,6 +165,7 @@ class MapEngine:
             try:
                 value = await self._source.next()
             except StopAsyncIteration:
+                self._counters.total = index
                 return
             item = self._journal.item(index, value, self._jobs.prepare)
             index += 1

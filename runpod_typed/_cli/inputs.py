@@ -8,7 +8,7 @@ import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TextIO, final
 
 import typer
 
@@ -36,14 +36,36 @@ Resubmit = Annotated[
 ]
 
 
+@final
+class _Counted:
+    """Inputs whose number is known, so that the progress shows how many are left."""
+
+    def __init__(self, inputs: Iterator[Any], total: int) -> None:
+        self._inputs = inputs
+        self._total = total
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._inputs
+
+    def __len__(self) -> int:
+        return self._total
+
+
 @contextmanager
-def open_inputs(given: str) -> Generator[Iterator[Any]]:
+def open_inputs(given: str) -> Generator[Iterable[Any]]:
     """Yield the inputs of a file, read one at a time."""
     if given == "-":
         yield _json_lines(sys.stdin, "standard input")
         return
+    read = _csv_rows if given.lower().endswith(".csv") else _json_lines
     with _open(Path(given), "r", "utf-8-sig") as file:
-        yield _csv_rows(file, given) if given.lower().endswith(".csv") else _json_lines(file, given)
+        inputs = read(file, given)
+        yield _Counted(inputs, _count(Path(given))) if read is _json_lines and file.seekable() else inputs
+
+
+def _count(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(bool(line.strip()) for line in file)
 
 
 def _csv_rows(file: TextIO, name: str) -> Iterator[Any]:
@@ -107,7 +129,7 @@ def write_results(results: Iterable[MapResult[Any, Any]], file: TextIO) -> None:
         failed += not result.succeeded
     file.flush()
     if failed:
-        note(f"{failed} inputs failed.")
+        note("1 input failed." if failed == 1 else f"{failed} inputs failed.")
         raise typer.Exit(ExitCode.FAILED)
 
 

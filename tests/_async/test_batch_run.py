@@ -215,7 +215,7 @@ async def test_cancelled_batch_gives_each_input_an_error() -> None:
 async def test_progress_is_reported(queue: LocalQueue) -> None:
     seen = list[MapProgress]()
     async with client_of(queue) as client:
-        run = endpoint_of(client, queue).batches.run(numbers(4), progress=seen.append)
+        run = endpoint_of(client, queue).batches.run(iter(numbers(4)), progress=seen.append)
         assert [each.output["squared"] async for each in run] == [0, 1, 4, 9]
     assert (seen[-1].done, seen[-1].total, seen[-1].in_flight) == (4, 4, 0)
 

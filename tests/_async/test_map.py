@@ -373,10 +373,12 @@ async def test_keeps_results_that_are_taken_after_their_retention(queue: LocalQu
     assert outputs == [number * number for number in range(60)]
 
 
-async def test_reports_progress_to_a_function(queue: LocalQueue) -> None:
+@pytest.mark.parametrize("sized", [True, False])
+async def test_reports_progress_to_a_function(queue: LocalQueue, *, sized: bool) -> None:
     seen: list[MapProgress] = []
+    inputs = numbers(20) if sized else iter(numbers(20))
     async with client_of(queue) as client:
-        _ = [result async for result in client.endpoint("ep").map(numbers(20), progress=seen.append)]
+        _ = [result async for result in client.endpoint("ep").map(inputs, progress=seen.append)]
     assert (seen[-1].done, seen[-1].total, seen[-1].in_flight) == (20, 20, 0)
 
 
