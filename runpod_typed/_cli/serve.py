@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 
 _FAULT_RATES: Final = {"light": 0.02, "some": 0.1, "heavy": 0.3}
 _POLL_SECONDS: Final = 0.2
+_LONGEST_EXAMPLE: Final = 200
 _SKIPPED_FOLDERS: Final = frozenset({"__pycache__", "node_modules", "venv", "site-packages"})
 
 
 def serve(
     handler: Annotated[
         Path | None,
-        typer.Argument(metavar="[HANDLER.py]", help="A worker file, unchanged.", show_default=False),
+        typer.Argument(metavar="HANDLER.py", help="A worker file, unchanged.", show_default=False),
     ] = None,
     *,
     worker: Annotated[
@@ -70,7 +72,7 @@ def serve(
     Example: runpod-typed serve handler.py
     """
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        _fail("serve needs the extra `local` of runpod-typed (Starlette and uvicorn): install it.")
+        _fail('serve needs Starlette and uvicorn: python3 -m pip install "runpod-typed[local]"')
     if (handler is None) == (worker is None):
         _fail("name a handler file or --worker, and not both: runpod-typed serve handler.py")
     from runpod_typed.local import LocalQueue  # noqa: PLC0415 -- --help must be quick
@@ -93,7 +95,7 @@ def serve(
             on_worker_output=None if quiet else output,
         )
         with _stopped_by_signals(), queue:
-            _announce(queue, as_json=as_json)
+            _announce(queue, _example_input(handler), as_json=as_json)
             output.begin()
             with redirect_stdout(sys.stderr):  # what a handler in this process prints
                 _supervise(queue, handler or Path.cwd(), reload=reload)
@@ -134,13 +136,23 @@ def _faults(given: str | None) -> Faults | None:
     return Faults(kinds=tuple(FaultKind(kind.strip()) for kind in given.split(",")))
 
 
-def _announce(queue: LocalQueue, *, as_json: bool) -> None:
+def _example_input(handler: Path | None) -> str:
+    """Return JSON for a first job: the input of the `test_input.json` beside the handler, as Runpod's SDK reads it."""
+    try:
+        found = json.loads((handler or Path()).with_name("test_input.json").read_bytes())["input"]
+    except (OSError, ValueError, LookupError, TypeError):
+        found = None
+    shown = encode(found)
+    return shown if found and len(shown) <= _LONGEST_EXAMPLE else '{"prompt": "hello"}'
+
+
+def _announce(queue: LocalQueue, example: str, *, as_json: bool) -> None:
     if as_json:
         places = {"base_url": queue.base_url, "api_key": queue.api_key, "endpoint_id": queue.endpoint_id}
         typer.echo(encode(places | {"page_url": queue.page_url}))
     else:
-        example = """-i '{"prompt": "hello"}' --wait"""
-        note(f"Page:  {queue.page_url}\nTry:   runpod-typed run {queue.endpoint_id} {example}\nStop:  Ctrl-C")
+        first_job = shlex.join(["runpod-typed", "run", queue.endpoint_id, "-i", example, "--wait"])
+        note(f"Page:  {queue.page_url}\nTry:   {first_job}\nStop:  Ctrl-C")
         note("For the terminal of your program:\n")
         typer.echo(f"export RUNPOD_API_KEY={queue.api_key}")
         typer.echo(f"export RUNPOD_ENDPOINT_BASE_URL={queue.base_url}")

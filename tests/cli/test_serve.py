@@ -1,6 +1,7 @@
 """`serve`: workers, persistence, reload, and the ways in which it refuses to start."""
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -75,14 +76,18 @@ def test_serves_a_handler_in_process_without_the_sdk(tmp_path: Path) -> None:
         assert ours.endpoint("local").run_sync("in process", timeout=60) == "in process"
 
 
-def test_prints_the_export_lines() -> None:
+def test_prints_the_export_lines_and_a_first_job(tmp_path: Path) -> None:
+    worker = Path(shutil.copy(WORKER, tmp_path))
+    worker.with_name("test_input.json").write_text('{"input": {"text": "hi there"}}', "utf-8")
     process = subprocess.Popen(
-        command("serve", str(WORKER)), env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command("serve", str(worker)), env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(2)]
     process.send_signal(signal.SIGTERM)
-    assert "Page:" in process.communicate(timeout=60)[1]
+    noted = process.communicate(timeout=60)[1]
+    assert "Page:" in noted
+    assert """runpod-typed run local -i '{"text": "hi there"}' --wait""" in noted
     assert [line.partition("=")[0] for line in lines] == [
         "export RUNPOD_API_KEY",
         "export RUNPOD_ENDPOINT_BASE_URL",
