@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 try:
     from opentelemetry import context, propagate, trace
 except ImportError as _error:
-    raise ImportError("tracing needs the extra `otel` of this package: install it") from _error
+    raise ImportError("tracing needs OpenTelemetry: python3 -m pip install opentelemetry-api") from _error
 
 from runpod_typed import Hooks, __version__
 from runpod_typed._models.hooks import JobEnd, RequestInfo, ResponseInfo

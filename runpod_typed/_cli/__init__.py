@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 __all__ = ["main"]
 
-_MISSING = "The command line needs the extra `cli` of runpod-typed (Typer and rich): install it."
+_MISSING = "The command line needs Typer and rich: python3 -m pip install typer rich"
 
 
 def main() -> None:

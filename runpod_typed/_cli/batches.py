@@ -89,7 +89,7 @@ def create(
     inputs: Annotated[
         str | None,
         typer.Argument(
-            metavar="[INPUTS]", help="A .jsonl or .csv file, or - for JSON lines of stdin.", show_default=False
+            metavar="INPUTS", help="A .jsonl or .csv file, or - for JSON lines of stdin.", show_default=False
         ),
     ] = None,
     *,

@@ -72,7 +72,7 @@ def show(file: JournalFile, *, as_json: AsJson = False) -> None:
         printer.json(shown)
     else:
         for name, number in shown.items():
-            printer.console.print(f"{number:>8}  {name}")
+            printer.console.print(f"{number:>8}  {name.replace('_', ' ')}")
 
 
 @journal.command()

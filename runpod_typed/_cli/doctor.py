@@ -34,7 +34,7 @@ class Check(NamedTuple):
 
 def doctor(
     endpoint: Annotated[
-        str | None, typer.Argument(metavar="[ENDPOINT]", help="An endpoint to call.", show_default=False)
+        str | None, typer.Argument(metavar="ENDPOINT", help="An endpoint to call.", show_default=False)
     ] = None,
     *,
     job: Annotated[
@@ -83,7 +83,7 @@ def _reach(endpoint: Endpoint[Any]) -> Check:
     health = endpoint.health()
     took = show_ms(1000 * (time.monotonic() - began))
     jobs, workers = health.jobs, health.workers
-    detail = f"{took}; {jobs.in_queue} jobs wait, {workers.idle} workers idle, {workers.running} running"
+    detail = f"{took}; jobs: {jobs.in_queue} in the queue, workers: {workers.idle} idle, {workers.running} running"
     return Check("endpoint", ok=True, detail=detail)
 
 

@@ -55,13 +55,16 @@ def purge(
     if printer.as_json:
         printer.json(result.to_dict())
     else:
-        printer.console.print(f"{result.removed} jobs were removed.")
+        printer.console.print("1 job was removed." if result.removed == 1 else f"{result.removed} jobs were removed.")
 
 
 def _confirm(endpoint: str, waiting: int) -> None:
     if not sys.stdin.isatty():
         note("Nothing was removed: there is no terminal to ask. Use --yes.")
         raise typer.Exit(ExitCode.USAGE)
+    if not waiting:
+        note(f"No jobs wait in the queue of endpoint {endpoint}.")
+        raise typer.Exit
     if not typer.confirm(f"Remove {waiting} waiting jobs of endpoint {endpoint}?", err=True):
         note("Nothing was removed.")
         raise typer.Exit(ExitCode.FAILED)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +27,7 @@ _COLORS: Final = {
     "DRAFT": "yellow",
     "FINALIZED": "cyan",
 }
+_COMMAND_LINE: Final = re.compile(r"`runpod-typed [^`]*`|runpod-typed \w.*")
 
 
 class Printer:
@@ -82,8 +86,17 @@ class Printer:
 
 
 def note(message: str) -> None:
-    """Print a message to stderr."""
-    typer.echo(printable(message), err=True)
+    """Print a message to stderr, its lines broken between words if it is a terminal."""
+    text = printable(message)
+    typer.echo("\n".join(map(_wrap, text.split("\n"))) if sys.stderr.isatty() else text, err=True)
+
+
+def _wrap(line: str) -> str:
+    """Break a line for the terminal. A command line stays whole, so that it can be copied."""
+    kept = _COMMAND_LINE.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), line)
+    width = shutil.get_terminal_size().columns
+    lines = textwrap.wrap(kept, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def note_interrupt(interrupt: KeyboardInterrupt, otherwise: str | None = None) -> None:

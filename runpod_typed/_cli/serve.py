@@ -72,7 +72,7 @@ def serve(
     Example: runpod-typed serve handler.py
     """
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        _fail('serve needs Starlette and uvicorn: python3 -m pip install "runpod-typed[local]"')
+        _fail("serve needs Starlette and uvicorn: python3 -m pip install starlette uvicorn")
     if (handler is None) == (worker is None):
         _fail("name a handler file or --worker, and not both: runpod-typed serve handler.py")
     from runpod_typed.local import LocalQueue  # noqa: PLC0415 -- --help must be quick

@@ -252,7 +252,7 @@ class BatchRun(Closable, Generic[In, Out]):
         try:
             item = journal.item(self._read, self._inputs.__next__(), self._setup.prepare)
         except StopIteration:
-            self._source_ended = True
+            self._source_ended, self._counters.total = True, self._read
             return None
         except Exception as error:  # noqa: BLE001 -- the caller gets it, after the results of what was submitted
             self._source_ended, self._source_error = True, error

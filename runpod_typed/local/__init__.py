@@ -14,7 +14,9 @@ try:
     import starlette as _starlette
     import uvicorn as _uvicorn
 except ImportError as _error:
-    raise ImportError("the local queue needs the extra `local` of this package: install it") from _error
+    raise ImportError(
+        "the local queue needs Starlette and uvicorn: python3 -m pip install starlette uvicorn"
+    ) from _error
 
 from runpod_typed.local._engine.counters import QueueStats
 from runpod_typed.local._engine.records import Chunk, JobStatus, SubmittedJob

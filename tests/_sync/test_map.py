@@ -373,10 +373,12 @@ def test_keeps_results_that_are_taken_after_their_retention(queue: LocalQueue) -
     assert outputs == [number * number for number in range(60)]
 
 
-def test_reports_progress_to_a_function(queue: LocalQueue) -> None:
+@pytest.mark.parametrize("sized", [True, False])
+def test_reports_progress_to_a_function(queue: LocalQueue, *, sized: bool) -> None:
     seen: list[MapProgress] = []
+    inputs = numbers(20) if sized else iter(numbers(20))
     with client_of(queue) as client:
-        _ = [result for result in client.endpoint("ep").map(numbers(20), progress=seen.append)]
+        _ = [result for result in client.endpoint("ep").map(inputs, progress=seen.append)]
     assert (seen[-1].done, seen[-1].total, seen[-1].in_flight) == (20, 20, 0)
 
 

@@ -68,7 +68,7 @@ def test_run_writes_results_in_order_and_resumes(queue: LocalQueue, inputs: str,
     journal = str(tmp_path / "run.sqlite")
     arguments = ("batch", "run", "demo", inputs, "--journal", journal)
     result = run(queue, *arguments)
-    assert (result.code, result.stderr) == (1, "1 inputs failed.\n")
+    assert (result.code, result.stderr) == (1, "1 input failed.\n")
     assert [line.get("output") for line in result.lines] == [
         [{"chunk": 0, "text": "a"}],
         None,

@@ -17,7 +17,7 @@ def test_map_writes_results_in_order_and_resumes(queue: LocalQueue, tmp_path: Pa
     arguments = ("map", "demo", str(inputs), "-o", str(output), "--journal", str(journal), "--concurrency", "2")
     result = run(queue, *arguments)
     assert result.code == 1, result.stderr
-    assert "1 inputs failed" in result.stderr
+    assert "1 input failed" in result.stderr
     lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert [line["index"] for line in lines] == [0, 1, 2]
     assert lines[0]["output"] == [{"chunk": 0, "text": "a"}]

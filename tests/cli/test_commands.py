@@ -5,11 +5,13 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from runpod_typed import Client
+from runpod_typed._cli.printer import note
 from runpod_typed.local import LocalQueue
 from tests.cli.commands import check_golden, command, environment, run, start, without_ids
 
@@ -237,6 +239,20 @@ def test_dry_run_sends_nothing() -> None:
     result = run(None, "run", "demo", "-i", '{"prompt": "ü"}', "--dry-run", *options)
     assert result.code == 0
     check_golden("dry_run.json", result.stdout)
+
+
+def test_notes_keep_words_and_commands_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    note("The job did not finish within 3 s. To reconnect: runpod-typed wait local my-job-u1\n  Next line")
+    assert capsys.readouterr().err.splitlines() == [
+        "The job did not finish within 3 s. To",
+        "reconnect:",
+        "runpod-typed wait local my-job-u1",
+        "  Next line",
+    ]
 
 
 def test_a_terminal_gets_readable_text(queue: LocalQueue) -> None:

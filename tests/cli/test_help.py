@@ -55,4 +55,4 @@ def test_missing_extra_says_what_to_install() -> None:
     code = "import importlib.util as u; u.find_spec = lambda _: None; from runpod_typed._cli import main; main()"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert shown.returncode == 2
-    assert "extra `cli`" in shown.stderr
+    assert "pip install typer rich" in shown.stderr
