@@ -88,7 +88,8 @@ class Call(Generic[T]):
         seconds = min(self.config.timeout, self.config.retry.budget + upload - (now - self.started_at), left)
         if upload and self.deadline is not None:
             upload = max(0.0, left - seconds)
-        self.request = request.shortened_to(seconds)
+        if request.long_poll is not None:
+            self.request = request.shortened_to(seconds)
         repeatable = request.operation.kind is OperationKind.READ
         return Attempt(seconds, size, upload, repeatable=repeatable, billed=self.is_submission)
 
