@@ -17,7 +17,7 @@ from runpod_typed._core.job_record import JobAddress, JobCodecs, JobErrors, JobR
 from runpod_typed._core.operations import submission_note
 from runpod_typed._core.requests import ExtraQuery, with_query
 from runpod_typed._core.run_request import RequestBuilder, RunRequest
-from runpod_typed._core.schedule import run_sync_long_poll_ms
+from runpod_typed._core.schedule import PollSchedule, run_sync_long_poll_ms
 from runpod_typed._models.durations import Duration, wait_timeout
 from runpod_typed._models.jobs import JobState
 from runpod_typed._models.options import ExecutionPolicy, S3Config
@@ -298,14 +298,10 @@ class AsyncEndpoint(AsyncEndpointBulk[In, Out, Chunk], Generic[In, Out, Chunk]):
             raise
         job = self._job(poller)
         with JobErrors(job, poller.record):
-            await poller.wait(
-                job,
-                self._config,
-                timeout=seconds,
-                queue_timeout=queue_seconds,
-                since=began,
-                cancel_on_exit=cancel_on_exit,
+            schedule = PollSchedule.starting(
+                self._config, began, timeout=seconds, queue_timeout=queue_seconds, seen=poller.record.seen
             )
+            await poller.wait(job, schedule, cancel_on_exit=cancel_on_exit)
         return job
 
     def _poller(self, state: JobState[Any]) -> AsyncPoller:

@@ -311,13 +311,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
     async def _finished(
         self, timeout: Duration | None, queue_timeout: Duration | None, *, cancel_on_exit: bool = False
     ) -> JobState[Any]:
-        return await self._poller.wait(
-            self,
-            self._config,
-            timeout=wait_timeout(timeout),
-            queue_timeout=wait_timeout(queue_timeout, "queue_timeout"),
-            cancel_on_exit=cancel_on_exit,
-        )
+        schedule = self._schedule(Watching.RESULT, timeout, queue_timeout)
+        return await self._poller.wait(self, schedule, cancel_on_exit=cancel_on_exit)
 
     def _schedule(self, watching: Watching, timeout: Duration | None, queue_timeout: Duration | None) -> PollSchedule:
         return PollSchedule.starting(

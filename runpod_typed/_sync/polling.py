@@ -140,43 +140,23 @@ class Poller:
             return self.fetch_status(config, deadline)
         return self._remember(state)
 
-    def wait(
-        self,
-        job: object,
-        config: CallConfig,
-        *,
-        timeout: float | None,
-        queue_timeout: float | None,
-        since: float | None = None,
-        cancel_on_exit: bool = False,
-    ) -> JobState[Any]:
+    def wait(self, job: object, schedule: PollSchedule, *, cancel_on_exit: bool = False) -> JobState[Any]:
         """Poll until the job has finished.
 
         Args:
             job: The handle for errors.
-            config: The options of the handle.
-            timeout: Seconds until it must have finished.
-            queue_timeout: Seconds until a worker must have it.
-            since: The time at which the limits began; None for now.
+            schedule: The schedule of the wait.
             cancel_on_exit: Whether an exception cancels the job.
         """
-        seen = self.record.seen
-        if seen is not None and self.record.finished:
-            return seen
-        schedule = PollSchedule.starting(
-            config,
-            monotonic() if since is None else since,
-            timeout=timeout,
-            queue_timeout=queue_timeout,
-            seen=seen,
-        )
+        if self.record.seen is not None and self.record.finished:
+            return self.record.seen
         watch = StatusWatch(job, self, schedule)
         try:
             while not (state := watch.poll()).status.is_terminal:
                 pass
         except BaseException as error:
             if cancel_on_exit:
-                self.cancel_after(error, config)
+                self.cancel_after(error, schedule.config)
             raise
         return state
 
