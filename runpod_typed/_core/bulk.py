@@ -131,7 +131,7 @@ class Outage:
         self.begin(now)
         lasted = self._lasted(now)
         if lasted >= self.policy.max_outage:
-            error.add_note(f"Gave up after an outage of {lasted:.0f} s (PollPolicy.max_outage).")
+            error.add_note(f"Gave up after an outage of {round(lasted, 1):g} s (PollPolicy.max_outage).")
             raise error
         return self.pause(now)
 

@@ -404,5 +404,5 @@ def test_outage_ends_the_run_after_its_limit() -> None:
         with Client("key", base_url=server.base_url, poll=policy, retry=RetryPolicy.disabled()) as client:
             with pytest.raises(RunpodError) as caught:
                 client.endpoint("ep").batches.run(numbers(3)).__next__()
-    assert "Gave up after an outage of 0 s (PollPolicy.max_outage)." in caught.value.__notes__
+    assert any("(PollPolicy.max_outage)" in note for note in caught.value.__notes__)
     assert isinstance(caught.value.__cause__, ServerError)
