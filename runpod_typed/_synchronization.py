@@ -269,6 +269,22 @@ def async_prepare() -> None:
     import_module("anyio.lowlevel")
 
 
+@final
+class _Forks:
+    """The number of forks that led to this process. `os.getpid` would be a system call for each request."""
+
+    count = 0
+
+    def note(self) -> None:
+        """Count a fork, in the child."""
+        self.count += 1
+
+
+forks: Final = _Forks()
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=forks.note)
+
+
 def runtime() -> object:
     """Return what sync connections belong to: all threads share them."""
     return None

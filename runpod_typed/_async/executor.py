@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random, SystemRandom
@@ -35,6 +34,7 @@ from runpod_typed._synchronization import (
     async_prepare,
     async_runtime,
     async_sleep,
+    forks,
     monotonic,
 )
 from runpod_typed._transport.connection import ConnectionConfig
@@ -60,7 +60,7 @@ class _ProcessState:
     def __init__(
         self, connection: ConnectionConfig, http_client: httpx.AsyncClient | None, *, closed: bool = False
     ) -> None:
-        self.pid = os.getpid()
+        self.forks = forks.count
         self.rate_limiter = AsyncRateLimiter()
         self.scheduler = PollScheduler()
         self._connection = connection
@@ -221,10 +221,9 @@ class AsyncRequestExecutor:
                 return call.result(outcome, seconds=monotonic() - began, wall_clock=datetime.now(UTC))
 
             try:
-                if call.is_submission:
-                    result = await async_finish(exchange, attempt, uses_anyio=transport.uses_anyio)
-                else:
-                    result = await exchange()
+                result = await (
+                    async_finish(exchange, attempt, uses_anyio=transport.uses_anyio) if attempt.billed else exchange()
+                )
             except BaseException:
                 call.in_flight = attempt.request_sent and call.outcome is None
                 self._tell_response(call, call.response, monotonic() - began)
@@ -282,7 +281,7 @@ class AsyncRequestExecutor:
         await self._state().aclose()
 
     def _state(self) -> _ProcessState:
-        if self._process.pid != os.getpid():
+        if self._process.forks != forks.count:
             self._process = self._process.after_fork()
         return self._process
 

@@ -113,7 +113,10 @@ class SlidingWindow:
         """
         if waiter.granted_at is None:
             self._advance(now)
-            self._enqueue(waiter, wake)
+            if not self._queue and self._has_capacity():
+                self._grant(waiter)
+            else:
+                self._enqueue(waiter, wake)
         if waiter.granted_at is not None:
             return None
         earliest = max(waiter.earliest, self._grant_time(0))
@@ -181,9 +184,6 @@ class SlidingWindow:
             self._expiries.popleft()
 
     def _enqueue(self, waiter: Waiter, wake: Callable[[], None] | None) -> None:
-        if not self._queue and self._has_capacity():
-            self._grant(waiter)
-            return
         if waiter not in self._queue:
             waiter.earliest = self._grant_time(len(self._queue))
             self._queue[waiter] = None

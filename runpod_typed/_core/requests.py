@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -94,8 +95,8 @@ class Request(NamedTuple, Generic[T_co]):
     @property
     def is_too_large(self) -> bool:
         """True if the body is above the operation's cap."""
-        body, cap = self.http.body, self.operation.payload_cap
-        return cap is not None and body is not None and len(body) > cap
+        body = self.http.body
+        return body is not None and len(body) > (self.operation.payload_cap or math.inf)
 
     @property
     def long_poll_ms(self) -> int | None:

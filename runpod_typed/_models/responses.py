@@ -275,7 +275,7 @@ def read_job(job: models.Job, raw: Mapping[str, Any]) -> JobState[Any]:
         error=as_error(job.error),
         delay_time_ms=as_optional_int(job.delay_time, "the delay time"),
         execution_time_ms=as_optional_int(job.execution_time, "the execution time"),
-        retries=as_count(job.retries, "the number of retries"),
+        retries=as_optional_int(job.retries, "the number of retries") or 0,
         worker_id=as_optional_string(job.worker_id, "the worker's id"),
         raw=read_only(raw),
     )

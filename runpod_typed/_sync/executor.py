@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random, SystemRandom
@@ -35,6 +34,7 @@ from runpod_typed._synchronization import (
     prepare,
     runtime,
     sleep,
+    forks,
     monotonic,
 )
 from runpod_typed._transport.connection import ConnectionConfig
@@ -60,7 +60,7 @@ class _ProcessState:
     def __init__(
         self, connection: ConnectionConfig, http_client: httpx.Client | None, *, closed: bool = False
     ) -> None:
-        self.pid = os.getpid()
+        self.forks = forks.count
         self.rate_limiter = RateLimiter()
         self.scheduler = PollScheduler()
         self._connection = connection
@@ -221,10 +221,9 @@ class RequestExecutor:
                 return call.result(outcome, seconds=monotonic() - began, wall_clock=datetime.now(UTC))
 
             try:
-                if call.is_submission:
-                    result = finish(exchange, attempt, uses_anyio=transport.uses_anyio)
-                else:
-                    result = exchange()
+                result = (
+                    finish(exchange, attempt, uses_anyio=transport.uses_anyio) if attempt.billed else exchange()
+                )
             except BaseException:
                 call.in_flight = attempt.request_sent and call.outcome is None
                 self._tell_response(call, call.response, monotonic() - began)
@@ -282,7 +281,7 @@ class RequestExecutor:
         self._state().close()
 
     def _state(self) -> _ProcessState:
-        if self._process.pid != os.getpid():
+        if self._process.forks != forks.count:
             self._process = self._process.after_fork()
         return self._process
 
