@@ -310,6 +310,9 @@ class ProcessWorker:
             kill_tree(process.pid, self._marker)
         reader.join(OUTPUT_SECONDS)
         if reader.is_alive():
+            kill_tree(process.pid, self._marker)
+            reader.join(OUTPUT_SECONDS)
+        if reader.is_alive():
             self._warn_about_survivor()
         self._process = None
         worker = self._service.engine.workers.get(self.worker_id)

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from runpod_typed.local import LocalQueue, _processes
+from runpod_typed.local import LocalQueue, _process_tree, _processes
 from tests.local.caller import eventually
 
 pytestmark = pytest.mark.slow
@@ -90,6 +90,20 @@ def test_dead_worker_is_replaced_in_spite_of_its_children(left: str) -> None:
         second = child_of(queue, 2)
         wait_for_end(first)
     wait_for_end(second)
+
+
+def test_a_process_that_the_first_search_misses_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen([sys.executable, "-c", STAY], start_new_session=True) as missed:
+        searches = iter([set[int](), {missed.pid}, set[int](), set[int]()])
+
+        def search(_root: int, _marker: str) -> set[int]:
+            return next(searches)
+
+        monkeypatch.setattr(_process_tree, "descendants", search)
+        with subprocess.Popen([sys.executable, "-c", ""], start_new_session=True) as ended:
+            ended.wait()
+            _process_tree.kill_tree(ended.pid, "NAME=value")
+        assert missed.wait(30) == -signal.SIGKILL
 
 
 @pytest.mark.slow
