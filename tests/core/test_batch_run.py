@@ -195,6 +195,7 @@ def test_outage_ends_after_its_limit_and_not_before() -> None:
 def test_key_must_be_a_string_that_is_not_empty(key: object) -> None:
     with pytest.raises(ConfigurationError, match="must return a string that is not empty"):
         checked_key(key)
+    assert checked_key("k") == "k"
 
 
 def test_repeated_key_is_named() -> None:

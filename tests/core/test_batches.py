@@ -16,6 +16,7 @@ from runpod_queue_api import models, wire
 from runpod_typed import Batch, BatchStatus, JobFailedError
 from runpod_typed._codecs import json
 from runpod_typed._codecs.codec import codec_for
+from runpod_typed._core import batch_operations
 from runpod_typed._core.batches import (
     BatchErrors,
     PageReader,
@@ -233,6 +234,14 @@ def test_reads_pages_until_there_are_no_more() -> None:
     assert taken(pages, "a", "b", hasMore=True) == ["a", "b"]
     assert (pages.offset, pages.complete) == (2, False)
     assert taken(pages, "c", hasMore=False) == ["c"]
+    assert pages.complete
+
+
+def test_request_for_a_page_reads_it() -> None:
+    pages = PageReader(2)
+    request = batch_operations.list_requests("ep", "batch-1", pages)
+    results = request.operation.read({"requests": [{"id": "a", "status": "COMPLETED"}], "hasMore": False})
+    assert [result.id for result in results] == ["a"]
     assert pages.complete
 
 

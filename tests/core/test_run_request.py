@@ -277,3 +277,16 @@ def test_any_value_is_sent_in_a_body_or_refused(value: object) -> None:
 def test_options_of_another_class_are_not_sent(options: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=f"{says}. Nothing was sent"):
         body({"n": 1}, **options)
+
+
+def test_options_of_many_jobs_are_checked_at_once() -> None:
+    builder = RequestBuilder(codec_for(UNTYPED), typed=False)
+    build = builder.with_options("https://hook.example", None, S3)
+    sent = {"webhook": "https://hook.example", "s3Config": S3_SENT}
+    assert [build({"n": n}).to_dict() for n in (1, 2)] == [{"input": {"n": n}, **sent} for n in (1, 2)]
+    with pytest.raises(InputError, match="webhook= must be a URL"):
+        builder.with_options(5, None, None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] -- wrong on purpose
+
+
+def test_no_extra_fields_are_sent_if_there_are_none() -> None:
+    assert body({"a": 1}, extra={}) == {"input": {"a": 1}}
