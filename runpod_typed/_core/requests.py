@@ -213,13 +213,16 @@ def _has(value: object, *keys: str) -> bool:
 
 # The parts of a request that the generated code builds, and that are sent. Any other part is refused.
 _JSON = "json"
-_SENT = frozenset({"method", "url", "params", _JSON, "headers", "cookies"})
+_WITHOUT_HEADERS = frozenset({"method", "url", "params"})
+_SENT = _WITHOUT_HEADERS | {_JSON, "headers", "cookies"}
 _JSON_TYPE = "application/json"
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
 
 
 def _headers(name: str, kwargs: Mapping[str, Any]) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers that the generated code builds, beyond the type of a JSON body, which each body has."""
+    if kwargs.keys() <= _WITHOUT_HEADERS:
+        return ()
     given: dict[str, object] = dict(kwargs.get("headers") or {})
     body_type = str(given.pop("Content-Type", _JSON_TYPE))
     unsent = sorted(kwargs.keys() - _SENT) or ([] if body_type == _JSON_TYPE else [body_type])

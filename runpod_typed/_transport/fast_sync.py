@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from typing import Final, TypeVar, final
 
@@ -174,6 +176,8 @@ class _Connection:
 
         A TLS server may send more than data, such as session tickets.
         """
+        if not is_readable(self._socket):
+            return False
         try:
             self._socket.settimeout(0)
             self._socket.recv(1)
@@ -186,6 +190,21 @@ class _Connection:
     def close(self) -> None:
         """Close the connection in any state."""
         self._socket.close()
+
+
+if sys.platform == "win32":
+
+    def is_readable(sock: socket.socket) -> bool:
+        """Return whether something has come."""
+        return bool(select.select([sock], [], [], 0)[0])
+
+else:
+
+    def is_readable(sock: socket.socket) -> bool:
+        """Return whether something has come; an attempt to read it costs several times as much, over TLS above all."""
+        poll = select.poll()  # select() takes no numbers above 1,023
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
 
 
 def _passes_through(error: Exception, attempt: Attempt) -> bool:
