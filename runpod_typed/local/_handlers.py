@@ -5,7 +5,8 @@ import inspect
 import logging
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Generator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar, cast
@@ -196,7 +197,7 @@ class HandlerWorker(Worker):
             self._cancelled.difference_update(record.id for record in records)  # these were about earlier runs
             return [cast("dict[str, Any]", copy(show_for_worker(record))) for record in records]
 
-        return await self._await(take())
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(take(), self._queue_loop))
 
     def _start_jobs(self, jobs: list[dict[str, Any]]) -> None:
         if self._stopping.is_set():
@@ -323,18 +324,22 @@ class HandlerWorker(Worker):
         self._service.add_worker(self.worker_id, self, attached=True)
 
     async def _call(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        async def call() -> T:
-            return action(*args, **kwargs)
+        """Do something in the queue's event loop, and wait for it. A future costs less there than a task."""
+        done: Future[T] = Future()
 
-        return await self._await(call())
+        def call() -> None:
+            if not done.set_running_or_notify_cancel():
+                return  # the queue is stopping
+            try:
+                done.set_result(action(*args, **kwargs))
+            except Exception as error:  # noqa: BLE001 -- goes to the waiter
+                done.set_exception(error)
 
-    async def _await(self, coroutine: Coroutine[Any, Any, T]) -> T:
         try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._queue_loop)
+            self._queue_loop.call_soon_threadsafe(call)
         except RuntimeError:  # its loop has closed
-            coroutine.close()
             raise _QueueStoppedError from None
-        return await asyncio.wrap_future(future)
+        return await asyncio.wrap_future(done)
 
 
 def _is(handler: Handler, *checks: Callable[[object], bool]) -> bool:

@@ -344,7 +344,7 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue was never started.
         """
-        return self._runner.read(lambda service: tuple(service.engine.submissions))
+        return self._runner.read(lambda service: service.engine.submissions)
 
     def assert_submitted(self, count: int) -> None:
         """Check how many jobs were submitted since the start.

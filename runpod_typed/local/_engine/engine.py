@@ -52,12 +52,21 @@ class Engine(Transitions):
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
         super().__init__(settings if settings is not None else EngineSettings())
-        self.submissions: deque[SubmittedJob] = deque(maxlen=KEPT_SUBMISSIONS)
+        self._submitted: deque[tuple[str, bool, Submission]] = deque(maxlen=KEPT_SUBMISSIONS)
         self.throttled = 0
 
     def stats(self) -> QueueStats:
         """Return the counts since the start."""
         return self.counters.snapshot()
+
+    @property
+    def submissions(self) -> tuple[SubmittedJob, ...]:
+        """The last submissions, oldest first."""
+        without_bucket = exclude("s3_config")
+        return tuple(
+            SubmittedJob(id=job_id, sync=sync, **asdict(submission, recurse=False, filter=without_bucket))
+            for job_id, sync, submission in self._submitted
+        )
 
     def health(self, now: float) -> dict[str, dict[str, int]]:
         """Return the response of `/health`."""
@@ -120,8 +129,7 @@ class Engine(Transitions):
         )
         self._add(record)
         self._note(record, record.status.value)
-        shown = asdict(submission, recurse=False, filter=exclude("s3_config"))
-        self.submissions.append(SubmittedJob(id=record.id, sync=sync, **shown))
+        self._submitted.append((record.id, sync, submission))
         self._enqueue(record)
         return record
 
