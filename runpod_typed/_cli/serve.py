@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
 
 import typer
 
@@ -76,7 +76,6 @@ def serve(
     if (handler is None) == (worker is None):
         _fail("name a handler file or --worker, and not both: runpod-typed serve handler.py")
     from runpod_typed.local import LocalQueue  # noqa: PLC0415 -- --help must be quick
-    from runpod_typed.local._archive import ArchiveError  # noqa: PLC0415
 
     os.environ.setdefault("RUNPOD_DEBUG_LEVEL", "INFO")  # at DEBUG, the SDK writes several lines a second
     output = WorkerOutput()
@@ -94,12 +93,12 @@ def serve(
             page=True,
             on_worker_output=None if quiet else output,
         )
-        with _stopped_by_signals(), queue:
-            _announce(queue, _example_input(handler), as_json=as_json)
+        stdout = sys.stdout
+        with _stopped_by_signals(), redirect_stdout(sys.stderr), queue:  # a handler in this process may print
+            _announce(queue, _example_input(handler), stdout, as_json=as_json)
             output.begin()
-            with redirect_stdout(sys.stderr):  # what a handler in this process prints
-                _supervise(queue, handler or Path.cwd(), reload=reload)
-    except (ArchiveError, HandlerFileError, ValueError) as error:
+            _supervise(queue, handler or Path.cwd(), reload=reload)
+    except (HandlerFileError, ValueError) as error:
         _fail(str(error))
     except OSError as error:
         _fail(f"{error.strerror or error}.")
@@ -146,17 +145,17 @@ def _example_input(handler: Path | None) -> str:
     return shown if found and len(shown) <= _LONGEST_EXAMPLE else '{"prompt": "hello"}'
 
 
-def _announce(queue: LocalQueue, example: str, *, as_json: bool) -> None:
+def _announce(queue: LocalQueue, example: str, stdout: TextIO, *, as_json: bool) -> None:
     if as_json:
         places = {"base_url": queue.base_url, "api_key": queue.api_key, "endpoint_id": queue.endpoint_id}
-        typer.echo(encode(places | {"page_url": queue.page_url}))
+        typer.echo(encode(places | {"page_url": queue.page_url}), stdout)
     else:
         first_job = shlex.join(["runpod-typed", "run", queue.endpoint_id, "-i", example, "--wait"])
         note(f"Page:  {queue.page_url}\nTry:   {first_job}\nStop:  Ctrl-C")
         note("For the terminal of your program:\n")
-        typer.echo(f"export RUNPOD_API_KEY={queue.api_key}")
-        typer.echo(f"export RUNPOD_ENDPOINT_BASE_URL={queue.base_url}")
-    sys.stdout.flush()
+        typer.echo(f"export RUNPOD_API_KEY={queue.api_key}", stdout)
+        typer.echo(f"export RUNPOD_ENDPOINT_BASE_URL={queue.base_url}", stdout)
+    stdout.flush()
 
 
 def _supervise(queue: LocalQueue, watched: Path, *, reload: bool) -> NoReturn:

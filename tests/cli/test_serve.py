@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from runpod_typed import Client, NotFoundError
+from runpod_typed.local import LocalQueue
 from tests.cli.commands import command, environment, run
 
 pytestmark = pytest.mark.slow
@@ -121,13 +122,16 @@ def test_prints_what_a_worker_writes(tmp_path: Path, options: tuple[str, ...], s
 
 
 def test_handler_in_process_prints_to_stderr(tmp_path: Path) -> None:
+    jobs = tmp_path / "jobs.db"
+    with LocalQueue(persist=jobs) as queue, Client(queue.api_key, base_url=queue.base_url) as ours:
+        ours.endpoint("local").run("early")  # runs before the addresses are printed
     file = tmp_path / "handler.py"
     file.write_text(CHATTY, "utf-8")
     stderr: list[str] = []
-    with served(str(file), program=[sys.executable, "-c", IN_PROCESS], stderr=stderr) as places, client(places) as ours:
+    program = [sys.executable, "-c", IN_PROCESS]
+    with served(str(file), "--persist", str(jobs), program=program, stderr=stderr) as places, client(places) as ours:
         ours.endpoint("local").run_sync("x", timeout=60)
-    assert "loading" in stderr[0]
-    assert "got x" in stderr[0]
+    assert all(printed in stderr[0] for printed in ("loading", "got early", "got x"))
 
 
 def test_limits_faults_and_time_scale_act() -> None:
