@@ -21,7 +21,7 @@ _TABLES: Final = frozenset({"jobs", "batches"})
 _FORGOTTEN: Final = exclude("output", "has_progress", "dropped", "last_seen_at")
 
 
-class ArchiveError(Exception):
+class ArchiveError(ValueError):
     """The file cannot be used."""
 
 

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from typing import Any, Final
+from typing import Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -183,9 +183,6 @@ class ServerThread:
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's, if it is installed."""
-    try:
-        uvloop: Any = import_module("uvloop")
-    except ImportError:
-        return None
-    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return new_event_loop
+    with suppress(ImportError):
+        return cast("Callable[[], asyncio.AbstractEventLoop]", import_module("uvloop").new_event_loop)
+    return None

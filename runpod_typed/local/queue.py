@@ -138,6 +138,7 @@ class LocalQueue:
         Raises:
             RuntimeError: It is already running.
             OSError: The address is in use.
+            ValueError: The file of `persist` is damaged, in use or of something else.
         """
         atexit.register(self.stop)
         self._runner.start()
