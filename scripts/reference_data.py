@@ -2,7 +2,7 @@
 
 import json
 
-from scripts.spec_document import Json, SpecDocument, mapping, parse_reference, sequence
+from scripts.spec_document import Json, SpecDocument, mapping, sequence
 
 _KEPT = frozenset(
     {
@@ -26,7 +26,7 @@ def render(spec: SpecDocument) -> str:
 
 
 def _operation(spec: SpecDocument, content: dict[str, Json]) -> Json:
-    parameters = [_resolved(spec, entry) for entry in sequence(content.get("parameters"))]
+    parameters = [spec.resolved(entry) for entry in sequence(content.get("parameters"))]
     query: list[Json] = [
         {"name": found["name"], "description": found.get("description", ""), "schema": _schema(found.get("schema"))}
         for found in parameters
@@ -37,8 +37,8 @@ def _operation(spec: SpecDocument, content: dict[str, Json]) -> Json:
     return {
         "description": content.get("description", ""),
         "query": query,
-        "request": _body(_resolved(spec, content.get("requestBody"))),
-        "response": _body(_resolved(spec, success)),
+        "request": _body(spec.resolved(content.get("requestBody"))),
+        "response": _body(spec.resolved(success)),
     }
 
 
@@ -58,8 +58,3 @@ def _schema(value: Json) -> Json:
     if "properties" in kept:
         kept["properties"] = {name: _schema(item) for name, item in mapping(value["properties"]).items()}
     return kept
-
-
-def _resolved(spec: SpecDocument, entry: Json) -> dict[str, Json]:
-    reference = parse_reference(str(mapping(entry).get("$ref", "")))
-    return mapping(entry if reference is None else spec.find(reference))

@@ -110,6 +110,11 @@ class SpecDocument:
         target = parse_reference(reference) if isinstance(reference, str) else None
         return pointer if target is None else self.follow(target)
 
+    def resolved(self, value: Json) -> dict[str, Json]:
+        """Return the mapping that a reference leads to, or the mapping itself; empty if it is none."""
+        target = parse_reference(str(mapping(value).get("$ref", "")))
+        return mapping(value if target is None else self.find(target))
+
     def walk(self, start: Pointer = ()) -> Iterator[tuple[Pointer, Json]]:
         """Yield the value at a place and every value below it, in document order."""
         stack: list[tuple[Pointer, Json]] = [(start, self.find(start))]
