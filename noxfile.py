@@ -16,8 +16,15 @@ import nox
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PROJECT = PYPROJECT["project"]
 PYTHONS = nox.project.python_versions(PYPROJECT)
 """The supported versions of Python; types are checked for each."""
+
+REQUIREMENTS = [
+    *PROJECT["dependencies"],
+    *(one for extra in PROJECT["optional-dependencies"].values() for one in extra),
+]
+"""What the package needs, with all of its extras."""
 
 IN_CI = bool(os.environ.get("CI"))
 EXTRAS = ".[cli,fast,local,otel,pydantic]"
@@ -164,25 +171,18 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def deep(session: nox.Session) -> None:
-    """Run the property tests with ten times the examples, and a soak of 20,000 jobs under faults; CI runs a tenth."""
+    """Run the tests of endurance, and the property tests with ten times the examples, in CI with as many as ever."""
     session.install("-e", EXTRAS, *groups("tests"))
-    profile, jobs = ("default", "600") if IN_CI else ("deep", "20000")
-    session.run(
-        "pytest",
-        *SIDE_BY_SIDE,
-        "-m",
-        "hypothesis or deep or endurance",
-        f"--hypothesis-profile={profile}",
-        *session.posargs,
-    )
-    session.run("python", "-m", "tests.soak", "--jobs", jobs)
+    profile = f"--hypothesis-profile={'default' if IN_CI else 'deep'}"
+    session.run("pytest", *SIDE_BY_SIDE, "-m", "hypothesis or deep or endurance", profile, *session.posargs)
 
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Soak: 20,000 jobs over real sockets, a tenth of all requests hit by a fault."""
+    """Soak: 20,000 jobs over real sockets, 600 in CI, a tenth of all requests hit by a fault."""
     session.install("-e", EXTRAS, *groups("tests"))
-    session.run("python", "-m", "tests.soak", *session.posargs)
+    jobs = "600" if IN_CI else "20000"
+    session.run("python", "-m", "tests.soak", "--jobs", jobs, *session.posargs)
 
 
 @nox.session
@@ -196,25 +196,19 @@ def coverage(session: nox.Session) -> None:
 @nox.session
 def minimums(session: nox.Session) -> None:
     """Run the fast tests with the oldest version of each dependency that pyproject.toml allows."""
-    project = PYPROJECT["project"]
-    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
-    oldest = [one.split(",")[0].replace(">=", "==") for one in (*project["dependencies"], *extras)]
+    oldest = [one.split(",")[0].replace(">=", "==") for one in REQUIREMENTS]
     session.install("-e", EXTRAS, *groups("tests"))
     # Afterwards: the worker SDK, which only slow tests start, wants newer versions.
-    oldest += [
-        one.replace("-api==", "-sdk==") for one in oldest if one.startswith("opentelemetry-")
-    ]  # released together
+    oldest += [one.replace("-api", "-sdk") for one in oldest if one.startswith("opentelemetry-")]  # released together
     session.install(*oldest, env=UNCONSTRAINED)
     session.run("pytest", *QUICK, *OF_THE_PACKAGE, *session.posargs)
 
 
 @nox.session
 def regeneration(session: nox.Session) -> None:
-    """Edit the specification in 74 ways on copies of the project, and compare what the tools and the facade do."""
+    """Edit the specification in some 100 ways on copies of the project; compare what the tools and the facade do."""
     # Without the project itself: mypy would find there what an edit of a copy has removed.
-    project = PYPROJECT["project"]
-    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
-    session.install(*project["dependencies"], *extras, *groups("regeneration", "types", "docs", "tests"))
+    session.install(*REQUIREMENTS, *groups("regeneration", "types", "docs", "tests"))
     patience = "faulthandler_timeout=900"  # one test runs mypy several times
     options = ("--numprocesses=logical", "--dist=load", "--override-ini", patience)
     session.run("pytest", *options, "tests/regeneration", *session.posargs)
@@ -275,8 +269,7 @@ def demo(session: nox.Session) -> None:
 
     # The packages run from their folders: to install them takes three times as long as what they need.
     from_source = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])}
-    project = PYPROJECT["project"]
-    needed = (*project["dependencies"], *project["optional-dependencies"]["local"])
+    needed = (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["local"])
     act("what the client and the local queue need", needed, "first_job.py")
     act("Runpod's worker SDK", groups("worker"), "demo.py", *session.posargs)
 

@@ -129,7 +129,7 @@ def commands(text: str) -> list[tuple[str, str]]:
 
 
 def follow(project: Project, walk: Walk) -> Iterator[Shown]:
-    """Do what a section says, block by block, and yield each command with its output.
+    """Do what a section says, generate after each edit, and yield each command with its output.
 
     Raises:
         ValueError: An edit does not fit, or a block or a command is unknown.
@@ -140,6 +140,7 @@ def follow(project: Project, walk: Walk) -> Iterator[Shown]:
             case "diff":
                 for edit in parse_diff(step.text):
                     edit.apply(project.folder)
+                project.generate()
             case "console":
                 for command, output in commands(step.text):
                     yield Shown(command, output, project.output(command))
