@@ -1,4 +1,4 @@
-"""Reads the examples of the specification through the facade: `python scripts/read_examples.py`, in the top folder.
+"""Read the examples of the specification through the facade: `python scripts/read_examples.py`, in the top folder.
 
 A mock transport returns an example to each call. An example that the facade cannot read is printed with its line.
 """
@@ -21,7 +21,7 @@ if __name__ == "__main__":  # this tree, not an installed package
 from runpod_typed import Client, Endpoint
 from runpod_typed.errors import APIStatusError, JobError
 from runpod_typed.webhooks import parse_webhook
-from scripts.spec_document import Json, Operation, Pointer, SpecDocument, mapping, parse_reference
+from scripts.spec_document import Json, Operation, Pointer, SpecDocument, mapping
 
 SPEC: Final = Path("spec/openapi.yaml")
 
@@ -37,8 +37,16 @@ CALLS: Final[Mapping[str, Callable[[Endpoint, str], object]]] = {
     "get_metrics": lambda endpoint, _: endpoint.metrics(),
     "get_requests": lambda endpoint, _: endpoint.requests(),
     "purge_queue": lambda endpoint, _: endpoint.purge_queue(),
+    "create_batch": lambda endpoint, _: endpoint.batches.create([{"a": 1}]),
+    "append_batch_requests": lambda endpoint, batch_id: endpoint.batches.add(batch_id, [{"a": 1}]),
+    "delete_batch_request": lambda endpoint, batch_id: endpoint.batches.delete_request(batch_id, "a"),
+    "finalize_batch": lambda endpoint, batch_id: endpoint.batches.finalize(batch_id),
+    "cancel_batch": lambda endpoint, batch_id: endpoint.batches.cancel(batch_id),
+    "get_batch": lambda endpoint, batch_id: endpoint.batches.get(batch_id),
+    "list_batches": lambda endpoint, _: endpoint.batches.list(),
+    "list_batch_requests": lambda endpoint, batch_id: list(endpoint.batches.results(batch_id)),
 }
-"""A call of the facade for each operation that it offers, and the id of the job that the example is of."""
+"""A call of the facade for each operation that it offers, and the id of the job or batch that the example is of."""
 
 _READ_STATUSES: Final = ("200", "400")
 """The responses whose examples are tried: results, and a failed job that comes as an error."""
@@ -49,7 +57,7 @@ class _AnsweredError(BaseException):
 
 
 def main() -> int:
-    """Print what the facade cannot read; returns 0."""
+    """Print what the facade cannot read; return 0."""
     warnings.simplefilter("ignore")
     spec = SpecDocument.load(SPEC)
     for number, (operation, status, place) in enumerate(_examples(spec)):
@@ -61,24 +69,17 @@ def main() -> int:
 
 
 def _examples(spec: SpecDocument) -> Iterator[tuple[Operation, int, Pointer]]:
-    """The JSON examples of what the facade reads, each with its place."""
+    """Yield the JSON examples of what the facade reads, each with its place."""
     for operation in spec.operations():
-        content = mapping(spec.find(operation.pointer))
-        if operation.is_webhook:
-            yield from ((operation, 0, place) for place in _media(spec, (*operation.pointer, "requestBody")))
-        elif operation.name in CALLS:
-            for status in _READ_STATUSES:
-                if status in mapping(content.get("responses")):
-                    response = (*operation.pointer, "responses", status)
-                    yield from ((operation, int(status), place) for place in _media(spec, response))
-
-
-def _media(spec: SpecDocument, holder: Pointer) -> Iterator[Pointer]:
-    reference = mapping(spec.find(holder)).get("$ref")
-    target = parse_reference(str(reference)) or holder
-    media = mapping(mapping(mapping(spec.find(target)).get("content")).get("application/json"))
-    for name in mapping(media.get("examples")):
-        yield (*target, "content", "application/json", "examples", name, "value")
+        responses = mapping(mapping(spec.find(operation.pointer)).get("responses"))
+        holders: dict[int, Pointer] = {
+            int(status): ("responses", status) for status in _READ_STATUSES if status in responses
+        }
+        for status, holder in ({0: ("requestBody",)} if operation.is_webhook else holders).items():
+            place = spec.follow((*operation.pointer, *holder))
+            media = mapping(mapping(mapping(spec.find(place)).get("content")).get("application/json"))
+            for name in mapping(media.get("examples")) if operation.is_webhook or operation.name in CALLS else ():
+                yield operation, status, (*place, "content", "application/json", "examples", name, "value")
 
 
 def _unread(operation: Operation, status: int, value: Json, number: int) -> str:

@@ -1,4 +1,4 @@
-"""Compares two specifications, for those who call the service through the code that is generated from them.
+"""Compare two specifications, for those who call the service through the code that is generated from them.
 
 Each specification becomes a table of nodes: operations, parameters, bodies, responses, headers, schemas, fields, by the
 name that a report gives them. What is sent may accept more than before; what is received may promise more.
@@ -8,7 +8,7 @@ Descriptions and examples are not compared.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Flag, auto
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from attrs import field, frozen
 from hypothesis import find, settings
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from scripts.api_changes import Change
-from scripts.spec_document import Json, Operation, SpecDocument, mapping, parse_reference, sequence
+from scripts.spec_document import Json, Operation, SpecDocument, mapping, sequence
 
 
 class Way(Flag):
@@ -27,7 +27,7 @@ class Way(Flag):
 
 
 Object: TypeAlias = dict[str, Json]
-Refuses: TypeAlias = Callable[[Json, Json], bool]
+Table: TypeAlias = Mapping[str, "Node"]
 
 _NOWHERE: Final = Way(0)
 _TYPED_FORMATS: Final = frozenset({"date", "date-time", "binary", "uuid"})
@@ -59,63 +59,64 @@ class Node:
 # Rules
 
 
-def _raised(was: Json, now: Json) -> bool:
-    return isinstance(now, int | float) and not (isinstance(was, int | float) and now <= was)
+class Rule(NamedTuple):
+    """The meaning of a keyword for callers."""
+
+    words: str
+    refuses: Callable[[Json, Json], bool] = lambda _was, _now: False
+    """Tells whether the new value refuses what the old one accepted."""
+    always: bool = False
+    """It binds callers wherever it stands, and not only in what is sent."""
 
 
-def _lowered(was: Json, now: Json) -> bool:
-    return isinstance(now, int | float) and not (isinstance(was, int | float) and now >= was)
+def _bound(sign: int) -> Callable[[Json, Json], bool]:
+    """Return a rule that refuses a maximum that falls (1), or a minimum that rises (-1)."""
+    return lambda was, now: (
+        isinstance(now, int | float) and not (isinstance(was, int | float) and sign * now >= sign * was)
+    )
 
 
-def _narrowed(was: Json, now: Json) -> bool:
+def _is_narrower(was: Json, now: Json) -> bool:
     """Search for a string that the old pattern accepts and the new one refuses."""
-    if now is None or was is None:
+    if was is None or now is None:
         return now is not None
-    try:
-        re.compile(str(was))
-        re.compile(str(now))
-    except re.error:  # it is not a pattern: `nox -s generate` refuses it
-        return True
-    thorough = settings(max_examples=400, derandomize=True, database=None)
     accepted = st.from_regex(str(was)).filter(lambda text: not text.endswith("\n"))
+    thorough = settings(max_examples=400, derandomize=True, database=None)
     try:
         find(accepted, lambda text: re.search(str(now), text) is None, settings=thorough)
     except NoSuchExample:
         return False
+    except re.error:  # it is not a pattern: `nox -s generate` refuses it
+        return True
     return True
 
 
-def _withdrawn(was: Json, now: Json) -> bool:
+def _is_withdrawn(was: Json, now: Json) -> bool:
     """Return True if an old way is not offered any more."""
-    return (
-        now != [] and "none" not in sequence(now) and any(each not in sequence(now) for each in sequence(was) or [None])
-    )
+    ways = sequence(now)
+    return now != [] and "none" not in ways and any(each not in ways for each in sequence(was) or [None])
 
 
-_SENT: Final[Mapping[str, tuple[str, Refuses]]] = {
-    "minimum": ("minimum", _raised),
-    "exclusiveMinimum": ("minimum (not included)", _raised),
-    "minItems": ("minimum of items", _raised),
-    "minLength": ("minimum of characters", _raised),
-    "maximum": ("maximum", _lowered),
-    "exclusiveMaximum": ("maximum (not included)", _lowered),
-    "maxItems": ("maximum of items", _lowered),
-    "maxLength": ("maximum of characters", _lowered),
-    "x-runpod-max-bytes": ("limit in bytes", _lowered),
-    "pattern": ("pattern", _narrowed),
-    "format": ("format", lambda _was, now: now is not None),
+_RULES: Final[Mapping[str, Rule]] = {
+    "minimum": Rule("minimum", _bound(-1)),
+    "exclusiveMinimum": Rule("minimum (not included)", _bound(-1)),
+    "minItems": Rule("minimum of items", _bound(-1)),
+    "minLength": Rule("minimum of characters", _bound(-1)),
+    "maximum": Rule("maximum", _bound(1)),
+    "exclusiveMaximum": Rule("maximum (not included)", _bound(1)),
+    "maxItems": Rule("maximum of items", _bound(1)),
+    "maxLength": Rule("maximum of characters", _bound(1)),
+    "pattern": Rule("pattern", _is_narrower),
+    "format": Rule("format", lambda _was, now: now is not None),
+    "security": Rule("authentication", _is_withdrawn, always=True),
+    "tags": Rule("tag", _is_withdrawn, always=True),
+    "x-runpod-max-bytes": Rule("limit in bytes", _bound(1)),
+    "x-runpod-retention-seconds": Rule("retention in seconds", _bound(1), always=True),
+    "x-runpod-max-active-batches": Rule("maximum of active batches", _bound(1), always=True),
+    "x-runpod-max-queued-requests": Rule("maximum of queued requests", _bound(1), always=True),
+    "x-runpod-unit": Rule("unit", lambda was, _now: was is not None, always=True),
+    _CONSTANTS: Rule(""),
 }
-"""Keywords that bound what is sent, in words, and when a new value refuses what the old one accepted."""
-
-_ALWAYS: Final[Mapping[str, tuple[str, Refuses]]] = {
-    "x-runpod-retention-seconds": ("retention in seconds", _lowered),
-    "x-runpod-max-active-batches": ("maximum of active batches", _lowered),
-    "x-runpod-max-queued-requests": ("maximum of queued requests", _lowered),
-    "security": ("authentication", _withdrawn),
-    "tags": ("tag", _withdrawn),
-    "x-runpod-unit": ("unit", lambda was, _now: was is not None),
-}
-"""The same for keywords that bind callers wherever they stand."""
 
 
 def spec_changes(old: SpecDocument, new: SpecDocument) -> list[Change]:
@@ -126,44 +127,33 @@ def spec_changes(old: SpecDocument, new: SpecDocument) -> list[Change]:
     changes: list[Change] = []
     for name in dict.fromkeys([*before, *after]):
         was, now = before.get(name), after.get(name)
-        parent = (now or was or Node("", "")).parent
-        if parent in settled:
+        if (now or was or Node("", "")).parent in settled:
             settled.add(name)
         elif was and now:
             changes += _compared(name, was, now)
             if was.form != now.form and was.way | now.way:
                 settled.add(name)
-        else:
+        elif was:
             settled.add(name)
-            if was:
-                other = renamed.get(name, "").removeprefix(was.parent).lstrip(".:, ")
-                text = f"is called {other} now" if other else "is gone"
-                breaks = not _OPTIONAL.search(name) and _range(name) not in after
-                changes.append(Change(name, text, breaks=breaks, merge=":" in name))
-            elif now and name not in renamed.values():
+            other = renamed.get(name, "").removeprefix(was.parent).lstrip(".:, ")
+            breaks = not _OPTIONAL.search(name) and re.sub(r"(: the response \d)\d\d$", r"\1XX", name) not in after
+            text = f"is called {other} now" if other else "is gone"
+            changes.append(Change(name, text, breaks=breaks, merge=":" in name))
+        elif now:
+            settled.add(name)
+            if name not in renamed.values():
                 changes.append(_new(name, now, before))
     return changes
 
 
-def _renamed(before: Mapping[str, Node], after: Mapping[str, Node]) -> dict[str, str]:
+def _renamed(before: Table, after: Table) -> dict[str, str]:
     """Find what has another name now: one is gone, one like it is new, and no other is like them."""
     gone, new = _by_likeness(before, after), _by_likeness(after, before)
     pairs = ((gone[like], new[like]) for like in gone if like in new)
     return {names[0]: others[0] for names, others in pairs if len(names) == len(others) == 1}
 
 
-def _unnamed(route: str) -> str:
-    """Return a route without the names of its parameters."""
-    return re.sub(r"\{.*?\}", "{}", route)
-
-
-def _is_another(was: str, now: str) -> bool:
-    """Return True for another form; parameters of a route may have other names, but not another order."""
-    names = [sorted(re.findall(r"\{\w+\}", each)) for each in (was, now)]
-    return _unnamed(was) != _unnamed(now) or (was != now and names[0] == names[1])
-
-
-def _by_likeness(nodes: Mapping[str, Node], others: Mapping[str, Node]) -> dict[tuple[str, str], list[str]]:
+def _by_likeness(nodes: Table, others: Table) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for name, node in nodes.items():
         if name not in others and node.parent and node.form and not _NUMBERED.search(name):
@@ -171,14 +161,22 @@ def _by_likeness(nodes: Mapping[str, Node], others: Mapping[str, Node]) -> dict[
     return found
 
 
-def _new(name: str, node: Node, before: Mapping[str, Node]) -> Change:
-    need = {None: "", True: ", required", False: ", optional"}[node.required]
+def _unnamed(route: str) -> str:
+    """Return a route without the names of its parameters."""
+    return re.sub(r"\{.*?\}", "{}", route)
+
+
+def _new(name: str, node: Node, before: Table) -> Change:
     form = _content_form(name, node)
     breaks = bool(node.required) and Way.SENT in node.way
     if _RESULT.search(name):
-        siblings = [each for each in before.items() if each[1].parent == node.parent and _RESULT.search(each[0])]
-        results = [_content_form(*each) for each in siblings]
+        results = {
+            _content_form(other, known)
+            for other, known in before.items()
+            if known.parent == node.parent and _RESULT.search(other)
+        }
         breaks = bool(results) and form not in results  # what is returned may be something else
+    need = {None: "", True: ", required", False: ", optional"}[node.required]
     return Change(name, f"is new{f': {form}' if form else ''}{need}", breaks=breaks, merge=":" in name)
 
 
@@ -188,26 +186,30 @@ def _content_form(name: str, node: Node) -> str:
     return " or ".join(dict.fromkeys(content)) or ("no body" if _RESPONSE.search(name) else node.form)
 
 
-def _range(response: str) -> str:
-    """Return the name of the range of statuses that a response belongs to."""
-    return re.sub(r"(: the response \d)\d\d$", r"\1XX", response)
-
-
 def _compared(name: str, was: Node, now: Node) -> Iterator[Change]:
     way = was.way | now.way
-    if now.required and not was.required:
-        text = "is required now" if Way.SENT in way else "is always there now"
-        yield Change(name, text, breaks=Way.SENT in way, merge=True)
-    elif was.required and not now.required:
-        received = Way.RECEIVED in way
-        yield Change(name, "may be absent now" if received else "is optional now", breaks=received, merge=True)
-    if _is_another(was.form, now.form):
+    if bool(was.required) != bool(now.required):
+        is_sent, is_received = Way.SENT in way, Way.RECEIVED in way
+        text = (
+            ("is required now" if is_sent else "is always there now")
+            if now.required
+            else ("may be absent now" if is_received else "is optional now")
+        )
+        yield Change(name, text, breaks=is_sent if now.required else is_received, merge=True)
+    if _has_another_form(was.form, now.form):
         forms, others = _members_of(was.form), _members_of(now.form)
-        free, sure = Way.RECEIVED not in way and forms < others, Way.SENT not in way and others < forms
-        breaks = bool(way) and not (free or sure)
+        is_wider = forms < others and Way.RECEIVED not in way
+        is_narrower = others < forms and Way.SENT not in way
+        breaks = bool(way) and not (is_wider or is_narrower)
         yield Change(name, f"is {now.form}, was {was.form}", breaks=breaks, merge=True)
     else:
         yield from _keywords(name, was.keywords, now.keywords, way)
+
+
+def _has_another_form(was: str, now: str) -> bool:
+    """Return True for another form; parameters of a route may have other names, but not another order."""
+    names, others = (sorted(re.findall(r"\{\w+\}", each)) for each in (was, now))
+    return _unnamed(was) != _unnamed(now) or (was != now and names == others)
 
 
 def _members_of(form: str) -> set[str]:
@@ -218,14 +220,12 @@ def _members_of(form: str) -> set[str]:
 def _keywords(name: str, before: Object, after: Object, way: Way) -> Iterator[Change]:
     for key in dict.fromkeys([*before, *after]):
         was, now = before.get(key), after.get(key)
-        is_data = key.startswith("x-runpod-") and key != _CONSTANTS
-        if was == now or not (is_data or key in _SENT or key in _ALWAYS):
-            continue
-        words = key.removeprefix("x-runpod-").replace("-", " ")
-        words, refuses = _ALWAYS.get(key) or _SENT.get(key) or (words, _lowered)
-        breaks = (key in _ALWAYS or (key in _SENT and Way.SENT in way)) and refuses(was, now)
-        text = f"has no {words} now" if now is None else f"has {words} {_shown(now)}"
-        yield Change(name, f"{text}, was {_shown(was)}", breaks=breaks, merge=True)
+        data = Rule(key.removeprefix("x-runpod-").replace("-", " ") if key.startswith("x-runpod-") else "")
+        rule = _RULES.get(key, data)
+        if was != now and rule.words:
+            breaks = (rule.always or Way.SENT in way) and rule.refuses(was, now)
+            text = f"has no {rule.words} now" if now is None else f"has {rule.words} {_shown(now)}"
+            yield Change(name, f"{text}, was {_shown(was)}", breaks=breaks, merge=True)
     if bool(before.get("deprecated")) != bool(after.get("deprecated")):
         text = "is deprecated" if after.get("deprecated") else "is not deprecated any more"
         yield Change(name, text, breaks=False, merge=True)
@@ -234,33 +234,30 @@ def _keywords(name: str, before: Object, after: Object, way: Way) -> Iterator[Ch
 # Nodes
 
 
-_WAYS: Final = {"parameters": Way.SENT, "requestBody": Way.SENT, "responses": Way.RECEIVED}
-
-
-def _nodes(spec: SpecDocument) -> Mapping[str, Node]:
+def _nodes(spec: SpecDocument) -> Table:
     """Return everything that is compared, each below its parent."""
-    table = _Table(spec)
+    content, nodes = spec.content, _Nodes(spec)
     for operation in spec.operations():
-        table.add_operation(operation)
-    for name, schema in table.schemas.items():
-        table.add(name, schema, "", _NOWHERE)
-    extensions = {key: value for key, value in spec.content.items() if key.startswith("x-") and key != _RATE_LIMITS}
-    table.nodes["The specification"] = Node("", "", extensions)
-    for tag in map(mapping, sequence(spec.content.get("tags"))):
-        table.nodes[f"The tag {tag.get('name')}"] = Node("", "", tag)
-    for name, limit in mapping(spec.content.get(_RATE_LIMITS)).items():
-        pace = ", ".join(f"{value} {key}" for key, value in mapping(limit).items())
-        table.nodes[f"The rate limit {name}"] = Node("", pace)
-    urls = [str(mapping(server).get("url")) for server in sequence(spec.content.get("servers"))]
-    table.nodes["The service"] = Node("", f"at {' or '.join(urls)}")
-    return table.nodes
+        nodes.add_operation(operation)
+    for name, schema in nodes.schemas.items():
+        nodes.add(name, schema, "", _NOWHERE)
+    table = nodes.table
+    extensions = {key: value for key, value in content.items() if key.startswith("x-") and key != _RATE_LIMITS}
+    table["The specification"] = Node("", "", extensions)
+    for tag in map(mapping, sequence(content.get("tags"))):
+        table[f"The tag {tag.get('name')}"] = Node("", "", tag)
+    for name, limit in mapping(content.get(_RATE_LIMITS)).items():
+        table[f"The rate limit {name}"] = Node("", ", ".join(f"{value} {key}" for key, value in mapping(limit).items()))
+    urls = [str(mapping(server).get("url")) for server in sequence(content.get("servers"))]
+    table["The service"] = Node("", f"at {' or '.join(urls)}")
+    return table
 
 
-class _Table:
+class _Nodes:
     """The nodes of a specification, as they are found."""
 
     def __init__(self, spec: SpecDocument) -> None:
-        self.nodes: dict[str, Node] = {}
+        self.table: dict[str, Node] = {}
         self.schemas = mapping(mapping(spec.content.get("components")).get("schemas"))
         self._spec = spec
 
@@ -268,51 +265,59 @@ class _Table:
         """Add an operation and everything that it sends and receives."""
         path, content = (mapping(self._spec.find(each)) for each in (operation.pointer[:-1], operation.pointer))
         parameters = [*sequence(path.get("parameters")), *sequence(content.get("parameters"))]
-        security = _security(self._spec, content)
-        keywords: Object = {**content, "security": security, "parameters": parameters}
-        self.nodes[operation.name] = Node("paths", f"{operation.method.upper()} {operation.path}", keywords)
-        for container, way in _WAYS.items():
-            for name, member, required in _members(self._spec, operation.name, {container: keywords.get(container)}):
-                self.add(name, member, operation.name, ~way if operation.is_webhook else way, required=required)
+        keywords: Object = {**content, "security": _security(self._spec, content), "parameters": parameters}
+        self.table[operation.name] = Node("paths", f"{operation.method.upper()} {operation.path}", keywords)
+        for part in ("parameters", "requestBody", "responses"):
+            way = Way.RECEIVED if (part == "responses") is not operation.is_webhook else Way.SENT
+            self._add_members(operation.name, {part: keywords.get(part)}, way)
 
     def add(self, name: str, given: Json, parent: str, way: Way, *, required: bool | None = None) -> None:
         """Add a part of an operation or a schema, and everything that it is made of."""
-        known = self.nodes.get(name)
+        known = self.table.get(name)
         if known and way in known.way:
             return
-        value = _resolved(self._spec, given)
+        value = self._resolved(given)
         value |= mapping(value.get("schema"))  # of a parameter, a header or a media type
         way |= known.way if known else _NOWHERE
-        self.nodes[name] = Node(parent, _form(value), value, way, required)
+        self.table[name] = Node(parent, _form(value), value, way, required)
         for reference in filter(None, map(_schema_name, [value, *_options(value), *_parts(value)])):
             self.add(reference, self.schemas.get(reference), "", way)
-        for inner, member, needed in _members(self._spec, name, value):
-            self.add(inner, member, name, way, required=needed)
+        self._add_members(name, value, way)
 
+    def _add_members(self, name: str, holder: Object, way: Way) -> None:
+        for inner, member, required in self._members(name, holder):
+            self.add(inner, member, name, way, required=required)
 
-def _members(spec: SpecDocument, name: str, holder: Object) -> Iterator[tuple[str, Json, bool | None]]:
-    """The named parts of an operation, response or schema, and whether each is required."""
-    if body := holder.get("requestBody"):
-        yield f"{name}: the body", body, _resolved(spec, body).get("required") is True
-    for given in sequence(holder.get("parameters")):
-        parameter = _resolved(spec, given)
-        yield f"{name}: {parameter.get('name')} ({parameter.get('in')})", given, parameter.get("required") is True
-    for status, response in mapping(holder.get("responses")).items():
-        yield f"{name}: the response {status}", response, None
-    for key, header in mapping(holder.get("headers")).items():
-        yield f"{name}, {key}", header, _resolved(spec, header).get("required") is True
-    for media, content in mapping(holder.get("content")).items():
-        yield f"{name} as {media}", content, None
-    for key, schema in mapping(holder.get("properties")).items():
-        yield f"{name}.{key}", schema, key in sequence(holder.get("required"))
-    for value in sequence(holder.get("enum")):
-        yield f"{name}.{value}", {"type": ""}, None
-    if "items" in holder:
-        yield f"{name}[]", holder["items"], None
+    def _members(self, name: str, holder: Object) -> Iterator[tuple[str, Json, bool | None]]:
+        """Yield the named parts of an operation, response or schema, and whether each is required."""
+        if body := holder.get("requestBody"):
+            yield f"{name}: the body", body, self._is_required(body)
+        for given in sequence(holder.get("parameters")):
+            parameter = self._resolved(given)
+            yield f"{name}: {parameter.get('name')} ({parameter.get('in')})", given, self._is_required(given)
+        for status, response in mapping(holder.get("responses")).items():
+            yield f"{name}: the response {status}", response, None
+        for key, header in mapping(holder.get("headers")).items():
+            yield f"{name}, {key}", header, self._is_required(header)
+        for media, content in mapping(holder.get("content")).items():
+            yield f"{name} as {media}", content, None
+        for key, schema in mapping(holder.get("properties")).items():
+            yield f"{name}.{key}", schema, key in sequence(holder.get("required"))
+        for value in sequence(holder.get("enum")):
+            yield f"{name}.{value}", {"type": ""}, None
+        if "items" in holder:
+            yield f"{name}[]", holder["items"], None
+
+    def _is_required(self, value: Json) -> bool:
+        return self._resolved(value).get("required") is True
+
+    def _resolved(self, value: Json) -> Object:
+        """Follow a reference, but not to a schema."""
+        return dict(mapping(value) if _schema_name(value) else self._spec.resolved(value))
 
 
 def _security(spec: SpecDocument, operation: Object) -> list[Json]:
-    """The ways to authenticate, in words."""
+    """Return the ways to authenticate, in words."""
     schemes = mapping(mapping(spec.content.get("components")).get("securitySchemes"))
     given = sequence(operation.get("security", spec.content.get("security")))
     return [
@@ -350,7 +355,7 @@ def _parts(schema: Object) -> list[Object]:
 
 
 def _schema_name(value: Json) -> str:
-    """The name of the schema that a reference leads to, or an empty string."""
+    """Return the name of the schema that a reference leads to, or an empty string."""
     owner, _, name = str(mapping(value).get("$ref", "")).rpartition("/")
     return name if owner == "#/components/schemas" else ""
 
@@ -361,19 +366,7 @@ def _type(name: str, schema: Object) -> str:
     return f"{name} ({schema['format']})" if schema.get("format") in _TYPED_FORMATS else name
 
 
-def _resolved(spec: SpecDocument, value: Json) -> Object:
-    """Follow a reference, but not to a schema."""
-    target = None if _schema_name(value) else parse_reference(str(mapping(value).get("$ref", "")))
-    return dict(mapping(value if target is None else spec.find(target)))
-
-
 def _shown(value: Json) -> str:
-    match value:
-        case None | []:
-            return "none"
-        case int() if not isinstance(value, bool):
-            return f"{value:,}"
-        case list():
-            return " or ".join(map(str, value))
-        case _:
-            return str(value)
+    if isinstance(value, list):
+        return " or ".join(map(str, value)) or "none"
+    return "none" if value is None else f"{value:,}" if type(value) is int else str(value)

@@ -37,6 +37,8 @@ def test_reads_every_example(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     [
         ("value: { delayTime: 824, id:", "value: { delayTime: soon, id:", "run_sync"),
         ("value: { delayTime: 18, id:", "value: { delayTime: 18, di:", "get_status"),
+        ("startedAt: '2026-07-09T10:30:00Z'", "startedAt: noon", "list_batch_requests"),
+        ("value: { id: batch_01j9abc123, status: DRAFT }", "value: { status: DRAFT }", "create_batch"),
         ("value: { status: IN_QUEUE, stream: [] }", "value: { status: IN_QUEUE, stream: {} }", "stream"),
         ("jobs: { completed: 72,", "jobs: { completed: many,", "get_health"),
         ("delayTime: 9533", "delayTime: [9533]", "job_finished"),
