@@ -51,7 +51,8 @@ def house_rules(spec: SpecDocument) -> Found:
     """Report what breaks the rules at the top of the file, most of which the generated code would get wrong."""
     for pointer, value in without_data(spec):
         if isinstance(value, dict) and not names_properties(pointer):
-            yield from _rules_of_values(spec, pointer, value)
+            yield from _rules_of_values(pointer, value)
+            yield from _rules_of_enums(spec, pointer, value)
             yield from _rules_of_extensions(pointer, value)
     for operation in spec.client_operations():
         yield from _rules_of_operations(spec, operation)
@@ -69,32 +70,39 @@ def house_rules(spec: SpecDocument) -> Found:
                 yield ("tags", index, "x-runpod-base-path"), reason
 
 
-def _rules_of_values(spec: SpecDocument, pointer: Pointer, value: dict[str, Json]) -> Found:
+def _rules_of_values(pointer: Pointer, value: dict[str, Json]) -> Found:
     if "default" in value and pointer[-1:] == ("responses",):
-        yield (
-            (*pointer, "default"),
-            "a `default` response makes any unknown status parse as an error: name the statuses",
-        )
-    elif "default" in value and pointer[-2:-1] != ("variables",):
+        reason = "a `default` response makes any unknown status parse as an error: name the statuses"
+        yield (*pointer, "default"), reason
+    elif "default" in value and not _is_variable(pointer):
         yield (*pointer, "default"), "a `default` would be sent with every request: write `x-runpod-default`"
     if "const" in value:
         yield (*pointer, "const"), "a `const` refuses every other value of the service: write a plain type"
     if "properties" in value and "type" not in value:
         yield (*pointer, "properties"), f"{show(pointer)} has properties and takes any JSON: write `type: object`"
+    if "properties" in value and (value.keys() & {"anyOf", "oneOf"} or len(sequence(value.get("allOf"))) == 1):
+        reason = f"the generated code drops properties beside the alternatives of {show(pointer)}"
+        yield (*pointer, "properties"), f"{reason}: make them a schema, and one of two members of `allOf`"
     if value.get("type") == "object" and value.get("additionalProperties") is not True:
         reason = f"{show(pointer)} must tolerate unknown fields: write `additionalProperties: true`"
         yield (*pointer, "additionalProperties"), reason
     if "responses" in pointer and value.get("schema") == {}:
-        reason = "an empty response schema parses as None: write `type: object` or name a property"
-        yield (*pointer, "schema"), reason
+        yield (*pointer, "schema"), "an empty response schema parses as None: write `type: object` or name a property"
+
+
+def _rules_of_enums(spec: SpecDocument, pointer: Pointer, value: dict[str, Json]) -> Found:
     is_open = pointer[:-1] == SCHEMAS and str(pointer[-1]).startswith(OPEN_ENUM_PREFIX)
-    if "enum" in value and not is_open and pointer[-2:-1] != ("variables",):
+    if "enum" in value and not is_open and not _is_variable(pointer):
         yield (*pointer, "enum"), f"the service may extend an enum: make it a schema named {OPEN_ENUM_PREFIX}..."
-    reference = value.get("$ref")
-    if isinstance(reference, str) and reference.startswith(f"#/components/schemas/{OPEN_ENUM_PREFIX}"):
-        alternatives = sequence(spec.find(pointer[:-1]))
-        if not (pointer[-2] == "anyOf" and {"type": "string"} in alternatives):
-            yield (*pointer, "$ref"), f"the service may extend {reference}: put it in `anyOf`, beside `type: string`"
+    reference = str(value.get("$ref"))
+    is_safe = pointer[-2:-1] == ("anyOf",) and {"type": "string"} in sequence(spec.find(pointer[:-1]))
+    if reference.startswith(f"#/components/schemas/{OPEN_ENUM_PREFIX}") and not is_safe:
+        yield (*pointer, "$ref"), f"the service may extend {reference}: put it in `anyOf`, beside `type: string`"
+
+
+def _is_variable(pointer: Pointer) -> bool:
+    """Return True for a variable of a server's address."""
+    return pointer[-2:-1] == ("variables",)
 
 
 def _rules_of_operations(spec: SpecDocument, operation: Operation) -> Found:

@@ -167,8 +167,9 @@ class Project:
                 return self._printed(generate.main)
             case ["nox", "-s", "api_diff"]:
                 return self._printed(api_diff.main)
-            case ["nox", "-s", "api_diff", "|", "grep", word]:
-                return "\n".join(line for line in self._printed(api_diff.main).splitlines() if word in line)
+            case ["nox", "-s", "api_diff", "|", "grep", *_]:
+                lines = self._printed(api_diff.main).splitlines()
+                return "\n".join(line for line in lines if line.startswith("  breaking"))
             case ["nox", "-s", "types", *_] if "|" not in command:
                 return "\n".join(self.complaints() or [NO_COMPLAINT])
             case ["nox", "-s", "types", *_, "|", "grep", beginning]:
