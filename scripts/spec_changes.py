@@ -59,11 +59,15 @@ class Node:
 # Rules
 
 
+def _never(_was: Json, _now: Json) -> bool:
+    return False
+
+
 class Rule(NamedTuple):
     """The meaning of a keyword for callers."""
 
     words: str
-    refuses: Callable[[Json, Json], bool] = lambda _was, _now: False
+    refuses: Callable[[Json, Json], bool] = _never
     """Tells whether the new value refuses what the old one accepted."""
     always: bool = False
     """It binds callers wherever it stands, and not only in what is sent."""
@@ -74,6 +78,14 @@ def _bound(sign: int) -> Callable[[Json, Json], bool]:
     return lambda was, now: (
         isinstance(now, int | float) and not (isinstance(was, int | float) and sign * now >= sign * was)
     )
+
+
+def _is_set(_was: Json, now: Json) -> bool:
+    return now is not None
+
+
+def _is_changed(was: Json, _now: Json) -> bool:
+    return was is not None
 
 
 def _is_narrower(was: Json, now: Json) -> bool:
@@ -107,14 +119,14 @@ _RULES: Final[Mapping[str, Rule]] = {
     "maxItems": Rule("maximum of items", _bound(1)),
     "maxLength": Rule("maximum of characters", _bound(1)),
     "pattern": Rule("pattern", _is_narrower),
-    "format": Rule("format", lambda _was, now: now is not None),
+    "format": Rule("format", _is_set),
     "security": Rule("authentication", _is_withdrawn, always=True),
     "tags": Rule("tag", _is_withdrawn, always=True),
     "x-runpod-max-bytes": Rule("limit in bytes", _bound(1)),
     "x-runpod-retention-seconds": Rule("retention in seconds", _bound(1), always=True),
     "x-runpod-max-active-batches": Rule("maximum of active batches", _bound(1), always=True),
     "x-runpod-max-queued-requests": Rule("maximum of queued requests", _bound(1), always=True),
-    "x-runpod-unit": Rule("unit", lambda was, _now: was is not None, always=True),
+    "x-runpod-unit": Rule("unit", _is_changed, always=True),
     _CONSTANTS: Rule(""),
 }
 
