@@ -225,6 +225,12 @@ def takes_running_as_final() -> None:
         assert endpoint.job("a").wait(timeout=5).status is JobStatus.RUNNING
 
 
+def reads_the_renamed_output() -> None:
+    job = {"id": "a", "status": "COMPLETED", "result": {"word": "hello"}, "output": None}
+    with service(QUEUED, job) as (endpoint, _):
+        assert endpoint.run_sync({"a": 1}, timeout=5) == {"word": "hello"}
+
+
 def takes_a_finalized_batch_as_done() -> None:
     assert read_batch({"id": "b", "status": "FINALIZED"}).done
 

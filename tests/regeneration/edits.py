@@ -66,6 +66,9 @@ RESPONSES_OF_ANY: Final = (
     ("502", "BadGateway"),
     ("5XX", "OtherServerError"),
 )
+COUNTERS: Final[Object] = {
+    name: {"$ref": f"#/components/schemas/{kind}Counts"} for name, kind in (("jobs", "Job"), ("workers", "Worker"))
+}
 STATUSES: Final = ("IN_QUEUE", "IN_PROGRESS", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 FINAL: Final = STATUSES[3:]
 
@@ -245,6 +248,41 @@ FIELDS: Final = (
         ),
         flags=("read_webhook:",),
         report=("breaking    job_finished: the body as application/json is EndpointRequests, was Job",),
+    ),
+    Edit(
+        name="a schema extends another beside its own fields",
+        changes=(
+            Put(schema("PurgeResult", "allOf"), [{"$ref": "#/components/schemas/Zone"}]),
+            Put(schema("Zone"), new("object", additionalProperties=True)),
+        ),
+        refused_at=schema("PurgeResult", "properties"),
+        reason="the generated code drops properties beside the alternatives of #/components/schemas/PurgeResult",
+        report=("breaking    PurgeResult is Zone, was object", "compatible  Zone is new: object"),
+    ),
+    Edit(
+        name="a schema extends another",
+        changes=(
+            Put(
+                schema("EndpointHealth"),
+                {
+                    "description": "The counters.",
+                    "allOf": [
+                        {"$ref": "#/components/schemas/Zone"},
+                        new("object", additionalProperties=True, properties=COUNTERS),
+                    ],
+                },
+            ),
+            Put(schema("Zone"), new("object", additionalProperties=True)),
+        ),
+        behavior=behaviors.works,
+        report=("breaking    EndpointHealth is Zone and object, was object", "compatible  Zone is new: object"),
+    ),
+    Edit(
+        name="the output has another name",
+        changes=(Rename(prop("Job.output"), "result"), Put(schema("Job", "x-runpod-output-key"), "result")),
+        behavior=behaviors.reads_the_renamed_output,
+        flags=(".output",),  # a test that reads the generated model
+        report=("breaking    Job.output is called result now", "compatible  Job has output key result, was output"),
     ),
     Edit(
         name="a response is wrapped",
