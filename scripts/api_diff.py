@@ -1,4 +1,4 @@
-"""Says what has changed for users since a revision: in the API, and in the Python names of both packages.
+"""Say what has changed for users since a revision: in the API, and in the Python names of both packages.
 
     python scripts/api_diff.py              since the last tag; without one, since the last commit before what is here
     python scripts/api_diff.py REV          since a tag, a commit, or a release (`0.1.0` finds the tag `v0.1.0`)
@@ -147,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _spec(tree: Path) -> SpecDocument:
-    """The specification of a tree, or an empty one if it has none."""
+    """Return the specification of a tree, or an empty one if it has none."""
     path = tree / SPEC
     return SpecDocument.load(path, shown_as=SPEC) if path.is_file() else SpecDocument(SPEC, {}, {(): 1})
 
@@ -161,12 +161,12 @@ def _is_stale(root: Path) -> bool:
 
 
 def _commit(root: Path, name: str) -> str:
-    """The id of a commit by any of its names, or an empty string."""
+    """Return the id of a commit by any of its names, or an empty string."""
     return _git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
 
 
 def _git(root: Path, *arguments: str) -> str:
-    """The output of git; empty if git fails, is not installed, or the folder is not the top of a repository."""
+    """Return the output of git; empty if git fails, is not installed, or the folder is not the top of a repository."""
     if shutil.which("git") is None or not (root / ".git").exists():
         return ""
     command = ["git", "-C", str(root), *arguments]

@@ -1,4 +1,4 @@
-"""Checks the English of docstrings, comments, messages, Markdown and test names.
+"""Check the English of docstrings, comments, messages, Markdown and test names.
 
 python scripts/check_words.py            fail if a file has more findings than `words_baseline.json` allows
 python scripts/check_words.py PATH...    show all findings in these files and folders

@@ -30,12 +30,12 @@ _ATTRS_DEFAULT: Final = re.compile(r"attr_dict\['(?P<attribute>\w+)'\]\.default"
 
 
 def http_api() -> str:
-    """The reference of the HTTP API."""
+    """Return the reference of the HTTP API."""
     return http_reference.render(SpecDocument.load(SPEC))
 
 
 def benchmarks() -> str:
-    """The results of the benchmarks without their title: the page has one."""
+    """Return the results of the benchmarks without their title: the page has one."""
     if not RESULTS.is_file():
         return "No measurements yet."
     lines = RESULTS.read_text(encoding="utf-8").splitlines()
@@ -43,7 +43,7 @@ def benchmarks() -> str:
 
 
 def notebook() -> str:
-    """The cells of the example notebook, code in fences."""
+    """Return the cells of the example notebook, code in fences."""
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     texts = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
     shown = [text if kind == "markdown" else f"```python\n{text}\n```" for kind, text in texts]

@@ -1,4 +1,4 @@
-"""Compares the public Python names of two versions of a package, read from source without importing it.
+"""Compare the public Python names of two versions of a package, read from source without importing it.
 
 griffe finds names that are gone and parameters that changed; asked the other way round, what is new. Types, overloads
 and bases are compared here: a return type may become narrower and a parameter's type wider, and any other change can

@@ -57,7 +57,7 @@ def house_rules(spec: SpecDocument) -> Found:
     for operation in spec.client_operations():
         yield from _rules_of_operations(spec, operation)
         yield from _unnamed_bounds(spec, operation)
-    yield from _misnamed_units(spec)
+    yield from _misnamed_constants(spec)
     for place in webhook_schemas(spec):
         if spec.follow(place)[:-1] != SCHEMAS:
             yield place, "name the schema of what a webhook posts: refer to one of components/schemas"
@@ -191,10 +191,12 @@ def _unnamed_bounds(spec: SpecDocument, operation: Operation) -> Found:
                 yield (*pointer, bound), reason
 
 
-def _misnamed_units(spec: SpecDocument) -> Found:
-    """Report a constant whose name says another unit than its value has: who uses it relies on the name."""
+def _misnamed_constants(spec: SpecDocument) -> Found:
+    """Report a constant without a value, or whose name says another unit: the facade relies on the name."""
     for name, place, source in named_constants(spec):
         beside, keyword = mapping(spec.find(source[:-1])), str(source[-1])
+        if keyword not in beside and source[:2] != ("components", "headers"):  # their names are keys elsewhere
+            yield source, f"{show(source)} is missing: write it, or remove its constant {name}"
         if isinstance(beside.get(keyword), int | float):
             unit = "seconds" if keyword.endswith("-seconds") else str(beside.get(UNIT))
             suffix = SUFFIXES.get(unit, "")

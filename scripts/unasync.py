@@ -1,4 +1,4 @@
-"""Writes the sync API and its tests from the async ones, line for line.
+"""Write the sync API and its tests from the async ones, line for line.
 
 python scripts/unasync.py            write runpod_typed/_sync/ and tests/_sync/
 python scripts/unasync.py --check    write nothing, fail if they are out of date

@@ -203,7 +203,7 @@ def test_a_figure_that_is_missing_is_told_with_its_line(tmp_path: Path, capsys: 
 
     line = text[:schema].count("\n") + 1
     place = "#/components/parameters/StreamWait/schema/x-runpod-default"
-    assert f"spec/openapi.yaml:{line}: {place} is missing" in capsys.readouterr().err
+    assert f"spec/openapi.yaml:{line}: {place} is missing: write it, or remove its constant" in capsys.readouterr().err
 
 
 def test_an_exchange_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
