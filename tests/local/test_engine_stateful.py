@@ -205,9 +205,11 @@ class QueueMachine(RuleBasedStateMachine):
         return record.status if record is not None else None
 
     def held(self, by: str | None = None) -> list[tuple[str, str]]:
-        """Return the workers with the jobs that they hold, in a fixed order."""
+        """Return the workers with the jobs that they hold, in an order that does not depend on the random ids."""
         workers = [worker for worker in self.engine.workers.values() if by in {None, worker.id}]
-        return sorted((worker.id, job_id) for worker in workers for job_id in worker.jobs)
+        submitted = list(self.seen)
+        pairs = [(worker.id, job_id) for worker in workers for job_id in worker.jobs]
+        return sorted(pairs, key=lambda pair: (pair[0], submitted.index(pair[1])))
 
     def _holder(self, job_id: str) -> str | None:
         if self._status(job_id) is not JobStatus.IN_PROGRESS:
