@@ -80,6 +80,7 @@ HANDLERS: dict[tuple[str, str], Handler | HandlerConfig | None] = {
     ("bulk.md", "Ten thousand inputs"): paint,
     ("bulk.md", "Resume after a crash"): paint,
     ("bulk.md", "Jobs from anywhere"): paint,
+    ("local-queue.md", "Recorded responses"): paint,
     ("index.md", "runpod-typed"): paint,
     ("quickstart.md", "With an account"): paint,
     ("quickstart.md", "Async"): paint,
