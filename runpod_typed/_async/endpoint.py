@@ -121,6 +121,7 @@ class AsyncEndpoint(AsyncEndpointBulk[In, Out, Chunk], Generic[In, Out, Chunk]):
         self._executor = owner._executor  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- shown to endpoints alone
         self._owned = self._executor if client is None else None
         self._config = owner._config  # noqa: SLF001 -- shown to endpoints alone
+        self._executor.load()
 
     def __repr__(self) -> str:
         shown = repr(vars(self).get("_id"))  # a failed constructor may show it

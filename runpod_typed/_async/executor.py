@@ -276,6 +276,14 @@ class AsyncRequestExecutor:
         """The use of the rate limits, which executors can share."""
         return self._state().rate_limiter.limits
 
+    def load(self) -> None:
+        """Load libraries and certificates, which would take much of a short time limit of the first request."""
+        load_models()
+        from runpod_typed._async.transports import load_settings  # noqa: PLC0415 -- loads HTTP libraries
+
+        if self.http_client is None:
+            load_settings(self.connection)
+
     async def aclose(self) -> None:
         """Close all connections; a second call does nothing."""
         await self._state().aclose()

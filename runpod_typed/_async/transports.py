@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, final
 
 import h11
@@ -18,6 +19,7 @@ from runpod_typed._transport.interface import AsyncTransport, Exceptions
 from runpod_typed._transport.messages import HttpRequest, HttpResponse
 from runpod_typed._transport.network import AsyncDeadlineBackend, holds_leftovers, httpcore_proxy, tls_context
 from runpod_typed._transport.proxies import ProxyAddress, proxy_for, socks_failures
+from runpod_typed.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import httpx
@@ -29,7 +31,7 @@ _TIMED_OUT: Final = (httpcore.TimeoutException, TimeoutError)
 
 
 def make_transport(config: ConnectionConfig, http_client: httpx.AsyncClient | None) -> AsyncTransport:
-    """Return the transport of a client. The first call takes a while: it loads libraries, and certificates."""
+    """Return the transport of a client."""
     if http_client is not None:
         from runpod_typed._async.httpx_transport import AsyncHttpxTransport  # noqa: PLC0415 -- imports httpx
 
@@ -38,6 +40,14 @@ def make_transport(config: ConnectionConfig, http_client: httpx.AsyncClient | No
     if proxy is not None:
         return AsyncHttpcoreTransport(config, proxy)
     return async_fast_transport(config) or AsyncHttpcoreTransport(config)
+
+
+def load_settings(config: ConnectionConfig) -> None:
+    """Read the environment's proxies, and certificates. The first request raises what is wrong with them."""
+    with suppress(ConfigurationError):
+        proxy_for(config.base_url)
+        if config.base_url.scheme == "https":
+            tls_context()
 
 
 @final
