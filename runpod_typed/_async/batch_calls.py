@@ -28,7 +28,7 @@ from runpod_typed._models.batch_responses import changed_batch
 from runpod_typed._models.batches import Batch, BatchResult, BatchStatus
 from runpod_typed._models.durations import Duration
 from runpod_typed._models.options import ExecutionPolicy, S3Config
-from runpod_typed._models.validators import check_batch_request_id, check_name
+from runpod_typed._models.validators import check_id, check_name
 from runpod_typed._synchronization import deadline_after
 from runpod_typed.errors import APIError, BadRequestError, ConflictError, NotFoundError
 
@@ -282,7 +282,7 @@ class AsyncBatchCalls(Generic[In, Out]):
         Raises:
             APIError: The call failed for good, for example because the batch is not a draft any more.
         """
-        batch_id, request_id = as_batch_id(batch), check_batch_request_id(request_id)
+        batch_id, request_id = as_batch_id(batch), check_id(request_id, "batch request")
         request, lost = operations.delete_request(self._endpoint_id, batch_id, request_id), builtins.list[APIError]()
         response = None
         with BatchErrors(self._endpoint_id, batch_id):

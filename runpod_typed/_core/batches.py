@@ -17,7 +17,7 @@ from runpod_typed._core.retries import Failure, may_have_taken_effect
 from runpod_typed._models.batches import Batch, BatchResult, Page
 from runpod_typed._models.jobs import with_typed_output
 from runpod_typed._models.responses import ValidationError
-from runpod_typed._models.validators import check_batch_id
+from runpod_typed._models.validators import check_id
 from runpod_typed.errors import (
     APIError,
     BadRequestError,
@@ -140,7 +140,7 @@ def as_batch_id(batch: Batch | str) -> str:
     Raises:
         ConfigurationError: The id is invalid.
     """
-    return check_batch_id(batch.id if isinstance(batch, Batch) else batch)
+    return check_id(batch.id if isinstance(batch, Batch) else batch, "batch")
 
 
 def build_bodies(inputs: Iterable[Any], build: Callable[[Any], models.RunRequest]) -> list[list[models.RunRequest]]:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from inspect import iscoroutinefunction
-from typing import Any, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Attribute
 from runpod_queue_api import wire
@@ -17,10 +17,12 @@ from runpod_typed._models.secret import Secret
 
 _Validator: TypeAlias = "Callable[[object, Attribute[Any], object], None]"  # attrs' class has no [] at run time
 
-_ENDPOINT_ID = re.compile(wire.ENDPOINT_ID_PATTERN)
-_JOB_ID = re.compile(wire.JOB_ID_PATTERN)
-_BATCH_ID = re.compile(wire.BATCH_ID_PATTERN)
-_BATCH_REQUEST_ID = re.compile(wire.BATCH_REQUEST_ID_PATTERN)
+_IDS: Final = {
+    "endpoint": re.compile(wire.ENDPOINT_ID_PATTERN),
+    "job": re.compile(wire.JOB_ID_PATTERN),
+    "batch": re.compile(wire.BATCH_ID_PATTERN),
+    "batch request": re.compile(wire.BATCH_REQUEST_ID_PATTERN),
+}
 
 
 def flag(instance: object, attribute: Attribute[Any], value: object) -> None:
@@ -167,52 +169,21 @@ def check_client(given: object, kind: type, *, alone: bool) -> None:
         raise ConfigurationError("client= has its key and base URL already: leave out api_key= and base_url=.")
 
 
-def check_endpoint_id(endpoint_id: object) -> str:
+def check_id(value: object, what: Literal["endpoint", "job", "batch", "batch request"]) -> str:
     """Return the id, if it can be part of a path.
 
     Raises:
         ConfigurationError: It is None, empty, or has an invalid character.
     """
-    if endpoint_id is None:
+    if value is None and what == "endpoint":
         raise ConfigurationError(
             "The endpoint id is None: the environment variable that should hold it may not be set."
         )
-    return _check_id(endpoint_id, _ENDPOINT_ID, "endpoint")
-
-
-def check_job_id(job_id: object) -> str:
-    """Return the id, if it can be part of a path.
-
-    Raises:
-        ConfigurationError: It is empty, or has an invalid character.
-    """
-    return _check_id(job_id, _JOB_ID, "job")
-
-
-def check_batch_id(batch_id: object) -> str:
-    """Return the id, if it can be part of a path.
-
-    Raises:
-        ConfigurationError: It is empty, or has an invalid character.
-    """
-    return _check_id(batch_id, _BATCH_ID, "batch")
-
-
-def check_batch_request_id(request_id: object) -> str:
-    """Return the id, if it can be part of a path.
-
-    Raises:
-        ConfigurationError: It is empty, or has an invalid character.
-    """
-    return _check_id(request_id, _BATCH_REQUEST_ID, "batch request")
-
-
-def _check_id(value: object, pattern: re.Pattern[str], what: str) -> str:
     if not isinstance(value, str):
         raise ConfigurationError(f"The {what} id must be a string, not {type(value).__name__}.")
     if not value:
         raise ConfigurationError(f"The {what} id is empty.")
-    if pattern.fullmatch(value) is None:
+    if _IDS[what].fullmatch(value) is None:
         hint = " Pass the id alone, not a URL or path." if "/" in value else ""
         raise ConfigurationError(
             f"The {what} id {value!r} has an invalid character (letters, digits, '-' and '_' are valid).{hint}"

@@ -22,7 +22,7 @@ from runpod_typed._models.durations import Duration, wait_timeout
 from runpod_typed._models.jobs import JobState
 from runpod_typed._models.options import ExecutionPolicy, S3Config
 from runpod_typed._models.secret import Secret, hidden
-from runpod_typed._models.validators import check_client, check_endpoint_id, check_flags, check_job_id
+from runpod_typed._models.validators import check_client, check_flags, check_id
 from runpod_typed._synchronization import deadline_after, monotonic
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Endpoint(EndpointBulk[In, Out, Chunk], Generic[In, Out, Chunk]):
     ) -> None:
         key, url = hidden(api_key), hidden(base_url)
         del api_key, base_url  # a traceback may show local variables
-        self._id = check_endpoint_id(endpoint_id)
+        self._id = check_id(endpoint_id, "endpoint")
         typed = input_type is not UNTYPED or input_codec is not None
         self._input = RequestBuilder(choose_codec("input_", input_type, input_codec), typed)
         self._codecs = JobCodecs(
@@ -269,7 +269,7 @@ class Endpoint(EndpointBulk[In, Out, Chunk], Generic[In, Out, Chunk]):
         Raises:
             ConfigurationError: The id is invalid.
         """
-        return self._job(Poller(self._executor, JobRecord(JobAddress(self._id, check_job_id(job_id)))))
+        return self._job(Poller(self._executor, JobRecord(JobAddress(self._id, check_id(job_id, "job")))))
 
     def _run_sync(
         self,

@@ -23,7 +23,7 @@ from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimits
 from runpod_typed._models.retry_policy import RetryPolicy
 from runpod_typed._models.secret import Secret
-from runpod_typed._models.validators import check_endpoint_id, check_job_id
+from runpod_typed._models.validators import check_id
 from runpod_typed._transport import connection, proxies
 from runpod_typed._transport.connection import (
     BaseUrl,
@@ -320,37 +320,39 @@ def test_a_client_timeout_above_an_hour_warns() -> None:
 
 # Ids
 
+KINDS = ("endpoint", "job", "batch", "batch request")
 
-@pytest.mark.parametrize("check", [check_endpoint_id, check_job_id])
+
+@pytest.mark.parametrize("kind", KINDS)
 @given(value=st.from_regex(r"\A[A-Za-z0-9_-]+\Z"))
-def test_ids_of_the_documented_form_are_accepted(check: Callable[[str], str], value: str) -> None:
-    assert check(value) == value
+def test_ids_of_the_documented_form_are_accepted(kind: Any, value: str) -> None:
+    assert check_id(value, kind) == value
 
 
-@pytest.mark.parametrize("check", [check_endpoint_id, check_job_id])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "value",
     ["", ".", "..", "a/b", "../b", "a b", "a\n", "\na", "a\r\nX-Evil: 1", "a?b", "a#b", "a%2Fb", "a\0", "ä", "\udc80"],
 )
-def test_ids_that_change_a_path_or_header_are_refused(check: Callable[[str], str], value: str) -> None:
+def test_ids_that_change_a_path_or_header_are_refused(kind: Any, value: str) -> None:
     with pytest.raises(ConfigurationError, match="id"):
-        check(value)
+        check_id(value, kind)
 
 
 def test_a_url_in_place_of_an_id_is_explained() -> None:
     with pytest.raises(ConfigurationError, match="Pass the id alone, not a URL or path"):
-        check_endpoint_id("https://api.runpod.ai/v2/ep/run")
+        check_id("https://api.runpod.ai/v2/ep/run", "endpoint")
 
 
 def test_an_endpoint_id_of_none_names_the_environment() -> None:
     with pytest.raises(ConfigurationError, match="environment variable"):
-        check_endpoint_id(None)
+        check_id(None, "endpoint")
 
 
 @pytest.mark.parametrize("value", [5, b"ep", ["ep"]])
 def test_an_id_of_another_class_is_refused(value: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"must be a string, not {type(value).__name__}"):
-        check_job_id(value)
+        check_id(value, "job")
 
 
 # Proxies
