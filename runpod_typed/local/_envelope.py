@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, TypeVar
 
-from msgspec import Meta, Struct, ValidationError, convert, to_builtins
+from msgspec import Meta, Struct, ValidationError, convert
 from runpod_queue_api import wire
 
 from runpod_typed.local._engine.records import Submission
@@ -22,7 +22,7 @@ class _Policy(Struct, rename="camel"):
     low_priority: bool | None = None
 
 
-class _S3Config(Struct, rename="camel", omit_defaults=True):
+class _S3Config(Struct, rename="camel"):
     access_id: str
     access_secret: str
     bucket_name: str
@@ -34,7 +34,13 @@ class _Envelope(Struct, rename="camel"):
     input: Any
     webhook: Annotated[str, Meta(pattern="^(https?://|$)")] | None = None
     policy: _Policy | None = None
-    s3_config: _S3Config | None = None
+    s3_config: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            convert(self.s3_config, _S3Config | None)  # only checked: the worker gets unknown keys too
+        except ValidationError as error:
+            raise ValueError(f"s3Config: {error}") from None
 
     def to_submission(self) -> Submission:
         policy = self.policy or _Policy()
@@ -44,7 +50,7 @@ class _Envelope(Struct, rename="camel"):
             execution_timeout=_seconds(policy.execution_timeout),
             ttl=_seconds(policy.ttl),
             low_priority=policy.low_priority or False,
-            s3_config=to_builtins(self.s3_config),
+            s3_config=self.s3_config,
         )
 
 

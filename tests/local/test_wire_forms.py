@@ -43,7 +43,7 @@ def test_reads_every_envelope_field() -> None:
                 "lowPriority": True,
                 "unknown": 1,
             },
-            "s3Config": S3 | {"objectPath": "results/"},
+            "s3Config": S3 | {"objectPath": "results/", "region": "eu"},
             "unknown": 1,
         }
     )
@@ -54,7 +54,7 @@ def test_reads_every_envelope_field() -> None:
         wire.TTL_MAX_MS / 1000,
         True,
     )
-    assert submission.s3_config == S3 | {"objectPath": "results/"}
+    assert submission.s3_config == S3 | {"objectPath": "results/", "region": "eu"}
 
 
 @pytest.mark.parametrize("value", [None, 0, "", [], {}, "text"])
@@ -85,8 +85,8 @@ def test_null_fields_count_as_absent() -> None:
         ({"input": 1, "policy": {"ttl": 10000.5}}, r"Expected `int.*\$\.policy\.ttl"),
         ({"input": 1, "policy": {"lowPriority": 1}}, r"Expected `bool.*\$\.policy\.lowPriority"),
         ({"input": 1, "s3Config": []}, r"Expected `object.*\$\.s3Config"),
-        ({"input": 1, "s3Config": {}}, r"missing required field `accessId`.*\$\.s3Config"),
-        ({"input": 1, "s3Config": S3 | {"objectPath": 7}}, r"Expected `str`.*\$\.s3Config\.objectPath"),
+        ({"input": 1, "s3Config": {}}, r"s3Config: .*missing required field `accessId`"),
+        ({"input": 1, "s3Config": S3 | {"objectPath": 7}}, r"s3Config: Expected `str`.*\$\.objectPath"),
         ({"input": 1, "\ud800": 1}, "surrogates not allowed"),
     ],
 )
