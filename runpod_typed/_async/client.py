@@ -18,12 +18,12 @@ from runpod_typed._core.config import DEFAULT_TIMEOUT, CallConfig
 from runpod_typed._core.operations import generated_request
 from runpod_typed._core.requests import GeneratedOperation
 from runpod_typed._models.durations import Duration
-from runpod_typed._models.hooks import Hooks, check_hooks
+from runpod_typed._models.hooks import Hooks
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.rate_limits import RateLimits
 from runpod_typed._models.retry_policy import RetryPolicy
 from runpod_typed._models.secret import hidden
-from runpod_typed._models.validators import check_http_client
+from runpod_typed._models.validators import check_http_client, check_type
 from runpod_typed._transport.connection import (
     DEFAULT_MAX_RESPONSE_BYTES,
     ConnectionConfig,
@@ -92,7 +92,7 @@ class AsyncClient(AsyncConnectionOwner):
         del api_key, base_url  # a traceback may show local variables
         if http_client is not None:
             check_http_client(http_client, httpx.AsyncClient)
-        check_hooks(hooks)
+        check_type("hooks", hooks, Hooks, "Hooks(...)")
         connection = ConnectionConfig(
             api_key=resolve_api_key(key, pickled=pickle_api_key),
             base_url=resolve_base_url(url),

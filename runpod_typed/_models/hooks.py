@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from attrs import field, frozen
 from attrs.validators import optional
 
-from runpod_typed._errors import APIError, ConfigurationError
+from runpod_typed._errors import APIError
 from runpod_typed._logging import logger
 from runpod_typed._models.jobs import JobState
 from runpod_typed._models.validators import function
@@ -90,16 +90,6 @@ class Hooks:
     """Called before the pause that precedes a retry."""
     on_job_end: Callable[[JobEnd], None] | None = field(default=None, validator=optional(function))
     """Called once for each handle that sees its job finished."""
-
-
-def check_hooks(given: object) -> None:
-    """Check the ``hooks=`` of a client.
-
-    Raises:
-        ConfigurationError: It is of another class.
-    """
-    if given is not None and not isinstance(given, Hooks):
-        raise ConfigurationError(f"hooks= must be Hooks(...), not {type(given).__name__}.")
 
 
 def notify(hook: Callable[[T], None] | None, value: T) -> None:
