@@ -27,6 +27,7 @@ class End(asyncio.Protocol):
         self._arrival = 0.0
         self.transport: asyncio.Transport | None = None
         self.other: End | None = None
+        self._undelivered = list[bytes | None]()
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -51,13 +52,22 @@ class End(asyncio.Protocol):
         self._loop.call_at(self._arrival, self._deliver, data)
 
     def _deliver(self, data: bytes | None) -> None:
-        to = None if self.other is None else self.other.transport
+        if self.other is None:
+            self._undelivered.append(data)
+            return
+        to = self.other.transport
         if to is None or to.is_closing():
             return
         if data is None:
             to.close()
         else:
             to.write(data)
+
+    def deliver_to(self, other: End) -> None:
+        """Deliver all bytes to the other end from now on, those first that have arrived before it was there."""
+        self.other = other
+        for data in self._undelivered:
+            self._deliver(data)
 
 
 async def serve_link(port: int, round_trip: float) -> asyncio.Server:
@@ -83,6 +93,7 @@ async def serve_link(port: int, round_trip: float) -> asyncio.Server:
 
         async def _connect(self) -> None:
             _, far = await loop.create_connection(lambda: End(round_trip / 2), "127.0.0.1", port)
-            self.other, far.other = far, self
+            far.other = self
+            self.deliver_to(far)
 
     return await loop.create_server(lambda: Near(round_trip / 2), "127.0.0.1", 0, backlog=BACKLOG)
