@@ -1,12 +1,14 @@
-"""Connecting to a host of several addresses under asyncio, in the way of RFC 8305 (Happy Eyeballs)."""
+"""Connecting to a host under asyncio: to one of its addresses in the way of RFC 8305 (Happy Eyeballs), and over TLS."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+from collections.abc import Callable
 from ipaddress import ip_address
 from itertools import chain, zip_longest
-from typing import Final, final
+from typing import Any, Final, final
 
 from runpod_typed._synchronization import monotonic
 
@@ -20,19 +22,26 @@ _Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, in
 class Dialer:
     """Makes connections to one host. Its name is resolved once for all connections of some seconds."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, host: str, port: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._loop = loop
         self._host, self._port = host, port
+        self._tls = tls
         self._resolving: asyncio.Task[list[_Address]] | None = None
         self._resolved_at = 0.0
         self._last_good: _Address | None = None
 
     async def dial(self) -> socket.socket:
-        """Return a connected socket that does not block.
+        """Return a connected socket that does not block, after the handshake if TLS is spoken.
 
         Raises:
-            OSError: The host has no address, or none accepts the connection.
+            OSError: The host has no address, none accepts the connection, or the handshake failed.
         """
+        sock = await self._dial_plain()
+        return sock if self._tls is None else await self._start_tls(sock, self._tls)
+
+    async def _dial_plain(self) -> socket.socket:
         addresses = await self._addresses()
         if self._last_good in addresses:
             addresses = [self._last_good, *(each for each in addresses if each != self._last_good)]
@@ -73,6 +82,25 @@ class Dialer:
         self._last_good = address
         return sock
 
+    async def _start_tls(self, plain: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+        try:
+            sock = context.wrap_socket(plain, server_hostname=self._host, do_handshake_on_connect=False)
+        except BaseException:
+            plain.close()
+            raise
+        try:
+            while True:
+                try:
+                    sock.do_handshake()
+                    return sock
+                except ssl.SSLWantReadError:
+                    await _until_ready(self._loop.add_reader, self._loop.remove_reader, sock)
+                except ssl.SSLWantWriteError:
+                    await _until_ready(self._loop.add_writer, self._loop.remove_writer, sock)
+        except BaseException:
+            sock.close()
+            raise
+
     async def _race(self, addresses: list[_Address]) -> socket.socket:
         """Try one address after the other, each a moment after the one before it, or as soon as that has failed."""
         untried = iter(addresses)
@@ -100,6 +128,17 @@ class Dialer:
             for attempt in attempts:
                 if not attempt.cancel() and not attempt.cancelled() and not attempt.exception():
                     attempt.result().close()
+
+
+async def _until_ready(
+    add: Callable[[int, Callable[[], Any]], Any], remove: Callable[[int], Any], sock: socket.socket
+) -> None:
+    ready = asyncio.get_running_loop().create_future()
+    add(sock.fileno(), lambda: None if ready.done() else ready.set_result(None))
+    try:
+        await ready
+    finally:
+        remove(sock.fileno())
 
 
 def _is_address(host: str) -> bool:

@@ -60,9 +60,7 @@ class IdleConnections(Generic[_ConnectionT]):
             connection: The connection.
             idle: Seconds that it was idle before the request.
         """
-        if idle >= RECENT_USE:
-            self._survived[connection] = max(idle, self._survived.get(connection, 0.0))
-            self._trusted = max(self._trusted, min(idle - _MARGIN, _LONGEST_TRUST))
+        self.learn(connection, idle)
         if len(self._kept) >= self._most:
             return False
         self._kept.append((connection, monotonic()))
@@ -77,6 +75,12 @@ class IdleConnections(Generic[_ConnectionT]):
                 break
             self._useless.append(oldest)
         return True
+
+    def learn(self, connection: _ConnectionT, idle: float) -> None:
+        """Note that a response came over a connection that was idle for some seconds before."""
+        if idle >= RECENT_USE:
+            self._survived[connection] = max(idle, self._survived.get(connection, 0.0))
+            self._trusted = max(self._trusted, min(idle - _MARGIN, _LONGEST_TRUST))
 
     def take_useless(self) -> _ConnectionT | None:
         """Take out a connection that must be closed: it was idle for too long, or the server has closed it."""
@@ -132,6 +136,6 @@ _T = TypeVar("_T")
 
 def _oldest(items: deque[_T]) -> _T | None:
     try:
-        return items.popleft()
-    except IndexError:
+        return items.popleft() if items else None
+    except IndexError:  # another thread was faster
         return None

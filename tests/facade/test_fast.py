@@ -15,7 +15,7 @@ from attrs import evolve
 
 from runpod_typed import AsyncClient, Client, RetryPolicy
 from runpod_typed._synchronization import monotonic
-from runpod_typed._transport import fast_asyncio, fast_sync, idle
+from runpod_typed._transport import fast_connection, fast_sync, idle, pool
 from runpod_typed._transport.bodies import PIECE_SIZE
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt, deadline
@@ -68,52 +68,7 @@ async def test_a_cancelled_request_ends_on_the_wire_at_once() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not transport._open
-
-
-@pytest.mark.anyio
-async def test_a_burst_connects_in_turns() -> None:
-    with never_accepting() as base_url:
-        transport = transport_to(base_url)
-        tasks = [asyncio.create_task(health(transport)) for _ in range(100)]
-        await until(lambda: transport._dialing > 0)
-        assert transport._dialing <= 32
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    assert transport._dialing == 0
-    with scripted([OK]) as server:
-        transport._dialer = transport_to(server.base_url)._dialer
-        assert all(await asyncio.gather(*(health(transport) for _ in range(100))))
-        assert transport._dialing == 0
-        await transport.aclose()
-
-
-@pytest.mark.anyio
-async def test_a_request_in_the_queue_takes_a_released_connection() -> None:
-    with scripted([0.2, OK], [OK]) as server:
-        transport = transport_to(server.base_url)
-        first = asyncio.create_task(health(transport))
-        await until(lambda: len(server.requests) == 1)
-        transport._dialing += 32  # no turn is left
-        assert isinstance(await health(transport), HttpResponse)
-        assert isinstance(await first, HttpResponse)
-        assert server.connections_made == 1
-        await transport.aclose()
-
-
-@pytest.mark.anyio
-async def test_a_turn_that_comes_with_the_cancellation_is_given_back() -> None:
-    with scripted([OK]) as server:
-        transport = transport_to(server.base_url)
-        transport._dialing = 32
-        waiting = asyncio.create_task(health(transport))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        transport._give_back(None)
-        waiting.cancel()
-        await asyncio.wait([waiting])
-        assert transport._dialing == 31
+        assert not transport._pool._open
 
 
 @pytest.mark.anyio
@@ -222,9 +177,9 @@ async def test_connections_are_closed_from_another_thread() -> None:
 @pytest.mark.parametrize("after", [OK.replace(b"{}", b"[]"), CLOSE], ids=["a second response", "the end"])
 @pytest.mark.anyio
 async def test_a_request_in_the_queue_gets_no_spoiled_connection(after: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_asyncio, "POOL_SIZE", 1)
-    monkeypatch.setattr(fast_asyncio, "READ_SIZE", len(OK))
-    connections: Any = vars(fast_asyncio)["_Connection"]
+    monkeypatch.setattr(pool, "POOL_SIZE", 1)
+    monkeypatch.setattr(fast_connection, "READ_SIZE", len(OK))
+    connections: Any = fast_connection.FastConnection
     read = connections._read
     with scripted([OK + after] if after else [OK, CLOSE], [OK]) as server:
 
@@ -243,14 +198,14 @@ async def test_a_request_in_the_queue_gets_no_spoiled_connection(after: bytes, m
 
 @pytest.mark.anyio
 async def test_idle_connections_make_room_for_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_asyncio, "POOL_SIZE", 3)
+    monkeypatch.setattr(pool, "POOL_SIZE", 3)
     with scripted([OK]) as server:
         transport = transport_to(server.base_url)
         assert all(await asyncio.gather(*(health(transport) for _ in range(5))))
         monkeypatch.setattr(idle, "monotonic", lambda: monotonic() + 10)
         requests = [transport.send(SUBMISSION, Attempt(30.0, 2)) for _ in range(5)]
         assert all(isinstance(outcome, HttpResponse) for outcome in await asyncio.gather(*requests))
-        assert len(transport._open) <= 3
+        assert len(transport._pool._open) <= 3
         await transport.aclose()
 
 
@@ -259,14 +214,14 @@ async def test_idle_connections_make_room_for_new_ones(monkeypatch: pytest.Monke
 async def test_a_request_of_which_a_part_was_never_sent_is_known(ends: str) -> None:
     with reading(3600.0) as base_url:
         transport = transport_to(base_url)
-        dial = transport._dialer.dial
+        dial = transport._pool._dialer.dial
 
         async def dial_narrow() -> socket.socket:
             sock: socket.socket = await dial()
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             return sock
 
-        transport._dialer.dial = dial_narrow
+        transport._pool._dialer.dial = dial_narrow
         attempt = Attempt(0.3 if ends == "late" else 30.0, PIECE_SIZE)
         task = asyncio.create_task(transport.send(HttpRequest("POST", "/ep/run", b"x" * PIECE_SIZE), attempt))
         if ends == "late":
@@ -274,7 +229,7 @@ async def test_a_request_of_which_a_part_was_never_sent_is_known(ends: str) -> N
             assert outcome.timed_out
             assert not outcome.request_sent
         else:
-            await until(lambda: transport._open and next(iter(transport._open))._waiter is not None)
+            await until(lambda: transport._pool._open and next(iter(transport._pool._open))._waiter is not None)
             task.cancel()
             await asyncio.wait([task])
         assert not attempt.request_sent
@@ -290,7 +245,7 @@ async def test_an_error_within_the_reader_ends_the_request(monkeypatch: pytest.M
         transport = transport_to(server.base_url)
         with pytest.raises(ValueError, match="broken"):
             await health(transport)
-        assert not transport._open
+        assert not transport._pool._open
 
 
 @pytest.mark.anyio

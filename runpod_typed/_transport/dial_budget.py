@@ -1,0 +1,82 @@
+"""The number of connections that are made at once, without any I/O."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, final
+
+REVIEW_SECONDS: Final = 0.02
+"""Seconds between two reviews while requests wait."""
+
+_FIRST: Final = 16
+_FEW: Final = 4
+_MOST: Final = 64
+_PATIENCE: Final = 8
+"""Reviews in whose time all requests that wait should get a connection."""
+_RAISE_SECONDS: Final = 0.5
+"""Seconds after which connections that are not made yet keep no others from being made."""
+
+
+@final
+class DialBudget:
+    """Decides how many connections are made for requests that wait: few, if others soon give theirs back.
+
+    A handshake over TLS costs as much as several short requests. So the first requests of a burst get a connection
+    each, and the others may wait for those. How fast connections come back is reviewed: if the requests would wait for
+    long, such as when responses are held or the server is far, the number of connections that are made at once is
+    doubled at each review.
+
+    Time is counted in reviews, which are late if the event loop is busy: more connections do not help then.
+    """
+
+    def __init__(self) -> None:
+        self.left = 0
+        """The number of connections that may be begun before the next review."""
+        self._most = _FIRST
+        self._handed_on = 0
+        self._made = 0
+        self._made_before = False
+        self._reviewed_at = self._raised_at = -math.inf
+
+    def begin(self, now: float, connections: int) -> None:
+        """Note that a request begins to wait, and that no other does.
+
+        Args:
+            now: The time in seconds.
+            connections: The number of connections, with those that are being made.
+        """
+        if now - self._reviewed_at >= REVIEW_SECONDS:
+            self.left = max(_FIRST - connections, _FEW)
+            self._most = _FIRST
+            self._reviewed_at = self._raised_at = now
+            self._handed_on = self._made = 0
+            self._made_before = False
+
+    def note_handed_on(self) -> None:
+        """Note that a request that waited has got the connection of another one."""
+        self._handed_on += 1
+
+    def note_made(self) -> None:
+        """Note that a connection was made."""
+        self._made += 1
+
+    def review(self, now: float, waiting: int, dialing: int) -> None:
+        """Set the number of connections that may be begun.
+
+        Args:
+            now: The time in seconds.
+            waiting: The number of requests that wait.
+            dialing: The number of connections that are being made.
+        """
+        takes_long = waiting > self._handed_on * _PATIENCE
+        self._made_before = self._made_before or self._made > 0
+        in_time = now - self._reviewed_at < 1.5 * REVIEW_SECONDS
+        is_far = in_time and not self._made_before
+        have_had_time = (not self._made or self._most == _MOST) and dialing <= self._most // 2  # to come back
+        self.left = 0
+        if takes_long and (is_far or have_had_time or now - self._raised_at >= _RAISE_SECONDS):
+            self._most = min(2 * self._most, _MOST)
+            self._raised_at = now
+            self.left = max(self._most - dialing, 0)
+        self._reviewed_at = now
+        self._handed_on = self._made = 0
