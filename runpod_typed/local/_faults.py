@@ -196,7 +196,7 @@ class FaultPlan:
             self._check_operation(operation)
         if not is_whole(times) or times < 1:
             raise ValueError(f"times must be at least 1, not {times!r}")
-        check_status(status)
+        check_status(status, least=400)
         if seconds is not None:
             check_seconds(seconds)
         self._injections.append(Injection(FaultKind(kind), operation, times, status, seconds))

@@ -19,7 +19,7 @@ def check_seconds(seconds: float) -> None:
         raise ValueError(f"seconds must be a number of 0 or more, not {seconds!r}")
 
 
-def check_status(status: int | None) -> None:
-    """Refuse a status that is not a server's error, or None."""
-    if status is not None and not (is_whole(status) and 500 <= status <= 599):
-        raise ValueError(f"status must be from 500 to 599, or None, not {status!r}")
+def check_status(status: int | None, least: int) -> None:
+    """Refuse a status that is not an error, or None."""
+    if status is not None and not (is_whole(status) and least <= status <= 599):
+        raise ValueError(f"status must be from {least} to 599, or None, not {status!r}")

@@ -277,7 +277,7 @@ class LocalQueue:
             operation: The id of the operation to hit (`"run"`, `"get_status"`, `"job_done"`); None for any client
                 operation that the fault can hit. The faults of workers need none.
             times: The number of requests to hit, 1 or more.
-            status: The status of SERVER_ERROR and EDGE_ERROR, 500 to 599; None for any of theirs.
+            status: The status of SERVER_ERROR and EDGE_ERROR, 400 to 599; None for any of theirs.
             seconds: Seconds of the delay, jump, invisibility or Retry-After, 0 or more; None for some within the bounds
                 of `Faults`.
 
@@ -303,7 +303,7 @@ class LocalQueue:
             RuntimeError: The queue is not running.
         """
         check_seconds(seconds)
-        check_status(status)
+        check_status(status, least=500)
 
         def begin(service: QueueService) -> None:
             service.outage = Outage(asyncio.get_running_loop().time() + seconds, status)
