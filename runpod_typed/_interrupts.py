@@ -75,13 +75,20 @@ class _SignalHandlers:
     def restore(self) -> None:
         """Bring the handlers back, and raise the exception that was held back."""
         self._over = True
-        if self._limit is not None:
-            self._limit.end()
+        try:
+            if self._limit is not None:
+                self._limit.end()
+            self._put_back()
+        except BaseException:  # a handler raised it
+            self._put_back()
+            raise
+        if self._interrupt is not None:
+            raise self._interrupt
+
+    def _put_back(self) -> None:
         for number, handler in self._handlers.items():
             if _signal.getsignal(number) == self._handle:  # a handler may have installed another one
                 _signal.signal(number, handler)
-        if self._interrupt is not None:
-            raise self._interrupt
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._interrupt is not None and self._limit is not None and self._limit.reached:

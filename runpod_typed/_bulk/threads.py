@@ -48,6 +48,9 @@ class LoopThread:
 
     def stop(self) -> None:
         """Let the coroutine end, and wait for the thread. A cancellation could cut its clean-up short."""
+        if self._thread.ident is None:  # an interrupt came before it was started
+            return
+        self._started.wait(_EXIT_SECONDS)
         if self._stopped is not None:
             self._stopped.set()
         if self._thread is not threading.current_thread():  # the garbage collector runs in any thread

@@ -28,6 +28,7 @@ from runpod_typed import (
     SubmissionUncertainError,
 )
 from runpod_typed._bulk.bridge import async_executor
+from runpod_typed._bulk.threads import LoopThread
 from runpod_typed.local import LocalQueue
 
 LOOPS = {"runpod_typed loop", "runpod_typed map inputs"}
@@ -257,3 +258,9 @@ def test_a_loop_over_outputs_may_end_early(queue: LocalQueue, caplog: pytest.Log
             break
         gc.collect()
     assert "Interrupted" not in caplog.text
+
+
+def test_a_thread_that_was_never_started_can_be_stopped() -> None:
+    async def main(_: object) -> None: ...
+
+    LoopThread(main, print).stop()

@@ -7,7 +7,9 @@ import logging
 import signal
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -24,7 +26,9 @@ from runpod_typed import (
     ResponseInfo,
     RetryPolicy,
     SubmissionUncertainError,
+    _interrupts,
 )
+from runpod_typed._transport.deadlines import Attempt
 from runpod_typed.local import LocalQueue
 from tests.handlers import square
 from tests.scripted_server import Script, answer, scripted, wait_until
@@ -191,6 +195,23 @@ def test_a_handler_that_is_installed_meanwhile_stays() -> None:
         assert signal.getsignal(signal.SIGALRM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("step", range(1, 8))
+def test_handlers_are_brought_back_if_one_raises_meanwhile(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    before, calls = {number: signal.getsignal(number) for number in signal.valid_signals()}, 0
+
+    def install(number: int, handler: Any) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == step:
+            raise KeyboardInterrupt
+        return signal.signal(number, handler)
+
+    monkeypatch.setattr(_interrupts, "_signal", SimpleNamespace(getsignal=signal.getsignal, signal=install))
+    with suppress(KeyboardInterrupt):
+        _interrupts.finish(lambda: None, Attempt(1.0), uses_anyio=False)
+    assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before
 
 
 def test_errors_and_results_pass_unchanged() -> None:
