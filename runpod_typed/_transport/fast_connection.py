@@ -6,10 +6,8 @@ asyncio's own transports are not used: they cost more, over TLS above all, and c
 from __future__ import annotations
 
 import asyncio
-import select
 import socket
 import ssl
-import sys
 from typing import final
 
 import httpcore
@@ -17,7 +15,7 @@ import httpcore
 from runpod_typed._synchronization import monotonic
 from runpod_typed._transport.bodies import PIECE_SIZE, RequestBody
 from runpod_typed._transport.deadlines import Attempt
-from runpod_typed._transport.fast_sync import NOT_YET, READ_SIZE
+from runpod_typed._transport.fast_sync import NOT_YET, READ_SIZE, is_readable
 from runpod_typed._transport.http1 import ResponseReader
 from runpod_typed._transport.messages import HttpResponse
 
@@ -156,7 +154,7 @@ class FastConnection:
 
     def is_over(self) -> bool:
         """Return whether an idle connection is closed. The event loop may not have seen what came of late."""
-        if not self.is_closed and _is_readable(self._socket):
+        if not self.is_closed and is_readable(self._socket):
             self._read()
         return self.is_closed
 
@@ -168,17 +166,3 @@ class FastConnection:
             self._timer.cancel()
             self._timer = None
         self._socket.close()
-
-
-if sys.platform == "win32":
-
-    def _is_readable(sock: socket.socket) -> bool:
-        return bool(select.select([sock], [], [], 0)[0])
-
-else:
-
-    def _is_readable(sock: socket.socket) -> bool:
-        """Return whether something has come; an attempt to read it costs several times as much, over TLS above all."""
-        poll = select.poll()  # select() takes no numbers above 1,023
-        poll.register(sock, select.POLLIN)
-        return bool(poll.poll(0))
