@@ -35,7 +35,7 @@ class DialBudget:
         self._most = _FIRST
         self._handed_on = 0
         self._made = 0
-        self._made_before = False
+        self._is_reached = False
         self._reviewed_at = self._raised_at = -math.inf
 
     def begin(self, now: float, connections: int) -> None:
@@ -50,7 +50,7 @@ class DialBudget:
             self._most = _FIRST
             self._reviewed_at = self._raised_at = now
             self._handed_on = self._made = 0
-            self._made_before = False
+            self._is_reached = False
 
     def note_handed_on(self) -> None:
         """Note that a request that waited has got the connection of another one."""
@@ -59,6 +59,10 @@ class DialBudget:
     def note_made(self) -> None:
         """Note that a connection was made."""
         self._made += 1
+
+    def note_reached(self) -> None:
+        """Note that the server's machine has responded to an attempt to connect."""
+        self._is_reached = True
 
     def review(self, now: float, waiting: int, dialing: int) -> None:
         """Set the number of connections that may be begun.
@@ -69,9 +73,8 @@ class DialBudget:
             dialing: The number of connections that are being made.
         """
         takes_long = waiting > self._handed_on * _PATIENCE
-        self._made_before = self._made_before or self._made > 0
         in_time = now - self._reviewed_at < 1.5 * REVIEW_SECONDS
-        is_far = in_time and not self._made_before
+        is_far = in_time and not self._is_reached
         have_had_time = (not self._made or self._most == _MOST) and dialing <= self._most // 2  # to come back
         self.left = 0
         if takes_long and (is_far or have_had_time or now - self._raised_at >= _RAISE_SECONDS):

@@ -33,15 +33,11 @@ class Dialer:
         self._last_good: _Address | None = None
 
     async def dial(self) -> socket.socket:
-        """Return a connected socket that does not block, after the handshake if TLS is spoken.
+        """Return a connected socket that does not block.
 
         Raises:
-            OSError: The host has no address, none accepts the connection, or the handshake failed.
+            OSError: The host has no address, or none accepts the connection.
         """
-        sock = await self._dial_plain()
-        return sock if self._tls is None else await self._start_tls(sock, self._tls)
-
-    async def _dial_plain(self) -> socket.socket:
         addresses = await self._addresses()
         if self._last_good in addresses:
             addresses = [self._last_good, *(each for each in addresses if each != self._last_good)]
@@ -82,9 +78,16 @@ class Dialer:
         self._last_good = address
         return sock
 
-    async def _start_tls(self, plain: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    async def secure(self, plain: socket.socket) -> socket.socket:
+        """Return a connected socket after the handshake of TLS, or as it is if plain HTTP is spoken.
+
+        Raises:
+            OSError: The handshake failed.
+        """
+        if self._tls is None:
+            return plain
         try:
-            sock = context.wrap_socket(plain, server_hostname=self._host, do_handshake_on_connect=False)
+            sock = self._tls.wrap_socket(plain, server_hostname=self._host, do_handshake_on_connect=False)
         except BaseException:
             plain.close()
             raise

@@ -172,7 +172,9 @@ class ConnectionPool:
         """Make a connection for one of the requests that have arrived so far."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                sock = await self._dialer.dial()
+                plain = await self._dialer.dial()
+                self._budget.note_reached()
+                sock = await self._dialer.secure(plain)
         except Exception as error:  # noqa: BLE001 -- requests that wait raise it
             self._fail(error, arrivals)
             return
