@@ -9,12 +9,16 @@ from attrs import define, field
 from runpod_queue_api import models
 
 from runpod_typed._core.journal_records import JournalRecord, split_journal_id
+from runpod_typed._core.retries import Failure, is_retryable
 from runpod_typed._models.jobs import JobState
 from runpod_typed._models.map_results import MapResult
 from runpod_typed._models.poll_policy import PollPolicy
+from runpod_typed._models.retry_policy import OperationKind, RetryPolicy
 from runpod_typed.errors import (
     APIConnectionError,
     APIError,
+    APIResponseValidationError,
+    APIStatusError,
     ConfigurationError,
     InputError,
     RateLimitError,
@@ -24,6 +28,12 @@ from runpod_typed.errors import (
 
 PASSING: Final = (APIConnectionError, RateLimitError, ServerError)
 """Errors that pass by themselves."""
+
+
+def may_pass(error: APIError) -> bool:
+    """Return whether a read that failed so may succeed later."""
+    known = isinstance(error, APIConnectionError | APIStatusError | APIResponseValidationError)
+    return known and is_retryable(OperationKind.READ, Failure.of(error), RetryPolicy())
 
 
 @final

@@ -30,7 +30,7 @@ from runpod_typed._core.batch_run import (
     unfinished_error,
 )
 from runpod_typed._core.batches import MAX_REQUESTS, SizedRequest
-from runpod_typed._core.bulk import Item, Outage, ResultBuffer
+from runpod_typed._core.bulk import Item, Outage, ResultBuffer, may_pass
 from runpod_typed._core.run_request import RunRequest
 from runpod_typed._models.batches import BatchResult, BatchStatus
 from runpod_typed._models.map_results import MapResult, MapStats
@@ -43,6 +43,7 @@ from runpod_typed._synchronization import (
     monotonic,
 )
 from runpod_typed.errors import (
+    APIError,
     InputError,
     NotFoundError,
 )
@@ -311,7 +312,9 @@ class BatchRun(Closable, Generic[In, Out]):
                 for item, state in take_results(active, [result]):
                     journal.finish(item, state)
                     self._finish(active, item, state)
-        except PASSING as error:
+        except APIError as error:
+            if not may_pass(error):
+                raise
             sleep(self._outage.pause_after(error, monotonic()))
             return
         self._outage.passed()

@@ -406,3 +406,12 @@ async def test_outage_ends_the_run_after_its_limit() -> None:
                 await client.endpoint("ep").batches.run(numbers(3)).__anext__()
     assert any("(PollPolicy.max_outage)" in note for note in caught.value.__notes__)
     assert isinstance(caught.value.__cause__, ServerError)
+
+
+@pytest.mark.parametrize(("kind", "status"), [("server_error", 408), ("server_error", 503), ("html_body", None)])
+async def test_polls_of_a_batch_survive_what_may_pass(queue: LocalQueue, kind: str, status: int | None) -> None:
+    once = RetryPolicy.disabled()
+    async with AsyncClient(queue.api_key, base_url=queue.base_url, poll=QUICK, retry=once) as client:
+        queue.inject(kind, operation="get_batch", times=2, status=status)
+        results = [each async for each in endpoint_of(client, queue).batches.run(numbers(3))]
+    assert [each.error for each in results] == [None] * 3

@@ -11,6 +11,8 @@ from runpod_queue_api import models
 
 from runpod_typed import (
     APIConnectionError,
+    APIError,
+    APIStatusError,
     ConfigurationError,
     InputError,
     JobError,
@@ -19,6 +21,7 @@ from runpod_typed import (
     MapResult,
     PollPolicy,
     QueueTimeoutError,
+    SubmissionUncertainError,
     WaitTimeoutError,
 )
 from runpod_typed._core.batch_run import (
@@ -34,9 +37,11 @@ from runpod_typed._core.batch_run import (
     take_results,
     unfinished_error,
 )
-from runpod_typed._core.bulk import Item, Outage, ResultBuffer, checked_key, repeated_key
+from runpod_typed._core.bulk import Item, Outage, ResultBuffer, checked_key, may_pass, repeated_key
 from runpod_typed._core.journal_records import JournalRecord, journal_id, split_journal_id
 from runpod_typed._models.batch_responses import read_batch, read_result
+
+CALL: dict[str, Any] = {"operation": "get_batch", "method": "GET", "url": "u"}
 
 IDS = st.lists(st.text("abcdefgh", min_size=1, max_size=3), min_size=1, unique=True)
 
@@ -186,6 +191,20 @@ def test_outage_ends_after_its_limit_and_not_before() -> None:
     with pytest.raises(APIConnectionError) as caught:
         outage.pause_after(error, 160.0)
     assert caught.value.__notes__ == ["Gave up after an outage of 60 s (PollPolicy.max_outage)."]
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (APIConnectionError("lost", **CALL, request_sent=True), True),
+        (APIStatusError("late", **CALL, status_code=408), True),
+        (APIStatusError("down", **CALL, status_code=503), True),
+        (APIStatusError("no", **CALL, status_code=403), False),
+        (SubmissionUncertainError("lost", **CALL, endpoint_id="ep"), False),
+    ],
+)
+def test_a_read_may_succeed_after_an_error_that_passes(error: APIError, *, passes: bool) -> None:
+    assert may_pass(error) is passes
 
 
 # Keys
