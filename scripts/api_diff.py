@@ -14,8 +14,8 @@ import json
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -65,10 +65,10 @@ def unpack(root: Path, commit: str, folder: Path) -> None:
     """Copy what concerns users from a commit into a folder."""
     present = _git(root, "ls-tree", "--name-only", commit).splitlines()
     if paths := sorted(set(SOURCES).intersection(present)):
-        command = ["git", "-C", str(root), "archive", "--format=tar", commit, "--", *paths]
+        command = ["git", "-C", str(root), "archive", "--format=zip", commit, "--", *paths]
         packed = subprocess.run(command, capture_output=True, check=True).stdout
-        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            archive.extractall(folder, filter="data")
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            archive.extractall(folder)
 
 
 def compare(old: Path, new: Path) -> list[Part]:

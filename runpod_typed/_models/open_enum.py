@@ -23,5 +23,9 @@ class OpenEnum(StrEnum):
         unknown._value_ = value
         return unknown
 
+    def __reduce_ex__(self, _protocol: object) -> tuple[type[Self], tuple[str]]:
+        # Python 3.11.0 to 3.11.3 would look up the name, which only known members have.
+        return type(self), (self.value,)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}.{printable(self.name)}: {self.value!r}>"

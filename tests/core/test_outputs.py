@@ -113,7 +113,10 @@ def test_damaged_bodies_are_decoded_whole(output: str, random: Random) -> None:
     place = random.randrange(len(body))
     noise = random.choice([b"", b"\xff", b"\xed\xa0\x80", b'"', b"\\", b"{", b"]", b"NaN", b"\x00"])
     damaged = body[:place] + noise + body[place + random.randrange(2) :]
-    assert _state_or_error(decode_job, damaged) == _state_or_error(json.decode, damaged)
+    outcomes = {_state_or_error(decode_job, damaged), _state_or_error(json.decode, damaged)}
+    # Of a body that is nested too deeply and malformed, the decoders may say either, by the depth of the stack.
+    too_deep = any("nested too deeply" in outcome for outcome in outcomes)
+    assert len(outcomes) == 1 or (too_deep and all(outcome.startswith("MalformedJSON(") for outcome in outcomes))
 
 
 def _state_or_error(decode: Callable[[bytes], Any], body: bytes) -> str:
