@@ -96,7 +96,7 @@ class MapEngine:
         self._results = ResultBuffer(options.ordered)
         self._untaken = 0
         self._running: dict[str, MapJob] = {}
-        self._collecting: dict[str, AsyncEvent] = {}
+        self._collecting: dict[str, tuple[Item, AsyncEvent]] = {}
         self._short_jobs: deque[bool] = deque(maxlen=32)
 
     def start(self) -> None:
@@ -168,10 +168,13 @@ class MapEngine:
                 self._counters.total = index
                 return
             item = self._journal.item(index, value, self._jobs.prepare)
+            earlier = self._collecting.get(item.record.key)
+            if earlier is not None:
+                earlier[0].record = item.record  # otherwise its end is recorded as that of an input that was not read
             index += 1
             self._untaken += 1
             self._counters.in_flight += 1
-            self._tasks.spawn(self._process, item)
+            self._tasks.spawn(self._process, item, earlier)
 
     async def _has_room(self) -> bool:
         """Wait until one more input may be read; return False if none will be."""
@@ -188,10 +191,10 @@ class MapEngine:
 
     # One input
 
-    async def _process(self, item: Item) -> None:
+    async def _process(self, item: Item, earlier: tuple[Item, AsyncEvent] | None) -> None:
         result: MapResult[Any, Any] | None = None
         try:
-            result = await self._result_of(item)
+            result = await self._result_of(item, earlier)
         except Exception as error:  # noqa: BLE001 -- raised to the consumer
             self._fail(error)
         finally:
@@ -204,19 +207,23 @@ class MapEngine:
             while (following := self._results.take()) is not None:
                 self._deliver(following)
 
-    async def _result_of(self, item: Item) -> MapResult[Any, Any] | None:
-        """Return the result of an input, or None if the map ends before."""
-        collecting = self._collecting.get(item.record.key)
-        if collecting is not None:
-            await collecting.wait(None)
-            self._journal.reload(item)
+    async def _result_of(self, item: Item, earlier: tuple[Item, AsyncEvent] | None) -> MapResult[Any, Any] | None:
+        """Return the result of an input, or None if the map ends before.
+
+        Args:
+            item: The input.
+            earlier: The same input of an earlier map whose job is being collected, and the event of its end.
+        """
+        if earlier is not None:
+            await earlier[1].wait(None)
+            item.record = earlier[0].record
         if item.error is not None:
             if self._journal.can_record(item):
                 await self._journal.commit(item, item.record.moved(JournalStatus.FAILED, error=str(item.error)))
             return self._result(item, item.error)
         known = self._journal.known(item)
         if known is not None:
-            return self._result(item, known, from_journal=collecting is None)
+            return self._result(item, known, from_journal=earlier is None)
         record = item.record
         job = (
             self._jobs.reconnect(record.job_id) if record.job_id and record.status is JournalStatus.SUBMITTED else None
@@ -342,17 +349,18 @@ class MapEngine:
     def _collect_earlier_jobs(self) -> None:
         """Collect the jobs that an earlier map left in flight: their results are not kept for long."""
         for record in self._journal.in_flight():
-            self._collecting[record.key] = AsyncEvent()
-            self._tasks.spawn(self._collect, record)
+            item = Item(value=None, record=record)
+            self._collecting[record.key] = item, AsyncEvent()
+            self._tasks.spawn(self._collect, item)
 
-    async def _collect(self, record: JournalRecord) -> None:
+    async def _collect(self, item: Item) -> None:
         try:
-            if record.job_id is not None:
-                await self._finish_job(Item(value=None, record=record), self._jobs.reconnect(record.job_id))
+            if item.record.job_id is not None:
+                await self._finish_job(item, self._jobs.reconnect(item.record.job_id))
         except Exception as error:  # noqa: BLE001 -- raised to the consumer
             self._fail(error)
         finally:
-            self._collecting.pop(record.key).set()
+            self._collecting.pop(item.record.key)[1].set()
             self._notify()
 
     # Beside the inputs

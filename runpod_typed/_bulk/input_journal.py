@@ -6,8 +6,6 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, final
 
-from attrs import evolve
-
 from runpod_typed._bulk.journal_writer import JournalWriter
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.tasks import next_turn
@@ -104,12 +102,6 @@ class InputJournal:
             return read_job(json.decode(job))
         message, job_id = record.error or "The input failed.", item.job_id
         return InputError(message) if job_id is None else JobExpiredError(message, job_id=job_id)
-
-    def reload(self, item: Item) -> None:
-        """Take the record that was written meanwhile, for another item with the same key."""
-        found = None if self._writer is None else self._writer.find(item.record.key)
-        if found is not None:
-            item.record = evolve(found, index=item.record.index)
 
     def save(self, item: Item, record: JournalRecord) -> None:
         """Record the progress of an input until the next `flush`."""

@@ -30,6 +30,7 @@ from runpod_typed import (
 from runpod_typed._bulk.bridge import async_executor
 from runpod_typed._bulk.threads import LoopThread
 from runpod_typed.local import LocalQueue
+from tests.local.caller import eventually
 
 LOOPS = {"runpod_typed loop", "runpod_typed map inputs"}
 
@@ -106,6 +107,27 @@ def test_a_loop_that_ends_early_leaves_no_thread(queue: LocalQueue, tmp_path: Pa
             time.sleep(0.02)
         again = client.endpoint("local").map([{"n": 0}], journal=tmp_path / "run.sqlite")
         assert [each.from_journal for each in again] == [True]
+
+
+def test_equal_inputs_get_their_own_jobs_back(queue: LocalQueue, gate: Gate, tmp_path: Path) -> None:
+    path, repeated = tmp_path / "run.sqlite", {"n": 0, "wait": True}
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        endpoint = client.endpoint("local")
+        with endpoint.map([repeated, repeated, {"n": 1}], journal=path, concurrency=3, ordered=False) as mapped:
+            next(mapped)
+            eventually(lambda: len(queue.submissions), lambda submitted: submitted == 3)
+        assert Journal(path).counts().in_flight == 2
+
+        def read_slowly() -> Iterator[dict[str, Any]]:
+            yield repeated
+            gate.go.set()
+            eventually(lambda: Journal(path).counts().succeeded, lambda succeeded: succeeded == 3)
+            yield repeated
+
+        results = list(endpoint.map(read_slowly(), journal=path, concurrency=2))
+    assert len({result.job_id for result in results}) == 2
+    assert [entry.index for entry in Journal(path)] == [0, 1, 2]
+    assert len(queue.submissions) == 3
 
 
 def test_submissions_wait_until_an_outage_ends(queue: LocalQueue) -> None:
