@@ -170,7 +170,7 @@ def _rules_of_extensions(pointer: Pointer, value: dict[str, Json]) -> Found:
             known = sequence(value["enum"])
             yield from ((place, reason) for reason in _misnamed(keyword, given, known, "a value of the enum"))
             if keyword == FINAL and given in ([], known):
-                reason = "all values" if given else "no value: a client would wait for ever"
+                reason = "all values" if given else "no value, so that a client would wait forever"
                 yield place, f"{keyword} names {reason}: name those after which nothing changes"
 
 

@@ -573,7 +573,7 @@ STATES: Final = (
         name="no final status",
         changes=(calls("final"),),
         refused_at=schema("KnownJobStatus", "x-runpod-final"),
-        reason="a client would wait for ever",
+        reason="a client would wait forever",
         report=(has("final", "none", was=FINAL),),
     ),
     Edit(

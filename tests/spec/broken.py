@@ -370,7 +370,8 @@ EDITS: Final = {
     "no final status": Edit(
         old="x-runpod-final: [FAILED, CANCELLED]",
         new="x-runpod-final: []",
-        reason="x-runpod-final names no value: a client would wait for ever: name those after which nothing changes",
+        reason="x-runpod-final names no value, so that a client would wait forever: name those after which nothing "
+        "changes",
         marker="      x-runpod-final: []",
     ),
     "only final statuses": Edit(
