@@ -171,7 +171,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def deep(session: nox.Session) -> None:
-    """Run the tests of endurance, and the property tests with ten times the examples, in CI with as many as ever."""
+    """Run the endurance tests, and the property tests with ten times the examples (in CI, with the usual number)."""
     session.install("-e", EXTRAS, *groups("tests"))
     profile = f"--hypothesis-profile={'default' if IN_CI else 'deep'}"
     session.run("pytest", *SIDE_BY_SIDE, "-m", "hypothesis or deep or endurance", profile, *session.posargs)

@@ -58,7 +58,7 @@ def webhook_context(headers: Mapping[str, str]) -> context.Context:
 
 
 class _Spans:
-    """The spans that are open. The oldest job's ends without an outcome if there are too many."""
+    """The spans that are open. If there are too many, that of the oldest job ends without an outcome."""
 
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
@@ -109,7 +109,7 @@ class _Spans:
         if job is None:
             return
         if response.job_id is None:
-            _fail(job, kind, "no job is known to be submitted")
+            _fail(job, kind, "no job is known to have been submitted")
             job.end()
             return
         job.set_attribute("messaging.message.id", response.job_id)

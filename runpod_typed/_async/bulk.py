@@ -1,5 +1,5 @@
 # Many inputs of an endpoint: maps and batches.
-"""An endpoint, as far as runs of many inputs go: maps and batches."""
+"""The methods of an endpoint for many inputs: maps and batches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ InT = TypeVar("InT")
 
 
 class AsyncEndpointBulk(AsyncEndpointQueue, Generic[In, Out, Chunk]):
-    """An endpoint, as far as runs of many inputs go."""
+    """The methods of an endpoint for many inputs."""
 
     _input: RequestBuilder
     _codecs: JobCodecs

@@ -15,7 +15,7 @@ from runpod_typed.errors import APIError
 class SubmissionGate:
     """Closes after a failed submission, and opens when the endpoint responds to a probe.
 
-    A task enters it as a context manager for as long as it tries to submit a job: an outage lasts only while one tries.
+    A task enters it as a context manager while it tries to submit a job. The outage ends when no task tries any more.
 
     Args:
         probe: Sends a request that has no effect.

@@ -127,7 +127,7 @@ def decode_leaving(body: bytes, name: str) -> Any:
     try:
         fields = _decode_fields(body)
         if name in fields:
-            body.decode()  # the field that is left as text may be anything but UTF-8
+            body.decode()  # msgspec does not check that the field that is left as text is UTF-8
         return {key: JSONText(text) if key == name else _decode_strictly(text) for key, text in fields.items()}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass

@@ -121,7 +121,7 @@ class Outage:
     _since: float | None = None
 
     def begin(self, now: float) -> None:
-        """Note a failure."""
+        """Note a failure: the outage lasts from the first one on."""
         self._since = now if self._since is None else self._since
 
     def passed(self) -> None:

@@ -75,8 +75,8 @@ class Call(Generic[T]):
     def begin(self, now: float) -> Attempt:
         """Begin an attempt; it has 0 seconds or less if no time is left.
 
-        The server is asked to hold its response for no longer than that. Beside, a large body has as much time as a
-        slow link needs to send it, or all that is left.
+        The server is asked to hold its response for no longer than that. A large body has more time: as much as a slow
+        link needs to send it, or all that is left.
         """
         self.attempt += 1
         self.outcome = None

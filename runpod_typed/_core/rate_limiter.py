@@ -223,9 +223,8 @@ class SlidingWindow:
         """Estimate the earliest time of a grant with the given number of waiters ahead, if requests end in time."""
         start = max(self._now, self._paused_until)
         rounds, place = divmod(ahead, self.limit.requests)
-        blocking = (
-            place + len(self._in_transit) + len(self._expiries) - self.limit.requests
-        )  # this many must leave the window before
+        counted = len(self._in_transit) + len(self._expiries)
+        blocking = place + counted - self.limit.requests  # this many must leave the window before
         if blocking >= len(self._expiries):
             start = max(start, self._now + self.limit.window)
         elif blocking >= 0:

@@ -27,7 +27,7 @@ InT = TypeVar("InT")
 
 
 def _built(*_options: object) -> Callable[[Any], RunRequest]:
-    """Return a function that returns a request, which is built already, as it is."""
+    """Return a function that returns its argument: a request that is built already."""
     return lambda request: cast("RunRequest", request)
 
 

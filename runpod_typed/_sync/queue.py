@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class EndpointQueue(ConnectionOwner):
-    """An endpoint, as far as its queue and its workers go."""
+    """The methods of an endpoint for its queue and workers."""
 
     _id: str
     _executor: RequestExecutor

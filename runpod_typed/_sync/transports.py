@@ -43,7 +43,7 @@ def make_transport(config: ConnectionConfig, http_client: httpx.Client | None) -
 
 
 def load_settings(config: ConnectionConfig) -> None:
-    """Read the environment's proxies, and certificates. The first request raises what is wrong with them."""
+    """Read certificates and the environment's proxies. If they are invalid, the first request raises the error."""
     with suppress(ConfigurationError):
         proxy_for(config.base_url)
         if config.base_url.scheme == "https":

@@ -12,9 +12,9 @@ _FIRST: Final = 16
 _FEW: Final = 4
 _MOST: Final = 64
 _PATIENCE: Final = 8
-"""Reviews in whose time all requests that wait should get a connection."""
+"""The number of reviews within which all waiting requests should get a connection."""
 _RAISE_SECONDS: Final = 0.5
-"""Seconds after which connections that are not made yet keep no others from being made."""
+"""Seconds after which connections that are still being made no longer hold up others."""
 
 
 @final
@@ -23,8 +23,8 @@ class DialBudget:
 
     A handshake over TLS costs as much as several short requests. So the first requests of a burst get a connection
     each, and the others may wait for those. How fast connections come back is reviewed: if the requests would wait for
-    long, such as when responses are held or the server is far, the number of connections that are made at once is
-    doubled at each review.
+    long, for example because responses are held or the server is far, each review doubles the number of connections
+    that are made at once.
 
     Time is counted in reviews, which are late if the event loop is busy: more connections do not help then.
     """

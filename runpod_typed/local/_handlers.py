@@ -324,7 +324,7 @@ class HandlerWorker(Worker):
         self._service.add_worker(self.worker_id, self, attached=True)
 
     async def _call(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do something in the queue's event loop, and wait for it. A future costs less there than a task."""
+        """Call a function in the queue's event loop, and wait for its result. A future costs less there than a task."""
         done: Future[T] = Future()
 
         def call() -> None:
