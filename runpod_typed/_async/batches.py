@@ -109,8 +109,8 @@ class AsyncBatches(AsyncBatchCalls[In, Out], Generic[In, Out]):
         Raises:
             ConfigurationError: A value cannot be used, or two inputs of a sequence have the same key.
         """
-        from runpod_typed._async.batch_run import AsyncBatchRun  # noqa: PLC0415 -- it uses batches
-        from runpod_typed._bulk.batch_journal import RunSetup  # noqa: PLC0415 -- most programs do not need it
+        from runpod_typed._async.batch_run import AsyncBatchRun  # noqa: PLC0415 -- most programs do not need it
+        from runpod_typed._bulk.batch_journal import RunSetup  # noqa: PLC0415 -- likewise
         from runpod_typed._bulk.options import MapOptions  # noqa: PLC0415 -- likewise
 
         check_name(name)
@@ -137,5 +137,5 @@ class AsyncBatches(AsyncBatchCalls[In, Out], Generic[In, Out]):
             prepare=self._prepare(webhook, policy, s3_config),
             output=self._output,
         )
-        built = AsyncBatches[RunRequest, Out](self._executor, self._config, self._endpoint_id, _built, self._output)
-        return AsyncBatchRun(built, inputs, options, setup)
+        calls = AsyncBatchCalls[RunRequest, Out](self._executor, self._config, self._endpoint_id, _built, self._output)
+        return AsyncBatchRun(calls, inputs, options, setup)

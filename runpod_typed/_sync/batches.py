@@ -109,8 +109,8 @@ class Batches(BatchCalls[In, Out], Generic[In, Out]):
         Raises:
             ConfigurationError: A value cannot be used, or two inputs of a sequence have the same key.
         """
-        from runpod_typed._sync.batch_run import BatchRun  # noqa: PLC0415 -- it uses batches
-        from runpod_typed._bulk.batch_journal import RunSetup  # noqa: PLC0415 -- most programs do not need it
+        from runpod_typed._sync.batch_run import BatchRun  # noqa: PLC0415 -- most programs do not need it
+        from runpod_typed._bulk.batch_journal import RunSetup  # noqa: PLC0415 -- likewise
         from runpod_typed._bulk.options import MapOptions  # noqa: PLC0415 -- likewise
 
         check_name(name)
@@ -137,5 +137,5 @@ class Batches(BatchCalls[In, Out], Generic[In, Out]):
             prepare=self._prepare(webhook, policy, s3_config),
             output=self._output,
         )
-        built = Batches[RunRequest, Out](self._executor, self._config, self._endpoint_id, _built, self._output)
-        return BatchRun(built, inputs, options, setup)
+        calls = BatchCalls[RunRequest, Out](self._executor, self._config, self._endpoint_id, _built, self._output)
+        return BatchRun(calls, inputs, options, setup)
