@@ -24,7 +24,7 @@ CONNECT_TIMEOUT: Final = 5.0
 KEEPALIVE_EXPIRY: Final = 55.0
 """Seconds after which an idle connection is closed; common proxies close theirs after 60 s."""
 RECENT_USE: Final = 0.5
-"""Seconds of idleness after which a connection may be lost; common servers close theirs after 2 s or more."""
+"""Seconds of idleness after which a connection may be lost; some servers close theirs after 1 s."""
 
 _RESULT_CAP: Final = 20 * 1024 * 1024  # the platform's cap on a job's result
 DEFAULT_MAX_RESPONSE_BYTES: Final = _RESULT_CAP + 1024 * 1024
