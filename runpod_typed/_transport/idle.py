@@ -40,6 +40,7 @@ class IdleConnections(Generic[_ConnectionT]):
         self._is_closed = is_closed
         self._kept = deque[tuple[_ConnectionT, float]]()  # with the time of the last use
         self._survived = WeakKeyDictionary[_ConnectionT, float]()  # the longest idle time before a response
+        self._longest = 0.0  # of these times
         self._trusted = RECENT_USE  # the idle time for which each connection is trusted
         self._useless = deque[_ConnectionT]()
 
@@ -80,6 +81,7 @@ class IdleConnections(Generic[_ConnectionT]):
         """Note that a response came over a connection that was idle for some seconds before."""
         if idle >= RECENT_USE:
             self._survived[connection] = max(idle, self._survived.get(connection, 0.0))
+            self._longest = max(self._longest, idle)
             self._trusted = max(self._trusted, min(idle - _MARGIN, _LONGEST_TRUST))
 
     def take_useless(self) -> _ConnectionT | None:
@@ -94,6 +96,7 @@ class IdleConnections(Generic[_ConnectionT]):
     def forget(self) -> None:
         """Forget how long connections were idle before: the server has closed one."""
         self._survived = WeakKeyDictionary[_ConnectionT, float]()
+        self._longest = 0.0
         self._trusted = RECENT_USE
 
     def _pop_any(self) -> tuple[_ConnectionT, float] | None:
@@ -114,7 +117,9 @@ class IdleConnections(Generic[_ConnectionT]):
             if now - newest[1] < (self._trusted if attempt.billed else _LONGEST_TRUST):
                 return newest
             self._kept.append(newest)
-            for each in reversed(tuple(self._kept)) if self._survived else ():
+            if now - newest[1] >= self._longest - _MARGIN:  # all others are idle for longer
+                return None
+            for each in reversed(tuple(self._kept)):
                 if now - each[1] < self._survived.get(each[0], 0.0) - _MARGIN:
                     self._kept.remove(each)
                     return each

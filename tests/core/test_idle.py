@@ -90,6 +90,22 @@ def test_a_closed_connection_ends_the_trust_in_others(clock: Clock, connections:
     assert connections.take_useless() is second
 
 
+def test_idle_connections_are_not_searched_in_vain(clock: Clock, connections: IdleConnections[Connection]) -> None:
+    class Watched(Connection):
+        lookups = 0
+
+        def __hash__(self) -> int:
+            Watched.lookups += 1
+            return id(self)
+
+    connections.keep(Connection("trusted for 4 s"), 5.0)
+    for _ in range(3):
+        connections.keep(Watched(), 0.0)
+    clock.now += 4
+    assert connections.take(attempt(repeatable=False)) is None
+    assert Watched.lookups == 0
+
+
 def test_repeatable_requests_use_the_last_one_during_traffic(
     clock: Clock, connections: IdleConnections[Connection]
 ) -> None:
