@@ -46,11 +46,11 @@ class Dialer:
         return await self._race(addresses)
 
     async def _addresses(self) -> list[_Address]:
-        if self._resolving is None or monotonic() - self._resolved_at > _RESOLVED_SECONDS:
-            self._resolved_at = monotonic()
-            self._resolving = self._loop.create_task(self._resolve())
-            self._resolving.add_done_callback(lambda task: task.cancelled() or task.exception())
         resolving = self._resolving
+        if resolving is None or resolving.cancelled() or monotonic() - self._resolved_at > _RESOLVED_SECONDS:
+            self._resolved_at = monotonic()
+            self._resolving = resolving = self._loop.create_task(self._resolve())
+            resolving.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
             return await asyncio.shield(resolving)
         except OSError:

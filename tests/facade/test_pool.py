@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 from attrs import evolve
 
-from runpod_typed._transport import pool
+from runpod_typed._transport import dialing, pool
 from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.fast import SWITCH_VARIABLE, async_fast_transport
@@ -115,6 +115,20 @@ async def test_a_slow_connection_holds_up_no_request(no_reviews: None) -> None:
         outcomes = await asyncio.gather(*send(transport, 3, SUBMISSION))
         assert all(isinstance(each, HttpResponse) for each in outcomes)
         assert server.connections_made == 3, "what was not needed is idle now"
+        await transport.aclose()
+
+
+async def test_a_cancelled_resolution_of_the_host_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialing, "_RESOLVED_SECONDS", 3600.0)
+    with scripted([OK]) as server:
+        transport = transport_to(server.base_url)
+        dialer = transport._pool._dialer
+        resolve, dialer._resolve = dialer._resolve, asyncio.Event().wait
+        (first,) = send(transport, 1, seconds=30.0)
+        await until(lambda: dialer._resolving)
+        dialer._resolve = resolve
+        dialer._resolving.cancel()
+        assert isinstance(await first, HttpResponse)
         await transport.aclose()
 
 
