@@ -94,6 +94,11 @@ class ScriptedServer:
         return len(self._connections)
 
     @property
+    def connections(self) -> Sequence[socket.socket]:
+        """The connections that clients have made."""
+        return self._connections
+
+    @property
     def has_delivered(self) -> bool:
         """True if all that was sent has arrived at the other ends."""
         return have_arrived(self._connections)

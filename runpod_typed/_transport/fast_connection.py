@@ -40,6 +40,11 @@ class FastConnection:
         self.is_closed = False
         loop.add_reader(self._number, self._read)
 
+    @property
+    def is_new(self) -> bool:
+        """True if no response has come over the connection."""
+        return not self.reader.complete
+
     async def exchange(self, head: bytes, body: bytes | None, attempt: Attempt) -> HttpResponse:
         """Send a request and read its response."""
         reader = self.reader
@@ -156,7 +161,7 @@ class FastConnection:
         """Return whether an idle connection is closed. The event loop may not have seen what came of late."""
         if not self.is_closed and is_readable(self._socket):
             self._read()
-        return self.is_closed
+        return self.is_closed or self._broken is not None
 
     def close(self) -> None:
         """Close the connection in any state."""

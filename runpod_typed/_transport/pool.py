@@ -84,7 +84,7 @@ class ConnectionPool:
         while True:
             self._make_connections()
             connection = await self._wait(turn, attempt)
-            if not connection.is_over():  # more than its response may have come, or its end
+            if connection.is_new or not connection.is_over():  # more than its response may have come, or its end
                 return connection
             self.discard(connection)
             turn = _Turn(turn.number, self._loop.create_future())

@@ -18,7 +18,7 @@ from runpod_typed._transport.fast import SWITCH_VARIABLE, async_fast_transport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 from tests.core.calls import CONNECTION
 from tests.open_things import OpenThings
-from tests.scripted_server import answer, scripted
+from tests.scripted_server import answer, scripted, wait_until
 from tests.stubborn_servers import never_accepting, trusted_tls
 
 HEALTH: Final = HttpRequest("GET", "/ep/health")
@@ -115,6 +115,21 @@ async def test_a_slow_connection_holds_up_no_request(no_reviews: None) -> None:
         outcomes = await asyncio.gather(*send(transport, 3, SUBMISSION))
         assert all(isinstance(each, HttpResponse) for each in outcomes)
         assert server.connections_made == 3, "what was not needed is idle now"
+        await transport.aclose()
+
+
+@pytest.mark.parametrize("billed", [False, True])
+async def test_a_connection_may_be_closed_before_its_first_use(billed: bool) -> None:
+    with scripted([0.1, OK], [OK]) as server:
+        transport = transport_to(server.base_url)
+        slow = SlowDials(transport, first=2)
+        assert all(isinstance(each, HttpResponse) for each in await asyncio.gather(*send(transport, 2)))
+        slow.go_on.set()
+        await until(lambda: server.connections_made == 2 and not transport._pool._dials)
+        server.connections[1].shutdown(socket.SHUT_RDWR)
+        await asyncio.to_thread(wait_until, lambda: server.open_connections == 1)
+        outcome = await transport.send(SUBMISSION, Attempt(60.0, billed=billed))
+        assert isinstance(outcome, HttpResponse)
         await transport.aclose()
 
 
