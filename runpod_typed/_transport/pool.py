@@ -12,7 +12,7 @@ import httpcore
 from runpod_typed._synchronization import monotonic, running_asyncio_loop
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, POOL_SIZE, ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
-from runpod_typed._transport.dial_budget import REVIEW_SECONDS, DialBudget
+from runpod_typed._transport.dial_budget import LATE_SECONDS, REVIEW_SECONDS, DialBudget
 from runpod_typed._transport.dialing import Dialer
 from runpod_typed._transport.fast_connection import FastConnection
 from runpod_typed._transport.fast_sync import DEFAULT_PORTS
@@ -52,7 +52,7 @@ class ConnectionPool:
         self._idle = IdleConnections[FastConnection](config.idle_connections, lambda each: each.is_over())
         self._waiting = deque[_Turn]()
         self._arrivals = 0
-        self._dials = list[asyncio.Task[None]]()
+        self._dials = dict[asyncio.Task[None], float]()  # with the time when each was begun
         self._budget = DialBudget()
         self._failures = 0
         self._review: asyncio.TimerHandle | None = None
@@ -146,13 +146,18 @@ class ConnectionPool:
 
     def _make_connections(self) -> None:
         """Begin to make connections for requests that wait, as many as the budget allows."""
-        while self._budget.left > 0 and len(self._waiting) > len(self._dials) and self._has_room():
+        while self._budget.left > 0 and self._needs_more() and self._has_room():
             self._budget.left -= 1
             dial = self._loop.create_task(self._dial(self._arrivals))
-            self._dials.append(dial)
-            dial.add_done_callback(self._dials.remove)
+            self._dials[dial] = monotonic()
+            dial.add_done_callback(self._dials.pop)
         if self._waiting and self._review is None:
             self._review = self._loop.call_later(REVIEW_SECONDS, self._review_budget)
+
+    def _needs_more(self) -> bool:
+        """Return whether more requests wait than connections are being made; one that takes long may never be."""
+        late = monotonic() - LATE_SECONDS
+        return len(self._waiting) > sum(begun > late for begun in self._dials.values())
 
     def _has_room(self) -> bool:
         if len(self._open) + len(self._dials) < POOL_SIZE:
@@ -197,8 +202,11 @@ class ConnectionPool:
 
     def _end_needless_dials(self) -> None:
         """End as many connections as are being made for requests that do not wait any more."""
-        for dial in self._dials[len(self._waiting) :]:
+        for dial in self._needless_dials():
             dial.cancel()
+
+    def _needless_dials(self) -> list[asyncio.Task[None]]:
+        return list(self._dials)[len(self._waiting) :]
 
     def _discard_useless(self) -> None:
         while (connection := self._idle.take_useless()) is not None:
@@ -211,7 +219,7 @@ class ConnectionPool:
     async def aclose(self) -> None:
         """Close all connections, those in use as soon as their response is read."""
         self._close_idle()
-        needless = self._dials[len(self._waiting) :]
+        needless = self._needless_dials()
         if needless:
             await asyncio.wait(needless)
 

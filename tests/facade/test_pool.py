@@ -118,6 +118,20 @@ async def test_a_slow_connection_holds_up_no_request(no_reviews: None) -> None:
         await transport.aclose()
 
 
+async def test_a_hanging_connection_holds_up_no_later_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "CONNECT_TIMEOUT", 3600.0)
+    monkeypatch.setattr(pool, "LATE_SECONDS", 0.05)
+    with scripted([0.1, OK], [OK]) as server:
+        transport = transport_to(server.base_url)
+        slow = SlowDials(transport, first=2)
+        assert all(isinstance(each, HttpResponse) for each in await asyncio.gather(*send(transport, 2)))
+        transport._pool._close(transport._pool._idle.take_any())
+        slow.lets_next_pass()
+        (outcome,) = await asyncio.gather(*send(transport, 1, SUBMISSION, seconds=30.0))
+        assert isinstance(outcome, HttpResponse)
+        await transport.aclose()
+
+
 @pytest.mark.parametrize("billed", [False, True])
 async def test_a_connection_may_be_closed_before_its_first_use(billed: bool) -> None:
     with scripted([0.1, OK], [OK]) as server:
@@ -155,6 +169,10 @@ class SlowDials:
         self._dial = transport._pool._dialer.dial
         self._left = first - 1
         transport._pool._dialer.dial = self.dial
+
+    def lets_next_pass(self) -> None:
+        """Let one more connection be made at once."""
+        self._left = 1
 
     async def dial(self) -> Any:
         self._left -= 1
