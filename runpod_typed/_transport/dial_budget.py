@@ -39,6 +39,14 @@ class DialBudget:
         self._is_reached = False
         self._reviewed_at = self._raised_at = -math.inf
 
+    def allows(self, connections: int) -> bool:
+        """Return whether one more connection may be begun: always if there are few.
+
+        Args:
+            connections: The number of connections, with those that are being made.
+        """
+        return self.left > 0 or connections < _FIRST
+
     def begin(self, now: float, connections: int) -> None:
         """Note that a request begins to wait, and that no other does.
 

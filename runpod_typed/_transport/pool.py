@@ -146,7 +146,7 @@ class ConnectionPool:
 
     def _make_connections(self) -> None:
         """Begin to make connections for requests that wait, as many as the budget allows."""
-        while self._budget.left > 0 and self._needs_more() and self._has_room():
+        while self._budget.allows(len(self._open) + len(self._dials)) and self._needs_more() and self._has_room():
             self._budget.left -= 1
             dial = self._loop.create_task(self._dial(self._arrivals))
             self._dials[dial] = monotonic()

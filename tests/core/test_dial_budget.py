@@ -36,6 +36,13 @@ def test_a_pool_with_connections_makes_few_more_at_first() -> None:
     assert budget.left == 4
 
 
+def test_a_pool_with_few_connections_may_always_make_one(budget: DialBudget) -> None:
+    budget.left = 0
+    assert [budget.allows(connections) for connections in (0, 15, 16)] == [True, True, False]
+    budget.left = 1
+    assert budget.allows(300)
+
+
 def test_requests_that_come_and_go_share_a_budget(budget: DialBudget) -> None:
     budget.left = 0
     budget.begin(REVIEW_SECONDS / 2, 16)

@@ -18,7 +18,7 @@ from runpod_typed._transport.fast import SWITCH_VARIABLE, async_fast_transport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 from tests.core.calls import CONNECTION
 from tests.open_things import OpenThings
-from tests.scripted_server import answer, scripted, wait_until
+from tests.scripted_server import CLOSE, answer, scripted, wait_until
 from tests.stubborn_servers import never_accepting, trusted_tls
 
 HEALTH: Final = HttpRequest("GET", "/ep/health")
@@ -145,6 +145,16 @@ async def test_a_connection_may_be_closed_before_its_first_use(billed: bool) -> 
         outcome = await transport.send(SUBMISSION, Attempt(60.0, billed=billed))
         assert isinstance(outcome, HttpResponse)
         await transport.aclose()
+
+
+@pytest.mark.usefixtures("no_reviews")
+async def test_a_server_that_keeps_no_connection_is_served_at_once() -> None:
+    with scripted([answer(200, b"{}", "Connection: close"), CLOSE]) as server:
+        transport = transport_to(server.base_url)
+        for _ in range(40):
+            (outcome,) = await asyncio.gather(*send(transport, 1, SUBMISSION, seconds=30.0))
+            assert isinstance(outcome, HttpResponse)
+        assert not transport._pool._open
 
 
 async def test_a_cancelled_resolution_of_the_host_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
