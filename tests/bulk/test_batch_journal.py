@@ -211,13 +211,13 @@ def test_repeated_key_ends_the_run_after_its_results(endpoint: Any, path: Path) 
 
 def test_refused_finalize_leaves_nothing_to_take_up(endpoint: Any, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from runpod_typed import BadRequestError
-    from runpod_typed._sync.batches import Batches
+    from runpod_typed._sync.batch_calls import BatchCalls
 
     def refuse(*_: object, **_options: object) -> None:
         raise BadRequestError("No.", operation="finalize_batch", method="POST", url="u", status_code=400)
 
     with monkeypatch.context() as patch, pytest.raises(BadRequestError):
-        patch.setattr(Batches, "finalize", refuse)
+        patch.setattr(BatchCalls, "finalize", refuse)
         list(endpoint.batches.run(INPUTS[:3], journal=path))
     assert Journal(path).counts().waiting == 3
     assert [batch.status for batch in endpoint.batches.list()] == ["CANCELLED"]
