@@ -8,14 +8,13 @@ from typing import Final, final
 REVIEW_SECONDS: Final = 0.02
 """Seconds between two reviews while requests wait."""
 
-LATE_SECONDS: Final = 0.5
-"""Seconds after which connections that are not made yet keep no others from being made."""
-
 _FIRST: Final = 16
 _FEW: Final = 4
 _MOST: Final = 64
 _PATIENCE: Final = 8
 """The number of reviews within which all waiting requests should get a connection."""
+_RAISE_SECONDS: Final = 0.5
+"""Seconds after which connections that are not made yet keep no others from being made."""
 
 
 @final
@@ -86,7 +85,7 @@ class DialBudget:
         is_far = in_time and not self._is_reached
         have_had_time = (not self._made or self._most == _MOST) and dialing <= self._most // 2  # to come back
         self.left = 0
-        if takes_long and (is_far or have_had_time or now - self._raised_at >= LATE_SECONDS):
+        if takes_long and (is_far or have_had_time or now - self._raised_at >= _RAISE_SECONDS):
             self._most = min(2 * self._most, _MOST)
             self._raised_at = now
             self.left = max(self._most - dialing, 0)

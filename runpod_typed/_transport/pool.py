@@ -12,7 +12,7 @@ import httpcore
 from runpod_typed._synchronization import monotonic, running_asyncio_loop
 from runpod_typed._transport.connection import CONNECT_TIMEOUT, POOL_SIZE, ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
-from runpod_typed._transport.dial_budget import LATE_SECONDS, REVIEW_SECONDS, DialBudget
+from runpod_typed._transport.dial_budget import REVIEW_SECONDS, DialBudget
 from runpod_typed._transport.dialing import Dialer
 from runpod_typed._transport.fast_connection import FastConnection
 from runpod_typed._transport.fast_sync import DEFAULT_PORTS
@@ -23,6 +23,9 @@ _T = TypeVar("_T")
 
 _FAILURES_OF_ALL: Final = 16
 """Failures in a row after which a server counts as unreachable for all requests that wait."""
+
+_LATE_REVIEWS: Final = 25
+"""Reviews after which a connection that is not made yet keeps no other from being made."""
 
 
 class _Turn(NamedTuple):
@@ -52,7 +55,8 @@ class ConnectionPool:
         self._idle = IdleConnections[FastConnection](config.idle_connections, lambda each: each.is_over())
         self._waiting = deque[_Turn]()
         self._arrivals = 0
-        self._dials = dict[asyncio.Task[None], float]()  # with the time when each was begun
+        self._dials = dict[asyncio.Task[None], int]()  # with the number of reviews before each was begun
+        self._reviews = 0
         self._budget = DialBudget()
         self._failures = 0
         self._review: asyncio.TimerHandle | None = None
@@ -149,14 +153,14 @@ class ConnectionPool:
         while self._budget.allows(len(self._open) + len(self._dials)) and self._needs_more() and self._has_room():
             self._budget.left -= 1
             dial = self._loop.create_task(self._dial(self._arrivals))
-            self._dials[dial] = monotonic()
+            self._dials[dial] = self._reviews
             dial.add_done_callback(self._dials.pop)
         if self._waiting and self._review is None:
             self._review = self._loop.call_later(REVIEW_SECONDS, self._review_budget)
 
     def _needs_more(self) -> bool:
         """Return whether more requests wait than connections are being made; one that takes long may never be."""
-        late = monotonic() - LATE_SECONDS
+        late = self._reviews - _LATE_REVIEWS
         return len(self._waiting) > sum(begun > late for begun in self._dials.values())
 
     def _has_room(self) -> bool:
@@ -169,6 +173,7 @@ class ConnectionPool:
 
     def _review_budget(self) -> None:
         self._review = None
+        self._reviews += 1
         if self._waiting:
             self._budget.review(monotonic(), len(self._waiting), len(self._dials))
             self._make_connections()

@@ -90,6 +90,7 @@ async def test_held_requests_all_get_a_connection(tls: Any) -> None:
         tasks = send(transport, 300)
         await until(lambda: len(server.requests) == 300)
         await end(tasks)
+        await transport.aclose()  # closes what is idle alone
         assert not transport._pool._open
 
 
@@ -120,7 +121,7 @@ async def test_a_slow_connection_holds_up_no_request(no_reviews: None) -> None:
 
 async def test_a_hanging_connection_holds_up_no_later_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "CONNECT_TIMEOUT", 3600.0)
-    monkeypatch.setattr(pool, "LATE_SECONDS", 0.05)
+    monkeypatch.setattr(pool, "_LATE_REVIEWS", 2)
     with scripted([0.1, OK], [OK]) as server:
         transport = transport_to(server.base_url)
         slow = SlowDials(transport, first=2)
@@ -154,6 +155,7 @@ async def test_a_server_that_keeps_no_connection_is_served_at_once() -> None:
         for _ in range(40):
             (outcome,) = await asyncio.gather(*send(transport, 1, SUBMISSION, seconds=30.0))
             assert isinstance(outcome, HttpResponse)
+        await transport.aclose()
         assert not transport._pool._open
 
 
