@@ -73,30 +73,39 @@ def process_environment(variables: Mapping[str, str], home: str, inherited: Mapp
 
 
 @contextmanager
-def kill_on_parent_exit(process: "subprocess.Popen[str]", marker: str) -> Generator[None]:
-    """Within the block, let a shell kill the process and its descendants when this process ends in any way.
+def kill_on_parent_exit(marker: str) -> Generator[Callable[[int], None]]:
+    """Within the block, let a shell kill a process and its descendants when this process ends in any way.
 
     A worker without a queue asks for jobs in a busy loop. The shell waits for the end of a pipe that only this process
-    holds open. Without a shell, there is no such protection.
+    holds open; it runs before the worker does, so that no worker is missed. The block gets a function that tells it the
+    worker's process group. Without a shell, there is no such protection.
     """
     script = (
-        'read -r _; kill -9 "-$1"; for f in /proc/[0-9]*/environ; do '
-        'grep -qsF "$2" "$f" && p=${f#/proc/} && kill -9 "${p%/environ}"; done'
+        'read -r group; read -r _; kill -9 "-$group"; for f in /proc/[0-9]*/environ; do '
+        'grep -qsF "$1" "$f" && p=${f#/proc/} && kill -9 "${p%/environ}"; done'
     )
     try:
         guard = subprocess.Popen(
-            ["/bin/sh", "-c", script, "sh", str(process.pid), marker],
+            ["/bin/sh", "-c", script, "sh", marker],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
     except OSError:
-        yield
+        yield lambda _group: None
         return
+
+    stdin = guard.stdin
+    assert stdin is not None  # noqa: S101 -- a pipe was asked for
+
+    def tell(group: int) -> None:
+        with suppress(OSError):  # it was killed
+            os.write(stdin.fileno(), f"{group}\n".encode())
+
     with guard:
         try:
-            yield
+            yield tell
         finally:
             guard.kill()  # before its pipe closes: the number of the group may be in use again
 
@@ -284,28 +293,29 @@ class ProcessWorker:
     def _run_one(self, home: str) -> WorkerFailure | None:
         """Run a process to its end, and return its failure, if any."""
         variables = worker_variables(self._endpoint_url, self.worker_id, self._token)
-        try:
-            process = subprocess.Popen(
-                self._command,
-                env=process_environment(variables, home, os.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._remove_worker()
-            return WorkerFailure(f"could not be started: {error}")
-        self._process = process
-        assert process.stdout is not None  # noqa: S101 -- a pipe was asked for
         output: deque[str] = deque(maxlen=REPORTED_LINES)
-        reader = threading.Thread(target=self._read, args=(process.stdout, self.worker_id, output), daemon=True)
-        reader.start()
-        if self._stopping.is_set():
-            self._terminate()  # `stop` came before there was a process
-        with kill_on_parent_exit(process, self._marker):
+        with kill_on_parent_exit(self._marker) as tell_group:
+            try:
+                process = subprocess.Popen(
+                    self._command,
+                    env=process_environment(variables, home, os.environ),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._remove_worker()
+                return WorkerFailure(f"could not be started: {error}")
+            tell_group(process.pid)
+            self._process = process
+            assert process.stdout is not None  # noqa: S101 -- a pipe was asked for
+            reader = threading.Thread(target=self._read, args=(process.stdout, self.worker_id, output), daemon=True)
+            reader.start()
+            if self._stopping.is_set():
+                self._terminate()  # `stop` came before there was a process
             code = process.wait()
             kill_tree(process.pid, self._marker)
         reader.join(OUTPUT_SECONDS)
