@@ -81,7 +81,7 @@ def kill_on_parent_exit(marker: str) -> Generator[Callable[[int], None]]:
     worker's process group. Without a shell, there is no such protection.
     """
     script = (
-        'read -r group; read -r _; kill -9 "-$group"; for f in /proc/[0-9]*/environ; do '
+        'read -r group; read -r _; [ -z "$group" ] || kill -9 "-$group"; for f in /proc/[0-9]*/environ; do '
         'grep -qsF "$1" "$f" && p=${f#/proc/} && kill -9 "${p%/environ}"; done'
     )
     try:

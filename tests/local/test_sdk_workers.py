@@ -218,6 +218,22 @@ def is_there(group: int) -> bool:
     return True
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are found by their environment in /proc")
+def test_a_worker_ends_if_its_program_ends_at_its_start() -> None:
+    program = (
+        "import os, signal, subprocess\n"
+        "from runpod_typed.local._processes import kill_on_parent_exit\n"
+        "with kill_on_parent_exit('MARKER=of-a-test'):\n"
+        "    worker = subprocess.Popen(['/bin/sleep', '60'], env={'MARKER': 'of-a-test'}, start_new_session=True)\n"
+        "    print(worker.pid, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+    eventually(partial(is_there, pid), operator.not_)
+
+
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_worker_does_not_outlive_the_program(signal_: signal.Signals) -> None:
     program = (
