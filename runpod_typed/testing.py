@@ -19,7 +19,7 @@ from runpod_typed._recordings import Recording, ReplayError, record, replay
 if TYPE_CHECKING:
     from runpod_typed import AsyncEndpoint, Endpoint
     from runpod_typed.local import Faults, Handler, HandlerConfig, LocalQueue
-    from runpod_typed.local._limits import Limits
+    from runpod_typed.local._server.rate_limits import Limits
 
 __all__ = [
     "AsyncEndpointFactory",

@@ -21,9 +21,9 @@ except ImportError as _error:
 from runpod_typed.local._engine.counters import QueueStats
 from runpod_typed.local._engine.records import Chunk, JobStatus, SubmittedJob
 from runpod_typed.local._faults import FaultKind, Faults
-from runpod_typed.local._handler_config import Handler, HandlerConfig
-from runpod_typed.local._handlers import progress_update
-from runpod_typed.local._limits import Limit
+from runpod_typed.local._server.rate_limits import Limit
+from runpod_typed.local._workers.handler_config import Handler, HandlerConfig
+from runpod_typed.local._workers.handler_worker import progress_update
 from runpod_typed.local.queue import LocalQueue
 
 __all__ = [

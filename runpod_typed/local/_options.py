@@ -8,11 +8,11 @@ from pathlib import Path
 from attrs import field, frozen
 from runpod_queue_api import wire
 
-from runpod_typed.local._access import Access, known_hosts
 from runpod_typed.local._faults import FaultPlan
-from runpod_typed.local._handler_config import HandlerConfig
-from runpod_typed.local._limits import Limits, make_limiters
+from runpod_typed.local._server.access import Access, known_hosts
+from runpod_typed.local._server.rate_limits import Limits, make_limiters
 from runpod_typed.local._validators import is_finite, is_whole
+from runpod_typed.local._workers.handler_config import HandlerConfig
 
 
 @frozen(kw_only=True)

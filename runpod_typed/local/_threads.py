@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing_extensions import override
 
 
-class WorkerThread(threading.Thread):
+class DaemonThread(threading.Thread):
     """A daemon thread. CPython before 3.13 takes a thread for ended if its `join` is interrupted; `wait` does not."""
 
     def __init__(self, target: Callable[[], None], name: str) -> None:

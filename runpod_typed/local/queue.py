@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from runpod_typed.local._app import BASE_PATH, OPERATION_NAMES
 from runpod_typed.local._engine.counters import QueueStats
 from runpod_typed.local._engine.records import SubmittedJob
 from runpod_typed.local._faults import FaultKind, FaultPlan, Faults
-from runpod_typed.local._handler_config import Handler, HandlerConfig, read_config
-from runpod_typed.local._limits import Limits
+from runpod_typed.local._lifecycle import QueueLifecycle
 from runpod_typed.local._options import QueueOptions
-from runpod_typed.local._processes import worker_variables
-from runpod_typed.local._runner import QueueRunner
-from runpod_typed.local._service import Outage, QueueService
+from runpod_typed.local._runtime import QueueRuntime, SimulatedOutage
+from runpod_typed.local._server.app import BASE_PATH, OPERATION_NAMES
+from runpod_typed.local._server.rate_limits import Limits
 from runpod_typed.local._validators import check_seconds, check_status, is_whole
+from runpod_typed.local._workers.handler_config import Handler, HandlerConfig, read_config
+from runpod_typed.local._workers.process_worker import worker_variables
 
 
 class LocalQueue:
@@ -95,10 +95,10 @@ class LocalQueue:
             page=page,
             on_worker_output=on_worker_output,
         )
-        self._runner = QueueRunner(self._options)
+        self._lifecycle = QueueLifecycle(self._options)
 
     def __repr__(self) -> str:
-        where = self.base_url if self._runner.running else "not started"
+        where = self.base_url if self._lifecycle.running else "not started"
         return f"<LocalQueue {self.endpoint_id!r} ({where})>"
 
     @property
@@ -109,7 +109,7 @@ class LocalQueue:
     @property
     def api_key(self) -> str:
         """The key that clients must send."""
-        return self._runner.access.api_key
+        return self._lifecycle.access.api_key
 
     @property
     def base_url(self) -> str:
@@ -118,7 +118,7 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue was not started.
         """
-        return self._runner.url(self._options.host)
+        return self._lifecycle.url(self._options.host)
 
     @property
     def page_url(self) -> str:
@@ -129,8 +129,8 @@ class LocalQueue:
         """
         if not self._options.page:
             raise RuntimeError("the queue has no page: start it with LocalQueue(page=True)")
-        url = self._runner.url(self._runner.local_host).removesuffix(BASE_PATH)
-        return f"{url}/?token={self._runner.access.page_token}"
+        url = self._lifecycle.url(self._lifecycle.local_host).removesuffix(BASE_PATH)
+        return f"{url}/?token={self._lifecycle.access.page_token}"
 
     def start(self) -> Self:
         """Start, and return when the queue listens.
@@ -141,7 +141,7 @@ class LocalQueue:
             ValueError: The file of `persist` is damaged, in use or of something else.
         """
         atexit.register(self.stop)
-        self._runner.start()
+        self._lifecycle.start()
         return self
 
     def stop(self) -> None:
@@ -150,7 +150,7 @@ class LocalQueue:
         Warns:
             RuntimeWarning: A handler blocks and stays in its daemon thread, or a process could not be ended.
         """
-        problems = self._runner.stop()
+        problems = self._lifecycle.stop()
         atexit.unregister(self.stop)
         for problem in problems:
             warnings.warn(problem, RuntimeWarning, stacklevel=2)
@@ -172,26 +172,26 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue was not started.
         """
-        access = self._runner.access
+        access = self._lifecycle.access
         if host is not None and access.hosts is not None:
             access.hosts.add(host.lower())
         name = worker_id or f"worker{secrets.token_hex(4)}"
-        return worker_variables(self._runner.worker_url(host), name, access.worker_token)
+        return worker_variables(self._lifecycle.worker_url(host), name, access.worker_token)
 
     @property
     def worker_output(self) -> str:
         """The last lines that the worker processes wrote."""
-        return "".join(worker.output for worker in self._runner.workers)
+        return "".join(worker.output for worker in self._lifecycle.workers)
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
         """The process ids of the running workers."""
-        return tuple(pid for worker in self._runner.workers if (pid := worker.pid) is not None)
+        return tuple(pid for worker in self._lifecycle.workers if (pid := worker.pid) is not None)
 
     @property
     def workers_failed(self) -> bool:
         """True if all worker processes ended before they asked for a job."""
-        return bool(self._runner.workers) and all(worker.failed for worker in self._runner.workers)
+        return bool(self._lifecycle.workers) and all(worker.failed for worker in self._lifecycle.workers)
 
     def restart_workers(self) -> None:
         """End each worker after its present jobs, and let another one follow.
@@ -200,11 +200,11 @@ class LocalQueue:
             RuntimeError: The queue is not running.
         """
 
-        def restart(_service: QueueService) -> None:
-            for worker in self._runner.workers:
+        def restart(_runtime: QueueRuntime) -> None:
+            for worker in self._lifecycle.workers:
                 worker.replace()
 
-        self._runner.act(restart)
+        self._lifecycle.act(restart)
 
     def pause(self) -> None:
         """Hand out no more jobs: new jobs stay IN_QUEUE.
@@ -218,7 +218,7 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue is not running.
         """
-        self._runner.act(lambda service: service.engine.pause())
+        self._lifecycle.act(lambda runtime: runtime.engine.pause())
 
     def resume(self) -> None:
         """Hand out jobs again.
@@ -226,7 +226,7 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue is not running.
         """
-        self._runner.act(lambda service: service.act(lambda _: service.engine.resume()))
+        self._lifecycle.act(lambda runtime: runtime.act(lambda _: runtime.engine.resume()))
 
     def advance(self, seconds: float) -> None:
         """Move the queue's clock forward by 0 or more seconds: everything due within this time happens now.
@@ -240,7 +240,7 @@ class LocalQueue:
             RuntimeError: The queue is not running.
         """
         check_seconds(seconds)
-        self._runner.act(lambda service: service.advance_clock(seconds))
+        self._lifecycle.act(lambda runtime: runtime.advance_clock(seconds))
 
     def throttle(self, workers: int) -> None:
         """Let `/health` report 0 or more throttled workers, as when no machine is free.
@@ -252,10 +252,10 @@ class LocalQueue:
         if not is_whole(workers) or workers < 0:
             raise ValueError(f"workers must be 0 or more, not {workers!r}")
 
-        def throttle(service: QueueService) -> None:
-            service.engine.throttled = workers
+        def throttle(runtime: QueueRuntime) -> None:
+            runtime.engine.throttled = workers
 
-        self._runner.act(throttle)
+        self._lifecycle.act(throttle)
 
     def inject(
         self,
@@ -305,12 +305,12 @@ class LocalQueue:
         check_seconds(seconds)
         check_status(status, least=500)
 
-        def begin(service: QueueService) -> None:
-            service.outage = Outage(asyncio.get_running_loop().time() + seconds, status)
+        def begin(runtime: QueueRuntime) -> None:
+            runtime.outage = SimulatedOutage(asyncio.get_running_loop().time() + seconds, status)
             if status is None:
-                self._runner.refuse_connections(seconds)
+                self._lifecycle.refuse_connections(seconds)
 
-        self._runner.act(begin)
+        self._lifecycle.act(begin)
 
     @property
     def faults_injected(self) -> Mapping[FaultKind, int]:
@@ -324,7 +324,7 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue is not running.
         """
-        return self._runner.act(lambda service: service.held)
+        return self._lifecycle.act(lambda runtime: runtime.held)
 
     def stats(self) -> QueueStats:
         """Return what happened since the start.
@@ -336,7 +336,7 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue was never started.
         """
-        return self._runner.read(lambda service: service.engine.stats())
+        return self._lifecycle.read(lambda runtime: runtime.engine.stats())
 
     @property
     def submissions(self) -> tuple[SubmittedJob, ...]:
@@ -345,7 +345,7 @@ class LocalQueue:
         Raises:
             RuntimeError: The queue was never started.
         """
-        return self._runner.read(lambda service: service.engine.submissions)
+        return self._lifecycle.read(lambda runtime: runtime.engine.submissions)
 
     def assert_submitted(self, count: int) -> None:
         """Check how many jobs were submitted since the start.
@@ -365,13 +365,13 @@ class LocalQueue:
     @property
     def unfinished_jobs(self) -> tuple[str, ...]:
         """The ids of the jobs that wait or run."""
-        return self._runner.read(
-            lambda service: tuple(job.id for job in service.engine.jobs.values() if not job.terminal)
+        return self._lifecycle.read(
+            lambda runtime: tuple(job.id for job in runtime.engine.jobs.values() if not job.terminal)
         )
 
     @property
     def unread_streams(self) -> tuple[str, ...]:
         """The ids of the jobs with chunks that no client has read, and that their outputs do not hold."""
-        return self._runner.read(
-            lambda service: tuple(job.id for job in service.engine.jobs.values() if job.chunks and not job.has_output)
+        return self._lifecycle.read(
+            lambda runtime: tuple(job.id for job in runtime.engine.jobs.values() if job.chunks and not job.has_output)
         )

@@ -3,7 +3,7 @@
 import pytest
 
 from runpod_typed.local import LocalQueue
-from runpod_typed.local._access import browser_problem, known_hosts
+from runpod_typed.local._server.access import browser_problem, known_hosts
 from tests.local.caller import Caller
 
 

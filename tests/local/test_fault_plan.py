@@ -7,7 +7,6 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from runpod_typed.local._app import OPERATION_NAMES
 from runpod_typed.local._faults import (
     EDGE_STATUSES,
     SERVER_STATUSES,
@@ -18,6 +17,7 @@ from runpod_typed.local._faults import (
     Faults,
     kinds_for,
 )
+from runpod_typed.local._server.app import OPERATION_NAMES
 
 OPERATIONS = ["run", "run_sync", "get_status", "get_status_sync", "stream", "cancel", "get_health"]
 

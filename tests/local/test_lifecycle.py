@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from runpod_typed.local import Limit, LocalQueue, QueueStats
-from runpod_typed.local._server import listen
+from runpod_typed.local._server.uvicorn_thread import listen
 from tests.local.caller import Caller, eventually, in_background
 from tests.open_things import OpenThings
 

@@ -9,7 +9,8 @@ from functools import partial
 
 import pytest
 
-from runpod_typed.local import LocalQueue, _process_tree, _processes
+from runpod_typed.local import LocalQueue
+from runpod_typed.local._workers import process_tree, process_worker
 from tests.local.caller import eventually
 
 pytestmark = pytest.mark.slow
@@ -99,10 +100,10 @@ def test_a_process_that_the_first_search_misses_is_ended(monkeypatch: pytest.Mon
         def search(_root: int, _marker: str) -> set[int]:
             return next(searches)
 
-        monkeypatch.setattr(_process_tree, "descendants", search)
+        monkeypatch.setattr(process_tree, "descendants", search)
         with subprocess.Popen([sys.executable, "-c", ""], start_new_session=True) as ended:
             ended.wait()
-            _process_tree.kill_tree(ended.pid, "NAME=value")
+            process_tree.kill_tree(ended.pid, "NAME=value")
         assert missed.wait(30) == -signal.SIGKILL
 
 
@@ -124,7 +125,7 @@ def test_children_do_not_outlive_the_program(left: str, end: str) -> None:
 def test_warns_of_process_that_cannot_be_found(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(_processes, "OUTPUT_SECONDS", 0.2)
+    monkeypatch.setattr(process_worker, "OUTPUT_SECONDS", 0.2)
     queue = worker(HIDDEN + STAY).start()
     child = child_of(queue)
     try:
@@ -170,7 +171,7 @@ def test_endless_line_of_output_is_cut() -> None:
     program = "import sys; sys.stdout.write('x' * 20_000_000); sys.stdout.flush(); print('end', flush=True)\n"
     with worker(program + STAY) as queue:
         output = eventually(lambda: queue.worker_output, lambda output: "end" in output)
-    assert len(output) <= _processes.KEPT_LINES * _processes.LINE_CAP
+    assert len(output) <= process_worker.KEPT_LINES * process_worker.LINE_CAP
 
 
 def test_last_output_of_failed_worker_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from runpod_queue_api import wire
 
-from runpod_typed.local._limits import Limit, RateLimiter, make_limiters
+from runpod_typed.local._server.rate_limits import Limit, RateLimiter, make_limiters
 
 
 @given(

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from runpod_typed.local import LocalQueue, _processes
-from runpod_typed.local._processes import WorkerFailure, diagnose_exit
+from runpod_typed.local import LocalQueue
+from runpod_typed.local._workers import process_worker
+from runpod_typed.local._workers.process_worker import WorkerFailure, diagnose_exit
 from tests.local.caller import Caller, eventually, in_background
 
 pytestmark = pytest.mark.slow
@@ -117,7 +118,7 @@ def test_execution_timeout_stops_job(queues: Queues, plain: Caller) -> None:
 def test_replaces_worker_that_blocks_after_cancel(
     plain: Caller, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_processes, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(process_worker, "STOP_SECONDS", 0.1)
     job_id = plain.run({"do": "block"})
     plain.until(f"/status/{job_id}", lambda shown: shown["status"] == "IN_PROGRESS")
     plain.post(f"/cancel/{job_id}")
@@ -222,7 +223,7 @@ def is_there(group: int) -> bool:
 def test_a_worker_ends_if_its_program_ends_at_its_start() -> None:
     program = (
         "import os, signal, subprocess\n"
-        "from runpod_typed.local._processes import kill_on_parent_exit\n"
+        "from runpod_typed.local._workers.process_worker import kill_on_parent_exit\n"
         "with kill_on_parent_exit('MARKER=of-a-test'):\n"
         "    worker = subprocess.Popen(['/bin/sleep', '60'], env={'MARKER': 'of-a-test'}, start_new_session=True)\n"
         "    print(worker.pid, flush=True)\n"

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from runpod_queue_api import wire
 
-from runpod_typed.local._access import presented_key, same_key
 from runpod_typed.local._engine.records import ABSENT, Chunk, Result
-from runpod_typed.local._envelope import InvalidEnvelopeError, read_envelope, read_envelopes, read_requests
 from runpod_typed.local._json import DEPTH, InvalidJSONError, decode, encode
-from runpod_typed.local._messages import (
+from runpod_typed.local._server.access import presented_key, same_key
+from runpod_typed.local._server.envelope import InvalidEnvelopeError, read_envelope, read_envelopes, read_requests
+from runpod_typed.local._workers.reports import (
     chunk_error,
     read_result,
     show_exception,

@@ -1,4 +1,4 @@
-"""The events that the engine emits: what the service around it should do."""
+"""The events that the engine emits: what the runtime around it should do."""
 
 from attrs import frozen
 

@@ -1,8 +1,9 @@
 """The reference of the API as a page: operations, limits and caps, as the specification has them."""
 
+import inspect
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -11,9 +12,7 @@ from typing import Any
 from runpod_queue_api import wire
 
 from runpod_typed.local._engine.records import JobStatus
-
-Described = tuple[str, str, str, str]
-"""The id of an operation, its methods, its path and what it does."""
+from runpod_typed.local._server.app import OPERATIONS, Operation
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -30,10 +29,13 @@ A job's status is one of {statuses}.</p>
 """
 
 
-def render_reference(endpoint_id: str, operations: Sequence[Described]) -> str:
-    """Return the page."""
+def render_reference(endpoint_id: str) -> str:
+    """Return the page. Operations are in the order of the specification; those that it lacks come last."""
+    places = {name: place for place, name in enumerate(_reference()["operations"])}
+    operations = [operation for operation in OPERATIONS if not operation.worker]
+    operations.sort(key=lambda operation: places.get(operation.name, len(places)))
     statuses = ", ".join(f"<code>{status.value}</code>" for status in JobStatus)
-    sections = "\n".join(_section(*operation) for operation in operations)
+    sections = "\n".join(map(_section, operations))
     return _PAGE.format(
         endpoint=escape(endpoint_id),
         version=escape(wire.SPEC_VERSION),
@@ -50,7 +52,8 @@ def _reference() -> dict[str, Any]:
     return content
 
 
-def _section(name: str, methods: str, path: str, summary: str) -> str:
+def _section(operation: Operation) -> str:
+    name, methods = operation.name, "/".join(operation.methods)
     facts: list[str] = []
     limit = wire.OPERATION_LIMITS.get(name)
     if limit is not None:
@@ -59,13 +62,13 @@ def _section(name: str, methods: str, path: str, summary: str) -> str:
     if cap is not None:
         facts.append(f"at most {cap >> 20} MiB")
     return (
-        f'<section><h2 id="{name}"><span class="verb">{methods}</span> <code>{escape(path)}</code></h2>'
-        f"<p>{_html(summary)}</p>{''.join(_operation(name))}"
+        f'<section><h2 id="{name}"><span class="verb">{methods}</span> <code>{escape(operation.path)}</code></h2>'
+        f"<p>{_html(inspect.getdoc(operation.handler) or '')}</p>{''.join(_details(name))}"
         f'<p class="muted">{escape("; ".join([name, *facts]))}</p></section>'
     )
 
 
-def _operation(name: str) -> Iterator[str]:
+def _details(name: str) -> Iterator[str]:
     described = _reference()["operations"].get(name, {})
     if described.get("query"):
         yield _table("Query", ((one["name"], one["schema"], _words(one), False) for one in described["query"]))

@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.resources import files
 from typing import Any, Final, cast
 
@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from runpod_typed.local._access import Access, browser_problem, same_key
-from runpod_typed.local._envelope import read_envelope
-from runpod_typed.local._http import REFUSALS, Refusal, bad_request, json_response, read_json, show_refusal
 from runpod_typed.local._json import encode
-from runpod_typed.local._page.reference import Described, render_reference
+from runpod_typed.local._page.reference import render_reference
 from runpod_typed.local._page.views import show_detail, show_queue
-from runpod_typed.local._service import QueueService
+from runpod_typed.local._runtime import QueueRuntime
+from runpod_typed.local._server.access import Access, browser_problem, same_key
+from runpod_typed.local._server.envelope import read_envelope
+from runpod_typed.local._server.requests import REFUSALS, Refusal, bad_request, json_response, read_json, show_refusal
 
 REFRESH_SECONDS: Final = 0.25
 BODY_CAP: Final = 20 * 1024 * 1024
@@ -31,9 +31,9 @@ HEADERS: Final = {
 }
 
 
-def page_routes(service: QueueService, access: Access, operations: Sequence[Described]) -> list[Route]:
-    """Return the routes of the page. `operations` are those of the reference."""
-    page = _Page(service, access, operations)
+def page_routes(runtime: QueueRuntime, access: Access) -> list[Route]:
+    """Return the routes of the page."""
+    page = _Page(runtime, access)
     return [
         Route("/", page.checked(page.index, token=False)),
         Route("/docs", page.checked(page.docs, token=False)),
@@ -45,9 +45,8 @@ def page_routes(service: QueueService, access: Access, operations: Sequence[Desc
 
 
 class _Page:
-    def __init__(self, service: QueueService, access: Access, operations: Sequence[Described]) -> None:
-        self._operations = operations
-        self._service = service
+    def __init__(self, runtime: QueueRuntime, access: Access) -> None:
+        self._runtime = runtime
         self._access = access
         self._actions: dict[str, Callable[[dict[str, Any]], object]] = {
             "submit": self._submit,
@@ -93,9 +92,7 @@ class _Page:
 
     async def docs(self, request: Request) -> Response:
         del request
-        return Response(
-            render_reference(self._service.endpoint_id, self._operations), media_type="text/html", headers=HEADERS
-        )
+        return Response(render_reference(self._runtime.endpoint_id), media_type="text/html", headers=HEADERS)
 
     async def static(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -108,8 +105,8 @@ class _Page:
 
         async def stream() -> AsyncIterator[bytes]:
             last = b""
-            while not self._service.closing and not await request.is_disconnected():
-                state = encode(show_queue(self._service))
+            while not self._runtime.closing and not await request.is_disconnected():
+                state = encode(show_queue(self._runtime))
                 if state != last:
                     last = state
                     yield b"data: " + state + b"\n\n"
@@ -118,8 +115,8 @@ class _Page:
         return StreamingResponse(stream(), media_type="text/event-stream", headers=HEADERS)
 
     async def job(self, request: Request) -> Response:
-        record = self._service.act(self._service.engine.find, request.path_params["job_id"])
-        return json_response(show_detail(self._service, record), headers=HEADERS)
+        record = self._runtime.act(self._runtime.engine.find, request.path_params["job_id"])
+        return json_response(show_detail(self._runtime, record), headers=HEADERS)
 
     async def act(self, request: Request) -> Response:
         action = self._actions.get(request.path_params["action"])
@@ -129,28 +126,28 @@ class _Page:
         return json_response(action(cast("dict[str, Any]", body)) or {}, headers=HEADERS)
 
     def _submit(self, body: dict[str, Any]) -> object:
-        return {"id": self._service.act(self._service.engine.submit, read_envelope(body)).id}
+        return {"id": self._runtime.act(self._runtime.engine.submit, read_envelope(body)).id}
 
     def _cancel(self, body: dict[str, Any]) -> None:
-        self._service.act(self._service.engine.cancel, str(body.get("id")))
+        self._runtime.act(self._runtime.engine.cancel, str(body.get("id")))
 
     def _retry(self, body: dict[str, Any]) -> None:
-        self._service.act(self._service.engine.retry, str(body.get("id")))
+        self._runtime.act(self._runtime.engine.retry, str(body.get("id")))
 
     def _purge(self, _body: dict[str, Any]) -> object:
-        return {"removed": self._service.act(self._service.engine.purge)}
+        return {"removed": self._runtime.act(self._runtime.engine.purge)}
 
     def _pause(self, body: dict[str, Any]) -> None:
-        engine = self._service.engine
-        self._service.act(lambda _: engine.pause() if body.get("paused") else engine.resume())
+        engine = self._runtime.engine
+        self._runtime.act(lambda _: engine.pause() if body.get("paused") else engine.resume())
 
     def _advance(self, body: dict[str, Any]) -> None:
         seconds = _number(body, "seconds", LARGEST_JUMP)
-        self._service.advance_clock(seconds or 0.0)
+        self._runtime.advance_clock(seconds or 0.0)
 
     def _inject(self, body: dict[str, Any]) -> None:
         times, status = _number(body, "times", 1000), _number(body, "status", 599)
-        self._service.faults.inject(
+        self._runtime.faults.inject(
             str(body.get("kind")),
             operation=body.get("operation") or None,
             times=1 if times is None else int(times),

@@ -4,20 +4,20 @@ from typing import Final
 
 from runpod_typed.local._engine.records import ABSENT, JobRecord
 from runpod_typed.local._json import encode
-from runpod_typed.local._service import QueueService
+from runpod_typed.local._runtime import QueueRuntime
 
 LISTED_JOBS: Final = 200
 PREVIEW: Final = 120
 
 
-def show_queue(service: QueueService) -> dict[str, object]:
+def show_queue(runtime: QueueRuntime) -> dict[str, object]:
     """Return the counts, the workers and the newest jobs."""
-    engine = service.engine
+    engine = runtime.engine
     newest = list(reversed(engine.jobs.values()))[:LISTED_JOBS]
     return {
-        "endpoint": service.endpoint_id,
+        "endpoint": runtime.endpoint_id,
         "paused": engine.paused,
-        "skipped": round(service.skipped_seconds, 3),
+        "skipped": round(runtime.skipped_seconds, 3),
         "total": len(engine.jobs),
         "counts": engine.counters.show(),
         "workers": [
@@ -28,7 +28,7 @@ def show_queue(service: QueueService) -> dict[str, object]:
     }
 
 
-def show_detail(service: QueueService, record: JobRecord) -> dict[str, object]:
+def show_detail(runtime: QueueRuntime, record: JobRecord) -> dict[str, object]:
     """Return all that is known of a job."""
     submission = record.submission
     shown = _show_row(record) | {
@@ -41,7 +41,7 @@ def show_detail(service: QueueService, record: JobRecord) -> dict[str, object]:
         "history": [
             {"at": _milliseconds(entry.at), "kind": entry.kind, "value": entry.value} for entry in record.history
         ],
-        "log": service.worker_output(record.worker_id),
+        "log": runtime.worker_output(record.worker_id),
     }
     if record.output is not ABSENT:
         shown["progress" if record.has_progress else "output"] = record.output

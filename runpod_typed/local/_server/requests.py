@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from runpod_typed.local._engine.engine import NotAllowedError, NotFoundError
 from runpod_typed.local._engine.records import JobRecord
-from runpod_typed.local._envelope import InvalidEnvelopeError
 from runpod_typed.local._json import InvalidJSONError, decode, encode
-from runpod_typed.local._service import QueueService, Waiter
+from runpod_typed.local._runtime import QueueRuntime, Waiter
+from runpod_typed.local._server.envelope import InvalidEnvelopeError
 
 MEBIBYTE: Final = 1024 * 1024
 WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,15}")
@@ -105,10 +105,10 @@ def read_wait(request: Request, default_ms: int) -> float:
 
 
 @asynccontextmanager
-async def held(request: Request, service: QueueService) -> AsyncGenerator[Waiter]:
+async def held(request: Request, runtime: QueueRuntime) -> AsyncGenerator[Waiter]:
     """Provide a waiter that ends when the client disconnects. The body must have been read."""
     waiter = Waiter()
-    service.held += 1
+    runtime.held += 1
 
     async def watch() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -119,12 +119,12 @@ async def held(request: Request, service: QueueService) -> AsyncGenerator[Waiter
     try:
         yield waiter
     finally:
-        service.held -= 1
+        runtime.held -= 1
         watching.cancel()
 
 
 async def wait_for_job(
-    service: QueueService,
+    runtime: QueueRuntime,
     request: Request,
     record: JobRecord,
     seconds: float,
@@ -136,5 +136,5 @@ async def wait_for_job(
         return record.terminal or ready()
 
     if not done():
-        async with held(request, service) as waiter:
-            await service.wait_for(record.id, waiter, done, seconds)
+        async with held(request, runtime) as waiter:
+            await runtime.wait_for(record.id, waiter, done, seconds)

@@ -12,9 +12,9 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from runpod_typed.local._faults import ErrorForm, Fault, FaultKind, RetryAfterForm
-from runpod_typed.local._http import json_response
-from runpod_typed.local._protocol import close, reset
-from runpod_typed.local._service import QueueService
+from runpod_typed.local._runtime import QueueRuntime
+from runpod_typed.local._server.requests import json_response
+from runpod_typed.local._server.uvicorn_protocols import close, reset
 
 HTML_PAGE = """<!DOCTYPE html>
 <html><head><title>api.runpod.ai | {status}</title></head>
@@ -23,13 +23,13 @@ HTML_PAGE = """<!DOCTYPE html>
 
 
 async def respond_with_fault(
-    fault: Fault, request: Request, service: QueueService, process: Callable[[], Awaitable[Response]]
+    fault: Fault, request: Request, runtime: QueueRuntime, process: Callable[[], Awaitable[Response]]
 ) -> Response:
     """Respond to a request that a fault hits; `process` handles it as usual."""
     if fault.kind is FaultKind.LATENCY:
         await asyncio.sleep(fault.seconds)
     elif fault.kind is FaultKind.CLOCK_JUMP:
-        service.advance_clock(fault.seconds)
+        runtime.advance_clock(fault.seconds)
     elif fault.kind is FaultKind.NOT_YET_VISIBLE:
         if "job_id" in request.path_params:
             return json_response({"error": "job not found"}, 404)

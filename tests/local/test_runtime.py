@@ -1,4 +1,4 @@
-"""Races of the service that cannot be forced over the wire."""
+"""Races of the runtime that cannot be forced over the wire."""
 
 import asyncio
 import gc
@@ -11,7 +11,7 @@ from runpod_typed.local._engine.events import WebhookDue
 from runpod_typed.local._engine.records import Submission
 from runpod_typed.local._engine.settings import EngineSettings
 from runpod_typed.local._faults import FaultPlan
-from runpod_typed.local._service import QueueService
+from runpod_typed.local._runtime import QueueRuntime
 from runpod_typed.local._webhooks import WebhookSender
 
 
@@ -27,19 +27,19 @@ class Posted(WebhookSender):
         self.due.append(due)
 
 
-def serve(webhooks: WebhookSender) -> QueueService:
-    return QueueService("demo", settings=EngineSettings(), webhooks=webhooks, faults=FaultPlan(None, ()))
+def serve(webhooks: WebhookSender) -> QueueRuntime:
+    return QueueRuntime("demo", settings=EngineSettings(), webhooks=webhooks, faults=FaultPlan(None, ()))
 
 
 def test_closing_drops_unstarted_delivery() -> None:
     webhooks = Posted()
 
     async def scenario() -> None:
-        service = serve(webhooks)
+        runtime = serve(webhooks)
         submission = Submission(input=1, webhook="http://127.0.0.1/hook")
-        record = service.act(service.engine.submit, submission)
-        service.act(service.engine.cancel, record.id)
-        await service.close()
+        record = runtime.act(runtime.engine.submit, submission)
+        runtime.act(runtime.engine.cancel, record.id)
+        await runtime.close()
 
     asyncio.run(scenario())
     gc.collect()  # a coroutine that was never awaited would be reported here, which fails the test
@@ -60,10 +60,10 @@ def loop_of_plain_handles() -> asyncio.AbstractEventLoop:
 
 def test_timer_needs_no_time_of_its_handle() -> None:
     async def scenario() -> None:
-        service = serve(Posted())
-        ids = [service.act(service.engine.submit, Submission(input=number)).id for number in range(3)]
+        runtime = serve(Posted())
+        ids = [runtime.act(runtime.engine.submit, Submission(input=number)).id for number in range(3)]
         assert len(set(ids)) == 3
-        await service.close()
+        await runtime.close()
 
     with asyncio.Runner(loop_factory=loop_of_plain_handles) as runner:
         runner.run(scenario())

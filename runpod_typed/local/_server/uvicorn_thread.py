@@ -16,8 +16,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from typing_extensions import override
 
-from runpod_typed.local._protocol import http_protocol
-from runpod_typed.local._threads import WorkerThread
+from runpod_typed.local._server.uvicorn_protocols import http_protocol
+from runpod_typed.local._threads import DaemonThread
 
 KEEP_ALIVE_SECONDS: Final = 75  # longer than any client's, so that no connection closes under a request
 SHUTDOWN_SECONDS: Final = 2
@@ -127,7 +127,7 @@ class ServerThread:
         self._listener = listener
         self._build = build
         self._started: Future[asyncio.AbstractEventLoop] = Future()
-        self._thread = WorkerThread(self._run, "runpod-typed local queue")
+        self._thread = DaemonThread(self._run, "runpod-typed local queue")
         self._server: _Server | None = None
 
     def start(self) -> asyncio.AbstractEventLoop:

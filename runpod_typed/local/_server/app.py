@@ -5,8 +5,7 @@ request itself. Before them come checks that the platform does not need: that no
 """
 
 import asyncio
-import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -14,15 +13,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
-from runpod_typed.local._access import Access, browser_problem, presented_key, same_key
-from runpod_typed.local._fault_responses import ResetResponse, respond_with_fault
-from runpod_typed.local._http import REFUSALS, Refusal, json_response, show_refusal
-from runpod_typed.local._limits import Limits, RateLimiter, make_limiters
-from runpod_typed.local._page.routes import page_routes
-from runpod_typed.local._routes import batch, client, openai, worker
-from runpod_typed.local._service import QueueService
+from runpod_typed.local._runtime import QueueRuntime
+from runpod_typed.local._server.access import Access, browser_problem, presented_key, same_key
+from runpod_typed.local._server.fault_responses import ResetResponse, respond_with_fault
+from runpod_typed.local._server.rate_limits import Limits, RateLimiter, make_limiters
+from runpod_typed.local._server.requests import REFUSALS, Refusal, json_response, show_refusal
+from runpod_typed.local._server.routes import batch, client, openai, worker
 
 BASE_PATH: Final = "/v2"
 UNAUTHORIZED_PAUSE: Final = 1.0
@@ -35,7 +33,7 @@ class Operation:
     name: str
     methods: tuple[str, ...]
     path: str
-    handler: Callable[[QueueService, Request], Awaitable[Response]]
+    handler: Callable[[QueueRuntime, Request], Awaitable[Response]]
     worker: bool = False
 
 
@@ -80,31 +78,31 @@ OPERATION_NAMES: Final = frozenset(operation.name for operation in OPERATIONS)
 class RequestHandler:
     """Passes each request through the checks to its operation."""
 
-    def __init__(self, service: QueueService, access: Access, limits: Limits) -> None:
-        self._service = service
+    def __init__(self, runtime: QueueRuntime, access: Access, limits: Limits) -> None:
+        self._runtime = runtime
         self._access = access
         self._limiters = make_limiters(limits)
 
     async def respond(self, operation: Operation, request: Request) -> Response:
         """Respond to a request, or as the fault says that hits it."""
-        service = self._service
+        runtime = self._runtime
         problem = browser_problem(request.headers, self._access.hosts)
         if problem is not None:
             return json_response({"error": problem}, 403)
-        outage = service.outage
+        outage = runtime.outage
         if outage is not None and asyncio.get_running_loop().time() < outage.until:
             if outage.status is None:
                 return ResetResponse(request)
             return json_response({"error": f"error {outage.status}"}, outage.status)
-        if request.path_params["endpoint_id"] != service.endpoint_id:
+        if request.path_params["endpoint_id"] != runtime.endpoint_id:
             return json_response({"error": "endpoint not found"}, 404)
         refusal = await self._authenticate(operation, request)
         if refusal is not None:
             return refusal.to_response()
-        fault = service.faults.draw(operation.name, worker=operation.worker)
+        fault = runtime.faults.draw(operation.name, worker=operation.worker)
         if fault is None:
             return await self._process(operation, request)
-        return await respond_with_fault(fault, request, service, lambda: self._process(operation, request))
+        return await respond_with_fault(fault, request, runtime, lambda: self._process(operation, request))
 
     async def _authenticate(self, operation: Operation, request: Request) -> Refusal | None:
         presented = presented_key(request.headers.get("authorization"))
@@ -122,7 +120,7 @@ class RequestHandler:
         limiter = self._limiters.get(operation.name)
         try:
             if limiter is None:
-                return await operation.handler(self._service, request)
+                return await operation.handler(self._runtime, request)
             return await self._run_within(limiter, operation, request)
         except REFUSALS as error:
             return show_refusal(error)
@@ -130,29 +128,22 @@ class RequestHandler:
             return Response(status_code=499)  # the client has left
 
     async def _run_within(self, limiter: RateLimiter, operation: Operation, request: Request) -> Response:
-        if not limiter.acquire(self._service.now()):
+        if not limiter.acquire(self._runtime.now()):
             raise Refusal(429, {"error": "too many requests"})
         try:
-            return await operation.handler(self._service, request)
+            return await operation.handler(self._runtime, request)
         finally:
             limiter.release()
 
 
-def build_app(service: QueueService, access: Access, limits: Limits, *, page: bool) -> Starlette:
-    """Return the ASGI application, with the page if it is wanted."""
-    handler = RequestHandler(service, access, limits)
+def build_app(runtime: QueueRuntime, access: Access, limits: Limits, others: Sequence[BaseRoute] = ()) -> Starlette:
+    """Return the ASGI application of the API, with other routes beside it."""
+    handler = RequestHandler(runtime, access, limits)
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         by_path.setdefault(operation.path, {}).update(dict.fromkeys(operation.methods, operation))
     routes = [_route(handler, path, methods) for path, methods in by_path.items()]
-    if page:
-        described = [
-            (operation.name, "/".join(operation.methods), operation.path, inspect.getdoc(operation.handler) or "")
-            for operation in OPERATIONS
-            if not operation.worker
-        ]
-        routes += page_routes(service, access, described)
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _show_http_error})
+    app = Starlette(routes=[*routes, *others], exception_handlers={HTTPException: _show_http_error})
     app.router.redirect_slashes = False  # `/run/` is not a path of the API
     return app
 

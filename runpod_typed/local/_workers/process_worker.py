@@ -19,9 +19,9 @@ from typing import IO, Final
 
 from attrs import frozen
 
-from runpod_typed.local._process_tree import kill_tree
-from runpod_typed.local._service import QueueService
-from runpod_typed.local._threads import WorkerThread
+from runpod_typed.local._runtime import QueueRuntime
+from runpod_typed.local._threads import DaemonThread
+from runpod_typed.local._workers.process_tree import kill_tree
 
 HEARTBEAT_SECONDS: Final = 1  # the shortest that the SDK supports
 KEPT_LINES: Final = 500
@@ -141,7 +141,7 @@ class ProcessWorker:
         command: Sequence[str],
         endpoint_url: str,
         token: str,
-        service: QueueService,
+        runtime: QueueRuntime,
         loop: asyncio.AbstractEventLoop,
         *,
         on_output: Callable[[str, str], object] | None = None,
@@ -150,7 +150,7 @@ class ProcessWorker:
         self._command = list(command)
         self._endpoint_url = endpoint_url
         self._token = token
-        self._service = service
+        self._runtime = runtime
         self._loop = loop
         self._stopping = threading.Event()
         self._kill_at = 0.0
@@ -160,7 +160,7 @@ class ProcessWorker:
         self._reported: WorkerFailure | None = None
         self._warnings: list[str] = []
         self.worker_id = ""
-        self._thread = WorkerThread(self._supervise, "runpod-typed worker supervisor")
+        self._thread = DaemonThread(self._supervise, "runpod-typed worker supervisor")
 
     # Called from other threads.
 
@@ -172,7 +172,7 @@ class ProcessWorker:
     def stop(self) -> None:
         """Ask the process to end, and start no other. May be repeated."""
         if not self._stopping.is_set():
-            worker = self._service.engine.workers.get(self.worker_id)
+            worker = self._runtime.engine.workers.get(self.worker_id)
             busy = worker is not None and worker.jobs
             self._kill_at = time.monotonic() + (TERMINATE_SECONDS if busy else TERMINATE_IDLE_SECONDS)
             self._stopping.set()
@@ -214,7 +214,7 @@ class ProcessWorker:
 
     def replace(self) -> None:
         """End the worker after its present jobs (`stopPod`)."""
-        self._service.release_worker(self.worker_id)
+        self._runtime.release_worker(self.worker_id)
         self._terminate()
         self._kill_later(REPLACE_SECONDS)
 
@@ -230,7 +230,7 @@ class ProcessWorker:
     def _kill_if_unresponsive(self, process: "subprocess.Popen[str] | None", worker_id: str, job_id: str) -> None:
         if process is not self._process or process is self._killed:
             return
-        unresponsive = self._service.engine.is_running_cancelled_job(worker_id, job_id)
+        unresponsive = self._runtime.engine.is_running_cancelled_job(worker_id, job_id)
         if unresponsive is None:
             self._loop.call_later(HEARTBEAT_SECONDS, self._kill_if_unresponsive, process, worker_id, job_id)
         elif unresponsive:
@@ -267,10 +267,10 @@ class ProcessWorker:
 
     def _add_worker(self, *, healthy: bool) -> None:
         self.worker_id = f"worker{secrets.token_hex(4)}"
-        self._call(partial(self._service.add_worker, self.worker_id, self, healthy=healthy))
+        self._call(partial(self._runtime.add_worker, self.worker_id, self, healthy=healthy))
 
     def _remove_worker(self) -> None:
-        self._call(partial(self._service.remove_worker, self.worker_id))
+        self._call(partial(self._runtime.remove_worker, self.worker_id))
 
     def _call(self, action: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the queue has stopped
@@ -325,7 +325,7 @@ class ProcessWorker:
         if reader.is_alive():
             self._warn_about_survivor()
         self._process = None
-        worker = self._service.engine.workers.get(self.worker_id)
+        worker = self._runtime.engine.workers.get(self.worker_id)
         asked = worker is not None and worker.ready
         self._remove_worker()
         return None if process is self._killed else diagnose_exit(code, "".join(output), asked=asked)

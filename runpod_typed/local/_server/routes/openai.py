@@ -12,36 +12,36 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from runpod_typed.local._engine.records import ABSENT, JobRecord, JobStatus, Submission
-from runpod_typed.local._http import Refusal, bad_request, json_response, read_json, wait_for_job
 from runpod_typed.local._json import encode
-from runpod_typed.local._service import QueueService
+from runpod_typed.local._runtime import QueueRuntime
+from runpod_typed.local._server.requests import Refusal, bad_request, json_response, read_json, wait_for_job
 
 HOLD_SECONDS: Final = wire.WAIT_MAX_MS / 1000
 
 
-async def list_models(service: QueueService, request: Request) -> Response:
+async def list_models(runtime: QueueRuntime, request: Request) -> Response:
     """Ask the worker for its models."""
-    record = _submit(service, "/v1/models", {})
-    await wait_for_job(service, request, record, HOLD_SECONDS)
+    record = _submit(runtime, "/v1/models", {})
+    await wait_for_job(runtime, request, record, HOLD_SECONDS)
     return _respond(record)
 
 
-async def forward(service: QueueService, request: Request) -> Response:
+async def forward(runtime: QueueRuntime, request: Request) -> Response:
     """Run a request as a job and return its output."""
     body = await read_json(request, wire.PAYLOAD_CAPS["run_sync"])
     if not isinstance(body, dict):
         raise bad_request("the request body must be an object")
     openai_input = cast("dict[str, object]", body)
-    record = _submit(service, f"/v1/{request.path_params['route']}", openai_input)
+    record = _submit(runtime, f"/v1/{request.path_params['route']}", openai_input)
     if openai_input.get("stream") is True:
-        return StreamingResponse(_events(service, request, record), media_type="text/event-stream")
-    await wait_for_job(service, request, record, HOLD_SECONDS)
+        return StreamingResponse(_events(runtime, request, record), media_type="text/event-stream")
+    await wait_for_job(runtime, request, record, HOLD_SECONDS)
     return _respond(record)
 
 
-def _submit(service: QueueService, route: str, openai_input: dict[str, object]) -> JobRecord:
+def _submit(runtime: QueueRuntime, route: str, openai_input: dict[str, object]) -> JobRecord:
     submission = Submission(input={"openai_route": route, "openai_input": openai_input})
-    return service.act(lambda now: service.engine.submit(submission, now, sync=True))
+    return runtime.act(lambda now: runtime.engine.submit(submission, now, sync=True))
 
 
 def _respond(record: JobRecord) -> Response:
@@ -64,9 +64,9 @@ def _error(record: JobRecord) -> dict[str, object]:
     return {"error": {"message": message, "type": "server_error"}}
 
 
-async def _events(service: QueueService, request: Request, record: JobRecord) -> AsyncIterator[bytes]:
+async def _events(runtime: QueueRuntime, request: Request, record: JobRecord) -> AsyncIterator[bytes]:
     while True:
-        await wait_for_job(service, request, record, HOLD_SECONDS, lambda: bool(record.chunks))
+        await wait_for_job(runtime, request, record, HOLD_SECONDS, lambda: bool(record.chunks))
         chunks, record.chunks = record.chunks, []
         for chunk in chunks:
             output = chunk.output

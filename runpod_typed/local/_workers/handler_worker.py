@@ -12,9 +12,11 @@ from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from runpod_typed.local._engine.records import Chunk, Result, show_for_worker
-from runpod_typed.local._handler_config import Handler, HandlerConfig
 from runpod_typed.local._json import copy, decode, encode_as_worker
-from runpod_typed.local._messages import (
+from runpod_typed.local._runtime import QueueRuntime, Waiter, Worker
+from runpod_typed.local._threads import DaemonThread
+from runpod_typed.local._workers.handler_config import Handler, HandlerConfig
+from runpod_typed.local._workers.reports import (
     RESULT_CAP,
     chunk_error,
     read_oversized_result,
@@ -24,8 +26,6 @@ from runpod_typed.local._messages import (
     show_return,
     split_chunk,
 )
-from runpod_typed.local._service import QueueService, Waiter, Worker
-from runpod_typed.local._threads import WorkerThread
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,12 +74,12 @@ def progress_update(job: dict[str, Any], progress: object) -> None:
 class HandlerWorker(Worker):
     """A worker in this process. `loop` is the queue's event loop."""
 
-    def __init__(self, config: HandlerConfig, service: QueueService, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, config: HandlerConfig, runtime: QueueRuntime, loop: asyncio.AbstractEventLoop) -> None:
         self._config = config
         self._handler = config["handler"]
         self._is_generator = _is(self._handler, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
         self._is_async = _is(self._handler, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
-        self._service = service
+        self._runtime = runtime
         self._queue_loop = loop
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -90,7 +90,7 @@ class HandlerWorker(Worker):
         self._renew = False
         self._successor: HandlerWorker | None = None
         self.worker_id = _new_worker_id()
-        self._thread = WorkerThread(self._run, f"runpod-typed {self.worker_id}")
+        self._thread = DaemonThread(self._run, f"runpod-typed {self.worker_id}")
 
     # Called from other threads.
 
@@ -128,14 +128,14 @@ class HandlerWorker(Worker):
 
     def replace(self) -> None:
         """Stop waiting for jobs, so that `_main` can begin anew."""
-        self._service.release_worker(self.worker_id)
+        self._runtime.release_worker(self.worker_id)
 
     def crash(self, job_id: str) -> None:
         """Die in the middle of this job: its work is done and lost."""
         self._crash_on = job_id
 
     def _replace_if_unresponsive(self, job_id: str) -> None:
-        worker = self._service.engine.workers.get(self.worker_id)
+        worker = self._runtime.engine.workers.get(self.worker_id)
         if self._stopping.is_set() or job_id not in self._tasks or worker is None or worker.jobs:
             return
         logger.warning(
@@ -144,8 +144,8 @@ class HandlerWorker(Worker):
             job_id,
         )
         self._stopping.set()
-        self._service.remove_worker(self.worker_id)
-        self._successor = HandlerWorker(self._config, self._service, self._queue_loop)
+        self._runtime.remove_worker(self.worker_id)
+        self._successor = HandlerWorker(self._config, self._runtime, self._queue_loop)
         self._successor.start()
 
     @property
@@ -179,7 +179,7 @@ class HandlerWorker(Worker):
                 await self._begin_anew()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
-        await self._call(self._service.remove_worker, self.worker_id)
+        await self._call(self._runtime.remove_worker, self.worker_id)
 
     def _allowed(self) -> int:
         """Return how many jobs may run at a time."""
@@ -193,7 +193,7 @@ class HandlerWorker(Worker):
 
     async def _take(self, limit: int) -> list[dict[str, Any]]:
         async def take() -> list[dict[str, Any]]:
-            records = await self._service.take(self.worker_id, Waiter(), limit=limit, seconds=TAKE_SECONDS)
+            records = await self._runtime.take(self.worker_id, Waiter(), limit=limit, seconds=TAKE_SECONDS)
             self._cancelled.difference_update(record.id for record in records)  # these were about earlier runs
             return [cast("dict[str, Any]", copy(show_for_worker(record))) for record in records]
 
@@ -226,7 +226,7 @@ class HandlerWorker(Worker):
     async def _execute(self, job_id: str, job: dict[str, Any]) -> None:
         if "input" not in job:
             logger.warning("Job %s is dropped, as on the platform: its input is an empty object.", job_id)
-            await self._call(self._service.act, self._service.engine.drop, self.worker_id, job_id)
+            await self._call(self._runtime.act, self._runtime.engine.drop, self.worker_id, job_id)
             return
         with self._reporting(job_id):
             body = await (self._run_generator(job_id, job) if self._is_generator else self._run_plain(job_id, job))
@@ -240,7 +240,7 @@ class HandlerWorker(Worker):
             body["stopPod"] = True
         result = self._as_posted(job_id, body)
         self._renew = self._renew or result.stop_pod
-        await self._call(self._service.finish, self.worker_id, job_id, result)
+        await self._call(self._runtime.finish, self.worker_id, job_id, result)
 
     async def _run_plain(self, job_id: str, job: dict[str, Any]) -> dict[str, object]:
         try:
@@ -259,7 +259,7 @@ class HandlerWorker(Worker):
                 given = output if isinstance(output, Chunk) else Chunk(output)
                 chunk = Chunk(copy(given.output), copy(given.metrics))
                 for piece in split_chunk(chunk):
-                    await self._call(self._service.act, self._service.engine.chunk, self.worker_id, job_id, piece)
+                    await self._call(self._runtime.act, self._runtime.engine.chunk, self.worker_id, job_id, piece)
                 if self._crash_on == job_id:
                     break
                 if self._config.get("return_aggregate_stream"):
@@ -290,11 +290,11 @@ class HandlerWorker(Worker):
 
     @contextmanager
     def _reporting(self, job_id: str) -> Generator[None]:
-        service, worker_id = self._service, self.worker_id
+        runtime, worker_id = self._runtime, self.worker_id
 
         def report(progress: object) -> None:
             with suppress(RuntimeError):  # the queue has stopped
-                self._queue_loop.call_soon_threadsafe(service.act, service.engine.progress, worker_id, job_id, progress)
+                self._queue_loop.call_soon_threadsafe(runtime.act, runtime.engine.progress, worker_id, job_id, progress)
 
         _reporters[job_id] = report
         try:
@@ -315,13 +315,13 @@ class HandlerWorker(Worker):
 
     async def _begin_anew(self) -> None:
         """End as this worker, and begin as another one."""
-        await self._call(self._service.remove_worker, self.worker_id)
+        await self._call(self._runtime.remove_worker, self.worker_id)
         self._renew = False
         self.worker_id = _new_worker_id()
         await self._call(self._add_worker)
 
     def _add_worker(self) -> None:
-        self._service.add_worker(self.worker_id, self, attached=True)
+        self._runtime.add_worker(self.worker_id, self, attached=True)
 
     async def _call(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in the queue's event loop, and wait for its result. A future costs less there than a task."""

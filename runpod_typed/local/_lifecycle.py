@@ -8,22 +8,23 @@ from typing import Final, TypeVar
 
 from starlette.types import ASGIApp
 
-from runpod_typed.local._app import BASE_PATH, build_app
 from runpod_typed.local._archive import Archive
 from runpod_typed.local._engine.settings import EngineSettings
-from runpod_typed.local._handlers import HandlerWorker
 from runpod_typed.local._options import QueueOptions
-from runpod_typed.local._processes import ProcessWorker
-from runpod_typed.local._server import ServerThread, listen
-from runpod_typed.local._service import QueueService, Worker
+from runpod_typed.local._page.routes import page_routes
+from runpod_typed.local._runtime import QueueRuntime, Worker
+from runpod_typed.local._server.app import BASE_PATH, build_app
+from runpod_typed.local._server.uvicorn_thread import ServerThread, listen
 from runpod_typed.local._webhooks import WebhookSender
+from runpod_typed.local._workers.handler_worker import HandlerWorker
+from runpod_typed.local._workers.process_worker import ProcessWorker
 
 T = TypeVar("T")
 KEPT_HISTORY: Final = 500
 WEBHOOK_PAUSE: Final = 10.0
 
 
-class QueueRunner:
+class QueueLifecycle:
     """A server in a thread of its own, the queue behind it, and the queue's workers."""
 
     def __init__(self, options: QueueOptions) -> None:
@@ -32,7 +33,7 @@ class QueueRunner:
         self._options = options
         self._port = options.port
         self._process_id = os.getpid()
-        self._service: QueueService | None = None
+        self._runtime: QueueRuntime | None = None
         self._server: ServerThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()  # keeps the event loop running while another thread uses it
@@ -51,7 +52,7 @@ class QueueRunner:
 
     def url(self, host: str) -> str:
         """Return the URL above the endpoint."""
-        if self._service is None:
+        if self._runtime is None:
             raise RuntimeError("the queue was not started: use `with LocalQueue(...) as queue:` or call start()")
         return f"http://{f'[{host}]' if ':' in host else host}:{self._port}{BASE_PATH}"
 
@@ -69,8 +70,8 @@ class QueueRunner:
         self._loop = server.start()
         self._server = server
         self._process_id = os.getpid()
-        if self._service is not None:
-            self.workers = self._make_workers(self._service, self._loop)
+        if self._runtime is not None:
+            self.workers = self._make_workers(self._runtime, self._loop)
             for worker in self.workers:
                 worker.start()
 
@@ -83,8 +84,8 @@ class QueueRunner:
                 return []
             for worker in self.workers:
                 worker.stop()
-            if self._loop is not None and self._service is not None:
-                asyncio.run_coroutine_threadsafe(self._service.close(), self._loop).result()
+            if self._loop is not None and self._runtime is not None:
+                asyncio.run_coroutine_threadsafe(self._runtime.close(), self._loop).result()
             problems = [problem for worker in self.workers for problem in worker.join()]
             with self._lock:
                 self._loop = None
@@ -92,24 +93,24 @@ class QueueRunner:
             self._server = None
         return problems
 
-    def act(self, action: Callable[[QueueService], T]) -> T:
+    def act(self, action: Callable[[QueueRuntime], T]) -> T:
         """Do something in the event loop, and wait for it."""
         if self._process_id != os.getpid():
             raise RuntimeError("the queue is not running in this process")
         with self._lock:
-            service, loop = self._service, self._loop
-            if service is None or loop is None:
+            runtime, loop = self._runtime, self._loop
+            if runtime is None or loop is None:
                 raise RuntimeError("the queue is not running")
 
             async def act() -> T:
-                return action(service)
+                return action(runtime)
 
             return asyncio.run_coroutine_threadsafe(act(), loop).result()
 
-    def read(self, read: Callable[[QueueService], T]) -> T:
+    def read(self, read: Callable[[QueueRuntime], T]) -> T:
         """Read something, also after the queue has stopped."""
-        if self._loop is None and self._service is not None:
-            return read(self._service)  # nothing else uses it
+        if self._loop is None and self._runtime is not None:
+            return read(self._runtime)  # nothing else uses it
         return self.act(read)
 
     def refuse_connections(self, seconds: float) -> None:
@@ -120,7 +121,7 @@ class QueueRunner:
     def _build(self) -> ASGIApp:
         options = self._options
         settings = EngineSettings(time_scale=options.time_scale, history=KEPT_HISTORY if options.page else 0)
-        self._service = QueueService(
+        self._runtime = QueueRuntime(
             options.endpoint_id,
             settings=settings,
             webhooks=WebhookSender(settings.scaled(WEBHOOK_PAUSE)),
@@ -128,13 +129,14 @@ class QueueRunner:
             auto_advance=options.auto_advance,
             archive=Archive(options.persist) if options.persist is not None else None,
         )
-        return build_app(self._service, self.access, options.limits, page=options.page)
+        page = page_routes(self._runtime, self.access) if options.page else ()
+        return build_app(self._runtime, self.access, options.limits, page)
 
-    def _make_workers(self, service: QueueService, loop: asyncio.AbstractEventLoop) -> list[Worker]:
+    def _make_workers(self, runtime: QueueRuntime, loop: asyncio.AbstractEventLoop) -> list[Worker]:
         config, command, count = self._options.config, self._options.command, range(self._options.workers)
         if config is not None:
-            return [HandlerWorker(config, service, loop) for _ in count]
+            return [HandlerWorker(config, runtime, loop) for _ in count]
         if command is not None:
             url, token, on_output = self.worker_url(), self.access.worker_token, self._options.on_worker_output
-            return [ProcessWorker(command, url, token, service, loop, on_output=on_output) for _ in count]
+            return [ProcessWorker(command, url, token, runtime, loop, on_output=on_output) for _ in count]
         return []

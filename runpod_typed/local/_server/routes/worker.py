@@ -6,78 +6,78 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runpod_typed.local._engine.records import Chunk, JobRecord, show_for_worker
-from runpod_typed.local._http import TooLargeError, bad_request, held, json_response, read_json
-from runpod_typed.local._messages import RESULT_CAP, read_oversized_result, read_result, split_chunk
-from runpod_typed.local._service import QueueService
+from runpod_typed.local._runtime import QueueRuntime
+from runpod_typed.local._server.requests import TooLargeError, bad_request, held, json_response, read_json
+from runpod_typed.local._workers.reports import RESULT_CAP, read_oversized_result, read_result, split_chunk
 
 HOLD_SECONDS: Final = 30.0
 
 
-async def take_job(service: QueueService, request: Request) -> Response:
+async def take_job(runtime: QueueRuntime, request: Request) -> Response:
     """Return the next job, or 204 if none came in time."""
-    jobs = await _take(service, request, 1)
+    jobs = await _take(runtime, request, 1)
     return json_response(show_for_worker(jobs[0])) if jobs else Response(status_code=204)
 
 
-async def take_jobs(service: QueueService, request: Request) -> Response:
+async def take_jobs(runtime: QueueRuntime, request: Request) -> Response:
     """Return the next jobs as an array, or 204 if none came in time."""
     size = request.query_params.get("batch_size", "1")
-    jobs = await _take(service, request, int(size) if size.isdecimal() and size != "0" else 1)
+    jobs = await _take(runtime, request, int(size) if size.isdecimal() and size != "0" else 1)
     return json_response([show_for_worker(job) for job in jobs]) if jobs else Response(status_code=204)
 
 
-async def finish_job(service: QueueService, request: Request) -> Response:
+async def finish_job(runtime: QueueRuntime, request: Request) -> Response:
     """Accept a progress update or a result.
 
     A result above the cap gets 400 and ends the job without output, as captured.
     """
-    worker_id, job_id = _subject(service, request)
+    worker_id, job_id = _subject(runtime, request)
     try:
         body = await _read(request)
     except TooLargeError as error:
         if error.beginning is not None and (result := read_oversized_result(job_id, error.beginning)) is not None:
-            service.finish(worker_id, job_id, result)
+            runtime.finish(worker_id, job_id, result)
         raise
     if body.get("status") == "IN_PROGRESS":
-        service.act(service.engine.progress, worker_id, job_id, body.get("output"))
+        runtime.act(runtime.engine.progress, worker_id, job_id, body.get("output"))
     else:
-        service.finish(worker_id, job_id, read_result(body))
+        runtime.finish(worker_id, job_id, read_result(body))
     return Response(status_code=200)
 
 
-async def stream_chunk(service: QueueService, request: Request) -> Response:
+async def stream_chunk(runtime: QueueRuntime, request: Request) -> Response:
     """Accept a chunk of a generator's output."""
-    worker_id, job_id = _subject(service, request)
+    worker_id, job_id = _subject(runtime, request)
     body = await _read(request)
     for chunk in split_chunk(Chunk(body.get("output"), body.get("metrics"))):
-        service.act(service.engine.chunk, worker_id, job_id, chunk)
+        runtime.act(runtime.engine.chunk, worker_id, job_id, chunk)
     return Response(status_code=200)
 
 
-async def ping(service: QueueService, request: Request) -> Response:
+async def ping(runtime: QueueRuntime, request: Request) -> Response:
     """Accept a heartbeat."""
     job_ids = [job_id for job_id in request.query_params.get("job_id", "").split(",") if job_id]
     healthy = request.query_params.get("status") != "unhealthy"
-    service.act(lambda now: service.engine.ping(request.path_params["worker_id"], job_ids, now, healthy=healthy))
+    runtime.act(lambda now: runtime.engine.ping(request.path_params["worker_id"], job_ids, now, healthy=healthy))
     return Response(status_code=200)
 
 
-async def stop_jobs(service: QueueService, request: Request) -> Response:
+async def stop_jobs(runtime: QueueRuntime, request: Request) -> Response:
     """Return the jobs to stop, or 204 if none came in time."""
-    async with held(request, service) as waiter:
-        stops = await service.wait_for_stops(request.path_params["worker_id"], waiter, HOLD_SECONDS)
+    async with held(request, runtime) as waiter:
+        stops = await runtime.wait_for_stops(request.path_params["worker_id"], waiter, HOLD_SECONDS)
     return json_response({"jobsToStop": stops}) if stops else Response(status_code=204)
 
 
-async def _take(service: QueueService, request: Request, limit: int) -> list[JobRecord]:
-    async with held(request, service) as waiter:
-        return await service.take(request.path_params["worker_id"], waiter, limit=limit, seconds=HOLD_SECONDS)
+async def _take(runtime: QueueRuntime, request: Request, limit: int) -> list[JobRecord]:
+    async with held(request, runtime) as waiter:
+        return await runtime.take(request.path_params["worker_id"], waiter, limit=limit, seconds=HOLD_SECONDS)
 
 
-def _subject(service: QueueService, request: Request) -> tuple[str, str]:
+def _subject(runtime: QueueRuntime, request: Request) -> tuple[str, str]:
     """Return the ids of the worker and of the job that it reports on."""
     job_id: str = request.path_params["job_id"]
-    service.act(service.engine.find, job_id)
+    runtime.act(runtime.engine.find, job_id)
     return request.path_params["worker_id"], job_id
 
 

@@ -1,4 +1,4 @@
-"""The engine at work: its clock, the requests that wait for it, and what it wants done.
+"""The engine at run time: its clock, the requests that wait for it, and what it wants done.
 
 Everything here runs in the server's event loop. Other threads come in by `call_soon_threadsafe`.
 """
@@ -71,7 +71,7 @@ class Worker(Protocol):
 
 
 @frozen
-class Outage:
+class SimulatedOutage:
     """A time in which every request fails."""
 
     until: float
@@ -105,7 +105,7 @@ class Waiter:
                     await self._woken.wait()
 
 
-class QueueService:
+class QueueRuntime:
     """The engine with waiting, waking, and a timer for its next deadline."""
 
     def __init__(
@@ -122,7 +122,7 @@ class QueueService:
         self.engine = Engine(settings)
         self.batches = Batches(self.engine, endpoint_id)
         self.faults = faults
-        self.outage: Outage | None = None
+        self.outage: SimulatedOutage | None = None
         self.held = 0
         self.closing = False
         self._started = time.time() - time.monotonic()

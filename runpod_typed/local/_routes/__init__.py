@@ -1,1 +1,0 @@
-"""The operations of the queue, as functions of the service and the request."""

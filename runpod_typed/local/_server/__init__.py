@@ -1,0 +1,1 @@
+"""The HTTP side: operations, the checks before them, and uvicorn below."""
