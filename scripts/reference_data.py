@@ -14,7 +14,7 @@ _KEPT = frozenset(
 
 
 def render(spec: SpecDocument) -> str:
-    """Return the operations and schemas as JSON."""
+    """Return the operations and schemas as JSON, in the order of the specification."""
     operations = {
         operation.name: _operation(spec, mapping(spec.find(operation.pointer)))
         for operation in spec.operations()
@@ -22,7 +22,7 @@ def render(spec: SpecDocument) -> str:
     }
     schemas = mapping(mapping(spec.content["components"])["schemas"])
     content = {"operations": operations, "schemas": {name: _schema(schema) for name, schema in schemas.items()}}
-    return json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def _operation(spec: SpecDocument, content: dict[str, Json]) -> Json:

@@ -239,3 +239,11 @@ def test_reference_has_every_operation(page: Page, queue: LocalQueue) -> None:
     page.get_by_role("link", name="RunRequest").first.click()
     expect(page.locator("main")).to_contain_text("lowPriority")
     assert page.url.endswith("#schema-RunRequest")
+
+
+def test_reference_lists_operations_as_users_meet_them(page: Page) -> None:
+    page.get_by_role("link", name="API").click()
+    paths = page.locator("section h2 code").all_inner_texts()
+    met = ["/run", "/runsync", "/status/{job_id}", "/stream/{job_id}", "/cancel/{job_id}", "/purge-queue", "/health"]
+    assert [path for path in paths if path in met] == met
+    assert paths.index("/health") < paths.index("/batch") < paths.index("/batch/{batch_id}/cancel")
