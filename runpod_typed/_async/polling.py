@@ -22,6 +22,7 @@ from runpod_typed._core.rate_limiter import RateLimitUsage
 from runpod_typed._core.requests import Request
 from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect
 from runpod_typed._core.schedule import Limit, LimitReached, PollSchedule, PollStep, pause_after_not_found
+from runpod_typed._core.streaming import StreamBuffer
 from runpod_typed._logging import logger
 from runpod_typed._models.health import EndpointHealth
 from runpod_typed._models.jobs import JobState
@@ -50,6 +51,14 @@ class AsyncPoller:
 
     executor: AsyncRequestExecutor
     record: JobRecord
+    buffer: StreamBuffer | None = None
+    """The chunks of the job's stream; None before they are read."""
+
+    def stream_buffer(self) -> StreamBuffer:
+        """Return the chunks of the job's stream, which all copies of a handle share."""
+        if self.buffer is None:
+            self.buffer = StreamBuffer(from_start=self.record.from_start, retries=self.record.retries)
+        return self.buffer
 
     async def call(
         self,
@@ -162,10 +171,10 @@ class AsyncPoller:
 
     async def cancel_after(self, error: BaseException, config: CallConfig) -> None:
         """Cancel the job after an exception, unless it has finished; the exception tells the outcome."""
-        record = self.record
-        if record.finished or isinstance(error, JobExpiredError | NotFoundError):
+        streamed = self.buffer is not None and self.buffer.finished
+        if self.record.finished or streamed or isinstance(error, JobExpiredError | NotFoundError):
             return
-        address = record.address
+        address = self.record.address
         with async_shielded():
             try:
                 state = await self.change(

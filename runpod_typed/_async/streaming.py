@@ -94,14 +94,12 @@ class AsyncStreamWatch(AsyncWatch[JobState[Any] | StreamPage]):
 class AsyncChunks(Generic[T]):
     """The chunks that a job's handler yields, with their metrics."""
 
-    def __init__(
-        self, job: object, poller: AsyncPoller, schedule: PollSchedule, codecs: JobCodecs, buffer: StreamBuffer
-    ) -> None:
+    def __init__(self, job: object, poller: AsyncPoller, schedule: PollSchedule, codecs: JobCodecs) -> None:
         self._job = job
         self._poller = poller
-        self._watch = AsyncStreamWatch(job, poller, schedule, buffer)
+        self._buffer = poller.stream_buffer()
+        self._watch = AsyncStreamWatch(job, poller, schedule, self._buffer)
         self._codecs = codecs
-        self._buffer = buffer
         self._held_back_until = hold_back_until(schedule)
         self._over = False
 

@@ -20,7 +20,6 @@ from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig, HasOption
 from runpod_typed._core.job_record import JobAddress, JobCodecs, JobErrors, JobRecord, was_cancelled, was_requeued
 from runpod_typed._core.requests import Request
 from runpod_typed._core.schedule import PollSchedule, Watching, ttl_ms
-from runpod_typed._core.streaming import StreamBuffer
 from runpod_typed._models.durations import Duration, wait_timeout
 from runpod_typed._models.jobs import JobEvent, JobState, JobStatus, with_typed_output
 from runpod_typed._models.stream import StreamChunk
@@ -45,13 +44,12 @@ class Job(HasOptions, Generic[Out, Chunk]):
             output = job.output(timeout=600)
     """
 
-    __slots__ = ("_buffer", "_codecs", "_config", "_poller")
+    __slots__ = ("_codecs", "_config", "_poller")
 
     def __init__(self, poller: Poller, config: CallConfig, codecs: JobCodecs) -> None:
         self._poller = poller
         self._config = config
         self._codecs = codecs
-        self._buffer: StreamBuffer | None = None
 
     def __repr__(self) -> str:
         status = self._poller.record.status or "not seen yet"
@@ -219,11 +217,8 @@ class Job(HasOptions, Generic[Out, Chunk]):
             StreamInterruptedError: Chunks were lost and cannot be replayed from the job's output.
             WaitTimeoutError: A limit ended first; the job keeps running, and its stream can be continued.
         """
-        if self._buffer is None:
-            record = self._poller.record
-            self._buffer = StreamBuffer(from_start=record.from_start, retries=record.retries)
         schedule = self._schedule(Watching.CHUNKS, timeout, queue_timeout)
-        return Chunks[Chunk](self, self._poller, schedule, self._codecs, self._buffer)
+        return Chunks[Chunk](self, self._poller, schedule, self._codecs)
 
     def events(
         self, timeout: Duration | None = None, queue_timeout: Duration | None = None
@@ -287,9 +282,9 @@ class Job(HasOptions, Generic[Out, Chunk]):
             state = self._change(operations.retry_job, timeout, was_requeued)
         except BaseException:
             if not record.finished:
-                self._buffer = None
+                self._poller.buffer = None
             raise
-        self._buffer, record.retries = None, max(record.retries, retries)
+        self._poller.buffer, record.retries = None, max(record.retries, retries)
         return state
 
     def __enter__(self) -> Self:
@@ -298,8 +293,7 @@ class Job(HasOptions, Generic[Out, Chunk]):
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        finished = self._buffer is not None and self._buffer.finished
-        if exc is not None and not finished:
+        if exc is not None:
             self._poller.cancel_after(exc, self._config)
 
     def _typed(self, state: JobState[Any]) -> JobState[Out]:

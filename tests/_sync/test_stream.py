@@ -91,6 +91,20 @@ def test_a_stream_continues_where_its_reader_stopped(queue: LocalQueue) -> None:
         assert seen == list(range(8))
 
 
+def test_copies_of_a_handle_share_its_stream(queue: LocalQueue) -> None:
+    with client_of(queue) as client:
+        job = client.endpoint(queue.endpoint_id).run({"n": 8})
+        first, second = job.with_options(timeout=20), job.with_options(timeout=25)
+        seen: list[int] = []
+        for chunk in first.stream(timeout=20):
+            seen.append(chunk["number"])
+            if len(seen) == 3:
+                break
+        seen += [chunk["number"] for chunk in second.stream(timeout=20)]
+        assert seen == list(range(8))
+        assert [chunk for chunk in job.stream(timeout=20)] == []
+
+
 def test_a_second_stream_of_a_finished_job_is_empty(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 3})
