@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from functools import cache
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Generic, Self
 
@@ -331,7 +331,7 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
             return self._typed(state)
 
 
-@cache
+@lru_cache(maxsize=64)
 def _executor_for(connection: ConnectionConfig) -> AsyncRequestExecutor:
     return AsyncRequestExecutor(connection)
 
