@@ -93,7 +93,7 @@ class RetryPolicy:
     resubmit: bool = field(default=False, validator=flag)
     """True if a job that may have been accepted is submitted again, and requeued again by ``job.retry()``. Set it if
     running a job twice does no harm but cost."""
-    decide: RetryDecision | None = field(default=None, validator=optional(function))
+    decide: RetryDecision | None = field(default=None, validator=optional(function), hash=False)
     """Called after each failed attempt; returns whether to make another (``attempt.retryable`` is the default). The
     limits above still hold, and a job that may have been accepted is not submitted again without `resubmit`."""
 

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import math
 import pickle
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
-from runpod_typed._models.retry_policy import RetryPolicy
+from runpod_typed._core.config import CallConfig
+from runpod_typed._core.schedule import PollSchedule
+from runpod_typed._models.retry_policy import FailedAttempt, RetryPolicy
 from runpod_typed.errors import ConfigurationError
 
 
@@ -57,6 +60,16 @@ def test_policies_compare_hash_and_pickle_by_value() -> None:
     assert policy == RetryPolicy(attempts=2)
     assert hash(policy) == hash(RetryPolicy(attempts=2))
     assert pickle.loads(pickle.dumps(policy)) == policy
+
+
+def test_decide_may_be_an_object_without_a_hash() -> None:
+    @dataclass
+    class Decide:
+        def __call__(self, attempt: FailedAttempt) -> bool:
+            return attempt.retryable
+
+    policy = RetryPolicy(decide=Decide())
+    assert PollSchedule.starting(CallConfig(retry=policy), 0.0, timeout=None).call_config.retry.attempts == 1
 
 
 def test_disabled_makes_one_attempt_without_a_budget() -> None:
