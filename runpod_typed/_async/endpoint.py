@@ -292,10 +292,13 @@ class AsyncEndpoint(AsyncEndpointBulk[In, Out, Chunk], Generic[In, Out, Chunk]):
         interrupted = submitted.append if cancel_on_exit else None
         try:
             state = await self._executor.call(request, self._config, deadline=deadline, interrupted=interrupted)
+            submitted.append(state)
             poller = self._poller(state)
         except BaseException as error:
-            if submitted:
+            if submitted and cancel_on_exit:
                 await self._poller(submitted[0]).cancel_after(error, self._config)
+            elif submitted:
+                error.add_note(submission_note(submitted[0]))
             raise
         job = self._job(poller)
         with JobErrors(job, poller.record):

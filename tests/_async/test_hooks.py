@@ -60,6 +60,23 @@ async def test_hook_hears_of_end_of_run_sync(queue: LocalQueue, given: str, stat
     assert [end.state.status for end in ends] == [status]
 
 
+class Interrupt(BaseException):
+    """Raised by a signal handler."""
+
+
+async def test_interrupt_in_a_hook_of_run_sync_names_the_job(queue: LocalQueue) -> None:
+    ids = list[str]()
+
+    def interrupt(end: JobEnd) -> None:
+        ids.append(end.state.id)
+        raise Interrupt
+
+    async with AsyncClient(queue.api_key, base_url=queue.base_url, hooks=Hooks(on_job_end=interrupt)) as client:
+        with pytest.raises(Interrupt) as caught:
+            await client.endpoint("demo").run_sync(1, timeout=60)
+    assert ids[0] in caught.value.__notes__[0]
+
+
 async def test_failing_hook_changes_nothing(queue: LocalQueue, caplog: pytest.LogCaptureFixture) -> None:
     def fail(_: object) -> None:
         raise LookupError("a bug of the hook")

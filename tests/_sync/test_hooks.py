@@ -60,6 +60,23 @@ def test_hook_hears_of_end_of_run_sync(queue: LocalQueue, given: str, status: st
     assert [end.state.status for end in ends] == [status]
 
 
+class Interrupt(BaseException):
+    """Raised by a signal handler."""
+
+
+def test_interrupt_in_a_hook_of_run_sync_names_the_job(queue: LocalQueue) -> None:
+    ids = list[str]()
+
+    def interrupt(end: JobEnd) -> None:
+        ids.append(end.state.id)
+        raise Interrupt
+
+    with Client(queue.api_key, base_url=queue.base_url, hooks=Hooks(on_job_end=interrupt)) as client:
+        with pytest.raises(Interrupt) as caught:
+            client.endpoint("demo").run_sync(1, timeout=60)
+    assert ids[0] in caught.value.__notes__[0]
+
+
 def test_failing_hook_changes_nothing(queue: LocalQueue, caplog: pytest.LogCaptureFixture) -> None:
     def fail(_: object) -> None:
         raise LookupError("a bug of the hook")
