@@ -98,19 +98,21 @@ class _ProcessState:
 
     def _open(self) -> AsyncTransport:
         with self._lock:
-            if self._closed:
-                raise ConfigurationError(
-                    "The client is closed. Make a new one, or keep it open while its jobs are used."
-                )
             owner = async_runtime()
             for other in [each for each in self._transports if async_has_ended(each)]:
                 self._transports.pop(other).abandon()
-            if owner not in self._transports:
+            transport = self._transports.get(owner)
+            if transport is None and not self._closed:
                 load_models()
                 from runpod_typed._async.transports import make_transport  # noqa: PLC0415 -- loads HTTP libraries
 
-                self._transports[owner] = make_transport(self._connection, self._http_client)
-            return self._transports[owner]
+                transport = self._transports[owner] = make_transport(self._connection, self._http_client)
+            if transport is None or self._closed:  # perhaps meanwhile, by another thread
+                self._transports.pop(owner, None)
+                raise ConfigurationError(
+                    "The client is closed. Make a new one, or keep it open while its jobs are used."
+                )
+            return transport
 
 
 @final

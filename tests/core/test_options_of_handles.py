@@ -12,6 +12,8 @@ import pytest
 
 from runpod_typed import AsyncClient, AsyncEndpoint, AsyncJob, Client, ConfigurationError, Endpoint, Job, RetryPolicy
 from runpod_typed._core.config import HasOptions
+from runpod_typed._sync import transports
+from runpod_typed._transport.interface import Transport
 
 KEY, URL = "key", "http://127.0.0.1:9/v2"
 
@@ -65,6 +67,21 @@ def test_closing_a_copy_closes_nothing() -> None:
         original.close()
         with pytest.raises(ConfigurationError, match="closed"):
             original._executor._state().transport()
+
+
+def test_a_client_closed_while_a_transport_is_made_keeps_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(KEY, base_url=URL)
+    make = transports.make_transport
+
+    def make_late(*arguments: Any) -> Transport:
+        client.close()  # as another thread may
+        return make(*arguments)
+
+    monkeypatch.setattr(transports, "make_transport", make_late)
+    state = client._executor._state()
+    with pytest.raises(ConfigurationError, match="closed"):
+        state.transport()
+    assert not state._transports
 
 
 def test_there_is_one_with_options() -> None:
