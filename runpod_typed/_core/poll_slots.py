@@ -23,9 +23,11 @@ _MAX_LONG_POLL_SHARE = 0.9
 _REQUEST_SHARE = 0.85
 
 # A job is no longer long-polled after this many 404s in a row while its status is known, and no job is after several
-# such jobs: the server does not support long polling. A minute later it is tried again.
+# such jobs, or after many with a single 404: the server does not support long polling. A minute later it is tried
+# again.
 _MISSES_PER_JOB = 2
 _JOBS_WITHOUT_LONG_POLL = 3
+_JOBS_WITH_A_MISS = 30
 _LONG_POLL_RETRY_SECONDS = 60.0
 
 
@@ -148,12 +150,14 @@ class PollScheduler:
     def long_poll_refused(self, endpoint_id: str, job_id: str, status: int, now: float) -> None:
         """Note a 404 or 405 to a long poll, although the job's status is known.
 
-        A 405 turns long polling off for a minute, and so do repeated 404s on several jobs.
+        A 405 turns long polling off for a minute, and so do repeated 404s on several jobs, or 404s on many.
         """
         state = self._endpoints[endpoint_id]
         with self._lock:
-            state.misses[job_id] = _Misses(state.misses.get(job_id, _NO_MISSES).at(now) + 1, now)
-            jobs = sum(misses.at(now) >= _MISSES_PER_JOB for misses in state.misses.values())
-            if status == HTTPStatus.METHOD_NOT_ALLOWED or jobs >= _JOBS_WITHOUT_LONG_POLL:
+            state.misses = {job: misses for job, misses in state.misses.items() if misses.at(now)}
+            state.misses[job_id] = _Misses(state.misses.get(job_id, _NO_MISSES).number + 1, now)
+            jobs = sum(misses.number >= _MISSES_PER_JOB for misses in state.misses.values())
+            unsupported = jobs >= _JOBS_WITHOUT_LONG_POLL or len(state.misses) >= _JOBS_WITH_A_MISS
+            if status == HTTPStatus.METHOD_NOT_ALLOWED or unsupported:
                 state.misses.clear()
                 state.no_long_poll_until = now + _LONG_POLL_RETRY_SECONDS

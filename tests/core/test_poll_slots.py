@@ -164,6 +164,19 @@ def test_404s_of_several_jobs_long_apart_end_nothing() -> None:
     assert scheduler.supports_long_poll("ep", "x", 200.0)
 
 
+def test_404s_of_many_jobs_end_long_polling() -> None:
+    scheduler = PollScheduler()
+    refuse(scheduler, *map(str, range(30)))
+    assert not scheduler.supports_long_poll("ep", "x", 59.0)
+
+
+def test_404s_long_ago_are_forgotten() -> None:
+    scheduler = PollScheduler()
+    for number in range(100):
+        refuse(scheduler, str(number), now=10.0 * number)
+    assert scheduler.supports_long_poll("ep", "x", 1000.0)
+
+
 def test_405_ends_long_polling_at_once() -> None:
     scheduler = PollScheduler()
     refuse(scheduler, "a", status=405)
