@@ -151,7 +151,7 @@ def with_query(request: Request[T], extra: ExtraQuery | None) -> Request[T]:
     """Return the request with query parameters that the specification does not know.
 
     Raises:
-        ConfigurationError: The request has such a parameter already.
+        ConfigurationError: The request has such a parameter already, or one cannot be sent.
     """
     if extra is None:
         return request
@@ -163,7 +163,10 @@ def with_query(request: Request[T], extra: ExtraQuery | None) -> Request[T]:
         raise ConfigurationError(f"extra_query= has a parameter that is sent already: {', '.join(taken)}.")
 
     target, poll = request.http.target, request.long_poll
-    added = f"{'&' if '?' in target else '?'}{_query(extra)}"
+    try:
+        added = f"{'&' if '?' in target else '?'}{_query(extra)}"
+    except (TypeError, UnicodeEncodeError) as error:  # a name that is not a string, or a lone surrogate
+        raise ConfigurationError(f"extra_query= has a parameter that cannot be sent: {error}.") from None
     return request._replace(
         http=evolve(request.http, target=target + added),
         long_poll=None if poll is None else poll._replace(added=added),

@@ -259,6 +259,12 @@ def test_no_extra_query_leaves_the_request_as_it_is() -> None:
     assert with_query(request, None) is with_query(request, {}) is request
 
 
+@pytest.mark.parametrize("extra", [{1: "a"}, {"a": "\ud800"}, {"\ud800": 1}, {"a": ["b", "\ud800"]}])
+def test_an_extra_query_that_cannot_be_sent_is_refused(extra: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"extra_query= has a parameter that cannot be sent"):
+        with_query(operations.fetch_status("ep", "j"), extra)
+
+
 def test_an_extra_query_that_is_sent_already_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="is sent already: wait"):
         with_query(operations.long_poll_status("ep", "j", wait_ms=5000), {"wait": 1})
