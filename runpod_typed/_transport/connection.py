@@ -166,7 +166,7 @@ def resolve_base_url(given: str | Secret | None) -> BaseUrl:
 
 def _read_base_url(given: str | Secret | None) -> BaseUrl | str:
     """Return a base URL, or the reason why it cannot be used."""
-    text = str(_revealed(given or None, BASE_URL_VARIABLE) or wire.SERVER_URL).strip()
+    text = str(_revealed(given, BASE_URL_VARIABLE) or os.environ.get(BASE_URL_VARIABLE) or wire.SERVER_URL).strip()
     _, userinfo, rest = text.rpartition("@")
     shown = repr(("***@" if userinfo else "") + re.split(r"[?#]", rest)[0])  # without what may be a password or a key
     try:

@@ -128,7 +128,8 @@ def test_a_copy_of_a_key_from_a_pickle_is_the_environment_s(monkeypatch: pytest.
 def test_base_url_is_given_or_the_environments_or_runpods(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", "https://environment.example/v2")
     assert str(resolve_base_url("https://given.example/v2")) == "https://given.example/v2"
-    assert str(resolve_base_url(None)) == "https://environment.example/v2"
+    for missing in (None, "", Secret("")):
+        assert str(resolve_base_url(missing)) == "https://environment.example/v2"
     monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", "")
     assert str(resolve_base_url("")) == "https://api.runpod.ai/v2"
 
