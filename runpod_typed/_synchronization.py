@@ -62,7 +62,7 @@ def deadline_after(timeout: Duration | None) -> float | None:
 
 def sleep(seconds: float) -> None:
     """Do nothing for `seconds`."""
-    time.sleep(seconds)
+    time.sleep(min(seconds, threading.TIMEOUT_MAX))
 
 
 async def async_sleep(seconds: float) -> None:

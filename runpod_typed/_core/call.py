@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from random import Random
 from typing import Any, Final, Generic
@@ -35,6 +34,7 @@ from runpod_typed.errors import (
 T = TypeVar("T")
 
 _LARGE_BODY: Final = 64 * 1024
+_LONGEST_ATTEMPT: Final = 7 * 86_400.0  # seconds; the operating system refuses a socket's timeout of centuries
 _SLOWEST_UPLOAD: Final = 125_000.0  # bytes per second, which is 1 Mbit/s: on a slower link, pass a longer timeout
 
 
@@ -82,7 +82,9 @@ class Call(Generic[T]):
         self.outcome = None
         if self.started_at is None:
             self.started_at = now
-        request, left = self.request, math.inf if self.deadline is None else self.deadline - now
+        request, left = self.request, _LONGEST_ATTEMPT
+        if self.deadline is not None:
+            left = min(self.deadline - now, left)
         size = len(request.http.body or b"")
         upload = size / _SLOWEST_UPLOAD if size > _LARGE_BODY else 0.0
         seconds = min(self.config.timeout, self.config.retry.budget + upload - (now - self.started_at), left)

@@ -225,12 +225,14 @@ def test_reads_what_python_workers_send_beyond_json() -> None:
         (30.0, 60.0, 12.0, 12.0, 0.0),
         (30.0, 60.0, 12.0, 13.0, -1.0),
         (30.0, math.inf, None, 1e6, 30.0),
+        (1e300, math.inf, None, 0.0, 604_800.0),
+        (1e300, math.inf, 1e300, 0.0, 604_800.0),
     ],
 )
 def test_an_attempt_ends_with_timeout_budget_or_deadline(
     timeout: float, budget: float, deadline: float | None, now: float, seconds: float
 ) -> None:
-    config = DEFAULT_CALL_CONFIG.replace(timeout=timeout, retry=RetryPolicy(budget=budget))
+    config = CallConfig(timeout=timeout, retry=RetryPolicy(budget=budget))
     assert call_of(REQUESTS["run"], config, deadline=deadline).begin(now).seconds == seconds
 
 

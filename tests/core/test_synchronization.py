@@ -134,7 +134,8 @@ def test_sleeps_for_the_given_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     slept = list[float]()
     monkeypatch.setattr(time, "sleep", slept.append)
     sleep(0.25)
-    assert slept == [0.25]
+    sleep(1e300)  # of which Python makes an OverflowError
+    assert slept == [0.25, threading.TIMEOUT_MAX]
 
 
 def test_the_sync_shield_changes_nothing() -> None:
