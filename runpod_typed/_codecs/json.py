@@ -66,8 +66,8 @@ def decode_with(decoder: Callable[[bytes], T], body: bytes) -> T:
     """
     if len(body) < _LARGE or not gc.isenabled():
         return decoder(body)
-    gc.disable()
     try:
+        gc.disable()  # within the block: an interrupt right after it must not leave the collector off
         return decoder(body)
     finally:
         gc.enable()
