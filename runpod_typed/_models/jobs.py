@@ -154,7 +154,8 @@ class JobState(Generic[Out]):
     @property
     def error_message(self) -> str | None:
         """The message of `failure`, or None."""
-        return self.failure.error_message if self.failure else None
+        failure = self.failure
+        return None if failure is None else failure.error_message
 
     def result(self) -> Out:
         """Return the output of a job that succeeded.
