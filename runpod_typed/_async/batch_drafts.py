@@ -8,7 +8,6 @@ from typing import Any, final
 from runpod_typed._async.batch_calls import PAGE_SIZE, AsyncBatchCalls
 from runpod_typed._bulk.batch_journal import BatchJournal, RunSetup
 from runpod_typed._core.batch_run import (
-    PASSING,
     ActiveBatch,
     anchor_count,
     in_order,
@@ -46,8 +45,6 @@ class AsyncDrafts:
             except RunpodError as error:
                 if error.batch_id is not None:
                     await self.cancel(error.batch_id)
-                if not isinstance(error, PASSING):
-                    raise
                 await async_sleep(self._outage.pause_after(error, monotonic()))
             else:
                 self._outage.passed()
@@ -110,6 +107,8 @@ class AsyncDrafts:
         try:
             await self._batches.finalize(draft.id)
         except _REFUSALS:
+            if (await self._batches.get(draft.id)).status is not BatchStatus.DRAFT:
+                return True  # by an earlier call, whose response was lost
             active = others_active or await self._others_are_active()
             if not active and draft.refused_alone:
                 raise

@@ -13,7 +13,7 @@ from runpod_typed._bulk.input_journal import MapJournal
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.outage import SubmissionGate
 from runpod_typed._bulk.tasks import Tasks
-from runpod_typed._core.bulk import PASSING, Item, ResultBuffer
+from runpod_typed._core.bulk import Item, ResultBuffer, may_pass
 from runpod_typed._core.counters import Counters
 from runpod_typed._core.journal_records import JournalRecord
 from runpod_typed._logging import logger
@@ -24,8 +24,9 @@ from runpod_typed._models.responses import encode_job
 from runpod_typed._synchronization import AsyncEvent, async_shielded, async_sleep, monotonic
 from runpod_typed.errors import (
     APIError,
-    APIStatusError,
+    APIResponseValidationError,
     AuthenticationError,
+    CertificateError,
     ConfigurationError,
     JobCancelledError,
     JobError,
@@ -44,7 +45,7 @@ _EXIT_SECONDS: Final = 5.0
 _SHORT_JOB: Final = 0.5
 _LEAST_WINDOW: Final = 256
 
-_FATAL: Final = (AuthenticationError, PermissionDeniedError, ConfigurationError)
+_FATAL: Final = (AuthenticationError, PermissionDeniedError, CertificateError, ConfigurationError)
 """Errors that every input would meet."""
 
 
@@ -265,21 +266,21 @@ class MapEngine:
                 )
             except SubmissionUncertainError as error:
                 self._gate.close()
-                if not self._options.resubmit_uncertain:
+                if not (self._options.resubmit_uncertain and may_pass(error)):
                     await self._journal.commit(item, sending.moved(JournalStatus.UNCERTAIN, error=str(error)))
                     return error
                 item.record = sending
                 self._gate.failed(error)
-            except PASSING as error:
-                self._gate.close()
-                await self._journal.commit(item, waiting)
-                self._gate.failed(error)
             except (*_FATAL, NotFoundError):
                 await self._journal.commit(item, waiting)
                 raise
-            except APIStatusError as error:
-                await self._journal.commit(item, waiting.moved(JournalStatus.FAILED, error=str(error)))
-                return error
+            except APIError as error:
+                if not may_pass(error):
+                    await self._journal.commit(item, waiting.moved(JournalStatus.FAILED, error=str(error)))
+                    return error
+                self._gate.close()
+                await self._journal.commit(item, waiting)
+                self._gate.failed(error)
             else:
                 self._gate.succeeded()
                 self._counters.submitted += 1
@@ -302,14 +303,16 @@ class MapEngine:
                 await self._journal.commit(item, item.record)
             self._running[job.id] = job
             state = await job.wait(self._options.timeout, self._options.queue_timeout)
-        except (*_FATAL, *PASSING, JournalError):
+        except _FATAL:
             raise
         except (JobError, NotFoundError) as error:
             gone = error if isinstance(error, JobError) else JobExpiredError(str(error), job_id=job.id)
             await self._save_result(item, item.record.moved(JournalStatus.FAILED, job_id=job.id, error=str(gone)))
             return self._result(item, gone)
-        except (APIError, WaitTimeoutError) as error:  # a later map on the journal reconnects to the job
-            return self._result(item, error)
+        except (APIError, WaitTimeoutError) as error:
+            if may_pass(error) and not isinstance(error, APIResponseValidationError):  # which may be of one job alone
+                raise
+            return self._result(item, error)  # a later map on the journal reconnects to the job
         self._running.pop(job.id, None)
         self._short_jobs.append(monotonic() - began < _SHORT_JOB)
         self._counters.count_job(state)

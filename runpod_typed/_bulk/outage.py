@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import final
 
-from runpod_typed._core.bulk import PASSING, Outage
+from runpod_typed._core.bulk import Outage, may_pass
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._synchronization import AsyncEvent, async_sleep, monotonic
 from runpod_typed.errors import APIError
@@ -77,9 +77,8 @@ class SubmissionGate:
         await async_sleep(self._outage.pause(monotonic()))
         try:
             await self._probe()
-        except PASSING as error:
-            self._outage.pause_after(error, monotonic())
-        except APIError:
-            self.open()  # it responds
-        else:
-            self.open()
+        except APIError as error:
+            if may_pass(error):
+                self._outage.pause_after(error, monotonic())
+                return
+        self.open()  # it responds, be it with an error

@@ -8,7 +8,6 @@ from typing import Any, Final, final
 from attrs import define, field, frozen
 from runpod_queue_api import wire
 
-from runpod_typed._core import bulk
 from runpod_typed._core.bulk import Item
 from runpod_typed._models.batches import Batch, BatchResult
 from runpod_typed._models.jobs import JobState, JobStatus
@@ -17,12 +16,8 @@ from runpod_typed.errors import (
     JobError,
     QueueTimeoutError,
     RunpodError,
-    SubmissionUncertainError,
     WaitTimeoutError,
 )
-
-PASSING: Final = (*bulk.PASSING, SubmissionUncertainError)
-"""Failures that pass: no step before finalizing runs anything, and finalizing is safe to repeat."""
 
 MAX_IN_FLIGHT: Final = wire.BATCH_MAX_ACTIVE * wire.BATCH_MAX_REQUESTS
 MAX_ACTIVE: Final = wire.BATCH_MAX_ACTIVE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final, final
+from typing import Any, final
 
 from attrs import define, field
 from runpod_queue_api import models
@@ -15,25 +15,22 @@ from runpod_typed._models.map_results import MapResult
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._models.retry_policy import OperationKind, RetryPolicy
 from runpod_typed.errors import (
-    APIConnectionError,
     APIError,
-    APIResponseValidationError,
-    APIStatusError,
     ConfigurationError,
     InputError,
-    RateLimitError,
     RunpodError,
-    ServerError,
+    SubmissionUncertainError,
 )
 
-PASSING: Final = (APIConnectionError, RateLimitError, ServerError)
-"""Errors that pass by themselves."""
 
+def may_pass(error: BaseException | None) -> bool:
+    """Return whether the cause of an error may pass by itself, such as an outage or a page of a proxy.
 
-def may_pass(error: APIError) -> bool:
-    """Return whether a read that failed so may succeed later."""
-    known = isinstance(error, APIConnectionError | APIStatusError | APIResponseValidationError)
-    return known and is_retryable(OperationKind.READ, Failure.of(error), RetryPolicy())
+    It does not say that the call is safe to repeat: a submission of unknown fate may have made a job.
+    """
+    if isinstance(error, SubmissionUncertainError):
+        return may_pass(error.__cause__)
+    return isinstance(error, APIError) and is_retryable(OperationKind.READ, Failure.of(error), RetryPolicy())
 
 
 @final
@@ -132,12 +129,14 @@ class Outage:
         """Return the seconds to wait before the next try: as long as the outage has lasted, within the limits."""
         return min(self.policy.max_interval, max(self.policy.min_interval, self._lasted(now)))
 
-    def pause_after(self, error: APIError, now: float) -> float:
+    def pause_after(self, error: RunpodError, now: float) -> float:
         """Note a failure, and return the seconds to wait before the next try.
 
         Raises:
-            APIError: The outage lasts too long.
+            RunpodError: The error does not pass, or the outage lasts too long.
         """
+        if not may_pass(error):
+            raise error
         self.begin(now)
         lasted = self._lasted(now)
         if lasted >= self.policy.max_outage:

@@ -21,7 +21,6 @@ from runpod_typed._bulk.progress import ProgressReporter
 from runpod_typed._core.batch_run import (
     MAX_ACTIVE,
     MAX_IN_FLIGHT,
-    PASSING,
     ActiveBatch,
     Collected,
     may_run_again,
@@ -30,7 +29,7 @@ from runpod_typed._core.batch_run import (
     unfinished_error,
 )
 from runpod_typed._core.batches import MAX_REQUESTS, SizedRequest
-from runpod_typed._core.bulk import Item, Outage, ResultBuffer, may_pass
+from runpod_typed._core.bulk import Item, Outage, ResultBuffer
 from runpod_typed._core.run_request import RunRequest
 from runpod_typed._models.batches import BatchResult, BatchStatus
 from runpod_typed._models.map_results import MapResult, MapStats
@@ -238,7 +237,7 @@ class BatchRun(Closable, Generic[In, Out]):
                 self._deliver(item.result(known, from_journal=True))
                 continue
             try:
-                request = SizedRequest.of(item.body or self._setup.prepare(item.value))
+                request = self._request(item)
             except InputError as error:
                 journal.refuse(item, error)
                 self._deliver(item.result(error))
@@ -246,6 +245,11 @@ class BatchRun(Closable, Generic[In, Out]):
             item.body = request.body
             collected.add(item, request.size)
         return collected.items
+
+    def _request(self, item: Item) -> SizedRequest:
+        if item.error is not None:
+            raise item.error
+        return SizedRequest.of(item.body or self._setup.prepare(item.value))
 
     def _next_item(self, journal: BatchJournal) -> Item | None:
         if not self._may_read:
@@ -268,7 +272,7 @@ class BatchRun(Closable, Generic[In, Out]):
         try:
             if not self._drafts.accepted(draft, others_active=bool(self._active)):
                 return False
-        except PASSING as error:
+        except APIError as error:
             sleep(self._outage.pause_after(error, monotonic()))
             return False
         self._outage.passed()
@@ -291,13 +295,13 @@ class BatchRun(Closable, Generic[In, Out]):
                 return
             journal.withdraw(left)
             self._drafts.cancel(left.id)
-        except PASSING as error:
-            sleep(self._outage.pause_after(error, monotonic()))
-            return
         except NotFoundError as error:
             for item in left.items.values():
                 journal.lose(item, error)
             journal.flush()
+        except APIError as error:
+            sleep(self._outage.pause_after(error, monotonic()))
+            return
         self._resumed.remove(left)
 
     def _collect_results(self, active: ActiveBatch, journal: BatchJournal) -> None:
@@ -313,8 +317,6 @@ class BatchRun(Closable, Generic[In, Out]):
                     journal.finish(item, state)
                     self._finish(active, item, state)
         except APIError as error:
-            if not may_pass(error):
-                raise
             sleep(self._outage.pause_after(error, monotonic()))
             return
         self._outage.passed()

@@ -366,6 +366,7 @@ def test_lost_steps_before_finalizing_are_made_anew() -> None:
 DRAFT: Final[list[Script]] = [[answer(200, '{"id": "b1", "status": "DRAFT"}')], [page("r1")]]
 REFUSED: Final[list[Script]] = [
     [answer(400, '{"error": "too many active batches"}')],
+    [answer(200, '{"id": "b1", "status": "DRAFT"}')],
     [answer(200, '{"batches": [], "hasMore": false}')],
 ]
 
@@ -408,10 +409,25 @@ def test_outage_ends_the_run_after_its_limit() -> None:
     assert isinstance(caught.value.__cause__, ServerError)
 
 
-@pytest.mark.parametrize(("kind", "status"), [("server_error", 408), ("server_error", 503), ("html_body", None)])
-def test_polls_of_a_batch_survive_what_may_pass(queue: LocalQueue, kind: str, status: int | None) -> None:
+@pytest.mark.parametrize(
+    ("operation", "kind", "status"),
+    [
+        ("create_batch", "html_body", None),
+        ("append_batch_requests", "server_error", 408),
+        ("finalize_batch", "server_error", 408),
+        ("finalize_batch", "html_body", None),
+        ("get_batch", "server_error", 408),
+        ("get_batch", "html_body", None),
+        ("get_batch", "edge_error", 524),
+        ("list_batch_requests", "html_body", None),
+        ("list_batch_requests", "rate_limited", None),
+    ],
+)
+def test_a_run_survives_what_may_pass(queue: LocalQueue, operation: str, kind: str, status: int | None) -> None:
     once = RetryPolicy.disabled()
     with Client(queue.api_key, base_url=queue.base_url, poll=QUICK, retry=once) as client:
-        queue.inject(kind, operation="get_batch", times=2, status=status)
-        results = [each for each in endpoint_of(client, queue).batches.run(numbers(3))]
+        queue.inject(kind, operation=operation, times=2, status=status)
+        run = endpoint_of(client, queue).batches.run(numbers(3))
+        results = [each for each in run]
     assert [each.error for each in results] == [None] * 3
+    assert run.stats.submitted == 3

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from runpod_typed import (
+    APIResponseValidationError,
     Client,
     AuthenticationError,
     ConfigurationError,
@@ -22,11 +23,14 @@ from runpod_typed import (
     Journal,
     JournalError,
     MapProgress,
+    PollPolicy,
+    RetryPolicy,
     SubmissionUncertainError,
     WaitTimeoutError,
 )
 from runpod_typed._synchronization import sleep
 from runpod_typed.local import FaultKind, LocalQueue
+from tests.scripted_server import answer, scripted
 
 pytestmark = pytest.mark.sync_half
 
@@ -276,6 +280,42 @@ def test_resubmits_an_uncertain_submission_at_once_if_allowed(queue: LocalQueue)
         endpoint = client.endpoint("ep", output_type=int)
         results = [result for result in endpoint.map(numbers(3), concurrency=1, resubmit_uncertain=True)]
     assert [(result.output, result.attempts) for result in results] == [(0, 2), (1, 1), (4, 1)]
+
+
+def test_an_unusable_response_is_not_submitted_again() -> None:
+    with scripted([answer(200, '{"status": "IN_QUEUE"}')]) as server:
+        with Client("key", base_url=server.base_url) as client:
+            results = [result for result in client.endpoint("ep").map(numbers(1), resubmit_uncertain=True)]
+    assert isinstance(results[0].error, SubmissionUncertainError)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind", "status"),
+    [
+        ("get_status_sync", "server_error", 408),
+        ("get_status_sync", "edge_error", 524),
+        ("get_status_sync", "html_body", None),
+    ],
+)
+def test_a_map_survives_what_may_pass(queue: LocalQueue, operation: str, kind: str, status: int | None) -> None:
+    poll, once = PollPolicy(min_interval=0.01, max_interval=0.02), RetryPolicy.disabled()
+    with Client(queue.api_key, base_url=queue.base_url, poll=poll, retry=once) as client:
+        queue.inject(kind, operation=operation, times=2, status=status)
+        mapped = client.endpoint("ep").map(numbers(3), concurrency=1)
+        results = [result for result in mapped]
+    assert [result.error for result in results] == [None] * 3
+    assert mapped.stats.submitted == 3
+
+
+@pytest.mark.slow
+def test_a_job_with_an_unreadable_response_ends_alone(queue: LocalQueue) -> None:
+    with client_of(queue) as client:
+        queue.inject("html_body", operation="get_status_sync", times=5)
+        results = [result for result in client.endpoint("ep").map(numbers(2), concurrency=1)]
+    assert isinstance(results[0].error, APIResponseValidationError)
+    assert results[0].job_id is not None
+    assert results[1].succeeded
 
 
 def test_leaving_early_cancels_jobs_if_asked(queue: LocalQueue) -> None:

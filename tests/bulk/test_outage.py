@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from runpod_typed import APIConnectionError, PollPolicy
+from runpod_typed import APIConnectionError, APIError, APIResponseValidationError, APIStatusError, PollPolicy
 from runpod_typed._bulk import outage
 from runpod_typed._bulk.outage import SubmissionGate
 
@@ -41,7 +42,9 @@ async def responds() -> None:
     """Succeed."""
 
 
-def failing(times: int, then: Callable[[], None] = lambda: None) -> Callable[[], Awaitable[None]]:
+def failing(
+    times: int, then: Callable[[], None] = lambda: None, error: Callable[[], APIError] = lost
+) -> Callable[[], Awaitable[None]]:
     """Return a probe that fails the given number of times, and calls a function each time."""
     left = [times]
 
@@ -49,9 +52,40 @@ def failing(times: int, then: Callable[[], None] = lambda: None) -> Callable[[],
         then()
         left[0] -= 1
         if left[0] >= 0:
-            raise lost()
+            raise error()
 
     return probe
+
+
+def status(code: int) -> Callable[[], APIStatusError]:
+    return partial(APIStatusError, "No.", operation="get_health", method="GET", url="u", status_code=code)
+
+
+def unreadable() -> APIResponseValidationError:
+    call = {"operation": "get_health", "method": "GET", "url": "u"}
+    return APIResponseValidationError("A page.", **call, status_code=200, body="<html>", is_json=False)
+
+
+@pytest.mark.parametrize(
+    ("error", "probes"),
+    [
+        (lost, 3),
+        (unreadable, 3),
+        (status(408), 3),
+        (status(429), 3),
+        (status(503), 3),
+        (status(524), 3),
+        (status(404), 1),
+        (status(425), 1),
+    ],
+)
+async def test_a_probe_that_may_pass_keeps_the_gate_closed(error: Callable[[], APIError], probes: int) -> None:
+    sent = list[int]()
+    gate = SubmissionGate(failing(2, lambda: sent.append(1), error), POLICY)
+    gate.close()
+    with anyio.fail_after(20):
+        await gate.wait()
+    assert len(sent) == probes
 
 
 async def test_a_late_success_does_not_hide_an_outage(clock: Clock) -> None:

@@ -11,8 +11,9 @@ from runpod_queue_api import models
 
 from runpod_typed import (
     APIConnectionError,
-    APIError,
+    APIResponseValidationError,
     APIStatusError,
+    CertificateError,
     ConfigurationError,
     InputError,
     JobError,
@@ -21,6 +22,7 @@ from runpod_typed import (
     MapResult,
     PollPolicy,
     QueueTimeoutError,
+    RunpodError,
     SubmissionUncertainError,
     WaitTimeoutError,
 )
@@ -200,11 +202,23 @@ def test_outage_ends_after_its_limit_and_not_before() -> None:
         (APIStatusError("late", **CALL, status_code=408), True),
         (APIStatusError("down", **CALL, status_code=503), True),
         (APIStatusError("no", **CALL, status_code=403), False),
-        (SubmissionUncertainError("lost", **CALL, endpoint_id="ep"), False),
+        (CertificateError("expired", **CALL, request_sent=False), False),
+        (APIResponseValidationError("page", **CALL, status_code=200, body="<html>", is_json=False), True),
+        (APIResponseValidationError("shape", **CALL, status_code=200, body={}, is_json=True), False),
+        (InputError("no"), False),
+        (None, False),
     ],
 )
-def test_a_read_may_succeed_after_an_error_that_passes(error: APIError, *, passes: bool) -> None:
+def test_tells_what_may_pass(error: RunpodError | None, *, passes: bool) -> None:
     assert may_pass(error) is passes
+    uncertain = SubmissionUncertainError("lost", **CALL, endpoint_id="ep")
+    uncertain.__cause__ = error
+    assert may_pass(uncertain) is passes
+
+
+def test_no_pause_follows_an_error_that_does_not_pass() -> None:
+    with pytest.raises(InputError):
+        Outage(PollPolicy()).pause_after(InputError("no"), 0.0)
 
 
 # Keys
