@@ -83,7 +83,7 @@ class BatchJournal(InputJournal):
         failure = failure_of(result)
         status = JournalStatus.SUCCEEDED if failure is None else JournalStatus.FAILED
         error = None if failure is None else failure.message
-        self.save(item, evolve(item.record, status=status, error=error, job=json.encode(result.to_dict())))
+        self.save(item, evolve(item.record, status=status, error=error, job=json.encode_as_decoded(result.to_dict())))
         item.record = evolve(item.record, job=None)
 
     def lose(self, item: Item, error: RunpodError) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
 from runpod_typed._codecs import json
+from runpod_typed._models.jobs import JobStatus, output_of
 from runpod_typed._models.journal import JournalCounts, JournalEntry, JournalStatus
-from runpod_typed._models.responses import read_job
+from runpod_typed._models.responses import decode_job, read_job
 from runpod_typed.errors import JournalError
 
 if TYPE_CHECKING:
@@ -161,21 +162,22 @@ def _entry(row: tuple[Any, ...]) -> JournalEntry:
         attempts=attempts,
         job_id=job_id,
         error=error,
-        state=None if job is None else read_job(json.decode(job)),
+        state=None if job is None else read_job(decode_job(job)),
     )
 
 
 def _json_line(entry: JournalEntry) -> bytes:
+    state = entry.state
     fields = {
         "index": entry.index,
         "key": entry.key,
         "status": str(entry.status),
         "job_id": entry.job_id,
         "attempts": entry.attempts,
-        "output": entry.output,
+        "output": None if state is None or state.status is not JobStatus.COMPLETED else output_of(state).plain,
         "error": entry.error,
     }
-    return json.encode(fields) + b"\n"
+    return json.encode_as_decoded(fields) + b"\n"
 
 
 @final

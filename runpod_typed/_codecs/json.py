@@ -147,6 +147,21 @@ def encode(value: Any) -> bytes:
         raise UnencodableJSON(f"{type(exc).__name__}: {exc}") from None
 
 
+def encode_as_decoded(value: Any) -> bytes:
+    """Encode what `decode` has returned, so that it returns the same again: ``NaN`` and lone surrogates too.
+
+    Raises:
+        UnencodableJSON: It is nested deeper than Python can follow.
+    """
+    try:
+        try:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError:
+            return json.dumps(value, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise UnencodableJSON(f"{type(exc).__name__}: {exc}") from None
+
+
 def encode_sorted(value: Any) -> bytes:
     """Encode plain JSON that `encode` accepts, with the fields of objects in order, for comparisons."""
     return _encode_sorted(value)

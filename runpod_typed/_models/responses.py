@@ -14,7 +14,7 @@ from runpod_queue_api import models, webhooks, wire
 from runpod_queue_api.types import UNSET, Unset
 from typing_extensions import TypeVar
 
-from runpod_typed._codecs.json import JSONText, decode_leaving, encode, kind_of
+from runpod_typed._codecs.json import JSONText, decode_leaving, encode, encode_as_decoded, kind_of
 from runpod_typed._models.jobs import JobState, JobStatus
 from runpod_typed._models.stream import StreamChunk, StreamPage
 
@@ -213,7 +213,9 @@ class ReadOnlyJSON(Mapping[str, Any]):
 
     def encode(self) -> bytes:
         """Return the object as JSON in UTF-8."""
-        return encode({key: item.text if isinstance(item, JSONText) else item for key, item in self._data.items()})
+        texts = {key: item.text for key, item in self._data.items() if isinstance(item, JSONText)}
+        # A body without text may have been decoded leniently.
+        return encode(self._data | texts) if texts else encode_as_decoded(self._data)
 
 
 def read_only(value: Mapping[str, Any]) -> ReadOnlyJSON:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runpod_typed import ConfigurationError, Journal, JournalError, JournalStatus
+from runpod_typed import ConfigurationError, Journal, JournalError, JournalStatus, OutputError
 from runpod_typed._bulk.journal_writer import JournalWriter
 from runpod_typed._codecs import json
 from runpod_typed._core.journal_records import JournalRecord
@@ -73,6 +73,20 @@ def test_people_read_it_while_a_map_writes(path: Path, tmp_path: Path) -> None:
         (2, None, None),
     ]
     writer.close()
+
+
+def test_a_number_that_python_cannot_read_is_kept(path: Path, tmp_path: Path) -> None:
+    digits = b"9" * 5000
+    body = b'{"id":"j","status":"COMPLETED","output":' + digits + b"}"
+    writer = JournalWriter(path, "ep")
+    writer.save(entry("a", JournalStatus.SUCCEEDED, job=body, job_id="j", attempts=1))
+    writer.close()
+
+    [found] = Journal(path).results()
+    with pytest.raises(OutputError, match="more digits than Python reads"):
+        found.output  # noqa: B018
+    assert Journal(path).export_jsonl(tmp_path / "out.jsonl") == 1
+    assert digits in (tmp_path / "out.jsonl").read_bytes()
 
 
 def test_the_same_content_again_has_its_own_entry(path: Path) -> None:
