@@ -100,6 +100,12 @@ class HasOptions:
         object.__setattr__(copy, "_config", config)
         return copy
 
+    def __copy__(self) -> Self:
+        return self.with_options()
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        return self.with_options()  # a pickle of a job has no types, and connections cannot be copied
+
 
 def _attributes(instance: object) -> Mapping[str, Any]:
     state: Any = object.__getstate__(instance)  # the attributes; a pair if there are slots

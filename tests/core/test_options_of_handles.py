@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -50,13 +51,13 @@ MAKERS: list[Callable[[], HasOptions]] = [
 def test_a_copy_has_the_class_attributes_and_new_options(make: Callable[[], Any]) -> None:
     original = make()
     original.name = "mine"
-    copy = original.with_options(timeout=7, retry=RetryPolicy.disabled())
-    assert type(copy) is type(original)
-    assert copy.name == "mine"
-    assert (copy._config.timeout, original._config.timeout) == (7.0, 30.0)
-    assert copy._config.retry == RetryPolicy.disabled()
-    assert copy._config.poll is original._config.poll
-    copy.name = "other"
+    other = original.with_options(timeout=7, retry=RetryPolicy.disabled())
+    assert type(other) is type(original)
+    assert other.name == "mine"
+    assert (other._config.timeout, original._config.timeout) == (7.0, 30.0)
+    assert other._config.retry == RetryPolicy.disabled()
+    assert other._config.poll is original._config.poll
+    other.name = "other"
     assert original.name == "mine"
 
 
@@ -82,6 +83,18 @@ def test_a_client_closed_while_a_transport_is_made_keeps_none(monkeypatch: pytes
     with pytest.raises(ConfigurationError, match="closed"):
         state.transport()
     assert not state._transports
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy])
+def test_python_copies_share_everything(make: Callable[[], Any], make_copy: Callable[[Any], Any]) -> None:
+    original = make()
+    original.name = "mine"
+    other = make_copy(original)
+    assert other is not original
+    assert (type(other), other.name, other._owned) == (type(original), "mine", None)
+    for name in ("_executor", "_codecs", "_input", "_buffer"):
+        assert getattr(other, name, None) is getattr(original, name, None)
 
 
 def test_there_is_one_with_options() -> None:
