@@ -209,7 +209,7 @@ async def test_a_journal_yields_finished_inputs_again(queue: LocalQueue, handler
 
 
 async def test_a_journal_keeps_output_beyond_the_standard(tmp_path: Path) -> None:
-    outputs = [math.nan, "\ud83d", {"half": ["\udc00", math.inf]}, 2**90, "é\n"]
+    outputs: list[Any] = [math.nan, "\ud83d", {"half": ["\udc00", math.inf]}, 2**90, "é\n"]
     path, exported = tmp_path / "run.sqlite", tmp_path / "out.jsonl"
 
     def output_of(job: dict[str, Any]) -> object:

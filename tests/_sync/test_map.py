@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -205,6 +206,24 @@ def test_a_journal_yields_finished_inputs_again(queue: LocalQueue, handler: Squa
     assert handler.runs == {0: 2, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 7: 1, 9: 1}
     counts = Journal(path).counts()
     assert (counts.succeeded, counts.failed, counts.total) == (8, 1, 9)
+
+
+def test_a_journal_keeps_output_beyond_the_standard(tmp_path: Path) -> None:
+    outputs: list[Any] = [math.nan, "\ud83d", {"half": ["\udc00", math.inf]}, 2**90, "é\n"]
+    path, exported = tmp_path / "run.sqlite", tmp_path / "out.jsonl"
+
+    def output_of(job: dict[str, Any]) -> object:
+        return outputs[job["input"]["n"]]
+
+    with LocalQueue(output_of, endpoint_id="ep") as queue:
+        with client_of(queue) as client:
+            for from_journal in (False, True):
+                results = [result for result in client.endpoint("ep").map(numbers(len(outputs)), journal=path)]
+                assert [repr(result.output) for result in results] == [repr(output) for output in outputs]
+                assert {result.from_journal for result in results} == {from_journal}
+    assert Journal(path).export_jsonl(exported) == len(outputs)
+    lines = exported.read_bytes().splitlines()
+    assert [repr(json.loads(line)["output"]) for line in lines] == [repr(output) for output in outputs]
 
 
 def test_a_journal_runs_a_failed_input_again_if_allowed(
