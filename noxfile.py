@@ -31,7 +31,9 @@ EXTRAS = ".[cli,fast,local,otel,pydantic]"
 CPUS = os.cpu_count() or 1
 SIDE_BY_SIDE = (f"--numprocesses={2 * CPUS + 1}", "--dist=worksteal")
 """More processes than processors, since more than half of the time of the tests is waiting."""
-QUICK = (f"--numprocesses={CPUS + 2}", "--dist=worksteal", "-m", "not slow")
+FAST = "not slow and not endurance"
+"""Selects the tests of `nox -s quick`, there without those under trio."""
+QUICK = (f"--numprocesses={CPUS + 2}", "--dist=worksteal")
 OF_THE_PACKAGE = [f"--ignore=tests/{name}" for name in ("api_diff", "architecture", "docs", "spec", "unasync")]
 """Leaves out the tests of the repository."""
 UNCONSTRAINED = {"PIP_CONSTRAINT": ""}
@@ -157,9 +159,9 @@ def check_spec(session: nox.Session) -> None:
 
 @nox.session
 def quick(session: nox.Session) -> None:
-    """Run the fast tests with few Hypothesis examples: before each commit."""
+    """Run the fast tests under asyncio alone and with few Hypothesis examples: before each commit."""
     session.install("-e", EXTRAS, *groups("tests"))
-    session.run("pytest", *QUICK, "--hypothesis-profile=quick", *session.posargs)
+    session.run("pytest", *QUICK, "-m", f"{FAST} and not trio", "--hypothesis-profile=quick", *session.posargs)
 
 
 @nox.session
@@ -201,7 +203,7 @@ def minimums(session: nox.Session) -> None:
     # Afterwards: the worker SDK, which only slow tests start, wants newer versions.
     oldest += [one.replace("-api", "-sdk") for one in oldest if one.startswith("opentelemetry-")]  # released together
     session.install(*oldest, env=UNCONSTRAINED)
-    session.run("pytest", *QUICK, *OF_THE_PACKAGE, *session.posargs)
+    session.run("pytest", *QUICK, "-m", FAST, *OF_THE_PACKAGE, *session.posargs)
 
 
 @nox.session
@@ -343,7 +345,7 @@ def build(session: nox.Session) -> None:
     session.run("python", "-m", "pip", "uninstall", "--yes", "--quiet", "runpod-typed", silent=True)
     session.install(EXTRAS.replace(".", str(wheel), 1), *groups("tests"))
     with session.chdir(folder / "sdist" / sdist.name.removesuffix(".tar.gz")):
-        options = ("--installed", *QUICK, *OF_THE_PACKAGE, *session.posargs)
+        options = ("--installed", *QUICK, "-m", FAST, *OF_THE_PACKAGE, *session.posargs)
         session.run("pytest", *options, env={"RUNPOD_TYPED_FAST": "0"})  # over httpcore: other sessions have the extra
 
 

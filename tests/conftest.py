@@ -114,6 +114,12 @@ def _own_environment() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(params=["asyncio", pytest.param("trio", marks=pytest.mark.trio)])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """The event loop of a test with the mark `anyio`: each in turn."""
+    return str(request.param)
+
+
 @pytest.fixture
 def free_tcp_port() -> int:
     """A port that nothing listens on; the oldest anyio has no such fixture."""

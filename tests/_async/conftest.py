@@ -9,11 +9,6 @@ from tests.scripted_server import Script
 OK_JOB = b'{"id": "job-1", "status": "IN_QUEUE"}'
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def quiet() -> Script:
     """Reads a request and never responds."""

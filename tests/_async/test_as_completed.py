@@ -34,6 +34,7 @@ def client_of(queue: LocalQueue) -> AsyncClient:
     return AsyncClient(queue.api_key, base_url=queue.base_url)
 
 
+@pytest.mark.slow
 async def test_yields_jobs_as_they_finish(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         endpoint = client.endpoint("ep")
@@ -62,6 +63,7 @@ async def test_jobs_may_be_of_several_clients(queue: LocalQueue) -> None:
     assert sorted(output["squared"] for output in outputs) == [1, 4]
 
 
+@pytest.mark.slow
 async def test_raises_when_the_time_limit_ends_and_yields_the_rest(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         endpoint = client.endpoint("ep")

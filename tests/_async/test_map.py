@@ -401,6 +401,7 @@ async def test_a_journal_of_other_inputs_under_a_key_is_refused(queue: LocalQueu
                 pass
 
 
+@pytest.mark.slow
 async def test_reads_inputs_only_as_far_as_needed(queue: LocalQueue) -> None:
     read: list[int] = []
 
@@ -419,6 +420,7 @@ async def test_reads_inputs_only_as_far_as_needed(queue: LocalQueue) -> None:
     assert len(read) < 400
 
 
+@pytest.mark.slow
 async def test_keeps_results_that_are_taken_after_their_retention(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         outputs: list[int] = []

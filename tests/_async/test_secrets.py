@@ -272,6 +272,7 @@ async def test_a_refused_input_tells_no_secret() -> None:
             assert_error_tells_no_secret(caught.value)
 
 
+@pytest.mark.slow
 async def test_a_redirect_takes_no_secret_to_another_host() -> None:
     for way in ALL_WAYS:
         with scripted([HEALTHY]) as elsewhere:

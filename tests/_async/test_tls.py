@@ -47,7 +47,8 @@ async def test_an_unknown_certificate_is_refused_before_sending(way: str, monkey
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_server_without_tls_receives_nothing(way: str) -> None:
     with scripted([answer(200, OK_JOB)]) as server:
-        async with AsyncClientOver(way, server.base_url.replace("http://", "https://")) as client:
+        base_url = server.base_url.replace("http://", "https://")
+        async with AsyncClientOver(way, base_url, timeout=0.3) as client:  # the server waits for the rest of a line
             with pytest.raises(APIConnectionError) as caught:
                 await client.endpoint("ep").run({"n": 1})
     assert not caught.value.request_sent

@@ -101,6 +101,7 @@ def test_input_that_cannot_be_sent_ends_alone(queue: LocalQueue) -> None:
     assert run.stats.failed == 2
 
 
+@pytest.mark.slow
 def test_unordered_results_come_as_batches_end(queue: LocalQueue) -> None:
     inputs = [{"n": 0, "sleep": 0.6}, {"n": 1}, {"n": 2}]
     with client_of(queue) as client:
@@ -134,6 +135,7 @@ def test_no_further_batch_above_the_cost(queue: LocalQueue) -> None:
     assert (run.stats.estimated_cost or 0) >= 0.01
 
 
+@pytest.mark.slow
 def test_time_limit_ends_what_has_not_finished() -> None:
     release = threading.Event()
 

@@ -90,6 +90,7 @@ def test_a_call_ends_with_its_timeout_over_every_way(way: str, script: Script) -
     assert caught.value.operation == "get_health"
 
 
+@pytest.mark.slow
 @hanging
 def test_retries_an_attempt_that_reaches_the_client_timeout(script: Script) -> None:
     healthy = answer(200, '{"jobs": {"inQueue": 1}, "workers": {}}')
@@ -206,6 +207,7 @@ def test_an_unfinished_upload_over_tls_was_not_sent(monkeypatch: pytest.MonkeyPa
                     assert not caught.value.request_sent
 
 
+@pytest.mark.slow
 def test_an_upload_may_take_longer_than_an_attempt() -> None:
     pauses: Script = [QUEUED]
     for way in ALL_WAYS:

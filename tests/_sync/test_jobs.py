@@ -214,6 +214,7 @@ def test_a_job_that_was_never_seen_is_not_found(queue: LocalQueue) -> None:
                 look()
 
 
+@pytest.mark.slow
 def test_a_wait_continues_from_its_timeout_error(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 2, "sleep": 0.6})
@@ -330,6 +331,7 @@ def test_a_known_job_that_is_gone_has_expired() -> None:
                 endpoint.job(job.id).status()
 
 
+@pytest.mark.slow
 def test_an_execution_timeout_is_a_timed_out_job() -> None:
     handler = Blocking()
     with LocalQueue(handler, time_scale=0.1) as queue:

@@ -290,6 +290,7 @@ def test_a_finished_stream_is_replayed_to_a_new_handle(queue: LocalQueue) -> Non
         assert again == list(range(5))
 
 
+@pytest.mark.slow
 def test_a_short_stream_is_replayed_from_its_first_chunk(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         endpoint = client.endpoint(queue.endpoint_id)
@@ -331,6 +332,7 @@ def test_a_failed_stream_is_read_by_a_new_handle() -> None:
     assert seen == [0, 1]
 
 
+@pytest.mark.slow
 def test_chunks_above_a_megabyte_are_aligned_with_the_output() -> None:
     with LocalQueue({"handler": large_chunks, "return_aggregate_stream": True}) as queue:
         with client_of(queue) as client:
@@ -381,6 +383,7 @@ def test_a_failure_is_raised_though_its_state_came_late(trouble: list[bytes | No
     assert seen == [1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("response", "expected"),
     [(answer(403), PermissionDeniedError), (answer(404), JobExpiredError), (answer(502), WaitTimeoutError)],

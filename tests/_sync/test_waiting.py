@@ -129,6 +129,7 @@ def test_a_stream_survives_trouble_that_loses_nothing() -> None:
             assert read_stream(client.endpoint("ep").run({"n": 1})) == [1, 1]
 
 
+@pytest.mark.slow
 def test_a_stream_replays_the_chunks_that_trouble_lost() -> None:
     done = job_answer("COMPLETED", output=[1, 2, 3])
     with scripted([QUEUED], [CHUNK], [BAD_GATEWAY], [None], [LAST], [BAD_GATEWAY], [done]) as server:
@@ -136,6 +137,7 @@ def test_a_stream_replays_the_chunks_that_trouble_lost() -> None:
             assert read_stream(client.endpoint("ep").run({"n": 1})) == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_timeout_ends_an_outage_with_the_job() -> None:
     with scripted([QUEUED], [BAD_GATEWAY]) as server:
         with client_of(server) as client:
@@ -146,6 +148,7 @@ def test_a_timeout_ends_an_outage_with_the_job() -> None:
             assert caught.value.job is job
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outage", [0, 0.9])
 def test_an_outage_without_timeout_ends_after_its_limit(outage: float) -> None:
     with scripted([QUEUED], [BAD_GATEWAY]) as server:
@@ -465,6 +468,7 @@ def test_a_running_job_is_not_diagnosed() -> None:
 # The log
 
 
+@pytest.mark.slow
 def test_an_outage_and_the_end_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="runpod_typed")
     with scripted([QUEUED], [BAD_GATEWAY], [BAD_GATEWAY], [DONE]) as server:

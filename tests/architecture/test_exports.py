@@ -179,6 +179,7 @@ def test_root_has_no_other_public_names() -> None:
     assert stray == set()
 
 
+@pytest.mark.slow
 def test_every_module_says_what_it_is_for() -> None:
     assert [module.path for module in modules() if not ast.get_docstring(module.tree)] == []
 

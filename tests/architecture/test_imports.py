@@ -54,6 +54,7 @@ def test_first_client_loads_no_http_library() -> None:
     assert not loaded & SLOW
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "fast"), [(REQUESTS, "0"), (REQUESTS, "1"), (ASYNC_REQUESTS, "1")])
 def test_first_requests_load_nothing_within_their_time_limit(program: str, fast: str) -> None:
     with scripted([answer(200, '{"id": "job-1", "status": "COMPLETED"}')]) as server:

@@ -147,6 +147,7 @@ def test_batch_that_is_gone_is_an_error_of_its_inputs(endpoint: Any, path: Path)
         assert result.job_id in {"r0", "r1"}
 
 
+@pytest.mark.slow
 def test_batch_that_takes_too_long_stays_in_the_journal(path: Path) -> None:
     with LocalQueue(worker=["sleep", "100"], workers=1) as queue:
         poll = PollPolicy(max_interval=0.05)

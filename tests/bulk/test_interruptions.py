@@ -130,6 +130,7 @@ def test_equal_inputs_get_their_own_jobs_back(queue: LocalQueue, gate: Gate, tmp
     assert len(queue.submissions) == 3
 
 
+@pytest.mark.slow
 def test_submissions_wait_until_an_outage_ends(queue: LocalQueue) -> None:
     with Client(queue.api_key, base_url=queue.base_url) as client:
         queue.outage(1.0)
@@ -186,7 +187,6 @@ def test_shares_the_rate_limits_of_the_sync_client(queue: LocalQueue) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 async def test_reads_async_inputs(queue: LocalQueue) -> None:
     async def inputs() -> AsyncIterator[dict[str, int]]:
         for number in range(5):
@@ -237,7 +237,6 @@ def test_several_threads_may_take_results(queue: LocalQueue) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 async def test_several_tasks_may_take_results(queue: LocalQueue) -> None:
     taken: list[int] = []
 
@@ -253,8 +252,8 @@ async def test_several_tasks_may_take_results(queue: LocalQueue) -> None:
     assert sorted(taken) == list(range(60))
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("block", [True, False])
 async def test_the_journal_is_free_after_an_early_end(queue: LocalQueue, tmp_path: Path, block: bool) -> None:
     inputs = [{"n": number} for number in range(200)]
@@ -272,6 +271,7 @@ async def test_the_journal_is_free_after_an_early_end(queue: LocalQueue, tmp_pat
     assert outputs == list(range(200))
 
 
+@pytest.mark.slow
 def test_a_loop_over_outputs_may_end_early(queue: LocalQueue, caplog: pytest.LogCaptureFixture) -> None:
     inputs = ({"n": number} for number in range(1000))
     with Client(queue.api_key, base_url=queue.base_url) as client:

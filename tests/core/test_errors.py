@@ -258,6 +258,7 @@ def test_a_failed_job_raises_with_its_state() -> None:
     assert caught.value.state.status is JobStatus.FAILED
 
 
+@pytest.mark.slow
 def test_a_404_is_expired_only_if_the_job_was_seen() -> None:
     with scripted([RUNNING], [answer(404)]) as server, Client(KEY, base_url=server.base_url, retry=FAST) as client:
         seen = client.endpoint("ep").job("job-1")

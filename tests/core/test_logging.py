@@ -33,6 +33,7 @@ def test_retries_and_429_are_logged_at_info(caplog: pytest.LogCaptureFixture) ->
     ]
 
 
+@pytest.mark.slow
 def test_a_wait_for_a_rate_limit_is_logged_at_info(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "runpod_typed")
     limits = RateLimits(overrides={"run": RateLimit(requests=1, window=0.6)})

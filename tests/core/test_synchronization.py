@@ -188,8 +188,7 @@ async def test_an_event_wakes_a_task_when_set_or_late() -> None:
     await event.wait(60)
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_an_event_is_set_from_another_thread_or_loop(backend: str) -> None:
+def test_an_event_is_set_from_another_thread_or_loop(anyio_backend: str) -> None:
     made: queue.Queue[synchronization.AsyncEvent] = queue.Queue()
 
     async def wait() -> None:
@@ -202,7 +201,7 @@ def test_an_event_is_set_from_another_thread_or_loop(backend: str) -> None:
 
     with ThreadPoolExecutor(2) as threads:
         for in_a_loop in (False, True):
-            waiting = threads.submit(lambda: anyio.run(wait, backend=backend))
+            waiting = threads.submit(lambda: anyio.run(wait, backend=anyio_backend))
             if in_a_loop:
                 anyio.run(set_it)
             else:

@@ -64,6 +64,7 @@ PROGRAM: Final = dedent(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="descriptors are limited so on Linux")
 @pytest.mark.parametrize("fast", ["0", "1"])
 @pytest.mark.parametrize("api", ["sync", "async"])

@@ -71,6 +71,7 @@ async def test_a_cancelled_request_ends_on_the_wire_at_once() -> None:
         assert not transport._pool._open
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_nothing_is_open_after_failures_and_cancellations() -> None:
     open_before = OpenThings.now()

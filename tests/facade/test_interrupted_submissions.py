@@ -261,15 +261,10 @@ def test_a_hook_hears_of_an_interrupted_request(script: Script, expected: tuple[
     assert [heard(response) for response in responses] == [expected]
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 def cancelled(
     script: Script,
     leave: Callable[[Callable[[], Awaitable[object]]], Awaitable[Any]],
-    backend: str,
+    anyio_backend: str,
     hooks: Hooks | None = None,
 ) -> Any:
     """Submit a job within something that cancels it."""
@@ -280,7 +275,7 @@ def cancelled(
             async with AsyncClient("key", base_url=server.base_url, retry=once, hooks=hooks) as client:
                 return await leave(lambda: async_submit(client.endpoint("ep"), "run"))
 
-        return anyio.run(main, backend=backend)
+        return anyio.run(main, backend=anyio_backend)
 
 
 async def remembering(submission: Callable[[], Awaitable[object]], seen: list[str]) -> None:
@@ -292,7 +287,7 @@ async def remembering(submission: Callable[[], Awaitable[object]], seen: list[st
 
 
 @pytest.mark.parametrize(("script", "note"), [([0.4, QUEUED], SUBMITTED), ([20.0, QUEUED], UNKNOWN)])
-def test_a_cancel_scope_waits_for_the_response(script: Script, note: str, backend: str) -> None:
+def test_a_cancel_scope_waits_for_the_response(script: Script, note: str, anyio_backend: str) -> None:
     seen: list[str] = []
 
     async def leave(submission: Callable[[], Awaitable[object]]) -> None:
@@ -300,20 +295,20 @@ def test_a_cancel_scope_waits_for_the_response(script: Script, note: str, backen
             with anyio.fail_after(0.2):
                 await remembering(submission, seen)
 
-    cancelled(script, leave, backend)
+    cancelled(script, leave, anyio_backend)
     assert len(seen) == 1
     assert note in seen[0]
 
 
 @pytest.mark.parametrize(("script", "expected"), HEARD)
-def test_a_hook_hears_of_a_cancelled_request(script: Script, expected: tuple[object, ...], backend: str) -> None:
+def test_a_hook_hears_of_a_cancelled_request(script: Script, expected: tuple[object, ...], anyio_backend: str) -> None:
     responses = list[ResponseInfo]()
 
     async def leave(submission: Callable[[], Awaitable[object]]) -> None:
         with anyio.move_on_after(0.2):
             await submission()
 
-    cancelled(script, leave, backend, Hooks(on_response=responses.append))
+    cancelled(script, leave, anyio_backend, Hooks(on_response=responses.append))
     assert [heard(response) for response in responses] == [expected]
 
 
@@ -346,7 +341,7 @@ def test_a_second_cancellation_ends_the_wait_for_the_response() -> None:
 @pytest.mark.parametrize("fast", ["0", "1"])
 @pytest.mark.parametrize("response", [[0.3, QUEUED], [0.3, None], [0.3, answer(500)], [0.3, answer(429)]])
 def test_a_cancel_scope_takes_its_own_cancellation(
-    response: Script, fast: str, backend: str, monkeypatch: pytest.MonkeyPatch
+    response: Script, fast: str, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RUNPOD_TYPED_FAST", fast)
 
@@ -359,7 +354,7 @@ def test_a_cancel_scope_takes_its_own_cancellation(
                     assert scope.cancelled_caught
                     await anyio.sleep(0.001)
 
-    anyio.run(main, backend=backend)
+    anyio.run(main, backend=anyio_backend)
 
 
 def test_a_cancel_scope_that_waits_does_not_spin() -> None:
@@ -383,7 +378,7 @@ def test_a_cancel_scope_that_waits_does_not_spin() -> None:
     assert 1 <= cancelled([20.0, QUEUED], leave, "asyncio") <= 3
 
 
-def test_a_cancellation_during_the_upload_ends_at_once(backend: str) -> None:
+def test_a_cancellation_during_the_upload_ends_at_once(anyio_backend: str) -> None:
     seen: list[str] = []
 
     async def main() -> None:
@@ -393,7 +388,7 @@ def test_a_cancellation_during_the_upload_ends_at_once(backend: str) -> None:
                 with anyio.move_on_after(0.3):
                     await remembering(lambda: client.endpoint("ep").run_sync({"n": LARGE}), seen)
 
-    anyio.run(main, backend=backend)
+    anyio.run(main, backend=anyio_backend)
     assert seen == [""]
 
 
@@ -417,6 +412,7 @@ def test_a_time_limit_of_a_custom_transport_is_no_cancellation() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.trio
 def test_ctrl_c_under_trio_names_the_job() -> None:
     seen: list[str] = []
 

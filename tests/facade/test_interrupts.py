@@ -169,6 +169,7 @@ WAITS: dict[str, Callable[[Job[Any, Any]], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wait", WAITS.values(), ids=list(WAITS))
 def test_an_interrupted_wait_says_how_to_reconnect(queue: LocalQueue, wait: Callable[[Job[Any, Any]], object]) -> None:
     with Client(queue.api_key, base_url=queue.base_url) as client:
@@ -178,6 +179,7 @@ def test_an_interrupted_wait_says_how_to_reconnect(queue: LocalQueue, wait: Call
         assert job.status() == "IN_QUEUE"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.3, 1.5])
 @pytest.mark.parametrize("cancel_on_exit", [False, True])
 def test_an_interrupted_run_sync_keeps_or_cancels_the_job(
@@ -191,6 +193,7 @@ def test_an_interrupted_run_sync_keeps_or_cancels_the_job(
     assert queue.stats().cancelled == cancel_on_exit
 
 
+@pytest.mark.slow
 def test_an_interrupted_output_cancels_the_job_on_exit(queue: LocalQueue) -> None:
     with Client(queue.api_key, base_url=queue.base_url) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 1})

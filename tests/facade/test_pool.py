@@ -84,6 +84,7 @@ async def test_short_requests_share_few_connections(request_: HttpRequest, tls: 
         await transport.aclose()
 
 
+@pytest.mark.slow
 async def test_held_requests_all_get_a_connection(tls: Any) -> None:
     with scripted(SILENT, tls=tls) as server:
         transport = transport_to(server.base_url)

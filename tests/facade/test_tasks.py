@@ -84,11 +84,6 @@ async def many_cancelled(client: AsyncClient) -> None:
                 tasks.start_soon(cancelled_after, dice.uniform(0, 0.1), use, client.endpoint("ep"))
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process holds open")
@@ -158,8 +153,7 @@ async def test_a_stream_cut_off_by_cancellation_has_a_hole() -> None:
 # What belonged to a loop that is gone cannot be closed; the collector does it, and warns.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore:An async client:ResourceWarning")
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_client_works_in_one_event_loop_after_another(backend: str) -> None:
+def test_a_client_works_in_one_event_loop_after_another(anyio_backend: str) -> None:
     with scripted([HEALTHY]) as server:
         client = AsyncClient("key", base_url=server.base_url)
 
@@ -169,9 +163,9 @@ def test_a_client_works_in_one_event_loop_after_another(backend: str) -> None:
                     tasks.start_soon(client.endpoint("ep").health)
 
         for _ in range(3):
-            anyio.run(look, backend=backend)
+            anyio.run(look, backend=anyio_backend)
             gc.collect()
-        anyio.run(client.aclose, backend=backend)
+        anyio.run(client.aclose, backend=anyio_backend)
         assert len(server.requests) == 12
         assert server.connections_made <= 12
 
@@ -224,6 +218,7 @@ def test_a_cancelled_wait_says_how_to_reconnect() -> None:
         asyncio.run(cancel(queue))
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("seconds", [0.3, 1.5])
 async def test_a_cancelled_wait_cancels_the_job_on_exit(seconds: float) -> None:

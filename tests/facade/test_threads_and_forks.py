@@ -236,6 +236,7 @@ def _alarm_as_before() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_alarm_as_before")
 @pytest.mark.parametrize("script", [[60.0], [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", 60.0]])
 def test_interrupt_shows_no_secret_and_leaves_client_usable(script: list[float | bytes]) -> None:

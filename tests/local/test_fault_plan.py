@@ -47,6 +47,7 @@ def test_other_seed_gives_other_faults() -> None:
     assert fates(Faults(seed=1, rate=0.5), "run", 50) != fates(Faults(seed=2, rate=0.5), "run", 50)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 1.0])
 def test_rate_is_share_of_hit_requests(rate: float) -> None:
     hit = sum(fault is not None for fault in fates(Faults(seed=3, rate=rate), "get_status", 4000))

@@ -30,11 +30,6 @@ class Serve(Protocol):
     def __call__(self, handler: Handler | HandlerConfig, *, endpoint_id: str = ENDPOINT_ID) -> LocalQueue: ...
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     with ExitStack() as stack:

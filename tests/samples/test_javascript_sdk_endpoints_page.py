@@ -120,6 +120,7 @@ async def test_polls_status_until_the_end(
     assert "Hello, World!" in words
 
 
+@pytest.mark.slow
 async def test_events_replace_the_polling_loop(serve: Serve) -> None:
     # Seed 002, "Poll the status of an asynchronous run" (JavaScript), with no loop of one's own.
     gate = Gate()
@@ -237,6 +238,7 @@ async def test_every_call_takes_timeout_in_seconds(serve: Serve) -> None:
         await endpoint.purge_queue(timeout=3)
 
 
+@pytest.mark.slow
 async def test_wait_is_status_sync(serve: Serve) -> None:
     # Beside the samples of seed 002: `statusSync` of the JavaScript and Go clients holds until the job is finished, and
     # returns a state without an error when its time is over.

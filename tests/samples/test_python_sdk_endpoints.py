@@ -302,6 +302,7 @@ def test_polling_loop_reads_chat_completion(serve: Serve, capsys: pytest.Capture
     assert capsys.readouterr().out == "Hello, World to you\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal can be sent to a thread here")
 def test_ctrl_c_during_wait_in_block_cancels_job(serve: Serve) -> None:
     # Seed 001, "Cancel", in three lines: the block cancels the job, without a loop and an `except`.

@@ -89,6 +89,7 @@ def test_s3_config_reaches_worker(serve: Serve) -> None:
         assert endpoint.run_sync({"input": {"prompt": "Hello"}, "s3Config": expected}, timeout=60) == expected
 
 
+@pytest.mark.slow
 def test_policy_ttl_ends_waiting_job(serve: Serve) -> None:
     queue = serve(echo)
     queue.pause()

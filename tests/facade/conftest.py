@@ -1,8 +1,0 @@
-"""Fixtures of the tests of one API alone."""
-
-import pytest
-
-
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
