@@ -39,6 +39,11 @@ def test_batch_take_returns_up_to_its_size(client: Caller, worker: Caller) -> No
     assert [job["id"] for job in response.json] == ids[3:]
 
 
+@pytest.mark.parametrize("size", ["0", "-1", "x", "9" * 5000])
+def test_batch_take_of_invalid_size_gets_400(worker: Caller, size: str) -> None:
+    assert worker.get(f"/job-take-batch/w?gpu=x&batch_size={size}").status == 400
+
+
 def test_disconnected_worker_gets_no_job(queue: LocalQueue, client: Caller, worker: Caller) -> None:
     connection = worker.connect()
     token = queue.worker_environment()["RUNPOD_AI_API_KEY"]

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from runpod_typed.local._engine.records import Chunk, JobRecord, show_for_worker
 from runpod_typed.local._runtime import QueueRuntime
-from runpod_typed.local._server.requests import TooLargeError, bad_request, held, json_response, read_json
+from runpod_typed.local._server.requests import TooLargeError, bad_request, held, json_response, read_json, read_number
 from runpod_typed.local._workers.reports import RESULT_CAP, read_oversized_result, read_result, split_chunk
 
 HOLD_SECONDS: Final = 30.0
@@ -21,8 +21,7 @@ async def take_job(runtime: QueueRuntime, request: Request) -> Response:
 
 async def take_jobs(runtime: QueueRuntime, request: Request) -> Response:
     """Return the next jobs as an array, or 204 if none came in time."""
-    size = request.query_params.get("batch_size", "1")
-    jobs = await _take(runtime, request, int(size) if size.isdecimal() and size != "0" else 1)
+    jobs = await _take(runtime, request, read_number(request, "batch_size", 1, 1))
     return json_response([show_for_worker(job) for job in jobs]) if jobs else Response(status_code=204)
 
 
