@@ -45,6 +45,11 @@ class QueueLifecycle:
         return self._loop is not None
 
     @property
+    def worker_output(self) -> str:
+        """The last lines that the worker processes wrote."""
+        return "" if self._runtime is None else "".join(line.text for line in list(self._runtime.log))
+
+    @property
     def local_host(self) -> str:
         """The host in URLs for this machine."""
         host = self._options.host

@@ -6,6 +6,7 @@ Everything here runs in the server's event loop. Other threads come in by `call_
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -26,6 +27,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 SAVE_SECONDS: Final = 0.1
+KEPT_LINES: Final = 2000
 QUIET_SECONDS: Final = 0.05
 """The time without any event after which `auto_advance` jumps, in real time."""
 
@@ -55,11 +57,6 @@ class Worker(Protocol):
         """Die in the middle of a job."""
 
     @property
-    def output(self) -> str:
-        """The last lines of its output; empty if it has no process of its own."""
-        return ""
-
-    @property
     def failed(self) -> bool:
         """True if it ended before it asked for a job."""
         return False
@@ -68,6 +65,16 @@ class Worker(Protocol):
     def pid(self) -> int | None:
         """The id of its running process, if it has one."""
         return None
+
+
+@frozen
+class LogLine:
+    """A line that a worker wrote."""
+
+    at: float
+    """Seconds since 1970 of the queue's clock."""
+    worker_id: str
+    text: str
 
 
 @frozen
@@ -128,6 +135,8 @@ class QueueRuntime:
         self._started = time.time() - time.monotonic()
         self.skipped_seconds = 0.0
         """Seconds by which the queue's clock is ahead of real time."""
+        self.log: deque[LogLine] = deque(maxlen=KEPT_LINES)
+        """The last lines that workers wrote."""
         self._webhooks = webhooks
         self._deliveries: set[asyncio.Task[None]] = set()
         self._workers: dict[str, Worker] = {}
@@ -220,10 +229,9 @@ class QueueRuntime:
             changed.clear()
         batches.clear()
 
-    def worker_output(self, worker_id: str | None) -> str:
-        """Return the last lines of a worker's output; empty if it is gone."""
-        worker = self._workers.get(worker_id or "")
-        return "" if worker is None else worker.output
+    def note_output(self, worker_id: str, text: str) -> None:
+        """Keep a line that a worker wrote. May be called from any thread."""
+        self.log.append(LogLine(self.now(), worker_id, text))
 
     def _skip_later(self) -> None:
         """With `auto_advance`, jump to the next deadline if nothing happens for a moment."""

@@ -181,7 +181,7 @@ class LocalQueue:
     @property
     def worker_output(self) -> str:
         """The last lines that the worker processes wrote."""
-        return "".join(worker.output for worker in self._lifecycle.workers)
+        return self._lifecycle.worker_output
 
     @property
     def worker_pids(self) -> tuple[int, ...]:

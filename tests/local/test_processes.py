@@ -10,10 +10,9 @@ from functools import partial
 import pytest
 
 from runpod_typed.local import LocalQueue
+from runpod_typed.local._runtime import KEPT_LINES
 from runpod_typed.local._workers import process_tree, process_worker
 from tests.local.caller import eventually
-
-pytestmark = pytest.mark.slow
 
 STAY = "import time; time.sleep(600)\n"
 IGNORE_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -46,7 +45,7 @@ INTERRUPTED = (
     "threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
 )
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")]
 
 
 def worker(program: str) -> LocalQueue:
@@ -171,9 +170,16 @@ def test_endless_line_of_output_is_cut() -> None:
     program = "import sys; sys.stdout.write('x' * 20_000_000); sys.stdout.flush(); print('end', flush=True)\n"
     with worker(program + STAY) as queue:
         output = eventually(lambda: queue.worker_output, lambda output: "end" in output)
-    assert len(output) <= process_worker.KEPT_LINES * process_worker.LINE_CAP
+    assert len(output) <= KEPT_LINES * process_worker.LINE_CAP
 
 
 def test_last_output_of_failed_worker_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "runpod_typed.local"), worker("raise SystemExit('no model')"):
         eventually(lambda: caplog.text, lambda text: "Its last output:\nno model" in text)
+
+
+def test_worker_gets_no_endpoint_or_key_of_the_cloud() -> None:
+    kept = {"RUNPOD_LOG_LEVEL": "INFO", "RUNPOD_WEBHOOK_PING": "http://ping"}
+    dropped = {"RUNPOD_API_KEY": "rpa_x", "RUNPOD_ENDPOINT_ID": "abc", "RUNPOD_REALTIME_PORT": "80"}
+    found = process_worker.process_environment({"RUNPOD_POD_ID": "w"}, "/home", kept | dropped)
+    assert {name: found[name] for name in found if name.startswith("RUNPOD_")} == kept | {"RUNPOD_POD_ID": "w"}

@@ -23,6 +23,8 @@ def handler(job: dict[str, Any]) -> Iterator[object]:
     given = job["input"]
     if "fail" in given:
         raise ValueError(given["fail"])
+    if "nan" in given:
+        yield float("nan")
     for number in range(given.get("chunks", 2)):
         yield {"row": number}
 
@@ -112,6 +114,21 @@ def test_submits_and_reruns_with_edits(page: Page, queue: LocalQueue) -> None:
     page.locator("#submit-input").fill('{"prompt": "edited"}')
     page.locator("#submit-send").click()
     expect(page.get_by_role("group", name="Input")).to_contain_text("edited")
+
+
+def test_rerun_keeps_numbers_that_javascript_would_round(page: Page, queue: LocalQueue) -> None:
+    seed = 2**63 + 1
+    job_row(page, run(queue, seed=seed)).click()
+    expect(page.get_by_role("group", name="Input")).to_contain_text(str(seed))
+    page.get_by_role("button", name="Rerun with edits").click()
+    page.locator("#submit-send").click()
+    expect(page.locator("#toast")).to_have_text("Submitted")
+    assert queue.submissions[-1].input == {"seed": seed}
+
+
+def test_shows_output_that_is_not_strict_json(page: Page, queue: LocalQueue) -> None:
+    job_row(page, run(queue, nan=True)).click()
+    expect(page.get_by_role("group", name="Output")).to_contain_text("NaN")
 
 
 def test_keeps_showing_the_job_that_was_opened_last(page: Page, queue: LocalQueue) -> None:

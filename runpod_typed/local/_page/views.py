@@ -1,5 +1,10 @@
-"""The JSON that the page shows: the queue as a whole, and one job."""
+"""The JSON that the page shows: the queue as a whole, and one job.
 
+Values of users are sent as text: JavaScript would round large numbers, and reads neither NaN nor Infinity.
+"""
+
+import json
+import math
 from typing import Final
 
 from runpod_typed.local._engine.records import ABSENT, JobRecord
@@ -8,6 +13,7 @@ from runpod_typed.local._runtime import QueueRuntime
 
 LISTED_JOBS: Final = 200
 PREVIEW: Final = 120
+PARTING_SECONDS: Final = 1.0  # the SDK logs the end of a job after the result was accepted
 
 
 def show_queue(runtime: QueueRuntime) -> dict[str, object]:
@@ -32,20 +38,42 @@ def show_detail(runtime: QueueRuntime, record: JobRecord) -> dict[str, object]:
     """Return all that is known of a job."""
     submission = record.submission
     shown = _show_row(record) | {
-        "input": submission.input,
+        "input": _json(submission.input),
         "webhook": submission.webhook,
         "executionTimeout": submission.execution_timeout,
         "ttl": submission.ttl,
         "lowPriority": submission.low_priority,
-        "error": record.error,
+        "error": None if record.error is None else _text(record.error),
         "history": [
-            {"at": _milliseconds(entry.at), "kind": entry.kind, "value": entry.value} for entry in record.history
+            {
+                "at": _milliseconds(entry.at),
+                "kind": entry.kind,
+                "value": None if entry.value is None else _text(entry.value),
+            }
+            for entry in record.history
         ],
-        "log": runtime.worker_output(record.worker_id),
+        "log": _show_log(runtime, record),
     }
     if record.output is not ABSENT:
-        shown["progress" if record.has_progress else "output"] = record.output
+        shown["progress" if record.has_progress else "output"] = _text(record.output)
     return shown
+
+
+def _show_log(runtime: QueueRuntime, record: JobRecord) -> str:
+    """Return what the job's worker wrote while it ran the job, without the SDK's lines about other jobs."""
+    jobs, worker_id, start, end = runtime.engine.jobs, record.worker_id, record.started_at, math.inf
+    if start is None:
+        return ""
+    if record.ended_at is not None:
+        starts = [job.started_at or 0.0 for job in jobs.values() if job.worker_id == worker_id]
+        end = min([record.ended_at + PARTING_SECONDS, *(at for at in starts if at >= record.ended_at)])
+    shown: list[str] = []
+    for line in list(runtime.log):
+        subject = line.text.partition("| ")[2].partition(" | ")[0]  # LEVEL  | job id | message
+        is_about_it = subject == record.id or (start <= line.at < end and subject not in jobs)
+        if line.worker_id == worker_id and is_about_it:
+            shown.append(line.text)
+    return "".join(shown)
 
 
 def _show_row(record: JobRecord) -> dict[str, object]:
@@ -59,6 +87,14 @@ def _show_row(record: JobRecord) -> dict[str, object]:
         "worker": record.worker_id,
         "preview": encode(record.submission.input).decode()[:PREVIEW],
     }
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _milliseconds(at: float | None) -> float | None:

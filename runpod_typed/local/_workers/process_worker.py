@@ -24,8 +24,8 @@ from runpod_typed.local._threads import DaemonThread
 from runpod_typed.local._workers.process_tree import kill_tree
 
 HEARTBEAT_SECONDS: Final = 1  # the shortest that the SDK supports
-KEPT_LINES: Final = 500
 LINE_CAP: Final = 8192  # characters
+NOT_INHERITED: Final = {"RUNPOD_API_KEY", "RUNPOD_ENDPOINT_ID", "RUNPOD_REALTIME_PORT"}
 REPORTED_LINES: Final = 20
 TERMINATE_SECONDS: Final = 2.0
 TERMINATE_IDLE_SECONDS: Final = 0.5  # the SDK takes 1 or 2 to end, even when idle
@@ -61,9 +61,10 @@ def process_environment(variables: Mapping[str, str], home: str, inherited: Mapp
     """Return the whole environment of a worker process.
 
     A key in `~/.runpod/config.toml` would win over the token, so the worker gets a home directory without one; caches
-    and packages of the real home are still found.
+    and packages of the real home are still found. The id of an endpoint in the cloud would not be this queue's, and
+    would change the form of the log.
     """
-    kept = {name: value for name, value in inherited.items() if name not in {"RUNPOD_REALTIME_PORT", "RUNPOD_API_KEY"}}
+    kept = {name: value for name, value in inherited.items() if name not in NOT_INHERITED}
     caches = {
         "XDG_CACHE_HOME": str(Path.home() / ".cache"),
         "PYTHONUSERBASE": site.getuserbase(),
@@ -156,7 +157,6 @@ class ProcessWorker:
         self._kill_at = 0.0
         self._process: subprocess.Popen[str] | None = None
         self._killed: subprocess.Popen[str] | None = None
-        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._reported: WorkerFailure | None = None
         self._warnings: list[str] = []
         self.worker_id = ""
@@ -185,11 +185,6 @@ class ProcessWorker:
         if not self._thread.wait(KILL_SECONDS):
             return [*self._warnings, f"worker {self.worker_id} (process {self.pid}) could not be ended"]
         return self._warnings
-
-    @property
-    def output(self) -> str:
-        """The last lines of its processes."""
-        return "".join(list(self._lines))
 
     @property
     def failed(self) -> bool:
@@ -333,7 +328,7 @@ class ProcessWorker:
     def _read(self, stream: IO[str], worker_id: str, output: deque[str]) -> None:
         with stream:
             while line := stream.readline(LINE_CAP):
-                self._lines.append(line)
+                self._runtime.note_output(worker_id, line)
                 output.append(line)
                 if self._on_output is not None:
                     self._on_output(worker_id, line)

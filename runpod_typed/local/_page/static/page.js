@@ -14,7 +14,7 @@ let started = Date.now();
 
 async function call(path, body) {
   const options = { headers: { "X-Page-Token": token } };
-  if (body !== undefined) Object.assign(options, { method: "POST", body: JSON.stringify(body) });
+  if (body !== undefined) Object.assign(options, { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body) });
   const response = await fetch(`/page/${path}`, options);
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error ?? `error ${response.status}`);
@@ -43,8 +43,6 @@ function element(name, attributes = {}, ...children) {
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
 }
-
-const pretty = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
 
 function duration(ms) {
   if (ms < 1000) return `${Math.round(ms)} ms`;
@@ -139,8 +137,8 @@ function closeJob() {
   $("jobs").querySelector(`[data-job="${CSS.escape(id ?? "")}"]`)?.focus();
 }
 
-function block(title, value, kind) {
-  return element("div", {}, element("h3", {}, title), element("pre", { class: kind, tabindex: 0, role: "group", "aria-label": title }, pretty(value)));
+function block(title, text, kind) {
+  return element("div", {}, element("h3", {}, title), element("pre", { class: kind, tabindex: 0, role: "group", "aria-label": title }, text));
 }
 
 function failure(error) {
@@ -148,9 +146,9 @@ function failure(error) {
     const told = JSON.parse(error);
     if (told.error_message !== undefined) return [`${told.error_type.replace(/^<class '(.*)'>$/, "$1")}: ${told.error_message}`, told.error_traceback];
   } catch { /* plain text */ }
-  const parts = typeof error === "string" ? error.split(/\s*\ntraceback: /) : [];
+  const parts = error.split(/\s*\ntraceback: /);
   if (parts.length === 2) return [parts[0].replace(/^handler: /, ""), parts[1]];
-  return [pretty(error), null];
+  return [error, null];
 }
 
 function showDetail() {
@@ -171,7 +169,7 @@ function showDetail() {
     element("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
     block("Input", job.input)];
   if (job.progress !== undefined) parts.push(block("Progress", job.progress));
-  if (job.error !== null && job.error !== undefined) {
+  if (job.error !== null) {
     const [message, trace] = failure(job.error);
     parts.push(block("Error", message, "bad"));
     if (trace) parts.push(block("Traceback", trace));
@@ -179,7 +177,7 @@ function showDetail() {
   if (job.output !== undefined) parts.push(block("Output", job.output));
   if (job.history.length) {
     parts.push(element("div", {}, element("h3", {}, "History"), element("ol", { class: "chunks", tabindex: 0, "aria-label": "History" }, ...job.history.map((entry) =>
-      element("li", {}, element("span", { class: "muted" }, `+${duration(entry.at - job.queuedAt)}`), element("span", {}, entry.kind), element("span", { class: "mono" }, entry.value === null ? "" : pretty(entry.value)))))));
+      element("li", {}, element("span", { class: "muted" }, `+${duration(entry.at - job.queuedAt)}`), element("span", {}, entry.kind), element("span", { class: "mono" }, entry.value ?? ""))))));
   }
   if (job.log) parts.push(block("Worker log", job.log));
   const scrolled = [...$("detail-body").querySelectorAll("pre, .chunks")].map((node) => node.scrollTop);
@@ -194,16 +192,16 @@ function showDetail() {
 // Dialogs
 
 function openSubmit(input) {
-  if (input !== undefined) $("submit-input").value = JSON.stringify(input, null, 2);
+  if (input !== undefined) $("submit-input").value = input;
   $("submit-error").textContent = "";
   $("submit").showModal();
 }
 
 $("submit-send").addEventListener("click", (event) => {
   event.preventDefault();
-  let input;
+  const input = $("submit-input").value;
   try {
-    input = JSON.parse($("submit-input").value);
+    JSON.parse(input);
   } catch (error) {
     $("submit-error").textContent = `Not valid JSON: ${error.message}`;
     return;
@@ -212,7 +210,7 @@ $("submit-send").addEventListener("click", (event) => {
   if ($("submit-ttl").value) policy.ttl = Math.round(1000 * $("submit-ttl").value);
   if ($("submit-timeout").value) policy.executionTimeout = Math.round(1000 * $("submit-timeout").value);
   if ($("submit-low").checked) policy.lowPriority = true;
-  call("submit", { input, policy }).then(({ id }) => { $("submit").close(); say("Submitted"); openJob(id); }).catch((error) => { $("submit-error").textContent = error.message; });
+  call("submit", `{"input":${input},"policy":${JSON.stringify(policy)}}`).then(({ id }) => { $("submit").close(); say("Submitted"); openJob(id); }).catch((error) => { $("submit-error").textContent = error.message; });
 });
 
 const number = (id) => ($(id).value === "" ? null : Number($(id).value));
