@@ -72,7 +72,9 @@ class Recording:
         self._finish()
 
 
-def record(path: str | Path, *, profile: str | None = None) -> Recording:
+def record(
+    path: str | Path, *, api_key: str | None = None, base_url: str | None = None, profile: str | None = None
+) -> Recording:
     """Record the exchanges of a block with a real endpoint into a file, without the key.
 
     Other secrets are masked by their names in a request (such as `hf_token`, and the webhook's URL), wherever they come
@@ -83,13 +85,16 @@ def record(path: str | Path, *, profile: str | None = None) -> Recording:
 
     Args:
         path: The file, which is replaced at the end of the block; its folder is made.
-        profile: The profile with the key, as for `Client`; None for the environment's ``RUNPOD_API_KEY``.
+        api_key: The key, as for `Client`; None for the one of the profile or of the environment's ``RUNPOD_API_KEY``.
+        base_url: The server, as for `Client`; None for the one of the profile or of the environment.
+        profile: The profile with the key, as for `Client`.
 
     Raises:
         ConfigurationError: There is no key.
         OSError: The folder cannot be made.
     """
-    with Client(profile=profile) as client:
+    options = {"api_key": api_key, "base_url": base_url, "profile": profile}
+    with Client(api_key, base_url=base_url, profile=profile) as client:
         base = urlsplit(client.base_url).path
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     exchanges: list[dict[str, Any]] = []
@@ -123,7 +128,7 @@ def record(path: str | Path, *, profile: str | None = None) -> Recording:
     return Recording(
         lambda: httpx.Client(transport=Transport()),
         lambda: httpx.AsyncClient(transport=AsyncTransport()),
-        {"profile": profile},
+        options,
         save,
     )
 
@@ -158,7 +163,10 @@ def replay(path: str | Path) -> Recording:
             if not left and request.method == "GET":
                 left = matching[-1:]
             if not left:
-                raise ReplayError(f"{path} has no response to {request.method} {asked['path']} with {asked['body']!r}")
+                raise ReplayError(
+                    f"{path} has no response to {request.method} {asked['path']} with {asked['body']!r}. "
+                    "If the request is right, record it again."
+                )
             used.add(left[0])
         response = exchanges[left[0]]["response"]
         text = response["text"] if "text" in response else json.dumps(response["body"])

@@ -25,7 +25,7 @@ from runpod_typed._core.schedule import Limit, LimitReached, PollSchedule, PollS
 from runpod_typed._core.streaming import StreamBuffer
 from runpod_typed._logging import logger
 from runpod_typed._models.health import EndpointHealth
-from runpod_typed._models.jobs import JobState
+from runpod_typed._models.jobs import JobState, JobStatus
 from runpod_typed._models.stream import StreamPage
 from runpod_typed._synchronization import async_shielded, async_sleep, deadline_after, monotonic
 from runpod_typed.errors import (
@@ -187,7 +187,8 @@ class AsyncPoller:
                 add_to_message(error, f"Job {address.job_id} could not be cancelled and may keep running: {failure}")
                 logger.warning("Job %s could not be cancelled and may keep running: %s", address.job_id, failure)
             else:
-                add_to_message(error, f"Job {address.job_id} was cancelled: it is {state.status}.")
+                was = "was" if state.status == JobStatus.CANCELLED else f"is {state.status} and was not"
+                add_to_message(error, f"Job {address.job_id} {was} cancelled.")
 
     def _remember(self, state: JobState[Any]) -> JobState[Any]:
         if state.status.is_terminal and not self.record.finished and state != self.record.seen:

@@ -103,7 +103,7 @@ class MapOptions:
 
     def interruption_note(self, in_flight: int) -> str:
         """Return a sentence about the jobs that an interrupt leaves, and how to continue."""
-        jobs = "1 job of the map is" if in_flight == 1 else f"{in_flight} jobs of the map are"
+        jobs = "1 job is" if in_flight == 1 else f"{in_flight} jobs are"
         if self.on_exit == "cancel":
             return f"{jobs} in flight, and cancelled now. A second Ctrl-C leaves them."
         if self.journal is not None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from runpod_typed import Batch
 
 batch: typer.Typer = typer.Typer(
-    help="Run many requests as a batch: cheaper than single jobs, and without a promise when they start.",
+    help="Run many requests as a batch: cheaper than single jobs, but they may start later.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -89,7 +89,7 @@ def create(
     inputs: Annotated[
         str | None,
         typer.Argument(
-            metavar="INPUTS", help="A .jsonl or .csv file, or - for JSON lines of stdin.", show_default=False
+            metavar="INPUTS", help="A .jsonl or .csv file, or - for JSON lines on stdin.", show_default=False
         ),
     ] = None,
     *,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Inputs = Annotated[
     str,
-    typer.Argument(metavar="INPUTS", help="A .jsonl or .csv file, or - for JSON lines of stdin.", show_default=False),
+    typer.Argument(metavar="INPUTS", help="A .jsonl or .csv file, or - for JSON lines on stdin.", show_default=False),
 ]
 OutputFile = Annotated[
     Path | None,

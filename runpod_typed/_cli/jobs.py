@@ -237,7 +237,9 @@ def _reconnectable(jobs: Sequence[Job[Any, Any]], *, cancel: bool) -> Generator[
         yield
     except KeyboardInterrupt:
         for job in jobs if cancel else ():
-            note(f"Job {job.id} was cancelled: it is {job.cancel(timeout=10).status}.")
+            status = job.cancel(timeout=10).status
+            was = "was" if status == runpod_typed.JobStatus.CANCELLED else f"is {status} and was not"
+            note(f"Job {job.id} {was} cancelled.")
         if not cancel:
             keeps_running = f"Job {jobs[0].id} keeps" if len(jobs) == 1 else f"{len(jobs)} jobs keep"
             note(f"{keeps_running} running. To reconnect: {_command('wait', *jobs)}")

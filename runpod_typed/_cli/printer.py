@@ -94,7 +94,7 @@ def note(message: str) -> None:
 def _wrap(line: str) -> str:
     """Break a line for the terminal. A command line stays whole, so that it can be copied."""
     kept = _COMMAND_LINE.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), line)
-    width = shutil.get_terminal_size().columns
+    width = shutil.get_terminal_size().columns - len("^C")  # an interrupt may have left that on the first line
     lines = textwrap.wrap(kept, width, break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 

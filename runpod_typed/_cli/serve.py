@@ -74,7 +74,7 @@ def serve(
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         _fail("serve needs Starlette and uvicorn: python3 -m pip install starlette uvicorn")
     if (handler is None) == (worker is None):
-        _fail("name a handler file or --worker, and not both: runpod-typed serve handler.py")
+        _fail("Name a handler file or --worker, and not both: runpod-typed serve handler.py")
     from runpod_typed.local import LocalQueue  # noqa: PLC0415 -- --help must be quick
 
     os.environ.setdefault("RUNPOD_DEBUG_LEVEL", "INFO")  # at DEBUG, the SDK writes several lines a second

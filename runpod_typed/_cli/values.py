@@ -53,6 +53,8 @@ def read_input(given: str | None) -> Any:
 
 
 def _decode(text: str, source: str) -> Any:
+    if not text.strip():
+        raise typer.BadParameter(f"{source} is empty.")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

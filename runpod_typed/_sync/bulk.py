@@ -42,7 +42,7 @@ class EndpointBulk(EndpointQueue, Generic[In, Out, Chunk]):
 
     @property
     def batches(self) -> Batches[In, Out]:
-        """The batches of the endpoint: thousands of requests at a lower price, without a promise when they start."""
+        """The batches of the endpoint: thousands of requests at a lower price, which may start later."""
         from runpod_typed._sync.batches import Batches  # noqa: PLC0415 -- few programs need them
 
         return Batches(self._executor, self._config, self._id, self._input.with_options, self._codecs.output)

@@ -181,7 +181,7 @@ async def test_leaving_early_cancels_or_leaves_the_batches(on_exit: Any, status:
                 batch = await batches.get(batch)
             assert batch.status == status
     (note,) = caught.value.__notes__
-    assert note.startswith("2 jobs of the map are in flight")
+    assert note.startswith("2 jobs are in flight")
     assert note.endswith(f"The batches are {batch.id}.")
 
 

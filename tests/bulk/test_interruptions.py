@@ -79,7 +79,7 @@ def test_an_interrupt_says_how_to_resume(queue: LocalQueue, tmp_path: Path, insi
                 next(mapped)
             time.sleep(10)
         notes = " ".join(caught.value.__notes__)
-        assert notes.count("2 jobs of the map are in flight") == 1
+        assert notes.count("2 jobs are in flight") == 1
         assert f"journal={str(path)!r}" in notes
         assert Journal(path).counts().in_flight == 2
 

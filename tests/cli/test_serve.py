@@ -192,7 +192,7 @@ def test_reload_restarts_the_workers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name a handler file or --worker"),
+        ([], "Name a handler file or --worker"),
         (["no-such-file.py"], "There is no file no-such-file.py"),
         ([str(WORKER), "--limits", "none"], "--limits must be published"),
         ([str(WORKER), "--faults", "unknown"], "unknown fault kind"),

@@ -64,12 +64,10 @@ async def test_replays_for_the_async_client(recording: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_records_for_the_async_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_records_for_the_async_client(tmp_path: Path) -> None:
     path = tmp_path / "recording.json"
     with LocalQueue(handler, endpoint_id="demo") as queue:
-        monkeypatch.setenv("RUNPOD_API_KEY", queue.api_key)
-        monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", queue.base_url)
-        async with record(path) as client:
+        async with record(path, api_key=queue.api_key, base_url=queue.base_url) as client:
             assert await client.endpoint("demo").run_sync("x", timeout=60) == "x"
     async with replay(path) as client:
         assert await client.endpoint("demo").run_sync("x", timeout=60) == "x"
