@@ -115,6 +115,7 @@ def _as_completed(jobs: list[Job[Out, Chunk]], timeout: float | None) -> Iterato
     thread.start()
     try:
         while outcome.left:
+            thread.check()
             item = finished.get()
             if isinstance(item, BaseException):
                 raise item

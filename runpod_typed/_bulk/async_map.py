@@ -108,10 +108,8 @@ class AsyncJobMap(Generic[In, Out]):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if exc is not None and not isinstance(exc, Exception | GeneratorExit) and not self._closed:
-            note = self._options.interruption_note(self._counters.in_flight)
-            exc.add_note(note)
-            logger.warning("Interrupted: %s", note)
+        if exc is not None and not isinstance(exc, Exception):
+            self._explain(exc)
         await self.aclose()
 
     def __aiter__(self) -> Self:
@@ -135,7 +133,11 @@ class AsyncJobMap(Generic[In, Out]):
                 return inbox.results.popleft()
             if inbox.finished:
                 break
-            await inbox.wait(reporter.interval)
+            try:
+                await inbox.wait(reporter.interval)
+            except BaseException as interrupt:  # without a block, nothing else hears of it
+                self._explain(interrupt)
+                raise
         await self.aclose()
         if inbox.error is not None:
             raise inbox.error
@@ -193,3 +195,11 @@ class AsyncJobMap(Generic[In, Out]):
             self._finalizer = weakref.finalize(self, _abandon, self._engine, self._options.journal)
             self._finalizer.atexit = False
         return self._engine, self._inbox, self._reporter
+
+    def _explain(self, interrupt: BaseException) -> None:
+        if self._engine is None or isinstance(interrupt, GeneratorExit):
+            return
+        note = self._options.interruption_note(self._counters.in_flight)
+        if note not in getattr(interrupt, "__notes__", ()):
+            interrupt.add_note(note)
+            logger.warning("Interrupted: %s", note)

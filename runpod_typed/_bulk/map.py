@@ -27,6 +27,7 @@ from runpod_typed._logging import logger
 from runpod_typed._models.map_results import MapResult, MapStats
 from runpod_typed._sync.executor import RequestExecutor
 from runpod_typed._synchronization import AsyncEvent
+from runpod_typed.errors import RunpodError
 
 In = TypeVar("In", default=Any, covariant=True)
 Out = TypeVar("Out", default=Any, covariant=True)
@@ -58,7 +59,7 @@ class _Worker:
         self._counters, self._journal = counters, journal
         self._engine: MapEngine | None = None
         self._thread = LoopThread(self._main, lambda error: self._results.put(_End(error)))
-        self.start, self.stop = self._thread.start, self._thread.stop
+        self.start, self.stop, self.check = self._thread.start, self._thread.stop, self._thread.check
 
     def taken(self, count: int) -> None:
         """Note that the consumer has taken results."""
@@ -148,10 +149,12 @@ class JobMap(Generic[In, Out]):
         try:
             while (result := self._take()) is None:
                 worker, reporter = self._start()
+                worker.check()
                 reporter.update()
                 self._receive(worker, reporter.interval)
-        except KeyboardInterrupt as interrupt:
-            self._explain(interrupt)
+        except BaseException as error:  # what a signal handler raises too
+            if not isinstance(error, StopIteration | RunpodError):
+                self._explain(error)
             raise
         if isinstance(result, _End):
             self._queue.put(_End(None))  # for other threads that take results

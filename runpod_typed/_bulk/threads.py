@@ -7,7 +7,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVarTuple, final
 
-from runpod_typed._synchronization import AsyncEvent
+from runpod_typed._synchronization import AsyncEvent, forks
+from runpod_typed.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,12 +34,24 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: AsyncEvent | None = None
         self._started = threading.Event()
+        self._forks = forks.count
         self._thread = threading.Thread(target=self._run, name="runpod_typed loop", daemon=True)
 
     def start(self) -> None:
         """Start the thread, and return when its event loop runs."""
         self._thread.start()
         self._started.wait()
+
+    def check(self) -> None:
+        """Check that this is the process of the thread, which a fork does not copy.
+
+        Raises:
+            ConfigurationError: It is a child of that process, and would wait for the thread forever.
+        """
+        if self._forks != forks.count:
+            raise ConfigurationError(
+                "The iterator was started before a fork: only the parent process can iterate over the rest of it."
+            )
 
     def call(self, function: Callable[[*Arguments], object], *arguments: *Arguments) -> None:
         """Call a function in the event loop, unless it is closed."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import threading
 import time
@@ -26,6 +27,7 @@ from runpod_typed import (
     PollPolicy,
     ServerError,
     SubmissionUncertainError,
+    as_completed,
 )
 from runpod_typed._bulk.bridge import async_executor
 from runpod_typed._bulk.threads import LoopThread
@@ -93,6 +95,69 @@ def test_an_interrupt_without_a_journal_says_how_to_cancel(queue: LocalQueue) ->
             interrupt_soon()
             next(mapped)
         assert "on_exit='cancel'" in " ".join(caught.value.__notes__)
+
+
+@pytest.mark.parametrize("kind", [TimeoutError, SystemExit])
+def test_an_exception_of_a_signal_handler_says_so_too(queue: LocalQueue, kind: type[BaseException]) -> None:
+    def end(_signal: int, _frame: object) -> None:
+        raise kind
+
+    before = signal.signal(signal.SIGALRM, end)
+    try:
+        with Client(queue.api_key, base_url=queue.base_url) as client, pytest.raises(kind) as caught:
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+            list(client.endpoint("local").map([{"n": 1, "wait": True}]))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert "1 job of the map is in flight" in " ".join(caught.value.__notes__)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("block", [True, False])
+async def test_a_cancellation_says_so_too(queue: LocalQueue, block: bool) -> None:
+    interrupts: list[BaseException] = []
+
+    async def take(client: AsyncClient) -> None:
+        mapped = client.endpoint("local").map([{"n": 1, "wait": True}])
+        try:
+            if block:
+                await mapped.__aenter__()
+            async for _ in mapped:
+                pass
+        except BaseException as interrupt:
+            interrupts.append(interrupt)
+            await mapped.__aexit__(type(interrupt), interrupt, None)
+            raise
+
+    async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+        with anyio.move_on_after(0.5):
+            await take(client)
+    (notes,) = (interrupt.__notes__ for interrupt in interrupts)
+    assert " ".join(notes).count("1 job of the map is in flight") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.parametrize("kind", ["map", "as_completed"])
+def test_a_fork_does_not_iterate_over_the_rest(queue: LocalQueue, kind: str) -> None:
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        endpoint = client.endpoint("local")
+        inputs = [{"n": number} for number in range(4)]
+        iterator: Iterator[object] = (
+            endpoint.map(inputs) if kind == "map" else as_completed([endpoint.run(each) for each in inputs])
+        )
+        next(iterator)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # ends a child that waits forever
+            try:
+                list(iterator)
+            except ConfigurationError as error:
+                os._exit(17 if "before a fork" in str(error) else 1)
+            finally:
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
+        assert len(list(iterator)) == 3
 
 
 def test_a_loop_that_ends_early_leaves_no_thread(queue: LocalQueue, tmp_path: Path) -> None:
