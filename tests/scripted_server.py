@@ -185,7 +185,7 @@ def dripping(data: bytes, seconds: float) -> Script:
     return steps
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for something that another thread does."""
     end = time.monotonic() + seconds
     while not condition():

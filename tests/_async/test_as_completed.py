@@ -89,7 +89,7 @@ async def test_yields_a_job_that_is_gone(queue: LocalQueue, monkeypatch: pytest.
         queue.advance(3 * 3600)
         assert [each async for each in async_as_completed([job], timeout=60)] == [job]
         with pytest.raises(JobExpiredError):
-            await job.output(timeout=5)
+            await job.output(timeout=30)
 
 
 async def test_raises_an_error_that_does_not_pass(queue: LocalQueue) -> None:

@@ -84,7 +84,7 @@ async def job_of(script: Script) -> AsyncJob[Any, Any]:
     with scripted(script) as server:
         async with AsyncClientOver("straight", server.base_url) as client:
             job = client.endpoint("ep").job("job-1")
-            await job.wait(timeout=5)
+            await job.wait(timeout=30)
     return job
 
 
@@ -176,7 +176,7 @@ async def test_a_stream_of_the_wrong_shape_is_refused(body: str) -> None:
     with scripted([answer(200, body, ID)]) as server:
         async with AsyncClientOver("straight", server.base_url) as client:
             with pytest.raises(APIResponseValidationError) as caught:
-                async for _ in client.endpoint("ep").job("job-1").stream(timeout=5):
+                async for _ in client.endpoint("ep").job("job-1").stream(timeout=30):
                     pytest.fail("there was no chunk")
     assert_is_ours(caught.value)
 
@@ -471,6 +471,6 @@ async def test_json_of_another_shape_is_not_read_again(body: str) -> None:
     with scripted([answer(200, body)]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
             with pytest.raises(APIResponseValidationError) as caught:
-                await client.endpoint("ep").job("job-1").output(timeout=5)
+                await client.endpoint("ep").job("job-1").output(timeout=30)
             assert caught.value.is_json
             assert len(server.requests) == 1

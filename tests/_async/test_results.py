@@ -87,9 +87,9 @@ async def test_output_is_decoded_once_per_response() -> None:
     with scripted([answer(200, '{"id": "job-1", "status": "COMPLETED", "output": 7}')]) as server:
         async with AsyncClient("key", base_url=server.base_url) as client:
             job = client.endpoint("ep", output_codec=codec).job("job-1")
-            state = await job.wait(timeout=5)
+            state = await job.wait(timeout=30)
             assert codec.count == 0
-            assert [state.output, state.result(), await job.output(timeout=5), job.state and job.state.output] == [
+            assert [state.output, state.result(), await job.output(timeout=30), job.state and job.state.output] == [
                 7
             ] * 4
             assert codec.count == 1
@@ -108,15 +108,15 @@ async def test_completed_with_an_error_raises(body: str, words: str) -> None:
         async with AsyncClient("key", base_url=server.base_url) as client:
             endpoint = client.endpoint("ep")
             with pytest.raises(JobFailedError, match=words):
-                await endpoint.job("job-1").output(timeout=5)
+                await endpoint.job("job-1").output(timeout=30)
             with pytest.raises(JobFailedError, match=words):
-                await endpoint.run_sync({"a": 1}, timeout=5)
-            for state in (await endpoint.job("job-1").wait(5), await endpoint.run_sync_state({"a": 1}, timeout=5)):
+                await endpoint.run_sync({"a": 1}, timeout=30)
+            for state in (await endpoint.job("job-1").wait(30), await endpoint.run_sync_state({"a": 1}, timeout=30)):
                 assert (state.status, state.succeeded) == ("COMPLETED", False)
                 assert state.failure is not None
             if "output" in body:
                 typed = client.endpoint("ep", output_type=dict[str, object])
-                assert (await typed.job("job-1").wait(5)).succeeded is ('"error": "upload' not in body)
+                assert (await typed.job("job-1").wait(30)).succeeded is ('"error": "upload' not in body)
 
 
 async def test_what_was_returned_beside_an_error_is_shown(queue: LocalQueue) -> None:

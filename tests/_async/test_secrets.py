@@ -189,7 +189,7 @@ async def test_unpickled_endpoint_reads_the_key_and_keeps_its_types(
         with pytest.raises(ConfigurationError, match="RUNPOD_API_KEY"):
             await again.health()
         monkeypatch.setenv("RUNPOD_API_KEY", "another-key")
-        assert await (await again.run({"n": 1})).output(timeout=5) == {"a": 7}
+        assert await (await again.run({"n": 1})).output(timeout=30) == {"a": 7}
         await again.aclose()
         assert all("another-key" in head for head in server.requests)
 
@@ -223,7 +223,7 @@ async def test_unpickled_errors_show_no_secret_and_reconnect(monkeypatch: pytest
         again: QueueTimeoutError = pickle.loads(data)
         monkeypatch.setenv("RUNPOD_API_KEY", "another-key")
         taken_up: AsyncJob[Any, Any] = again.job
-        assert await taken_up.output(timeout=5) == 7
+        assert await taken_up.output(timeout=30) == 7
         assert "another-key" in server.requests[-1]
 
 

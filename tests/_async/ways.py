@@ -34,7 +34,7 @@ PROXIED_HOST: Final = "server.example"
 ONCE: Final = RetryPolicy.disabled()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for something that a thread or the event loop does."""
     end = monotonic() + seconds
     while not condition():
@@ -52,7 +52,7 @@ class AsyncClientOver:
         *,
         api_key: str = "key",
         retry: RetryPolicy = ONCE,
-        timeout: float = 5.0,
+        timeout: float = 30.0,
         max_response_bytes: int = 1_000_000,
     ) -> None:
         self._way = way

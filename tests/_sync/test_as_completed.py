@@ -89,7 +89,7 @@ def test_yields_a_job_that_is_gone(queue: LocalQueue, monkeypatch: pytest.Monkey
         queue.advance(3 * 3600)
         assert [each for each in as_completed([job], timeout=60)] == [job]
         with pytest.raises(JobExpiredError):
-            job.output(timeout=5)
+            job.output(timeout=30)
 
 
 def test_raises_an_error_that_does_not_pass(queue: LocalQueue) -> None:

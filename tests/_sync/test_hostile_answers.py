@@ -84,7 +84,7 @@ def job_of(script: Script) -> Job[Any, Any]:
     with scripted(script) as server:
         with ClientOver("straight", server.base_url) as client:
             job = client.endpoint("ep").job("job-1")
-            job.wait(timeout=5)
+            job.wait(timeout=30)
     return job
 
 
@@ -176,7 +176,7 @@ def test_a_stream_of_the_wrong_shape_is_refused(body: str) -> None:
     with scripted([answer(200, body, ID)]) as server:
         with ClientOver("straight", server.base_url) as client:
             with pytest.raises(APIResponseValidationError) as caught:
-                for _ in client.endpoint("ep").job("job-1").stream(timeout=5):
+                for _ in client.endpoint("ep").job("job-1").stream(timeout=30):
                     pytest.fail("there was no chunk")
     assert_is_ours(caught.value)
 
@@ -471,6 +471,6 @@ def test_json_of_another_shape_is_not_read_again(body: str) -> None:
     with scripted([answer(200, body)]) as server:
         with Client("key", base_url=server.base_url) as client:
             with pytest.raises(APIResponseValidationError) as caught:
-                client.endpoint("ep").job("job-1").output(timeout=5)
+                client.endpoint("ep").job("job-1").output(timeout=30)
             assert caught.value.is_json
             assert len(server.requests) == 1

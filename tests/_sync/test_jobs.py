@@ -75,7 +75,7 @@ def test_one_request_tells_all_that_is_known_of_a_job() -> None:
             job = client.endpoint("ep", output_type=Result).job("job-1")
             state = job.refresh()
             assert (state.status, state.delay_time_ms, state.progress) == ("IN_PROGRESS", 7, "half")
-            state = job.refresh(timeout=5, ttl=60)
+            state = job.refresh(timeout=30, ttl=60)
             assert state.output == Result(4)
             assert state == job.state
         assert [request.split()[1] for request in server.requests] == [
@@ -266,7 +266,7 @@ def test_a_cancelled_job_raises() -> None:
             state = job.cancel()
             assert state.status is JobStatus.CANCELLED
             with pytest.raises(JobCancelledError, match=job.id):
-                job.output(timeout=5)
+                job.output(timeout=30)
             assert job.status() == "CANCELLED"
 
 

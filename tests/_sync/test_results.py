@@ -87,9 +87,9 @@ def test_output_is_decoded_once_per_response() -> None:
     with scripted([answer(200, '{"id": "job-1", "status": "COMPLETED", "output": 7}')]) as server:
         with Client("key", base_url=server.base_url) as client:
             job = client.endpoint("ep", output_codec=codec).job("job-1")
-            state = job.wait(timeout=5)
+            state = job.wait(timeout=30)
             assert codec.count == 0
-            assert [state.output, state.result(), job.output(timeout=5), job.state and job.state.output] == [
+            assert [state.output, state.result(), job.output(timeout=30), job.state and job.state.output] == [
                 7
             ] * 4
             assert codec.count == 1
@@ -108,15 +108,15 @@ def test_completed_with_an_error_raises(body: str, words: str) -> None:
         with Client("key", base_url=server.base_url) as client:
             endpoint = client.endpoint("ep")
             with pytest.raises(JobFailedError, match=words):
-                endpoint.job("job-1").output(timeout=5)
+                endpoint.job("job-1").output(timeout=30)
             with pytest.raises(JobFailedError, match=words):
-                endpoint.run_sync({"a": 1}, timeout=5)
-            for state in (endpoint.job("job-1").wait(5), endpoint.run_sync_state({"a": 1}, timeout=5)):
+                endpoint.run_sync({"a": 1}, timeout=30)
+            for state in (endpoint.job("job-1").wait(30), endpoint.run_sync_state({"a": 1}, timeout=30)):
                 assert (state.status, state.succeeded) == ("COMPLETED", False)
                 assert state.failure is not None
             if "output" in body:
                 typed = client.endpoint("ep", output_type=dict[str, object])
-                assert (typed.job("job-1").wait(5)).succeeded is ('"error": "upload' not in body)
+                assert (typed.job("job-1").wait(30)).succeeded is ('"error": "upload' not in body)
 
 
 def test_what_was_returned_beside_an_error_is_shown(queue: LocalQueue) -> None:

@@ -56,7 +56,7 @@ def test_chunks_come_typed_and_in_order(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         job = client.endpoint(queue.endpoint_id, chunk_type=Number).run({"n": 20})
         assert [chunk["number"] for chunk in job.stream(timeout=20)] == list(range(20))
-        assert job.output(timeout=5) == [{"number": number} for number in range(20)]
+        assert job.output(timeout=30) == [{"number": number} for number in range(20)]
 
 
 def test_a_chunk_that_does_not_fit_its_type_says_so(queue: LocalQueue) -> None:
@@ -140,7 +140,7 @@ def test_chunks_have_the_metrics_of_the_worker() -> None:
     with scripted([RUN], [chunk], [page("COMPLETED")], [DONE]) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
-            chunks = [chunk for chunk in job.stream_detailed(timeout=5)]
+            chunks = [chunk for chunk in job.stream_detailed(timeout=30)]
     assert [chunk.output for chunk in chunks] == ["a"]
     assert chunks[0].metrics == {"output_tokens": 1}
 
@@ -152,7 +152,7 @@ def test_the_documented_bare_array_is_read() -> None:
     ) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
-            assert [chunk for chunk in job.stream(timeout=5)] == [1]
+            assert [chunk for chunk in job.stream(timeout=30)] == [1]
 
 
 def test_a_chunk_between_the_last_page_and_the_end_is_read() -> None:
@@ -162,7 +162,7 @@ def test_a_chunk_between_the_last_page_and_the_end_is_read() -> None:
     with scripted(*scripts) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
-            assert [chunk for chunk in job.stream(timeout=5)] == [1]
+            assert [chunk for chunk in job.stream(timeout=30)] == [1]
 
 
 def test_a_lost_response_is_replayed_from_the_output() -> None:
@@ -172,7 +172,7 @@ def test_a_lost_response_is_replayed_from_the_output() -> None:
     with scripted(*scripts) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
-            assert [chunk for chunk in job.stream(timeout=5)] == [0, 1, 2, 3, 4]
+            assert [chunk for chunk in job.stream(timeout=30)] == [0, 1, 2, 3, 4]
 
 
 def test_a_lost_response_without_output_is_an_error() -> None:
@@ -183,7 +183,7 @@ def test_a_lost_response_without_output_is_an_error() -> None:
             job = client.endpoint("ep").run({"n": 1})
             seen: list[object] = []
             with pytest.raises(StreamInterruptedError, match="job-1") as caught:
-                for chunk in job.stream(timeout=5):
+                for chunk in job.stream(timeout=30):
                     seen.append(chunk)
     assert seen == [0, 1]
     assert caught.value.received == [0, 1, 4]
@@ -195,14 +195,14 @@ def test_chunks_after_the_end_status_all_arrive() -> None:
     with scripted(*scripts) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
-            assert [chunk for chunk in job.stream(timeout=5)] == [0, 1, 2]
+            assert [chunk for chunk in job.stream(timeout=30)] == [0, 1, 2]
 
 
 def test_a_job_that_does_not_stream_has_no_chunks() -> None:
     with scripted([RUN], [DONE]) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
-            assert [chunk for chunk in job.stream(timeout=5)] == []
+            assert [chunk for chunk in job.stream(timeout=30)] == []
 
 
 def test_the_state_is_known_after_the_stream(queue: LocalQueue) -> None:
@@ -234,7 +234,7 @@ def test_chunks_of_an_earlier_run_are_not_silent(way: str, caplog: pytest.LogCap
     with scripted(*scripts) as server:
         with ClientOver(way, server.base_url) as client:
             job = client.endpoint("ep").run({"n": 1})
-            assert [chunk for chunk in job.stream(timeout=5)] == [0, 0, 1, 2]
+            assert [chunk for chunk in job.stream(timeout=30)] == [0, 0, 1, 2]
             assert job.state is not None
             assert job.state.retries == 1
     assert [record.message[:34] for record in caplog.records if "ran again" in record.message] == [
@@ -251,7 +251,7 @@ def test_a_lost_response_of_a_job_that_ran_again_is_an_error(way: str, output: s
             job = client.endpoint("ep").run({"n": 1})
             seen: list[object] = []
             with pytest.raises(StreamInterruptedError, match="ran again") as caught:
-                for chunk in job.stream(timeout=5):
+                for chunk in job.stream(timeout=30):
                     seen.append(chunk)
     assert (seen, caught.value.received, caught.value.gap) == ([0], [0, 0, 1, 2], 1)
 
@@ -261,7 +261,7 @@ def test_a_job_that_ran_again_is_replayed_from_its_output() -> None:
     with scripted([RUN], *pages, [done_again("[0, 1, 2]")]) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
-            assert [chunk for chunk in job.stream(timeout=5)] == [0, 1, 2]
+            assert [chunk for chunk in job.stream(timeout=30)] == [0, 1, 2]
 
 
 def test_a_run_that_the_caller_asked_for_is_no_surprise(caplog: pytest.LogCaptureFixture) -> None:
@@ -271,10 +271,10 @@ def test_a_run_that_the_caller_asked_for_is_no_surprise(caplog: pytest.LogCaptur
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
             with pytest.raises(JobFailedError):
-                for _ in job.stream(timeout=5):
+                for _ in job.stream(timeout=30):
                     pass
             job.retry()
-            assert [chunk for chunk in job.stream(timeout=5)] == [0]
+            assert [chunk for chunk in job.stream(timeout=30)] == [0]
     assert "ran again" not in caplog.text
 
 
@@ -318,7 +318,7 @@ def test_a_new_handle_reads_a_stream_without_aggregated_output() -> None:
     done = answer(200, '{"id": "job-1", "status": "COMPLETED", "output": []}')
     with scripted([page("IN_PROGRESS", 0, 1)], [page("COMPLETED", 2)], [page("COMPLETED")], [done]) as server:
         with client_of(server) as client:
-            assert [chunk for chunk in client.endpoint("ep").job("job-1").stream(timeout=5)] == [0, 1, 2]
+            assert [chunk for chunk in client.endpoint("ep").job("job-1").stream(timeout=30)] == [0, 1, 2]
 
 
 def test_a_failed_stream_is_read_by_a_new_handle() -> None:
@@ -327,7 +327,7 @@ def test_a_failed_stream_is_read_by_a_new_handle() -> None:
         with client_of(server) as client:
             seen: list[object] = []
             with pytest.raises(JobFailedError, match="boom"):
-                for chunk in client.endpoint("ep").job("job-1").stream(timeout=5):
+                for chunk in client.endpoint("ep").job("job-1").stream(timeout=30):
                     seen.append(chunk)
     assert seen == [0, 1]
 
@@ -352,7 +352,7 @@ def test_an_error_beside_a_completed_stream_is_raised() -> None:
             job = client.endpoint("ep").run({"n": 1})
             seen: list[object] = []
             with pytest.raises(JobFailedError, match="boom"):
-                for chunk in job.stream(timeout=5):
+                for chunk in job.stream(timeout=30):
                     seen.append(chunk)
     assert seen == [1]
 

@@ -24,6 +24,7 @@ from runpod_typed._transport.fast import SWITCH_VARIABLE, async_fast_transport, 
 from runpod_typed._transport.fast_sync import FastTransport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
 from runpod_typed.errors import APIStatusError
+from tests._async.ways import until
 from tests.core.calls import CONNECTION
 from tests.open_things import OpenThings
 from tests.scripted_server import CLOSE, answer, scripted, wait_until
@@ -357,8 +358,3 @@ async def test_a_refusal_of_an_upload_is_read_before_its_end_async() -> None:
             with pytest.raises(APIStatusError, match="too large") as caught:
                 await client.endpoint("ep").run({"text": "x" * 8_000_000})
         assert caught.value.status_code == 413
-
-
-async def until(condition: Any) -> None:
-    while not condition():
-        await asyncio.sleep(0.005)

@@ -16,6 +16,7 @@ from runpod_typed._transport.connection import ConnectionConfig
 from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.fast import SWITCH_VARIABLE, async_fast_transport
 from runpod_typed._transport.messages import HttpRequest, HttpResponse, TransportFailure
+from tests._async.ways import until
 from tests.core.calls import CONNECTION
 from tests.open_things import OpenThings
 from tests.scripted_server import CLOSE, answer, scripted, wait_until
@@ -66,11 +67,6 @@ def transport_to(base_url: str) -> Any:
 
 def send(transport: Any, count: int, request: HttpRequest = HEALTH, seconds: float = 60.0) -> list[asyncio.Task[Any]]:
     return [asyncio.create_task(transport.send(request, Attempt(seconds))) for _ in range(count)]
-
-
-async def until(condition: Any) -> None:
-    while not condition():
-        await asyncio.sleep(0.005)
 
 
 @pytest.mark.usefixtures("no_reviews")
