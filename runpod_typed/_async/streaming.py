@@ -55,8 +55,8 @@ class AsyncEvents(Generic[T]):
             while not self._over:
                 state = await self._watch.poll()
                 self._over = state.status.is_terminal
-                if (state.status, state.progress) != self._last:
-                    self._last = state.status, state.progress
+                last, self._last = self._last, (state.status, state.progress)
+                if self._last != last and repr(self._last) != repr(last):  # NaN differs from itself
                     return JobEvent(
                         status=state.status, progress=state.progress, state=with_typed_output(state, self._codec)
                     )

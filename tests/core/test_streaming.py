@@ -146,6 +146,14 @@ def test_a_gap_is_filled_from_the_aggregated_output(pages: list[StreamPage | Non
         assert interrupted_error(buffer, ADDRESS) is None
 
 
+def test_chunks_are_compared_as_json() -> None:
+    buffer = buffer_of(page(float("nan")), None, page({"loss": float("nan")}, 1))
+    assert buffer.reconcile([float("nan"), 0, {"loss": float("nan")}, 1])
+    assert repr(outputs(buffer)) == "[nan, 0, {'loss': nan}, 1]"
+    buffer = buffer_of(page("a"), None, page(True))
+    assert not buffer.reconcile(["a", 1])
+
+
 @pytest.mark.parametrize(
     ("pages", "output"),
     [
