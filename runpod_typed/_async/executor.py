@@ -99,7 +99,7 @@ class _ProcessState:
     def _open(self) -> AsyncTransport:
         with self._lock:
             owner = async_runtime()
-            for other in [each for each in self._transports if async_has_ended(each)]:
+            for other in [each for each in list(self._transports) if async_has_ended(each)]:
                 self._transports.pop(other).abandon()
             transport = self._transports.get(owner)
             if transport is None and not self._closed:

@@ -99,7 +99,7 @@ class _ProcessState:
     def _open(self) -> Transport:
         with self._lock:
             owner = runtime()
-            for other in [each for each in self._transports if has_ended(each)]:
+            for other in [each for each in list(self._transports) if has_ended(each)]:
                 self._transports.pop(other).abandon()
             transport = self._transports.get(owner)
             if transport is None and not self._closed:
