@@ -78,11 +78,7 @@ class Job(HasOptions, Generic[Out, Chunk]):
 
     @property
     def state(self) -> JobState[Out] | None:
-        """The last known state, without a request; None before the first one.
-
-        Raises:
-            OutputError: The job is COMPLETED and its output does not fit its type.
-        """
+        """The last known state, without a request; None before the first one."""
         seen = self._poller.record.seen
         return None if seen is None else with_typed_output(seen, self._codecs.output)
 
