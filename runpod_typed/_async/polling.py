@@ -302,7 +302,7 @@ class AsyncStatusWatch(AsyncWatch[JobState[Any]]):
     async def _fetch(self, step: PollStep) -> JobState[Any]:
         return await self._poller.fetch_status(
             self._schedule.call_config,
-            self._schedule.poll_deadline,
+            self._schedule.poll_deadline(monotonic()),
             long_poll_ms=step.long_poll_ms,
             retry_not_found=not self._schedule.polls_once,
         )

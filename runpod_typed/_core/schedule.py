@@ -173,13 +173,13 @@ class PollSchedule(NamedTuple):
         """True if it is a single poll."""
         return self.timeout == 0
 
-    @property
-    def poll_deadline(self) -> float | None:
-        """The time at which a poll must be over, or None. With limits of 0, a poll may last as long as an attempt."""
-        limit = self.timeout or math.inf
-        if self.queue_timeout is not None:
-            limit = min(limit, self.queue_timeout or self.config.timeout)
-        return None if math.isinf(limit) else self.started_at + limit
+    def poll_deadline(self, now: float) -> float | None:
+        """Return the time at which a poll that begins now must be over, or None.
+
+        With a limit of 0 it may last as long as an attempt, the wait for its permit included.
+        """
+        limits = [limit for limit in (self.timeout, self.queue_timeout) if limit is not None]
+        return min((self.started_at + limit if limit else now + self.config.timeout for limit in limits), default=None)
 
     def diagnosis_deadline(self, now: float) -> float:
         """Return the time at which the endpoint's health must be known for the error of a wait that ends now."""

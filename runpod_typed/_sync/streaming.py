@@ -73,7 +73,7 @@ class StreamWatch(Watch[JobState[Any] | StreamPage]):
 
     def _fetch(self, step: PollStep) -> JobState[Any] | StreamPage:
         poller, schedule = self._poller, self._schedule
-        config, deadline = schedule.call_config, schedule.poll_deadline
+        config, deadline = schedule.call_config, schedule.poll_deadline(monotonic())
         if step.long_poll_ms is None:
             return poller.fetch_status(config, deadline, retry_not_found=not schedule.polls_once)
         retry_not_found = not (schedule.polls_once or self._buffer.confirming)
