@@ -97,6 +97,15 @@ def test_python_copies_share_everything(make: Callable[[], Any], make_copy: Call
         assert getattr(other, name, None) is getattr(original, name, None)
 
 
+def test_a_second_endpoint_of_a_client_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = list[object]()
+    monkeypatch.setattr(transports, "load_settings", loads.append)
+    with Client(KEY, base_url=URL) as client:
+        client.endpoint("a")
+        client.with_options(timeout=7).endpoint("b")
+    assert len(loads) == 1
+
+
 def test_there_is_one_with_options() -> None:
     for kind in (Client, Endpoint, Job, AsyncClient, AsyncEndpoint, AsyncJob):
         assert "with_options" not in vars(kind)
