@@ -75,17 +75,6 @@ def _from_pickle(value: str | None, recover: Callable[[], str] | None, pickled: 
 
 
 @final
-class MaskedStr(str):
-    """A string for an HTTP library: it sends the string, and its repr, in logs and tracebacks, shows ``***``."""
-
-    __slots__ = ()
-
-    @override
-    def __repr__(self) -> str:
-        return repr(_MASK)
-
-
-@final
 class MaskedBytes(bytes):
     """Bytes for an HTTP library: it sends the bytes, and their repr, in logs and tracebacks, shows ``***``."""
 

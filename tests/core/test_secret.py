@@ -7,7 +7,7 @@ import pickle
 import attrs
 import pytest
 
-from runpod_typed._models.secret import MaskedBytes, MaskedStr, Secret, hidden
+from runpod_typed._models.secret import MaskedBytes, Secret, hidden
 from runpod_typed.errors import ConfigurationError
 from tests.core.calls import KEY, traceback_with_locals
 
@@ -131,8 +131,7 @@ def test_a_secret_that_occurs_by_chance_is_left_in() -> None:
     assert Secret("status").cut_from('{"status": 1}') == '{"status": 1}'
 
 
-def test_masked_strings_are_sent_and_not_shown() -> None:
-    text, data = MaskedStr(KEY), MaskedBytes(KEY.encode())
-    assert KEY not in f"{text!r} {data!r} {[text, data]} {data}"
-    assert f"{text}" == KEY
+def test_masked_bytes_are_sent_and_not_shown() -> None:
+    data = MaskedBytes(KEY.encode())
+    assert KEY not in f"{data!r} {[data]} {data}"
     assert b"%b" % data == KEY.encode() == b"".join([data])
