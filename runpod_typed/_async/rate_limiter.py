@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from threading import Lock
 from typing import final
 from weakref import ref
 
@@ -23,8 +22,8 @@ class AsyncRateLimiter:
 
     def __init__(self, limits: SharedLimits | None = None) -> None:
         self.limits = SharedLimits() if limits is None else limits
-        self._lock = self.limits.lock  # nothing is awaited while it is held
-        self._held: dict[ref[AsyncPermit], tuple[SlidingWindow, Waiter]] = {}
+        self.lock = self.limits.lock  # nothing is awaited while it is held
+        self.held: dict[ref[AsyncPermit], tuple[SlidingWindow, Waiter]] = {}
         self._abandoned: deque[ref[AsyncPermit]] = deque()
 
     async def acquire(
@@ -38,7 +37,7 @@ class AsyncRateLimiter:
             operation: The operation's name in the specification.
             deadline: The time, on the monotonic clock, when the caller stops waiting; None for never.
         """
-        with self._lock:
+        with self.lock:
             window = self.limits.find(rate_limits, endpoint_id, operation)
             if window is None:
                 return None
@@ -46,16 +45,16 @@ class AsyncRateLimiter:
             if self._abandoned:
                 self._release_abandoned(now)
             waiter = Waiter(latest=math.inf if deadline is None else deadline)
-            permit = AsyncPermit(self._lock, self._held, window, waiter)
+            permit = AsyncPermit(self, window, waiter)
             # A weak reference and not `__del__`: an interrupt in a finalizer is lost, and the permit with it.
-            self._held[ref(permit, self._abandoned.append)] = window, waiter
+            self.held[ref(permit, self._abandoned.append)] = window, waiter
             step = window.acquire(waiter, now)
         if step is None:
             return permit
         try:
             while isinstance(step, Wait):
                 event = AsyncEvent()
-                with self._lock:
+                with self.lock:
                     step = window.acquire(waiter, monotonic(), event.set)
                 if isinstance(step, Wait):
                     await event.wait(step.seconds)
@@ -69,13 +68,13 @@ class AsyncRateLimiter:
 
     def usage(self, rate_limits: RateLimits, endpoint_id: str, operation: str) -> RateLimitUsage | None:
         """Return the limit that an operation counts to and the number of open requests, or None if it has no limit."""
-        with self._lock:
+        with self.lock:
             window = self.limits.find(rate_limits, endpoint_id, operation)
             return None if window is None else RateLimitUsage(window.limit, window.open)
 
     def delay(self, rate_limits: RateLimits, endpoint_id: str, operation: str) -> float:
         """Estimate the seconds until a request would get its permit."""
-        with self._lock:
+        with self.lock:
             window = self.limits.find(rate_limits, endpoint_id, operation)
             return 0.0 if window is None else window.delay(monotonic())
 
@@ -83,10 +82,10 @@ class AsyncRateLimiter:
         """Release the permits of calls that an interrupt (Ctrl-C) ended before they could do it."""
         while self._abandoned:
             abandoned = self._abandoned[0]
-            if abandoned in self._held:
-                window, waiter = self._held[abandoned]
+            if abandoned in self.held:
+                window, waiter = self.held[abandoned]
                 window.release(waiter, now, sent=True)
-                del self._held[abandoned]
+                del self.held[abandoned]
             self._abandoned.popleft()  # last: after an interrupt it is done again
 
 
@@ -94,27 +93,20 @@ class AsyncRateLimiter:
 class AsyncPermit:
     """The permission to send one request. It must be released."""
 
-    __slots__ = ("__weakref__", "_held", "_lock", "_waiter", "_window")
+    __slots__ = ("__weakref__", "_limiter", "_waiter", "_window")
 
-    def __init__(
-        self,
-        lock: Lock,
-        held: dict[ref[AsyncPermit], tuple[SlidingWindow, Waiter]],
-        window: SlidingWindow,
-        waiter: Waiter,
-    ) -> None:
-        self._lock = lock
-        self._held = held
+    def __init__(self, limiter: AsyncRateLimiter, window: SlidingWindow, waiter: Waiter) -> None:
+        self._limiter = limiter
         self._window = window
         self._waiter = waiter
 
     def rate_limited(self, retry_after: float | None) -> None:
         """Pause all requests under the limit, after a 429."""
-        with self._lock:
+        with self._limiter.lock:
             self._window.rate_limited(self._waiter, monotonic(), retry_after)
 
     def release(self, *, sent: bool) -> None:
         """Return the permit; `sent` says whether the request may have reached the server."""
-        with self._lock:
+        with self._limiter.lock:
             self._window.release(self._waiter, monotonic(), sent=sent)
-            self._held.pop(ref(self), None)
+            self._limiter.held.pop(ref(self), None)
