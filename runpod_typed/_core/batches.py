@@ -13,7 +13,7 @@ from typing_extensions import TypeVar
 from runpod_typed._codecs import json
 from runpod_typed._codecs.codec import Codec
 from runpod_typed._core.job_record import add_to_message
-from runpod_typed._core.retries import Failure, may_have_taken_effect
+from runpod_typed._core.retries import Failure
 from runpod_typed._models.batches import Batch, BatchResult, Page
 from runpod_typed._models.jobs import with_typed_output
 from runpod_typed._models.responses import ValidationError
@@ -128,7 +128,7 @@ class BatchErrors:
 
 def may_be_done(errors: Sequence[APIError]) -> bool:
     """Return whether an attempt before the last may have taken effect, given the errors of all attempts."""
-    return any(may_have_taken_effect(Failure.of(error)) for error in errors[:-1])
+    return any(Failure.of(error).may_have_taken_effect for error in errors[:-1])
 
 
 # Requests

@@ -14,7 +14,7 @@ from runpod_typed._core.config import CallConfig
 from runpod_typed._core.error_messages import CallErrors
 from runpod_typed._core.rate_limiter import TooLate
 from runpod_typed._core.requests import Request
-from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect, next_delay
+from runpod_typed._core.retries import Failure, GiveUp, next_delay
 from runpod_typed._core.retry_after import parse_retry_after
 from runpod_typed._errors import printable
 from runpod_typed._models.hooks import RequestInfo, ResponseInfo
@@ -104,7 +104,7 @@ class Call(Generic[T]):
         else:
             result = self._read(outcome, wall_clock)
         if isinstance(result, APIError):
-            self.may_have_taken_effect |= may_have_taken_effect(Failure.of(result))
+            self.may_have_taken_effect |= Failure.of(result).may_have_taken_effect
         else:
             self.response = result
         self.in_flight = False

@@ -72,10 +72,12 @@ class Failure(NamedTuple):
             case _:
                 return cls(request_sent=True)
 
-
-def may_have_taken_effect(failure: Failure) -> bool:
-    """Return whether the server may have acted."""
-    return failure.request_sent and not _is_refusal(failure.status)
+    @property
+    def may_have_taken_effect(self) -> bool:
+        """True if the server may have acted: the request was sent, and not refused."""
+        status = self.status or 0
+        refused = (400 <= status < 500 and status != _REQUEST_TIMEOUT) or status in _UNPROCESSED_REDIRECTS
+        return self.request_sent and not refused
 
 
 def is_retryable(kind: OperationKind, failure: Failure, policy: RetryPolicy) -> bool:
@@ -96,22 +98,15 @@ def is_allowed(policy: RetryPolicy, kind: OperationKind, error: APIError, *, att
         elapsed=elapsed,
         error=error,
         retry_after=failure.retry_after,
-        may_have_taken_effect=may_have_taken_effect(failure),
+        may_have_taken_effect=failure.may_have_taken_effect,
         retryable=retryable,
     )
     return bool(policy.decide(failed))
 
 
 def _is_repeatable(kind: OperationKind, failure: Failure, policy: RetryPolicy) -> bool:
-    if not may_have_taken_effect(failure):
-        return True
-    return kind in (_REPEATABLE_WITH_CONSENT if policy.resubmit else _REPEATABLE)
-
-
-def _is_refusal(status: int | None) -> bool:
-    if status is None or status == _REQUEST_TIMEOUT:
-        return False
-    return 400 <= status < 500 or status in _UNPROCESSED_REDIRECTS
+    repeatable = _REPEATABLE_WITH_CONSENT if policy.resubmit else _REPEATABLE
+    return kind in repeatable or not failure.may_have_taken_effect
 
 
 def _is_passing(kind: OperationKind, failure: Failure) -> bool:

@@ -19,7 +19,7 @@ from attrs import define, field
 from runpod_queue_api import wire
 
 from runpod_typed._core.job_record import JobAddress
-from runpod_typed._core.retries import Failure, may_have_taken_effect
+from runpod_typed._core.retries import Failure
 from runpod_typed._models.jobs import JobStatus
 from runpod_typed._models.stream import StreamChunk, StreamPage
 from runpod_typed.errors import APIError, StreamInterruptedError
@@ -159,7 +159,7 @@ class StreamBuffer:
 
     def note(self, error: APIError) -> None:
         """Note a failed attempt: if the server may have sent chunks, they are lost."""
-        if may_have_taken_effect(Failure.of(error)):
+        if Failure.of(error).may_have_taken_effect:
             self.lost()
 
     def _can_hold_back(self) -> bool:

@@ -20,7 +20,7 @@ from runpod_typed._core import operations
 from runpod_typed._core.call import Call, RateLimitTimeoutError
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG, CallConfig
 from runpod_typed._core.rate_limiter import TooLate
-from runpod_typed._core.retries import Failure, may_have_taken_effect
+from runpod_typed._core.retries import Failure
 from runpod_typed._core.run_request import RequestBuilder
 from runpod_typed._models.responses import ReadOnlyJSON
 from runpod_typed._models.stream import StreamPage
@@ -261,7 +261,7 @@ def lost() -> APIError:
 
 def next_of(name: str, failed: APIError, *, lost_before: bool = False, **options: Any) -> float | RunpodError:
     call = call_of(REQUESTS[name], DEFAULT_CALL_CONFIG.replace(retry=RetryPolicy(**options)))
-    call.may_have_taken_effect = lost_before or may_have_taken_effect(Failure.of(failed))
+    call.may_have_taken_effect = lost_before or Failure.of(failed).may_have_taken_effect
     return call.after_failure(failed, now=0.1, random=Random(7))
 
 

@@ -12,7 +12,6 @@ from runpod_typed._core.retries import (
     Failure,
     GiveUp,
     is_retryable,
-    may_have_taken_effect,
     next_delay,
 )
 from runpod_typed._models.retry_policy import FailedAttempt, OperationKind, RetryPolicy
@@ -89,7 +88,7 @@ def delay(result: float | GiveUp) -> float:
 @pytest.mark.parametrize("failure", [NEVER_SENT, answered(429)])
 def test_all_kinds_are_retried_if_nothing_can_have_been_done(kind: OperationKind, failure: Failure) -> None:
     assert is_retryable(kind, failure, RetryPolicy())
-    assert not may_have_taken_effect(failure)
+    assert not failure.may_have_taken_effect
 
 
 PASSING = [LOST, UNREADABLE, *(answered(code) for code in (408, 500, 502, 503, 504, *range(520, 531), 599))]
@@ -98,7 +97,7 @@ PASSING = [LOST, UNREADABLE, *(answered(code) for code in (408, 500, 502, 503, 5
 @pytest.mark.parametrize("failure", PASSING)
 def test_a_passing_failure_is_retried_if_a_repeat_is_harmless(failure: Failure) -> None:
     policy, consent = RetryPolicy(), RetryPolicy(resubmit=True)
-    assert may_have_taken_effect(failure)
+    assert failure.may_have_taken_effect
     assert [kind for kind in OperationKind if is_retryable(kind, failure, policy)] == [READ, DRAIN, CANCEL]
     assert [kind for kind in OperationKind if is_retryable(kind, failure, consent)] == [
         READ,
@@ -113,19 +112,19 @@ def test_a_passing_failure_is_retried_if_a_repeat_is_harmless(failure: Failure) 
 @pytest.mark.parametrize("code", [301, 307, 308, 400, 401, 403, 404, 405, 413, 422, 451, 499])
 def test_a_refusal_is_final_and_certain(kind: OperationKind, code: int) -> None:
     assert not is_retryable(kind, answered(code), RetryPolicy(resubmit=True))
-    assert not may_have_taken_effect(answered(code))
+    assert not answered(code).may_have_taken_effect
     assert not reason(step(status(code), kind))
 
 
 def test_a_conflict_is_a_refusal_and_retried_for_submissions() -> None:
     assert [kind for kind in OperationKind if is_retryable(kind, answered(409), RetryPolicy())] == [SUBMIT]
-    assert not may_have_taken_effect(answered(409))
+    assert not answered(409).may_have_taken_effect
 
 
 @pytest.mark.parametrize("code", [100, 200, 201, 204, 302, 303, 600, 999])
 def test_an_unknown_response_is_final_and_uncertain(code: int) -> None:
     assert not is_retryable(READ, answered(code), RetryPolicy())
-    assert may_have_taken_effect(answered(code))
+    assert answered(code).may_have_taken_effect
 
 
 @settings(deadline=None)
@@ -141,7 +140,7 @@ def test_an_unknown_response_is_final_and_uncertain(code: int) -> None:
     resubmit=st.booleans(),
 )
 def test_nothing_paid_for_is_repeated_without_consent(kind: OperationKind, failure: Failure, resubmit: bool) -> None:
-    if is_retryable(kind, failure, RetryPolicy(resubmit=resubmit)) and may_have_taken_effect(failure):
+    if is_retryable(kind, failure, RetryPolicy(resubmit=resubmit)) and failure.may_have_taken_effect:
         assert kind in {READ, DRAIN, CANCEL} or (resubmit and kind in {SUBMIT, REQUEUE})
 
 
