@@ -20,7 +20,7 @@ from runpod_typed._core.job_record import JobRecord, add_to_message, expired_err
 from runpod_typed._core.poll_slots import PollScheduler, has_room
 from runpod_typed._core.rate_limiter import RateLimitUsage
 from runpod_typed._core.requests import Request
-from runpod_typed._core.retries import Failure, GiveUp, may_have_taken_effect
+from runpod_typed._core.retries import Failure, GiveUp
 from runpod_typed._core.schedule import Limit, LimitReached, PollSchedule, PollStep, pause_after_not_found
 from runpod_typed._core.streaming import StreamBuffer
 from runpod_typed._logging import logger
@@ -133,7 +133,7 @@ class Poller:
         try:
             state = self.call(request, config, deadline, observe=failures.append)
         except (APIError, JobExpiredError) as error:
-            if not any(may_have_taken_effect(Failure.of(failure)) for failure in failures):
+            if not any(Failure.of(failure).may_have_taken_effect for failure in failures):
                 raise
             self.record.doubt()
             try:
@@ -302,7 +302,7 @@ class StatusWatch(Watch[JobState[Any]]):
     def _fetch(self, step: PollStep) -> JobState[Any]:
         return self._poller.fetch_status(
             self._schedule.call_config,
-            self._schedule.poll_deadline,
+            self._schedule.poll_deadline(monotonic()),
             long_poll_ms=step.long_poll_ms,
             retry_not_found=not self._schedule.polls_once,
         )

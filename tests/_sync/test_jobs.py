@@ -252,6 +252,15 @@ def test_events_tell_each_status_and_progress_and_the_end(queue: LocalQueue) -> 
         assert all((one.status, one.progress) != (other.status, other.progress) for one, other in pairwise(events))
 
 
+def test_a_progress_of_nan_is_told_once() -> None:
+    running = answer(200, '{"id": "job-1", "status": "IN_PROGRESS", "output": {"loss": NaN}}')
+    done = answer(200, '{"id": "job-1", "status": "COMPLETED"}')
+    with scripted([running], [running], [done]) as server:
+        with Client("key", base_url=server.base_url) as client:
+            events = [event for event in client.endpoint("ep").job("job-1").events(timeout=10)]
+    assert [event.status for event in events] == ["IN_PROGRESS", "COMPLETED"]
+
+
 def test_events_of_a_failed_job_end_without_raising(queue: LocalQueue) -> None:
     with client_of(queue) as client:
         job = client.endpoint(queue.endpoint_id).run({"boom": "no"})

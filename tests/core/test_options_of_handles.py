@@ -93,7 +93,7 @@ def test_python_copies_share_everything(make: Callable[[], Any], make_copy: Call
     other = make_copy(original)
     assert other is not original
     assert (type(other), other.name, other._owned) == (type(original), "mine", None)
-    for name in ("_executor", "_codecs", "_input", "_buffer"):
+    for name in ("_executor", "_codecs", "_input", "_poller"):
         assert getattr(other, name, None) is getattr(original, name, None)
 
 
