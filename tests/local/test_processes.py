@@ -179,7 +179,18 @@ def test_last_output_of_failed_worker_is_logged(caplog: pytest.LogCaptureFixture
 
 
 def test_worker_gets_no_endpoint_or_key_of_the_cloud() -> None:
-    kept = {"RUNPOD_LOG_LEVEL": "INFO", "RUNPOD_WEBHOOK_PING": "http://ping"}
+    variables = {"RUNPOD_POD_ID": "w", "RUNPOD_WEBHOOK_PING": "http://[::1]:8000/ping"}
+    kept = {"RUNPOD_LOG_LEVEL": "INFO"}
     dropped = {"RUNPOD_API_KEY": "rpa_x", "RUNPOD_ENDPOINT_ID": "abc", "RUNPOD_REALTIME_PORT": "80"}
-    found = process_worker.process_environment({"RUNPOD_POD_ID": "w"}, "/home", kept | dropped)
-    assert {name: found[name] for name in found if name.startswith("RUNPOD_")} == kept | {"RUNPOD_POD_ID": "w"}
+    found = process_worker.process_environment(variables, "/home", kept | dropped)
+    assert {name: found[name] for name in found if name.startswith("RUNPOD_")} == kept | variables
+
+
+@pytest.mark.parametrize(
+    ("inherited", "expected"),
+    [({}, "127.0.0.1"), ({"NO_PROXY": "a"}, "a,127.0.0.1"), ({"no_proxy": "b", "NO_PROXY": "a"}, "b,127.0.0.1")],
+)
+def test_worker_reaches_queue_without_proxy(inherited: dict[str, str], expected: str) -> None:
+    variables = {"RUNPOD_WEBHOOK_PING": "http://127.0.0.1:8000/ping"}
+    found = process_worker.process_environment(variables, "/home", inherited)
+    assert found["no_proxy"] == found["NO_PROXY"] == expected

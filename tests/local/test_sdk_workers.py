@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from runpod_typed.local import LocalQueue
+from runpod_typed.local import FaultKind, LocalQueue
 from runpod_typed.local._workers import process_worker
 from runpod_typed.local._workers.process_worker import WorkerFailure, diagnose_exit
 from tests.local.caller import Caller, eventually, in_background
@@ -305,6 +305,14 @@ def test_diagnoses_exit_of_worker(code: int, words: str, asked: bool, reason: st
 def test_reports_missing_program(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "runpod_typed.local"), LocalQueue(worker=["/no/such/program"]):
         eventually(lambda: caplog.text, lambda text: "/no/such/program" in text)
+
+
+def test_heartbeats_take_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with LocalQueue(worker=command("plain")) as queue:
+        queue.inject("latency", operation="ping", seconds=0)
+        eventually(lambda: queue.faults_injected, lambda injected: injected.get(FaultKind.LATENCY) == 1)
 
 
 def test_worker_environment_connects_any_worker() -> None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Final
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
@@ -60,9 +61,9 @@ def worker_variables(endpoint_url: str, worker_id: str, token: str) -> dict[str,
 def process_environment(variables: Mapping[str, str], home: str, inherited: Mapping[str, str]) -> dict[str, str]:
     """Return the whole environment of a worker process.
 
-    A key in `~/.runpod/config.toml` would win over the token, so the worker gets a home directory without one; caches
-    and packages of the real home are still found. The id of an endpoint in the cloud would not be this queue's, and
-    would change the form of the log.
+    It gets a home directory without `~/.runpod/config.toml`, whose key would win over the token; caches and packages of
+    the real home are still found. An endpoint's id in the cloud would change the form of the log. A proxy would stop
+    the heartbeats, and the queue would give each job of more than 45 s to another worker.
     """
     kept = {name: value for name, value in inherited.items() if name not in NOT_INHERITED}
     caches = {
@@ -70,7 +71,13 @@ def process_environment(variables: Mapping[str, str], home: str, inherited: Mapp
         "PYTHONUSERBASE": site.getuserbase(),
         "PYTHONUNBUFFERED": "1",
     }
-    return caches | kept | dict(variables) | {"HOME": home, "USERPROFILE": home}
+    hosts = (
+        inherited.get("no_proxy") or inherited.get("NO_PROXY"),
+        urlsplit(variables["RUNPOD_WEBHOOK_PING"]).hostname,
+    )
+    names = ("no_proxy", "NO_PROXY") if os.name == "posix" else ("NO_PROXY",)  # elsewhere they are one
+    unproxied = dict.fromkeys(names, ",".join(filter(None, hosts)))
+    return caches | kept | unproxied | dict(variables) | {"HOME": home, "USERPROFILE": home}
 
 
 @contextmanager
