@@ -48,15 +48,6 @@ class _Page:
     def __init__(self, runtime: QueueRuntime, access: Access) -> None:
         self._runtime = runtime
         self._access = access
-        self._actions: dict[str, Callable[[dict[str, Any]], object]] = {
-            "submit": self._submit,
-            "cancel": self._cancel,
-            "retry": self._retry,
-            "purge": self._purge,
-            "pause": self._pause,
-            "advance": self._advance,
-            "inject": self._inject,
-        }
 
     def checked(
         self, handler: Callable[[Request], Awaitable[Response]], *, token: bool = True
@@ -119,31 +110,32 @@ class _Page:
         return json_response(show_detail(self._runtime, record), headers=HEADERS)
 
     async def act(self, request: Request) -> Response:
-        action = self._actions.get(request.path_params["action"])
         body = await read_json(request, BODY_CAP)
-        if action is None or not isinstance(body, dict):
-            raise bad_request("unknown action, or the body is not an object")
-        return json_response(action(cast("dict[str, Any]", body)) or {}, headers=HEADERS)
+        if not isinstance(body, dict):
+            raise bad_request("the body must be an object")
+        done = self._do(request.path_params["action"], cast("dict[str, Any]", body))
+        return json_response(done or {}, headers=HEADERS)
 
-    def _submit(self, body: dict[str, Any]) -> object:
-        return {"id": self._runtime.act(self._runtime.engine.submit, read_envelope(body)).id}
-
-    def _cancel(self, body: dict[str, Any]) -> None:
-        self._runtime.act(self._runtime.engine.cancel, str(body.get("id")))
-
-    def _retry(self, body: dict[str, Any]) -> None:
-        self._runtime.act(self._runtime.engine.retry, str(body.get("id")))
-
-    def _purge(self, _body: dict[str, Any]) -> object:
-        return {"removed": self._runtime.act(self._runtime.engine.purge)}
-
-    def _pause(self, body: dict[str, Any]) -> None:
-        engine = self._runtime.engine
-        self._runtime.act(lambda _: engine.pause() if body.get("paused") else engine.resume())
-
-    def _advance(self, body: dict[str, Any]) -> None:
-        seconds = _number(body, "seconds", LARGEST_JUMP)
-        self._runtime.advance_clock(seconds or 0.0)
+    def _do(self, action: str, body: dict[str, Any]) -> dict[str, object] | None:
+        runtime, engine, job_id = self._runtime, self._runtime.engine, str(body.get("id"))
+        match action:
+            case "submit":
+                return {"id": runtime.act(engine.submit, read_envelope(body)).id}
+            case "cancel":
+                runtime.act(engine.cancel, job_id)
+            case "retry":
+                runtime.act(engine.retry, job_id)
+            case "purge":
+                return {"removed": runtime.act(engine.purge)}
+            case "pause":
+                runtime.act(lambda _: engine.pause() if body.get("paused") else engine.resume())
+            case "advance":
+                runtime.advance_clock(_number(body, "seconds", LARGEST_JUMP) or 0.0)
+            case "inject":
+                self._inject(body)
+            case _:
+                raise bad_request("unknown action")
+        return None
 
     def _inject(self, body: dict[str, Any]) -> None:
         times, status = _number(body, "times", 1000), _number(body, "status", 599)

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from runpod_typed.local._runtime import QueueRuntime
 from runpod_typed.local._server.access import Access, browser_problem, presented_key, same_key
 from runpod_typed.local._server.fault_responses import ResetResponse, respond_with_fault
-from runpod_typed.local._server.rate_limits import Limits, RateLimiter, make_limiters
+from runpod_typed.local._server.rate_limits import Limits, make_limiters
 from runpod_typed.local._server.requests import REFUSALS, Refusal, json_response, show_refusal
 from runpod_typed.local._server.routes import batch, client, openai, worker
 
@@ -118,22 +118,17 @@ class RequestHandler:
 
     async def _process(self, operation: Operation, request: Request) -> Response:
         limiter = self._limiters.get(operation.name)
+        if limiter is not None and not limiter.acquire(self._runtime.now()):
+            return json_response({"error": "too many requests"}, 429)
         try:
-            if limiter is None:
-                return await operation.handler(self._runtime, request)
-            return await self._run_within(limiter, operation, request)
+            return await operation.handler(self._runtime, request)
         except REFUSALS as error:
             return show_refusal(error)
         except ClientDisconnect:
             return Response(status_code=499)  # the client has left
-
-    async def _run_within(self, limiter: RateLimiter, operation: Operation, request: Request) -> Response:
-        if not limiter.acquire(self._runtime.now()):
-            raise Refusal(429, {"error": "too many requests"})
-        try:
-            return await operation.handler(self._runtime, request)
         finally:
-            limiter.release()
+            if limiter is not None:
+                limiter.release()
 
 
 def build_app(runtime: QueueRuntime, access: Access, limits: Limits, others: Sequence[BaseRoute] = ()) -> Starlette:
