@@ -20,6 +20,7 @@ from runpod_typed._core import schedule
 from runpod_typed._synchronization import async_sleep
 from runpod_typed.local import LocalQueue
 from tests import handlers
+from tests._async.ways import client_of
 
 pytestmark = pytest.mark.anyio
 
@@ -28,10 +29,6 @@ pytestmark = pytest.mark.anyio
 def queue() -> Iterator[LocalQueue]:
     with LocalQueue(handlers.square, workers=8, endpoint_id="ep") as running:
         yield running
-
-
-def client_of(queue: LocalQueue) -> AsyncClient:
-    return AsyncClient(queue.api_key, base_url=queue.base_url)
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ from runpod_typed import (
 )
 from runpod_typed._synchronization import async_sleep
 from runpod_typed.local import LocalQueue
+from tests._async.ways import client_of
 from tests.handlers import square
 from tests.scripted_server import answer, scripted
 
@@ -52,10 +53,6 @@ class Result:
 def queue() -> Iterator[LocalQueue]:
     with LocalQueue(square, workers=4) as running:
         yield running
-
-
-def client_of(queue: LocalQueue) -> AsyncClient:
-    return AsyncClient(queue.api_key, base_url=queue.base_url)
 
 
 def scripted_client(base_url: str) -> AsyncClient:

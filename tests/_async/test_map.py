@@ -31,6 +31,7 @@ from runpod_typed import (
 )
 from runpod_typed._synchronization import async_sleep
 from runpod_typed.local import FaultKind, LocalQueue
+from tests._async.ways import client_of
 from tests.scripted_server import answer, scripted
 
 pytestmark = pytest.mark.anyio
@@ -77,10 +78,6 @@ def queue(handler: Squares) -> Iterator[LocalQueue]:
 
 def numbers(count: int, **fields: Any) -> list[dict[str, Any]]:
     return [{"n": number, **fields} for number in range(count)]
-
-
-def client_of(queue: LocalQueue) -> AsyncClient:
-    return AsyncClient(queue.api_key, base_url=queue.base_url)
 
 
 async def test_yields_a_result_for_each_input_in_order(queue: LocalQueue) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from runpod_typed import AsyncClient, JobFailedError, JobState, OutputError, RunpodError
 from runpod_typed.local import LocalQueue
+from tests._async.ways import client_of
 from tests.scripted_server import answer, scripted
 
 pytestmark = pytest.mark.anyio
@@ -42,10 +43,6 @@ def handle(job: dict[str, Any]) -> Any:
 def queue() -> Iterator[LocalQueue]:
     with LocalQueue(handle, workers=4) as running:
         yield running
-
-
-def client_of(queue: LocalQueue) -> AsyncClient:
-    return AsyncClient(queue.api_key, base_url=queue.base_url)
 
 
 async def test_misfit_output_hides_no_state(queue: LocalQueue) -> None:

@@ -14,7 +14,6 @@ from runpod_typed import (
     APIError,
     APIResponseValidationError,
     APITimeoutError,
-    AsyncClient,
     AsyncEndpoint,
     AsyncJob,
     AuthenticationError,
@@ -31,6 +30,7 @@ from runpod_typed import (
     WaitTimeoutError,
 )
 from runpod_typed.local import LocalQueue
+from tests._async.ways import client_of
 from tests.handlers import square
 from tests.scripted_server import Script, ScriptedServer, answer, scripted
 
@@ -61,11 +61,6 @@ TROUBLE: dict[str, Script] = {
     "truncated": [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b""],
     "HTML": [answer(200, "<html>hello</html>")],
 }
-
-
-def client_of(server: LocalQueue | ScriptedServer, **options: Any) -> AsyncClient:
-    key = server.api_key if isinstance(server, LocalQueue) else "key"
-    return AsyncClient(key, base_url=server.base_url, **options)
 
 
 async def read_wait(job: AsyncJob[Any, Any]) -> object:

@@ -1,5 +1,5 @@
 # Clients over each way to the server.
-"""Clients whose requests take each of the ways there are: straight, through a client of the caller's, by a proxy."""
+"""Clients of test servers, whose requests may take each of the ways there are: a client of the caller's, a proxy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 from warnings import catch_warnings
 
 import httpx
@@ -18,8 +18,10 @@ from runpod_typed._async import transports
 from runpod_typed._core.operations import load_models
 from runpod_typed._synchronization import async_sleep, monotonic
 from runpod_typed._transport.fast import SWITCH_VARIABLE
+from runpod_typed.local import LocalQueue
 from tests.loopback_proxy import LoopbackProxy, proxying
 from tests.own_clients import async_aiohttp_client
+from tests.scripted_server import ScriptedServer
 
 # A first request loads these, and some tests have less time than that takes.
 LOADED: Final = (urllib.request, transports)
@@ -32,6 +34,12 @@ PROXIED_HOST: Final = "server.example"
 """The name of this machine behind the proxy: loopback addresses have no proxy."""
 
 ONCE: Final = RetryPolicy.disabled()
+
+
+def client_of(server: LocalQueue | ScriptedServer, **options: Any) -> AsyncClient:
+    """Return a client of a queue, or of a server that responds by a script."""
+    key = server.api_key if isinstance(server, LocalQueue) else "key"
+    return AsyncClient(key, base_url=server.base_url, **options)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -20,6 +20,7 @@ from runpod_typed._core import schedule
 from runpod_typed._synchronization import sleep
 from runpod_typed.local import LocalQueue
 from tests import handlers
+from tests._sync.ways import client_of
 
 pytestmark = pytest.mark.sync_half
 
@@ -28,10 +29,6 @@ pytestmark = pytest.mark.sync_half
 def queue() -> Iterator[LocalQueue]:
     with LocalQueue(handlers.square, workers=8, endpoint_id="ep") as running:
         yield running
-
-
-def client_of(queue: LocalQueue) -> Client:
-    return Client(queue.api_key, base_url=queue.base_url)
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ from runpod_typed import (
 from runpod_typed._codecs.msgspec import MsgspecCodec
 from runpod_typed._synchronization import sleep
 from runpod_typed.local import LocalQueue
+from tests._sync.ways import client_of
 from tests.handlers import Blocking, Flaky, square
 from tests.scripted_server import answer, scripted
 
@@ -50,10 +51,6 @@ class Result:
 def queue() -> Iterator[LocalQueue]:
     with LocalQueue(square, workers=4) as running:
         yield running
-
-
-def client_of(queue: LocalQueue, poll: PollPolicy | None = None) -> Client:
-    return Client(queue.api_key, base_url=queue.base_url, poll=poll or PollPolicy())
 
 
 def test_a_typed_job_gives_a_typed_result(queue: LocalQueue) -> None:
@@ -235,7 +232,7 @@ def test_a_timeout_of_zero_polls_once(queue: LocalQueue) -> None:
 
 
 def test_polling_alone_finds_the_end_too(queue: LocalQueue) -> None:
-    with client_of(queue, PollPolicy(long_poll=False, min_interval=0.05)) as client:
+    with client_of(queue, poll=PollPolicy(long_poll=False, min_interval=0.05)) as client:
         job = client.endpoint(queue.endpoint_id).run({"n": 2, "sleep": 0.2})
         assert job.output(timeout=10) == {"squared": 4}
 

@@ -14,6 +14,7 @@ import pytest
 
 from runpod_typed import Client, JobFailedError, JobState, OutputError, RunpodError
 from runpod_typed.local import LocalQueue
+from tests._sync.ways import client_of
 from tests.scripted_server import answer, scripted
 
 pytestmark = pytest.mark.sync_half
@@ -42,10 +43,6 @@ def handle(job: dict[str, Any]) -> Any:
 def queue() -> Iterator[LocalQueue]:
     with LocalQueue(handle, workers=4) as running:
         yield running
-
-
-def client_of(queue: LocalQueue) -> Client:
-    return Client(queue.api_key, base_url=queue.base_url)
 
 
 def test_misfit_output_hides_no_state(queue: LocalQueue) -> None:
