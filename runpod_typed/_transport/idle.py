@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar, final
@@ -42,6 +43,7 @@ class IdleConnections(Generic[_ConnectionT]):
         self._survived = WeakKeyDictionary[_ConnectionT, float]()  # the longest idle time before a response
         self._longest = 0.0  # of these times
         self._trusted = RECENT_USE  # the idle time for which each connection is trusted
+        self._searched = -math.inf  # the time of the last use up to which none is trusted for a longer time
         self._useless = deque[_ConnectionT]()
 
     def take(self, attempt: Attempt) -> tuple[_ConnectionT, float] | None:
@@ -120,9 +122,12 @@ class IdleConnections(Generic[_ConnectionT]):
             if now - newest[1] >= self._longest - _MARGIN:  # all others are idle for longer
                 return None
             for each in reversed(tuple(self._kept)):
+                if each[1] <= self._searched:
+                    break
                 if now - each[1] < self._survived.get(each[0], 0.0) - _MARGIN:
                     self._kept.remove(each)
                     return each
+            self._searched = newest[1]
         except (IndexError, ValueError):  # it is empty, or another thread was faster
             pass
         return None

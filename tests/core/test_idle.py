@@ -106,6 +106,27 @@ def test_idle_connections_are_not_searched_in_vain(clock: Clock, connections: Id
     assert Watched.lookups == 0
 
 
+def test_a_vain_search_is_not_repeated(clock: Clock, connections: IdleConnections[Connection]) -> None:
+    lookups = list[str]()
+
+    class Watched(Connection):
+        def __hash__(self) -> int:
+            lookups.append(self.name)
+            return id(self)
+
+    for name in ("first", "second"):
+        connections.keep(Watched(name), 0.0)
+    connections.keep(Connection("trusted for 19 s"), 20.0)
+    found = connections.take(attempt(repeatable=True))
+    assert found is not None
+    clock.now += 4
+    assert [connections.take(attempt(repeatable=False)) for _ in range(3)] == [None] * 3
+    assert lookups == ["second", "first"]
+    connections.keep(*found)
+    clock.now += 4
+    assert survive(connections, repeatable=False) == "trusted for 19 s"
+
+
 def test_repeatable_requests_use_the_last_one_during_traffic(
     clock: Clock, connections: IdleConnections[Connection]
 ) -> None:
