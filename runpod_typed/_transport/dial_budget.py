@@ -15,6 +15,10 @@ _PATIENCE: Final = 8
 """The number of reviews within which all waiting requests should get a connection."""
 _RAISE_SECONDS: Final = 0.5
 """Seconds after which connections that are not made yet keep no others from being made."""
+_JOINED_WITHIN: Final = 3
+"""Reviews after the first new connection within which idle ones should join it."""
+_MOST_PATIENT: Final = 10
+"""Reviews within which the first new connection should be made."""
 
 
 @final
@@ -26,6 +30,10 @@ class DialBudget:
     long, for example because responses are held or the server is far, each review doubles the number of connections
     that are made at once.
 
+    After a pause there are idle connections that only requests that may be repeated can use. A job that is submitted
+    over a new connection is polled over such an old one, and two requests that wait then get a connection. So there is
+    time for that before more are made.
+
     Time is counted in reviews, which are late if the event loop is busy: more connections do not help then.
     """
 
@@ -36,6 +44,7 @@ class DialBudget:
         self._handed_on = 0
         self._made = 0
         self._is_reached = False
+        self._patient_reviews = 0
         self._reviewed_at = self._raised_at = -math.inf
 
     def allows(self, connections: int) -> bool:
@@ -46,12 +55,13 @@ class DialBudget:
         """
         return self.left > 0 or connections < _FIRST
 
-    def begin(self, now: float, connections: int) -> None:
+    def begin(self, now: float, connections: int, idle: int) -> None:
         """Note that a request begins to wait, and that no other does.
 
         Args:
             now: The time in seconds.
             connections: The number of connections, with those that are being made.
+            idle: The number of them that are idle: the request that waits cannot use them.
         """
         if now - self._reviewed_at >= REVIEW_SECONDS:
             self.left = max(_FIRST - connections, _FEW)
@@ -59,6 +69,7 @@ class DialBudget:
             self._reviewed_at = self._raised_at = now
             self._handed_on = self._made = 0
             self._is_reached = False
+            self._patient_reviews = _MOST_PATIENT if idle >= _FIRST else 0
 
     def note_handed_on(self) -> None:
         """Note that a request that waited has got the connection of another one."""
@@ -67,6 +78,7 @@ class DialBudget:
     def note_made(self) -> None:
         """Note that a connection was made."""
         self._made += 1
+        self._patient_reviews = min(self._patient_reviews, _JOINED_WITHIN)
 
     def note_reached(self) -> None:
         """Note that the server's machine has responded to an attempt to connect."""
@@ -80,7 +92,9 @@ class DialBudget:
             waiting: The number of requests that wait.
             dialing: The number of connections that are being made.
         """
-        takes_long = waiting > self._handed_on * _PATIENCE
+        if now - self._reviewed_at < REVIEW_SECONDS / 2:  # it was set before the first of these requests came
+            return
+        takes_long = waiting > self._handed_on * _PATIENCE and self._patient_reviews <= 0
         in_time = now - self._reviewed_at < 1.5 * REVIEW_SECONDS
         is_far = in_time and not self._is_reached
         have_had_time = (not self._made or self._most == _MOST) and dialing <= self._most // 2  # to come back
@@ -89,5 +103,6 @@ class DialBudget:
             self._most = min(2 * self._most, _MOST)
             self._raised_at = now
             self.left = max(self._most - dialing, 0)
+        self._patient_reviews -= 1
         self._reviewed_at = now
         self._handed_on = self._made = 0

@@ -46,6 +46,10 @@ class IdleConnections(Generic[_ConnectionT]):
         self._searched = -math.inf  # the time of the last use up to which none is trusted for a longer time
         self._useless = deque[_ConnectionT]()
 
+    def __len__(self) -> int:
+        """Return the number of connections that are kept."""
+        return len(self._kept)
+
     def take(self, attempt: Attempt) -> tuple[_ConnectionT, float] | None:
         """Take out a connection for a request, and the seconds that it was idle; None if a new one is needed."""
         while (found := self._pop_any() if attempt.repeatable else self._pop_trusted(attempt)) is not None:

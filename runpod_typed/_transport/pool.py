@@ -81,7 +81,7 @@ class ConnectionPool:
             httpcore.ConnectTimeout: None was there in time.
         """
         if not self._waiting:
-            self._budget.begin(monotonic(), len(self._open) + len(self._dials))
+            self._budget.begin(monotonic(), len(self._open) + len(self._dials), len(self._idle))
         turn = _Turn(self._arrivals, self._loop.create_future())
         self._arrivals += 1
         self._waiting.append(turn)
