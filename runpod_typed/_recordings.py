@@ -32,7 +32,7 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 class ReplayError(AssertionError):
-    """A request has no recorded response: the code under test sends something else than when it was recorded."""
+    """A request has no recorded response: the code under test sends other requests than when it was recorded."""
 
 
 class Recording:
@@ -81,7 +81,10 @@ def record(
     back, and in URLs. Look at the file before you share it.
 
     Example:
-        ``with record("caption.json") as client: client.endpoint("my-endpoint").run_sync({"prompt": "a lighthouse"})``
+        ::
+
+            with record("caption.json") as client:
+                client.endpoint("my-endpoint").run_sync({"prompt": "a lighthouse"})
 
     Args:
         path: The file, which is replaced at the end of the block; its folder is made.
@@ -140,7 +143,10 @@ def replay(path: str | Path) -> Recording:
     was recorded gets the last one again.
 
     Example:
-        ``with replay("caption.json") as client: client.endpoint("my-endpoint").run_sync({"prompt": "a lighthouse"})``
+        ::
+
+            with replay("caption.json") as client:
+                client.endpoint("my-endpoint").run_sync({"prompt": "a lighthouse"})
 
     Args:
         path: The file.

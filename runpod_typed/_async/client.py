@@ -67,7 +67,7 @@ class AsyncClient(AsyncConnectionOwner):
             reads it from the environment at its next request.
         profile: The name of a table of ``~/.config/runpod-typed/config.toml`` with an ``api_key``, and perhaps a
             ``base_url``. It takes the place of the environment.
-        hooks: Functions that hear of requests, responses, retries and the ends of jobs. Pickles do not hold them.
+        hooks: Functions to call for requests, responses, retries and finished jobs. Pickles do not hold them.
 
     Raises:
         ConfigurationError: There is no key, or a value cannot be used.

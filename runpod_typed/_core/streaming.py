@@ -189,7 +189,7 @@ class StreamBuffer:
         if self.gap is None:
             digests = self._handed_out.all_digests() | {_digest(chunk.output)[0] for chunk in self._pending}
             if not any(_is_split(item) or _digest(item)[0] in digests for item in whole):
-                self.from_start = True  # the output is something else than all chunks
+                self.from_start = True  # the output is not the list of all chunks
                 return True
             self.gap = 0
         self.unaligned = any(_is_split(item) for item in whole)

@@ -32,7 +32,7 @@ _PLATFORM_TIMEOUT: Final = re.compile(wire.PLATFORM_TIMEOUT_PATTERN)
 
 @frozen(kw_only=True)
 class JobFailure:
-    """Why a job failed, as far as the worker or the platform said."""
+    """The reason of a job's failure, as far as the worker or the platform gave one."""
 
     error_type: str | None = None
     """The type of the error, such as ``ValueError``."""

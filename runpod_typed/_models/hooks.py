@@ -1,4 +1,4 @@
-"""Hooks: functions of the user that hear of requests, responses, retries and the ends of jobs."""
+"""Hooks: functions of the user, called for requests, responses, retries and finished jobs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class RetryInfo:
 
 @frozen(kw_only=True)
 class JobEnd:
-    """The end of a job, when a handle first sees it."""
+    """A finished job, when a handle first sees its end."""
 
     endpoint_id: str
     """The endpoint."""
@@ -74,7 +74,7 @@ class JobEnd:
 
 @frozen(kw_only=True)
 class Hooks:
-    """Functions that hear what a client does. They run in the thread or task of the call, and should be quick.
+    """Functions that a client calls as it works. They run in the thread or task of the call, and should be quick.
 
     An exception of a hook is logged and changes nothing: no job is lost to it.
 

@@ -137,7 +137,7 @@ class JobState(Generic[Out]):
 
     @property
     def failure(self) -> JobFailure | None:
-        """Why the job failed; None if it did not.
+        """The reason of the failure, or None if the job did not fail.
 
         A COMPLETED job failed too if there is an error beside its output, or if its output has no declared type and is
         an object with an ``error``. A cancelled or timed-out job has a failure only if the platform gave a reason.

@@ -139,7 +139,14 @@ class S3Config:
     a pickle cannot be sent.
 
     Example:
-        ``S3Config(access_id=..., access_secret=..., bucket_name="results", endpoint_url="https://s3.example")``
+        ::
+
+            S3Config(
+                access_id="AKIA...",
+                access_secret="...",
+                bucket_name="results",
+                endpoint_url="https://s3.example.com",
+            )
 
     Raises:
         ConfigurationError: A value is not a string, or is empty.

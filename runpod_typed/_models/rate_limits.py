@@ -50,12 +50,14 @@ def _copy(overrides: Mapping[str, RateLimit | None]) -> Mapping[str, RateLimit |
 def _check_overrides(_limits: RateLimits, _attribute: Attribute[Any], overrides: object) -> None:
     if not isinstance(overrides, dict):
         raise ConfigurationError(
-            f"RateLimits.overrides must be a dict of RateLimit or None by budget, not {type(overrides).__name__}."
+            f"RateLimits.overrides must be a dict of RateLimit or None by name, not {type(overrides).__name__}."
         )
     known = sorted({limit.budget for limit in OPERATION_LIMITS.values()})
     for budget, limit in cast("dict[object, object]", overrides).items():
         if budget not in known:
-            raise ConfigurationError(f"RateLimits.overrides: no budget {budget!r}. There are: {', '.join(known)}.")
+            raise ConfigurationError(
+                f"RateLimits.overrides: there is no limit {budget!r}. The limits are {', '.join(known)}."
+            )
         if limit is not None and not isinstance(limit, RateLimit):
             raise ConfigurationError(f"RateLimits.overrides: {budget!r} must be a RateLimit or None, not {limit!r}.")
 
@@ -64,16 +66,16 @@ def _check_overrides(_limits: RateLimits, _attribute: Attribute[Any], overrides:
 class RateLimits:
     """The rate limits that a client keeps for each endpoint.
 
-    The published limits hold by default, for each of the budgets ``run``, ``run_sync``, ``status`` (shared by status,
+    The published limits hold by default. They are named ``run``, ``run_sync``, ``status`` (shared by status,
     waiting and streaming), ``cancel``, ``purge_queue``, ``requests`` and ``openai``. All threads, tasks and jobs of
     a client share them: a request above a limit waits, first come, first served, and a call whose time limit ends
-    before its permit fails at once. After a 429 all requests of the budget pause.
+    before its permit fails at once. After a 429 all requests under that limit pause.
 
     Example:
         ``Client(rate_limits=RateLimits(overrides={"run": RateLimit(requests=100)}))``
 
     Raises:
-        ConfigurationError: There is no budget of that name, or a value is out of its range.
+        ConfigurationError: There is no limit of that name, or a value is out of its range.
     """
 
     enabled: bool = field(default=True, validator=flag)
@@ -81,7 +83,7 @@ class RateLimits:
     overrides: Mapping[str, RateLimit | None] = field(
         factory=dict[str, RateLimit | None], converter=_copy, validator=_check_overrides, hash=False
     )
-    """Limits by budget that replace the published ones; None for no limit on that budget."""
+    """Limits by name that replace the published ones; None for no limit."""
 
     @classmethod
     def disabled(cls) -> RateLimits:

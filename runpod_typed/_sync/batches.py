@@ -42,7 +42,8 @@ class Batches(BatchCalls[In, Out], Generic[In, Out]):
     Example:
         ::
 
-            batch = endpoint.batches.create([{"prompt": "a lighthouse"}, {"prompt": "a harbor"}], name="pictures")
+            prompts = [{"prompt": "a lighthouse"}, {"prompt": "a harbor"}]
+            batch = endpoint.batches.create(prompts, name="pictures")
             endpoint.batches.finalize(batch)
     """
 
@@ -101,7 +102,7 @@ class Batches(BatchCalls[In, Out], Generic[In, Out]):
             s3_config: The bucket for large results.
             on_exit: ``"cancel"`` to cancel the batches if the run is left early.
             price_per_second: The price of one second of execution, 0 or more.
-            max_cost: The estimated cost, 0 or more, from which on no more batches are made.
+            max_cost: The estimated cost, 0 or more, at which no more batches are made.
 
         Returns:
             The results, one `MapResult` for each input.

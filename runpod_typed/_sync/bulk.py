@@ -96,7 +96,7 @@ class EndpointBulk(EndpointQueue, Generic[In, Out, Chunk]):
             s3_config: The bucket for large results.
             on_exit: ``"cancel"`` to cancel the jobs in flight if the map is left early.
             price_per_second: The price of one second of execution, 0 or more.
-            max_cost: The estimated cost, 0 or more, from which on no more jobs are submitted.
+            max_cost: The estimated cost, 0 or more, at which no more jobs are submitted.
 
         Raises:
             ConfigurationError: A value cannot be used, or two inputs of a sequence have the same key.

@@ -29,7 +29,10 @@ class LocalQueue:
     thread or socket behind.
 
     ```python
-    with LocalQueue(lambda job: job["input"]) as queue, Client(queue.api_key, base_url=queue.base_url) as client:
+    with (
+        LocalQueue(lambda job: job["input"]) as queue,
+        Client(queue.api_key, base_url=queue.base_url) as client,
+    ):
         print(client.endpoint(queue.endpoint_id).run_sync({"text": "hello"}))
     ```
 

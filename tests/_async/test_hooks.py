@@ -1,5 +1,5 @@
-# Hooks: functions that hear of requests, responses, retries and the ends of jobs.
-"""Hooks: functions that hear of requests, responses, retries and the ends of jobs."""
+# Hooks: functions that are called for requests, responses, retries and finished jobs.
+"""Hooks: functions that are called for requests, responses, retries and finished jobs."""
 
 import logging
 from collections.abc import Iterator

@@ -59,7 +59,7 @@ def test_overrides_are_copied() -> None:
 
 def test_an_unknown_budget_is_refused_with_the_known_names() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"no budget 'runs'.*cancel, openai, purge_queue, requests, run, run_sync"
+        ConfigurationError, match=r"there is no limit 'runs'.*cancel, openai, purge_queue, requests, run, run_sync"
     ):
         RateLimits(overrides={"runs": None})
 
