@@ -217,7 +217,7 @@ class QueueMachine(RuleBasedStateMachine):
         return self.engine.jobs[job_id].worker_id
 
     def _look(self) -> None:
-        """Take the events, as the service does."""
+        """Take the events, as the runtime does."""
         for event in self.engine.take_events():
             match event:
                 case JobStopped(worker_id, job_id):

@@ -281,16 +281,14 @@ class ProcessWorker:
     def _report(self, failure: WorkerFailure, pause: float) -> None:
         """Log why a worker ended; its output only if it is new."""
         again, self._reported = failure == self._reported, failure
+        shown = failure.output and self._on_output is None and not again
         logger.warning(
             "A worker (%s) %s. The next one starts in %.1f s.%s",
             shlex.join(self._command),
             "ended once more, for the same reason" if again else failure.reason,
             pause,
-            f" Its last output:\n{failure.output.rstrip()}" if self._shows_output(failure) and not again else "",
+            f" Its last output:\n{failure.output.rstrip()}" if shown else "",
         )
-
-    def _shows_output(self, failure: WorkerFailure) -> bool:
-        return bool(failure.output) and self._on_output is None
 
     def _run_one(self, home: str) -> WorkerFailure | None:
         """Run a process to its end, and return its failure, if any."""
