@@ -255,8 +255,8 @@ class MapEngine:
             await self._gate.wait()
             if self._error is not None or item.body is None:
                 return None
-            waiting = item.record.moved(JournalStatus.WAITING)
-            sending = waiting.moved(JournalStatus.SUBMITTING, attempts=waiting.attempts + 1)
+            before = item.record
+            sending = before.moved(JournalStatus.SUBMITTING, attempts=before.attempts + 1)
             try:
                 job = await self._jobs.submit(
                     item.body,
@@ -272,14 +272,14 @@ class MapEngine:
                 item.record = sending
                 self._gate.failed(error)
             except (*_FATAL, NotFoundError):
-                await self._journal.commit(item, waiting)
+                await self._journal.commit(item, before.moved(JournalStatus.WAITING))
                 raise
             except APIError as error:
                 if not may_pass(error):
-                    await self._journal.commit(item, waiting.moved(JournalStatus.FAILED, error=str(error)))
+                    await self._journal.commit(item, before.moved(JournalStatus.FAILED, error=str(error)))
                     return error
                 self._gate.close()
-                await self._journal.commit(item, waiting)
+                await self._journal.commit(item, before.moved(JournalStatus.WAITING))
                 self._gate.failed(error)
             else:
                 self._gate.succeeded()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from typing import Any, final
 
 from runpod_typed._bulk.journal_writer import JournalWriter
 from runpod_typed._bulk.options import MapOptions
-from runpod_typed._bulk.tasks import next_turn
+from runpod_typed._bulk.tasks import turn_of_loop
 from runpod_typed._codecs import json
 from runpod_typed._core.bulk import Item, checked_key, repeated_key
 from runpod_typed._core.journal_records import JournalRecord, split_journal_id
@@ -138,6 +138,7 @@ class MapJournal(InputJournal):
     def __init__(self, options: MapOptions, endpoint_id: str, url: str) -> None:
         super().__init__(options, endpoint_id, url, of_batches=False)
         self._uncommitted = object()
+        self._turn: Callable[[], Awaitable[None]] | None = None
         self._error: JournalError | None = None
 
     async def commit(self, item: Item, record: JournalRecord) -> None:
@@ -149,8 +150,10 @@ class MapJournal(InputJournal):
         self.save(item, record)
         if self._writer is None:
             return
+        if self._turn is None:
+            self._turn = turn_of_loop()
         commit = self._uncommitted
-        await next_turn()
+        await self._turn()
         if commit is self._uncommitted:
             self._uncommitted = object()
             try:

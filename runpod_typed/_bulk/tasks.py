@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
+from types import coroutine
 from typing import Any, Protocol, TypeVarTuple, final
 
 from runpod_typed._synchronization import AsyncEvent, running_asyncio_loop
@@ -12,16 +13,19 @@ Arguments = TypeVarTuple("Arguments")
 Function = Callable[[*Arguments], Coroutine[Any, Any, None]]
 
 
-async def next_turn() -> None:
-    """Let all other tasks that are ready run once. anyio's sleep takes several times as long."""
+def turn_of_loop() -> Callable[[], Awaitable[None]]:
+    """Return a function that lets all other tasks of the running event loop that are ready run once."""
     if running_asyncio_loop() is not None:
-        import asyncio  # noqa: PLC0415 -- imported already
+        return _asyncio_turn
+    import trio  # noqa: PLC0415 -- imported already
 
-        await asyncio.sleep(0)  # noqa: TID251 -- a yield, and no sleep
-    else:
-        import trio  # noqa: PLC0415 -- imported already
+    return trio.lowlevel.checkpoint
 
-        await trio.lowlevel.checkpoint()
+
+@coroutine
+def _asyncio_turn() -> Generator[None]:
+    """Do what `asyncio.sleep(0)` does, in half the time."""
+    yield
 
 
 class _Cancellable(Protocol):
