@@ -12,6 +12,7 @@ from runpod_typed._bulk.endpoint_jobs import EndpointJobs, MapJob
 from runpod_typed._bulk.input_journal import MapJournal
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.outage import SubmissionGate
+from runpod_typed._bulk.sources import InputsFailed
 from runpod_typed._bulk.tasks import Tasks
 from runpod_typed._core.bulk import Item, ResultBuffer, may_pass
 from runpod_typed._core.counters import Counters
@@ -123,14 +124,17 @@ class MapEngine:
         await self._main.wait(_EXIT_SECONDS)
 
     async def _run(self) -> None:
-        ended_early, input_error = True, None
+        ended_early = True
+        input_error: BaseException | None = None
         try:
             self._collect_earlier_jobs()
             if self._options.concurrency is None:
                 self._tasks.spawn(self._watch_health)
             try:
                 await self._read_inputs()
-            except Exception as error:  # noqa: BLE001 -- raised to the consumer, after the results of the inputs before
+            except InputsFailed as failed:  # raised to the consumer, after the results of the inputs before
+                input_error = failed.error
+            except Exception as error:  # noqa: BLE001 -- likewise
                 input_error = error
             while self._counters.in_flight:
                 await self._change()
@@ -168,7 +172,10 @@ class MapEngine:
             except StopAsyncIteration:
                 self._counters.total = index
                 return
-            item = self._journal.item(index, value, self._jobs.prepare)
+            try:
+                item = self._journal.item(index, value, self._jobs.prepare)
+            except BaseException as error:  # noqa: BLE001 -- of the caller's key function or codec
+                raise InputsFailed(error) from None
             earlier = self._collecting.get(item.record.key)
             if earlier is not None:
                 earlier[0].record = item.record  # otherwise its end is recorded as that of an input that was not read

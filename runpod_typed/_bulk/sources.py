@@ -10,7 +10,21 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, Final, final
 
+from anyio import get_cancelled_exc_class
+
 _READ_AHEAD: Final = 64
+
+
+@final
+class InputsFailed(Exception):  # noqa: N818 -- its error is raised to the consumer
+    """Reading the inputs raised what would end the task of the map, or look like their end."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+        if isinstance(error, StopIteration | StopAsyncIteration):
+            self.error = RuntimeError(f"the inputs raised {type(error).__name__}")
+            self.error.__cause__ = error
 
 
 @final
@@ -30,6 +44,8 @@ class PlainSource:
             return next(self._inputs)
         except StopIteration:
             raise StopAsyncIteration from None
+        except BaseException as error:  # noqa: BLE001 -- raised to the consumer
+            raise InputsFailed(error) from None
 
     def close(self) -> None:
         """Do nothing: the iterable is the caller's."""
@@ -48,7 +64,20 @@ class AsyncSource:
         Raises:
             StopAsyncIteration: There are no more.
         """
-        return await anext(self._inputs)
+        try:
+            return await anext(self._inputs)
+        except BaseException as error:
+            if isinstance(error, Exception) or _is_cancelled(error):
+                raise
+            raise InputsFailed(error) from None
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Return whether an exception cancels this task; the inputs may raise one that was cancelled elsewhere."""
+    if not isinstance(error, get_cancelled_exc_class()):
+        return False
+    task = asyncio.current_task() if isinstance(error, asyncio.CancelledError) else None
+    return task is None or task.cancelling() > 0
 
 
 def async_source(inputs: AsyncIterable[Any] | Iterable[Any]) -> AsyncSource | PlainSource:
@@ -67,7 +96,7 @@ class ThreadSource:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._waiting = False
-        self._end: BaseException | None = None
+        self._end: Exception | None = None
         self._closed = False
         run = copy_context().run
         threading.Thread(target=run, args=(self._main,), name="runpod_typed map inputs", daemon=True).start()
@@ -95,7 +124,7 @@ class ThreadSource:
         self._room.release()
 
     def _main(self) -> None:
-        end: BaseException = StopAsyncIteration()
+        end: Exception = StopAsyncIteration()
         try:
             for value in self._inputs:
                 self._room.acquire()
@@ -105,7 +134,7 @@ class ThreadSource:
                 if self._waiting:
                     self._notify()
         except BaseException as error:  # noqa: BLE001 -- raised to the consumer of the map
-            end = error
+            end = InputsFailed(error)
         self._end = end
         self._notify()
 

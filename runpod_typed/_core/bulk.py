@@ -13,6 +13,7 @@ from runpod_typed._core.retries import Failure, is_retryable
 from runpod_typed._models.jobs import JobState
 from runpod_typed._models.map_results import MapResult
 from runpod_typed._models.poll_policy import PollPolicy
+from runpod_typed._models.responses import is_sendable
 from runpod_typed._models.retry_policy import OperationKind, RetryPolicy
 from runpod_typed.errors import (
     APIError,
@@ -159,6 +160,8 @@ def checked_key(key: object) -> str:
     """
     if not isinstance(key, str) or not key:
         raise ConfigurationError(f"key= must return a string that is not empty, and returned {key!r}.")
+    if not is_sendable(key):
+        raise ConfigurationError(f"key= returned {key!r}, which has a lone surrogate: no journal can hold it.")
     return key
 
 

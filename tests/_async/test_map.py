@@ -371,6 +371,14 @@ async def test_a_limit_of_one_job_leaves_the_others_alone(queue: LocalQueue, han
     assert results[1].output == 9
 
 
+async def test_a_key_that_cannot_be_stored_is_refused(queue: LocalQueue, tmp_path: Path) -> None:
+    async with client_of(queue) as client:
+        mapped = client.endpoint("ep").map(iter(numbers(1)), key=lambda _: "\ud800", journal=tmp_path / "run.sqlite")
+        with pytest.raises(ConfigurationError, match="lone surrogate"):
+            [result async for result in mapped]
+    assert not queue.submissions
+
+
 async def test_a_wrong_key_ends_the_map(queue: LocalQueue) -> None:
     async with AsyncClient("wrong", base_url=queue.base_url) as client:
         with pytest.raises(AuthenticationError):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -110,7 +111,7 @@ def test_an_exception_of_a_signal_handler_says_so_too(queue: LocalQueue, kind: t
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert "1 job of the map is in flight" in " ".join(caught.value.__notes__)
+    assert "1 job is in flight" in " ".join(caught.value.__notes__)
 
 
 @pytest.mark.anyio
@@ -134,7 +135,72 @@ async def test_a_cancellation_says_so_too(queue: LocalQueue, block: bool) -> Non
         with anyio.move_on_after(0.5):
             await take(client)
     (notes,) = (interrupt.__notes__ for interrupt in interrupts)
-    assert " ".join(notes).count("1 job of the map is in flight") == 1
+    assert " ".join(notes).count("1 job is in flight") == 1
+
+
+class Inputs:
+    """Raises an exception after two inputs, as an iterable and as an async one."""
+
+    def __init__(self, raised: type[BaseException]) -> None:
+        self.raised = raised
+        self.left = iter([{"n": 1}, {"n": 2}])
+
+    def __iter__(self) -> Iterator[dict[str, int]]:
+        return self
+
+    def __next__(self) -> dict[str, int]:
+        for each in self.left:
+            return each
+        raise self.raised
+
+
+class AsyncInputs(Inputs):
+    """The same for the async API alone."""
+
+    __iter__ = None  # type: ignore[assignment] # pyright: ignore[reportAssignmentType] -- not an iterable
+
+    def __aiter__(self) -> AsyncIterator[dict[str, int]]:
+        return self
+
+    async def __anext__(self) -> dict[str, int]:
+        return next(self)
+
+
+RAISED = [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError, StopAsyncIteration]
+
+
+@pytest.mark.parametrize("raised", RAISED)
+@pytest.mark.parametrize("place", ["inputs", "key"])
+def test_whatever_the_inputs_raise_follows_the_results(
+    queue: LocalQueue, raised: type[BaseException], place: str
+) -> None:
+    def key(item: dict[str, int]) -> str:
+        if item["n"] == 3:
+            raise raised
+        return str(item["n"])
+
+    inputs = Inputs(raised) if place == "inputs" else ({"n": number} for number in range(1, 9))
+    outputs: list[int] = []
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        expected = RuntimeError if raised is StopAsyncIteration else raised
+        with pytest.raises(expected):
+            for result in client.endpoint("local", output_type=int).map(inputs, key=key):
+                outputs.append(result.output)
+    assert outputs == [1, 2]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("raised", RAISED[:-1])
+@pytest.mark.parametrize("kind", [Inputs, AsyncInputs])
+async def test_whatever_async_inputs_raise_follows_the_results(
+    queue: LocalQueue, raised: type[BaseException], kind: type[Inputs]
+) -> None:
+    outputs: list[int] = []
+    async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+        with pytest.raises(raised):
+            async for result in client.endpoint("local", output_type=int).map(kind(raised)):
+                outputs.append(result.output)
+    assert outputs == [1, 2]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
