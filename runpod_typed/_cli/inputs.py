@@ -60,12 +60,14 @@ def open_inputs(given: str) -> Generator[Iterable[Any]]:
     read = _csv_rows if given.lower().endswith(".csv") else _json_lines
     with _open(Path(given), "r", "utf-8-sig") as file:
         inputs = read(file, given)
-        yield _Counted(inputs, _count(Path(given))) if read is _json_lines and file.seekable() else inputs
+        yield _Counted(inputs, _count(file)) if read is _json_lines and file.seekable() else inputs
 
 
-def _count(path: Path) -> int:
-    with path.open("rb") as file:
-        return sum(bool(line.strip()) for line in file)
+def _count(file: TextIO) -> int:
+    """Count the lines through the same file: a second one of /dev/stdin may share its position."""
+    number = sum(bool(line.strip()) for line in file.buffer)
+    file.seek(0)
+    return number
 
 
 def _csv_rows(file: TextIO, name: str) -> Iterator[Any]:

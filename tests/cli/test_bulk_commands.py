@@ -1,10 +1,15 @@
 """`map` and `journal`, as processes of their own."""
 
 import json
+import os
+import sys
+import threading
+from collections.abc import Sized
 from pathlib import Path
 
 import pytest
 
+from runpod_typed._cli.inputs import open_inputs
 from runpod_typed.local import LocalQueue
 from tests.cli.commands import run
 
@@ -35,6 +40,35 @@ def test_map_reads_csv_and_stdin(queue: LocalQueue, tmp_path: Path) -> None:
     inputs.write_text("text,n\nfirst,1\n", encoding="utf-8")
     assert run(queue, "map", "demo", str(inputs)).json["input"] == {"text": "first", "n": "1"}
     assert run(queue, "map", "demo", "-", stdin='{"text": "x"}\n').json["output"] == [{"chunk": 0, "text": "x"}]
+
+
+def test_lines_of_a_file_are_counted_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "inputs.jsonl"
+    path.write_text('\ufeff{"n": 1}\n\n{"n": "ä"}\n', encoding="utf-8")
+    with open_inputs(str(path)) as inputs:
+        assert isinstance(inputs, Sized)
+        assert len(inputs) == 2
+        assert list(inputs) == [{"n": 1}, {"n": "ä"}]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_named_pipe_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=('{"n": 1}\n{"n": 2}\n',), daemon=True)
+    writer.start()
+    with open_inputs(str(path)) as inputs:
+        assert not isinstance(inputs, Sized)
+        assert list(inputs) == [{"n": 1}, {"n": 2}]
+    writer.join()
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no files for open descriptors")
+def test_an_open_file_is_read_from_its_descriptor(tmp_path: Path) -> None:
+    path = tmp_path / "inputs.jsonl"
+    path.write_text('{"n": 1}\n', encoding="utf-8")
+    with path.open() as file, open_inputs(f"/dev/fd/{file.fileno()}") as inputs:
+        assert list(inputs) == [{"n": 1}]
 
 
 def test_map_names_the_line_that_is_not_json(queue: LocalQueue) -> None:
