@@ -100,7 +100,7 @@ class LimitReached(NamedTuple):
     delay: float = 0.0
 
 
-class Outage(NamedTuple):
+class FailedPolls(NamedTuple):
     """Failed polls in a row."""
 
     since: float
@@ -138,7 +138,7 @@ class PollSchedule(NamedTuple):
     """True if the last response was delayed by the server, or brought chunks, so that the next poll needs no pause."""
     crowded: bool = False
     """True if the last poll was plain because too many long polls were open."""
-    outage: Outage | None = None
+    outage: FailedPolls | None = None
 
     @classmethod
     def starting(
@@ -242,7 +242,7 @@ class PollSchedule(NamedTuple):
         """Return the schedule after a failed poll, or the reason why no other poll follows."""
         if isinstance(error, RateLimitTimeoutError):
             return LimitReached(self.first_limit)
-        failure, before = Failure.of(error), self.outage or Outage(asked_at, 0, 0, now)
+        failure, before = Failure.of(error), self.outage or FailedPolls(asked_at, 0, 0, now)
         since, failures = before.since, before.failures + 1
         unreadable = before.unreadable + 1 if failure.unreadable else 0
         passing = is_allowed(self.config.retry, OperationKind.READ, error, attempt=failures, elapsed=now - since)
@@ -264,7 +264,7 @@ class PollSchedule(NamedTuple):
             polls=self.polls + 1,
             at_once=False,
             crowded=False,
-            outage=Outage(since, failures, unreadable, next_poll_at, retry_after_at=now + retry_after),
+            outage=FailedPolls(since, failures, unreadable, next_poll_at, retry_after_at=now + retry_after),
         )
 
     def _queue_end(self) -> float:

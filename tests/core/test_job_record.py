@@ -7,7 +7,7 @@ import pytest
 from runpod_typed import JobStatus
 from runpod_typed._core.config import DEFAULT_CALL_CONFIG
 from runpod_typed._core.job_record import JobAddress, JobErrors, JobRecord, add_to_message, expired_error, timeout_error
-from runpod_typed._core.schedule import Limit, Outage, PollSchedule
+from runpod_typed._core.schedule import FailedPolls, Limit, PollSchedule
 from runpod_typed._models.health import read_health
 from runpod_typed._models.responses import read_job
 from runpod_typed.errors import (
@@ -112,7 +112,7 @@ def test_a_single_poll_is_not_diagnosed() -> None:
 
 
 def test_a_timeout_in_an_outage_says_that_polls_failed() -> None:
-    outage = Outage(since=0.0, failures=4, unreadable=0, next_poll_at=1.0)
+    outage = FailedPolls(since=0.0, failures=4, unreadable=0, next_poll_at=1.0)
     found = timeout_error(Limit.TIMEOUT, JOB, JobRecord(ADDRESS, RUNNING), schedule(9, outage=outage), None)
     assert "the last 4 polls failed" in found.message
 
