@@ -70,6 +70,17 @@ def test_unreachable_receiver_does_not_fail_job(caplog: pytest.LogCaptureFixture
     assert "ConnectError" in caplog.messages[0]
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/", "http://127.0.0.1/\ud800", "http://\ud800/", "http://["])
+def test_unusable_url_is_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    with LocalQueue(lambda job: 1, time_scale=0.001) as queue:
+        client = Caller(queue)
+        with caplog.at_level(logging.WARNING, "runpod_typed.local"):
+            job_id = client.run(webhook=url)
+            eventually(lambda: caplog.messages, bool)
+        assert client.wait(job_id)["status"] == "COMPLETED"
+    assert f"The webhook of job {job_id} was not accepted" in caplog.messages[0]
+
+
 def test_stop_ends_waiting_deliveries() -> None:
     with receive([500]) as receiver:
         with LocalQueue(lambda job: 1) as queue:
