@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionUserMessageParam
 
-from runpod_typed.local import LocalQueue
+from runpod_typed.local import Limit, LocalQueue
 from tests.local.caller import Caller
 
 QUESTION = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -141,3 +141,10 @@ def test_failed_stream_ends_with_error_event() -> None:
 
 def test_body_that_is_not_an_object_gets_400(queue: LocalQueue) -> None:
     assert Caller(queue).post("/openai/v1/chat/completions", []).status == 400
+
+
+def test_published_limit_holds_for_openai_requests() -> None:
+    with LocalQueue({"handler": worker, "return_aggregate_stream": True}, limits={"openai": Limit(1)}) as queue:
+        caller = Caller(queue)
+        question = QUESTION | {"model": "tiny"}
+        assert [caller.post("/openai/v1/chat/completions", question).status for _ in range(2)] == [200, 429]

@@ -46,6 +46,12 @@ def test_mapping_changes_limits_by_operation_or_group() -> None:
     assert make_limiters({"status": Limit(3)})["stream"].limit == Limit(3)
 
 
+def test_all_openai_requests_share_a_limit() -> None:
+    budgets = make_limiters("published")
+    assert budgets["openai"] is budgets["list_models"]
+    assert make_limiters({"openai": None}).keys().isdisjoint({"openai", "list_models"})
+
+
 def test_no_limits_by_default() -> None:
     assert make_limiters(None) == {}
 

@@ -50,7 +50,9 @@ class RateLimiter:
 
 
 def make_limiters(limits: Limits) -> dict[str, RateLimiter]:
-    """Return the limiters by operation id; operations that share a limit share a limiter.
+    """Return the limiters by group and by operation id; the operations of a group share one.
+
+    The group `openai` is also the name of the operation that takes all of its POSTs.
 
     Raises:
         ValueError: A name is neither an operation with a published limit nor a group of them.
@@ -69,4 +71,4 @@ def make_limiters(limits: Limits) -> dict[str, RateLimiter]:
         limit = changed.get(published.budget, default)
         if limit is not None:
             by_group.setdefault(published.budget, RateLimiter(limit))
-    return {operation: by_group[group] for operation, group in groups.items() if group in by_group}
+    return by_group | {operation: by_group[group] for operation, group in groups.items() if group in by_group}
