@@ -18,6 +18,7 @@ from runpod_typed._async import transports
 from runpod_typed._core.operations import load_models
 from runpod_typed._synchronization import async_sleep, monotonic
 from runpod_typed._transport.fast import SWITCH_VARIABLE
+from runpod_typed.errors import APITimeoutError
 from runpod_typed.local import LocalQueue
 from tests.loopback_proxy import LoopbackProxy, proxying
 from tests.own_clients import async_aiohttp_client
@@ -40,6 +41,17 @@ def client_of(server: LocalQueue | ScriptedServer, **options: Any) -> AsyncClien
     """Return a client of a queue, or of a server that responds by a script."""
     key = server.api_key if isinstance(server, LocalQueue) else "key"
     return AsyncClient(key, base_url=server.base_url, **options)
+
+
+async def time_out_after_sending(call: Callable[..., Any], seconds: float = 0.06) -> APITimeoutError:
+    """Call with a time limit that is doubled until the request is sent before it ends."""
+    while seconds < 30:
+        with pytest.raises(APITimeoutError) as caught:
+            await call(timeout=seconds)
+        if caught.value.request_sent:
+            return caught.value
+        seconds *= 2
+    raise AssertionError("no request was sent")
 
 
 async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -61,6 +61,7 @@ def spellings(package: Path, names: frozenset[str]) -> list[Spelling]:
     ]
 
 
+@pytest.mark.slow
 def test_no_string_in_the_facade_is_a_name_of_the_wire() -> None:
     names = frozenset(name for name in wire_names(SPEC) if is_distinctive(name))
     assert len(names) > 20
