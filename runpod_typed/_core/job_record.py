@@ -128,7 +128,8 @@ def timeout_error(
     """Return the error for a limit of the caller that ended before the job finished."""
     last = "not seen yet" if record.status is None else f"last seen {record.status}"
     if schedule.outage is not None:
-        last += f"; the last {schedule.outage.failures} polls failed"
+        polls = "poll" if schedule.outage.failures == 1 else f"{schedule.outage.failures} polls"
+        last += f"; the last {polls} failed"
     if limit is Limit.QUEUE_TIMEOUT:
         return QueueTimeoutError(
             f"{record} was not taken by a worker within {schedule.queue_timeout:g} s. {explain_waiting(health)}",

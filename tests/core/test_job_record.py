@@ -111,10 +111,11 @@ def test_a_single_poll_is_not_diagnosed() -> None:
     assert found.message.endswith("within 0 s (last seen IN_QUEUE).")
 
 
-def test_a_timeout_in_an_outage_says_that_polls_failed() -> None:
-    outage = FailedPolls(since=0.0, failures=4, unreadable=0, next_poll_at=1.0)
+@pytest.mark.parametrize(("failures", "polls"), [(1, "the last poll failed"), (4, "the last 4 polls failed")])
+def test_a_timeout_in_an_outage_says_that_polls_failed(failures: int, polls: str) -> None:
+    outage = FailedPolls(since=0.0, failures=failures, unreadable=0, next_poll_at=1.0)
     found = timeout_error(Limit.TIMEOUT, JOB, JobRecord(ADDRESS, RUNNING), schedule(9, outage=outage), None)
-    assert "the last 4 polls failed" in found.message
+    assert polls in found.message
 
 
 @pytest.mark.parametrize(
