@@ -7,6 +7,7 @@ a type checker points at each reader of a field that changes in the specificatio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final, Generic, Literal, ParamSpec, Protocol, Self, assert_never, assert_type, cast, final
 
 from attrs import frozen
@@ -292,13 +293,8 @@ def encode_job(state: JobState[Any]) -> bytes:
     return read_only(state.raw).encode()
 
 
-def decode_job(body: bytes) -> Any:
-    """Decode a body that describes a job, and leave the output as JSON text for its codec.
-
-    Raises:
-        MalformedJSON: The body is not JSON.
-    """
-    return decode_leaving(body, wire.JOB_OUTPUT_KEY)
+decode_job = partial(decode_leaving, name=wire.JOB_OUTPUT_KEY)
+"""Decodes a body that describes a job, and leaves the output as JSON text for its codec."""
 
 
 @reads(models.StreamChunk, wire.CHUNK_OUTPUT_KEY)
