@@ -30,7 +30,7 @@ class TypeCodec(ABC):
 
 
 class UnknownObjects:
-    """Replaces the objects that a serializer does not know: by what they are at heart, or by a marker."""
+    """Replaces the objects that a serializer does not know: by the plain values that they extend, or by a marker."""
 
     def __init__(self) -> None:
         self.first: object = None
