@@ -135,7 +135,7 @@ async def test_submission_without_response_in_time_is_uncertain(script: Script) 
 
 
 @hanging
-async def test_a_wait_ends_with_its_timeout_and_its_job_goes_on(script: Script) -> None:
+async def test_a_wait_ends_with_its_timeout_and_its_job_runs(script: Script) -> None:
     with scripted([QUEUED], script) as server:
         async with client_of(server.base_url) as client:
             job = await client.endpoint("ep").run({"n": 1})

@@ -71,7 +71,7 @@ async def test_refuses_a_response_of_another_shape(body: str) -> None:
                 await client.call(get_status, "ep", "job-1")
 
 
-async def test_a_response_without_content_is_no_json() -> None:
+async def test_a_response_without_content_is_not_json() -> None:
     def build(endpoint_id: str) -> dict[str, object]:
         return {"method": "delete", "url": f"/{endpoint_id}/cache"}
 

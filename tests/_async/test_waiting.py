@@ -106,7 +106,7 @@ async def test_run_sync_survives_trouble_once_the_id_is_known(trouble: Script) -
             assert await client.endpoint("ep").run_sync({"n": 1}) == 7
 
 
-async def test_run_sync_asks_for_an_answer_within_a_second() -> None:
+async def test_run_sync_asks_for_a_response_within_a_second() -> None:
     with scripted([RUNNING], [DONE]) as server:
         async with client_of(server) as client:
             assert await client.endpoint("ep").run_sync({"n": 1}) == 7

@@ -108,7 +108,7 @@ NO_JSON: dict[str, bytes] = {
 
 @pytest.mark.parametrize("body", NO_JSON.values(), ids=list(NO_JSON))
 @pytest.mark.parametrize("status", [200, 299])
-def test_a_success_that_is_no_json_is_refused_with_its_beginning(status: int, body: bytes) -> None:
+def test_a_success_that_is_not_json_shows_its_beginning(status: int, body: bytes) -> None:
     for way in WAYS:
         error = health_error(way, [answer(status, body, ID)])
         assert isinstance(error, APIResponseValidationError)
@@ -422,7 +422,7 @@ BROKEN_HTTP: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("data", BROKEN_HTTP.values(), ids=list(BROKEN_HTTP))
-def test_what_is_no_http_is_a_lost_connection(data: bytes) -> None:
+def test_a_response_that_is_not_http_is_a_lost_connection(data: bytes) -> None:
     for way in WAYS:
         error = health_error(way, [data, b""])
         assert isinstance(error, APIConnectionError)

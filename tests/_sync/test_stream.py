@@ -264,7 +264,7 @@ def test_a_job_that_ran_again_is_replayed_from_its_output() -> None:
             assert [chunk for chunk in job.stream(timeout=30)] == [0, 1, 2]
 
 
-def test_a_run_that_the_caller_asked_for_is_no_surprise(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_retry_by_the_caller_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     failed = answer(200, '{"id": "job-1", "status": "FAILED", "error": "boom"}')
     scripts = [RUN], [page("FAILED", 0)], [page("FAILED")], [failed], [RUN], [page("COMPLETED", 0)], [page("COMPLETED")]
     with scripted(*scripts, [done_again("[]")]) as server:

@@ -106,7 +106,7 @@ def test_run_sync_survives_trouble_once_the_id_is_known(trouble: Script) -> None
             assert client.endpoint("ep").run_sync({"n": 1}) == 7
 
 
-def test_run_sync_asks_for_an_answer_within_a_second() -> None:
+def test_run_sync_asks_for_a_response_within_a_second() -> None:
     with scripted([RUNNING], [DONE]) as server:
         with client_of(server) as client:
             assert client.endpoint("ep").run_sync({"n": 1}) == 7

@@ -64,7 +64,7 @@ def test_a_small_body_is_sent_in_one_piece(size: int) -> None:
 
 
 @pytest.mark.parametrize("body", [None, b""])
-def test_no_body_is_no_piece(body: bytes | None) -> None:
+def test_an_absent_body_has_no_piece(body: bytes | None) -> None:
     assert pieces_sent(body) == []
 
 
@@ -124,7 +124,7 @@ def test_gzip_is_undone(encoding: bytes) -> None:
     assert (answer.body, answer.problem) == (PLAIN, None)
 
 
-def test_deflate_is_undone_though_nobody_asked_for_it() -> None:
+def test_deflate_is_undone_without_being_asked_for() -> None:
     assert taken_in(zlib.compress(PLAIN), encoded(b"deflate")).body == PLAIN
 
 

@@ -400,7 +400,7 @@ def test_an_interrupt_says_that_a_job_may_have_been_submitted() -> None:
         ("get_status", TransportFailure("ReadError", request_sent=True)),
     ],
 )
-def test_an_interrupt_says_nothing_if_there_is_no_job(name: str, outcome: Any) -> None:
+def test_an_interrupt_has_no_note_without_a_job(name: str, outcome: Any) -> None:
     call = call_of(REQUESTS[name])
     call.in_flight = True
     call.result(outcome, seconds=5.0, wall_clock=NOW)

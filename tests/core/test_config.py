@@ -90,7 +90,7 @@ def test_a_key_that_forges_a_header_is_refused_and_not_shown(middle: str) -> Non
 
 
 @pytest.mark.parametrize("key", [KEY.encode(), 5, [KEY]])
-def test_a_key_that_is_no_text_is_refused_and_not_shown(key: Any) -> None:
+def test_a_key_that_is_not_a_string_is_refused_and_not_shown(key: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"must be a str, not {type(key).__name__}") as caught:
         resolve_api_key(key)
     assert KEY not in str(caught.value)
@@ -176,7 +176,7 @@ def test_a_base_url_is_taken_apart_and_put_together_again(text: str, authority: 
         "5",
     ],
 )
-def test_what_is_no_base_url_is_refused(text: str) -> None:
+def test_an_invalid_base_url_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="base URL"):
         resolve_base_url(text)
 
@@ -253,7 +253,7 @@ def test_any_base_url_is_a_clean_address_or_refused(text: str) -> None:
 # What is sent
 
 
-def test_the_headers_say_who_asks_and_hold_the_key_once() -> None:
+def test_the_headers_name_the_client_and_hold_the_key_once() -> None:
     headers = CONNECTION.headers(REQUESTS["get_status"].http)
     assert dict(headers)[b"Authorization"] == f"Bearer {KEY}".encode()
     assert dict(headers)[b"Host"] == b"127.0.0.1:8000"
@@ -283,7 +283,7 @@ def test_addresses_are_the_base_url_and_what_follows() -> None:
 
 
 @pytest.mark.parametrize("cap", [0, -1, True, 1.5, "5", None])
-def test_a_cap_that_is_no_whole_number_above_0_is_refused(cap: Any) -> None:
+def test_a_cap_must_be_a_whole_number_above_0(cap: Any) -> None:
     with pytest.raises(ConfigurationError, match="max_response_bytes"):
         ConnectionConfig(api_key=Secret(KEY), base_url=CONNECTION.base_url, max_response_bytes=cap)
 

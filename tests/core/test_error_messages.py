@@ -268,7 +268,7 @@ def test_the_reason_is_found_wherever_it_stands(body: object, words: str) -> Non
         ({"id": 7, "status": "FAILED"}, "the job's id must be a string that is not empty, and is a number"),
     ],
 )
-def test_a_success_that_is_no_answer_says_what_came(body: object, reason: str) -> None:
+def test_a_success_that_does_not_fit_says_what_came(body: object, reason: str) -> None:
     found = error("get_status", answer(body))
     assert type(found) is APIResponseValidationError
     assert f"got 200 with {reason}" in found.message
@@ -343,7 +343,7 @@ def test_a_body_above_the_cap_says_how_to_raise_it(status: int, raised: type[Exc
 
 @pytest.mark.parametrize("status", [400, 404, 500, 502])
 @pytest.mark.parametrize("name", ["run_sync", "get_status", "get_status_sync"])
-def test_a_job_that_has_ended_is_an_answer_whatever_the_status(name: str, status: int) -> None:
+def test_a_finished_job_is_a_result_with_any_status(name: str, status: int) -> None:
     found = result(name, answer({"id": "job-1", "status": "FAILED", "error": "Invalid image URL"}, status))
     assert (found.status, found.error) == ("FAILED", "Invalid image URL")
 
@@ -357,7 +357,7 @@ def test_other_operations_go_by_the_status(name: str) -> None:
 @pytest.mark.parametrize(
     "body", [{"id": "job-1", "status": "IN_PROGRESS"}, {"status": "FAILED"}, {"status": "error"}, []]
 )
-def test_what_is_no_ended_job_goes_by_the_status(body: object) -> None:
+def test_any_other_body_goes_by_the_status(body: object) -> None:
     assert type(error("get_status", answer(body, 404))) is NotFoundError
 
 
@@ -377,7 +377,7 @@ def test_output_of_completed_job_is_left_for_its_codec(body: Any, *, left: bool)
 
 
 @pytest.mark.parametrize("status", [200, 404, 429, 500])
-def test_errors_of_answers_survive_pickles(status: int) -> None:
+def test_errors_of_responses_survive_pickles(status: int) -> None:
     found = error("run", answer({"error": [1, {"a": None}]}, status, {"x-request-id": "r", "retry-after": "5"}))
     copied = pickle.loads(pickle.dumps(found))
     assert type(copied) is type(found)

@@ -54,7 +54,7 @@ def ask(url: str, body: bytes = b"", seconds: float = SECONDS) -> tuple[int, boo
         return response.status, attempt.request_sent
 
 
-def test_an_answer_in_time_is_an_answer() -> None:
+def test_a_response_in_time_is_returned() -> None:
     with scripted([answer(200, "hello")]) as server:
         assert ask(server.base_url, LARGE, 30.0) == (200, True)
         assert server.bodies == [LARGE]
@@ -150,13 +150,13 @@ def at_several(base_url: str) -> str:
     return base_url.replace("127.0.0.1", "several.example")
 
 
-def test_each_address_of_a_name_is_tried_until_one_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_address_of_a_name_is_tried_until_one_connects(monkeypatch: pytest.MonkeyPatch) -> None:
     names(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
     with scripted([answer(200)]) as server:
         assert ask(at_several(server.base_url), seconds=30.0) == (200, True)
 
 
-def test_where_no_address_answers_the_last_failure_is_told(monkeypatch: pytest.MonkeyPatch, free_tcp_port: int) -> None:
+def test_if_no_address_connects_the_last_failure_is_raised(monkeypatch: pytest.MonkeyPatch, free_tcp_port: int) -> None:
     names(monkeypatch, "127.0.0.2", "127.0.0.3")
     found, sent = ask(f"http://several.example:{free_tcp_port}/", seconds=30.0)
     assert isinstance(found, httpcore.ConnectError)
@@ -179,7 +179,7 @@ def test_a_name_without_an_address_is_a_connection_never_made(monkeypatch: pytes
     assert not sent
 
 
-def test_a_name_that_nobody_knows_is_a_connection_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_is_a_connection_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> list[Any]:
         raise socket.gaierror(-2, "Name or service not known")
 
@@ -278,7 +278,7 @@ async def async_ask(url: str, body: bytes = b"", seconds: float = SECONDS) -> tu
 
 
 @pytest.mark.anyio
-async def test_an_async_answer_in_time_is_an_answer() -> None:
+async def test_an_async_response_in_time_is_returned() -> None:
     with scripted([answer(200, "hello")]) as server:
         assert await async_ask(server.base_url, LARGE, 30.0) == (200, True)
         assert server.bodies == [LARGE]

@@ -177,7 +177,7 @@ def test_a_response_without_content_is_read_by_its_status() -> None:
     assert (read(None), read({})) == ((204, None), (200, {}))
 
 
-def test_a_generated_operation_that_may_act_is_no_read() -> None:
+def test_a_generated_operation_that_may_act_is_not_a_read() -> None:
     assert generated_request(described(), "ep").operation.kind is OperationKind.PURGE
     assert generated_request(described(method="delete"), "ep").operation.kind is OperationKind.CANCEL
     assert generated_request(stream, "ep", "job-1").operation.kind is OperationKind.PURGE

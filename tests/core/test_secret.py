@@ -45,7 +45,7 @@ def test_a_secret_shows_only_if_it_is_read_by_name() -> None:
     assert str(secret) == "***"
 
 
-def test_a_secret_has_no_attributes_to_dump_and_is_no_json() -> None:
+def test_a_secret_has_no_attributes_to_dump_and_is_not_json() -> None:
     secret = Secret(KEY)
     assert not hasattr(secret, "__dict__")
     with pytest.raises(TypeError):
@@ -69,7 +69,7 @@ def test_an_unpickled_copy_reads_the_secret_when_it_is_used() -> None:
         pickled(Secret(KEY, from_an_empty_vault)).reveal()
 
 
-def test_a_copy_that_has_nobody_to_ask_says_so() -> None:
+def test_a_copy_that_cannot_recover_its_secret_says_so() -> None:
     with pytest.raises(ConfigurationError, match="left out when it is pickled"):
         pickled(Secret(KEY)).reveal()
 
@@ -87,7 +87,7 @@ def test_secrets_are_equal_by_what_they_hold() -> None:
     assert Secret("a") != "a"
 
 
-def test_comparing_copies_asks_nobody_for_the_secret() -> None:
+def test_comparing_copies_recovers_no_secret() -> None:
     copies = {pickled(Secret(KEY, from_an_empty_vault)) for _ in range(3)}
     assert len(copies) == 1
     assert pickled(Secret(KEY, from_the_vault)) != pickled(Secret(KEY, from_another_vault))

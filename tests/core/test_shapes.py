@@ -71,7 +71,7 @@ def test_drops_fractions_of_milliseconds_and_keeps_huge_numbers() -> None:
     assert as_optional_int(10**4000, "x") == 10**4000
 
 
-def test_a_text_that_cannot_be_sent_back_is_no_text() -> None:
+def test_a_string_that_cannot_be_sent_back_is_refused() -> None:
     with pytest.raises(ValidationError, match="lone surrogate"):
         as_string("job-\ud83d", "the job's id")
 

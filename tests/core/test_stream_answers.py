@@ -67,6 +67,6 @@ def test_a_chunk_has_what_came_beside_its_output() -> None:
         {"stream": [], "status": ""},
     ],
 )
-def test_what_is_no_stream_s_answer_is_refused(answer: object) -> None:
+def test_an_invalid_response_of_a_stream_is_refused(answer: object) -> None:
     with pytest.raises(ValidationError):
         read_stream_page(answer)

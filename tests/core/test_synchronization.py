@@ -36,7 +36,7 @@ from runpod_typed.errors import ConfigurationError
 # Deadlines
 
 
-def test_a_deadline_lies_so_many_seconds_ahead() -> None:
+def test_a_deadline_lies_the_given_seconds_ahead() -> None:
     before = monotonic()
     found = deadline_after(timedelta(minutes=1))
     assert found is not None
@@ -49,7 +49,7 @@ def test_no_limit_is_no_deadline(timeout: float | None) -> None:
 
 
 @pytest.mark.parametrize("timeout", [-1, math.nan, True, "5"])
-def test_what_is_no_duration_makes_no_deadline(timeout: Any) -> None:
+def test_an_invalid_duration_makes_no_deadline(timeout: Any) -> None:
     with pytest.raises(ConfigurationError, match="timeout"):
         deadline_after(timeout)
 
@@ -166,14 +166,14 @@ async def test_the_async_shield_lets_a_cancelled_task_clean_up() -> None:
 # Events
 
 
-def test_who_waits_for_an_event_goes_on_when_it_is_set() -> None:
+def test_a_wait_for_an_event_ends_when_it_is_set() -> None:
     event = synchronization.Event()
     threading.Timer(0.01, event.set).start()
     event.wait(None)
     event.wait(60)
 
 
-def test_who_waits_for_an_event_goes_on_when_the_time_is_over() -> None:
+def test_a_wait_for_an_event_ends_when_the_time_is_over() -> None:
     synchronization.Event().wait(0.01)
 
 
