@@ -192,7 +192,7 @@ def replay(path: str | Path) -> Recording:
 def _read(path: Path) -> list[dict[str, Any]]:
     recording: Any = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(recording, dict) or cast("dict[str, Any]", recording).get("version") != _VERSION:
-        raise ValueError(f"{path} is not a recording of this version of runpod_typed")
+        raise ValueError(f"{path} is not a recording of this version of runpod_typed: record it again")
     exchanges: list[dict[str, Any]] = cast("dict[str, Any]", recording)["exchanges"]
     return exchanges
 

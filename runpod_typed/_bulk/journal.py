@@ -149,7 +149,7 @@ class Journal:
 
     def _open(self) -> sqlite3.Connection:
         if not self._path.is_file():
-            raise JournalError(f"There is no journal at {self._path}.")
+            raise JournalError(f"There is no journal at {self._path}. Check the path.")
         return connect(self._path, "ro")
 
 
@@ -194,7 +194,9 @@ class sqlite_errors:  # noqa: N801 -- used like a function
         import sqlite3  # noqa: PLC0415 -- slow to import, and needed for journals alone
 
         if isinstance(error, sqlite3.Error):
-            raise JournalError(f"The journal {self._path} cannot be used: {error}.") from error
+            raise JournalError(
+                f"The journal {self._path} cannot be used: {error}. Restore it, or use another file."
+            ) from error
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -222,10 +224,10 @@ def _check_format(database: sqlite3.Connection, path: Path) -> None:
     (application_id,) = database.execute("PRAGMA application_id").fetchone()
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application_id != APPLICATION_ID and tables:
-        raise JournalError(f"{path} is a SQLite database, but not a journal of a map.")
+        raise JournalError(f"{path} is a SQLite database, but not a journal of a map. Use another file.")
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > FORMAT:
-        raise JournalError(f"The journal {path} was written by a newer version of this package.")
+        raise JournalError(f"The journal {path} was written by a newer version of this package: upgrade it.")
 
 
 def endpoint_id_of(database: sqlite3.Connection) -> str | None:

@@ -301,7 +301,7 @@ class RequestExecutor:
 
     def __reduce__(self) -> tuple[type[RequestExecutor], tuple[ConnectionConfig]]:
         if self.http_client is not None:
-            raise TypeError("A client with an http_client of its own cannot be pickled.")
+            raise TypeError("A client with an http_client= cannot be pickled. Make it anew in each process.")
         return RequestExecutor, (self.connection,)
 
 

@@ -89,7 +89,7 @@ class ResponseReader:
             if not self.complete:
                 raise httpcore.RemoteProtocolError(str(error)) from None
         if self._beside_body > _MOST_BESIDE_BODY and not self.complete:
-            raise httpcore.RemoteProtocolError(f"more than {_MOST_BESIDE_BODY} bytes came that are no body")
+            raise httpcore.RemoteProtocolError(f"the response has more than {_MOST_BESIDE_BODY} bytes beside its body")
 
     def end(self) -> None:
         """Take the end of the connection.
