@@ -190,6 +190,16 @@ def test_a_database_of_something_else_is_refused(path: Path) -> None:
         Journal(path).counts()
 
 
+def test_a_journal_of_a_newer_format_is_refused(path: Path) -> None:
+    JournalWriter(path, "ep").close()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    for use in (lambda: Journal(path).counts(), lambda: JournalWriter(path, "ep")):
+        with pytest.raises(JournalError, match="newer version of this package"):
+            use()
+
+
 def test_a_journal_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="cannot be written"):
         JournalWriter(tmp_path / "missing" / "run.sqlite", "ep")

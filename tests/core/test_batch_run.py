@@ -224,9 +224,12 @@ def test_no_pause_follows_an_error_that_does_not_pass() -> None:
 # Keys
 
 
-@pytest.mark.parametrize("key", ["", None, 7])
-def test_key_must_be_a_string_that_is_not_empty(key: object) -> None:
-    with pytest.raises(ConfigurationError, match="must return a string that is not empty"):
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [("", "not empty"), (None, "not empty"), (7, "not empty"), ("\ud800", "has a lone surrogate")],
+)
+def test_key_must_be_a_string_that_a_journal_can_hold(key: object, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
         checked_key(key)
     assert checked_key("k") == "k"
 
