@@ -14,10 +14,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import quote
+from uuid import UUID
 
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
@@ -29,6 +30,7 @@ from referencing.jsonschema import DRAFT202012, SchemaRegistry
 if __name__ == "__main__":  # run as a file, Python looks beside it and not in the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from scripts.schema_rules import schema_rules
 from scripts.spec_document import (
     Operation,
     Pointer,
@@ -37,9 +39,11 @@ from scripts.spec_document import (
     SpecError,
     mapping,
     parse_reference,
+    sequence,
     show,
 )
 from scripts.spec_rules import SCHEMAS, Found, house_rules, names, names_properties, without_data
+from scripts.wire_module import DEFAULT
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SPEC: Final = Path("spec/openapi.yaml")
@@ -59,7 +63,7 @@ def problems(spec: SpecDocument) -> list[Problem]:
         (shape,),
         (schemas,),
         (path_parameters,),
-        (semantics, house_rules, names),
+        (semantics, house_rules, schema_rules, names),
         (examples,),
     ):
         if not found:
@@ -83,12 +87,15 @@ def references(spec: SpecDocument) -> Found:
     """Report each `$ref` that leads to nothing in this file."""
     for pointer, value in spec.walk():
         if pointer[-1:] in {("$ref",), ("operationRef",)} and isinstance(value, str):
-            target = parse_reference(value)
+            target, seen = parse_reference(value), set[Pointer]()
             try:
                 if target is None:
                     yield pointer, f"{pointer[-1]} {value!r} leads out of the file"
-                else:
-                    spec.find(target)
+                while target is not None and target not in seen:
+                    seen.add(target)
+                    target = parse_reference(str(mapping(spec.find(target)).get("$ref", "")))
+                if target is not None:
+                    yield pointer, f"{pointer[-1]} {value!r} leads back to itself"
             except SpecError:
                 yield pointer, f"{pointer[-1]} {value!r} leads nowhere"
 
@@ -137,12 +144,27 @@ def _missing_targets(spec: SpecDocument, operations: Mapping[str, Operation], li
 def path_parameters(spec: SpecDocument) -> Found:
     """Report names in braces that no parameter has, and parameters that the path does not name."""
     for operation in spec.client_operations():
+        if not re.fullmatch(r"(/([\w.~!$&'()*+,;=:@%-]|\{\w+\})*)+", operation.path, re.ASCII):
+            yield operation.pointer[:2], f"{operation.path!r} is not a path of a URL, such as `/{{endpoint_id}}/run`"
+        yield from _parameters_given_twice(spec, operation)
         given = [mapping(spec.find(place)) for place in spec.parameters(operation)]
         declared = {str(parameter.get("name")) for parameter in given if parameter.get("in") == "path"}
         named = set(re.findall(r"\{(.*?)\}", operation.path))
         for name in sorted(named ^ declared):
             told = "is not a parameter of it" if name in named else "is a parameter of it, and not in it"
             yield operation.pointer[:2], f"{name!r} of the path {operation.path} {told}"
+
+
+def _parameters_given_twice(spec: SpecDocument, operation: Operation) -> Found:
+    for around in (operation.pointer[:-1], operation.pointer):
+        seen = set[tuple[str, str]]()
+        for index in range(len(sequence(mapping(spec.find(around)).get("parameters")))):
+            place: Pointer = (*around, "parameters", index)
+            parameter = mapping(spec.find(spec.follow(place)))
+            name, where = str(parameter.get("name")), str(parameter.get("in"))
+            if (name, where) in seen:
+                yield place, f"{operation.name} has the parameter {name!r} in {where} twice: remove one"
+            seen.add((name, where))
 
 
 def shape(spec: SpecDocument) -> Found:
@@ -174,13 +196,20 @@ def _validator(schema: object, registry: SchemaRegistry = SchemaRegistry()) -> A
 def _told(above: Pointer, errors: Iterable[ValidationError]) -> Found:
     for error in errors:
         pointer: Pointer = (*above, *error.absolute_path)
+        if error.validator in {"additionalProperties", "unevaluatedProperties"}:
+            told = re.findall("'(.+?)'", error.message)
+            pointer = (*pointer, *[key for key in told if key in cast("Any", error.instance)][:1])
         yield pointer, f"{' '.join(error.message.split())} (at {show(pointer)})"
 
 
 def examples(spec: SpecDocument) -> Found:
-    """Report each example that breaks its schema."""
+    """Report each example that breaks its schema, and each default of another type."""
     for place, schema in example_places(spec):
         yield from misfits(spec, place, schema)
+    for place, value in without_data(spec):
+        described = mapping(value)
+        if DEFAULT in described and "type" in described and not names_properties(place):
+            yield from _told((*place, DEFAULT), _validator({"type": described["type"]}).iter_errors(described[DEFAULT]))
 
 
 def example_places(spec: SpecDocument) -> Iterator[tuple[Pointer, Pointer]]:
@@ -245,12 +274,22 @@ def _is_date_time(value: object) -> bool:
     return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
 
 
+def _is_date(value: object) -> bool:
+    return not isinstance(value, str) or bool(date.fromisoformat(value))
+
+
+def _is_uuid(value: object) -> bool:
+    return not isinstance(value, str) or bool(UUID(value))
+
+
 def _is_pattern(value: object) -> bool:
     return not isinstance(value, str) or bool(re.compile(value))
 
 
 _FORMATS: Final = FormatChecker(formats=())
 _FORMATS.checks("date-time", raises=ValueError)(_is_date_time)
+_FORMATS.checks("date", raises=ValueError)(_is_date)
+_FORMATS.checks("uuid", raises=ValueError)(_is_uuid)
 _FORMATS.checks("regex", raises=re.error)(_is_pattern)
 
 

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,7 @@ if __name__ == "__main__":  # run as a file, Python looks beside it and not in t
 from scripts import reference_data, unasync, wire_module
 from scripts.check_spec import SPEC, dangling_links, load_checked
 from scripts.finish_package import FinishError, finish
-from scripts.spec_document import SpecDocument, SpecError, mapping
+from scripts.spec_document import METHODS, Pointer, Problem, SpecDocument, SpecError, mapping
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 OUTPUT: Final = Path("generated")
@@ -164,7 +165,8 @@ def _compile(spec: SpecDocument, package: Path) -> list[Endpoint]:
     """Write the package as openapi-python-client does, and return its operations.
 
     Raises:
-        GenerationError: It has a warning, which means that it leaves something out.
+        SpecError: It has a warning, which means that it leaves something out.
+        GenerationError: It fails.
     """
     settings = ConfigFile(project_name_override=PACKAGE, package_name_override=PACKAGE, post_hooks=[])
     config = Config.from_sources(settings, MetaType.NONE, spec.path, "utf-8", overwrite=False, output_path=package)
@@ -179,8 +181,18 @@ def _compile(spec: SpecDocument, package: Path) -> list[Endpoint]:
                 return [each for found in data.endpoint_collections_by_tag.values() for each in found.endpoints]
     except Exception as error:
         raise GenerationError(f"generate: openapi-python-client fails: {type(error).__name__}: {error}") from error
-    told = (f"{error.header}: {error.detail or ''}".rstrip(": ") for error in errors)
-    raise GenerationError("\n".join(f"generate: openapi-python-client says: {each}" for each in told))
+    raise SpecError(*sorted({_placed(spec, error) for error in errors}, key=lambda problem: problem.line))
+
+
+def _placed(spec: SpecDocument, error: GeneratorError) -> Problem:
+    """Return an error of the generator with the line that it is about, as far as it says."""
+    told = " ".join(re.sub("<.* object at .*?>", "", f"{error.header}: {error.detail or ''}").split())
+    place: Pointer = ()
+    if named := re.search(r"#?/?(components[/.]schemas[/.]\w+)([\w.]*)", told):
+        place = (*re.split("[/.]", named[1]), *(key for key in named[2].split(".") if key not in {"", "other"}))
+    elif named := re.search(rf"({'|'.join(METHODS)}) (/\S*)", told, re.IGNORECASE):
+        place = ("paths", named[2], named[1].lower())
+    return spec.problem(place, f"openapi-python-client says: {told.strip(' :')}")
 
 
 def _run(command: Sequence[str], *, cwd: Path) -> None:

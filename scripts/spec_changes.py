@@ -120,6 +120,10 @@ _RULES: Final[Mapping[str, Rule]] = {
     "maxLength": Rule("maximum of characters", _bound(1)),
     "pattern": Rule("pattern", _is_narrower),
     "format": Rule("format", _is_set),
+    "readOnly": Rule("readOnly"),
+    "writeOnly": Rule("writeOnly"),
+    "contentMediaType": Rule("media type"),
+    "callbacks": Rule("callback", _is_changed, always=True),
     "security": Rule("authentication", _is_withdrawn, always=True),
     "tags": Rule("tag", _is_withdrawn, always=True),
     "x-runpod-max-bytes": Rule("limit in bytes", _bound(1)),
@@ -261,7 +265,7 @@ def _nodes(spec: SpecDocument) -> Table:
     for name, limit in mapping(content.get(_RATE_LIMITS)).items():
         table[f"The rate limit {name}"] = Node("", ", ".join(f"{value} {key}" for key, value in mapping(limit).items()))
     urls = [str(mapping(server).get("url")) for server in sequence(content.get("servers"))]
-    table["The service"] = Node("", f"at {' or '.join(urls)}")
+    table["The service"] = Node("", f"at {' or '.join(urls) or 'no address'}")
     return table
 
 
@@ -278,6 +282,8 @@ class _Nodes:
         path, content = (mapping(self._spec.find(each)) for each in (operation.pointer[:-1], operation.pointer))
         parameters = [*sequence(path.get("parameters")), *sequence(content.get("parameters"))]
         keywords: Object = {**content, "security": _security(self._spec, content), "parameters": parameters}
+        if "callbacks" in content:
+            keywords["callbacks"] = [url for each in mapping(content["callbacks"]).values() for url in mapping(each)]
         self.table[operation.name] = Node("paths", f"{operation.method.upper()} {operation.path}", keywords)
         for part in ("parameters", "requestBody", "responses"):
             way = Way.RECEIVED if (part == "responses") is not operation.is_webhook else Way.SENT

@@ -1,5 +1,6 @@
 """The specification as plain JSON, with the line of every value in it."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -178,7 +179,7 @@ def _parsed(text: str, shown: Path) -> SpecDocument:
     except MarkedYAMLError as error:
         told = cast("Any", error)
         mark = told.problem_mark or told.context_mark
-        reason = " ".join(str(told.problem or told.context).split())
+        reason = re.sub(" with value .*", "", " ".join(str(told.problem or told.context).split()))
         raise SpecError(Problem(shown, mark.line + 1 if mark else 1, f"not valid YAML: {reason}")) from None
     except YAMLError as error:
         raise SpecError(Problem(shown, 1, f"not valid YAML: {error}")) from None
@@ -197,6 +198,8 @@ def _members(value: Json) -> dict[str | int, Json]:
 
 def _plain(tree: Any, pointer: Pointer, lines: dict[Pointer, int], path: Path) -> Json:
     """Turn ruamel's tree, which has no types, into plain JSON, and note the line of each value."""
+    if reason := _reason_against(tree):
+        raise SpecError(Problem(path, lines[pointer], f"{show(pointer)} {reason}"))
     if isinstance(tree, CommentedSeq):
         values: list[Json] = []
         for index, value in enumerate(cast("list[Any]", tree)):
@@ -216,10 +219,19 @@ def _plain(tree: Any, pointer: Pointer, lines: dict[Pointer, int], path: Path) -
         return entries
     if tree is None or isinstance(tree, bool):
         return tree
+    if isinstance(tree, str):
+        return str(tree)
+    return int(tree) if tree == int(tree) else float(tree)  # JSON has one kind of numbers
+
+
+def _reason_against(tree: Any) -> str:
+    """Say why a value is not JSON, or return an empty string."""
+    if tag := getattr(getattr(tree, "tag", None), "value", None):
+        return f"has the tag {tag!r}, which JSON has not: remove it"
     if isinstance(tree, str) and re.search("[\ud800-\udfff]", tree):
-        raise SpecError(Problem(path, lines[pointer], f"{show(pointer)} has a surrogate, which is not Unicode"))
-    for scalar in (str, int, float):
-        if isinstance(tree, scalar):
-            return scalar(tree)
-    reason = f"a {type(tree).__name__} at {show(pointer)} is not JSON: put the value in quotes"
-    raise SpecError(Problem(path, lines[pointer], reason))
+        return "has a surrogate, which is not Unicode"
+    if isinstance(tree, float) and not math.isfinite(tree):
+        return f"is {tree}, which is not JSON: write a number"
+    if isinstance(tree, CommentedSeq | CommentedMap | str | int | float | None):
+        return ""
+    return f"is a {type(tree).__name__}, which is not JSON: put the value in quotes"

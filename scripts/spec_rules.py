@@ -38,6 +38,7 @@ RESERVED_CLASSES: Final = frozenset(
 
 OUTPUT_KEY: Final = "x-runpod-output-key"
 FINAL: Final = "x-runpod-final"
+RUNNING: Final = "x-runpod-running"
 EXTENSIONS: Final = frozenset({CONSTANTS, BUDGET, BUDGETS, MAX_BYTES, DEFAULT, UNIT, "x-runpod-delivery-attempts"})
 """The extensions that need no constant of their own."""
 
@@ -58,6 +59,9 @@ def house_rules(spec: SpecDocument) -> Found:
         yield from _rules_of_operations(spec, operation)
         yield from _unnamed_bounds(spec, operation)
     yield from _misnamed_constants(spec)
+    version = str(mapping(spec.content.get("info")).get("version"))
+    if not re.fullmatch(r"\d+\.\d+\.\d+([-+].+)?", version):
+        yield ("info", "version"), f"the version must be three numbers, such as 1.2.3, not {version!r}"
     for place in webhook_schemas(spec):
         if spec.follow(place)[:-1] != SCHEMAS:
             yield place, "name the schema of what a webhook posts: refer to one of components/schemas"
@@ -83,7 +87,7 @@ def _rules_of_values(pointer: Pointer, value: dict[str, Json]) -> Found:
     if "properties" in value and (value.keys() & {"anyOf", "oneOf"} or len(sequence(value.get("allOf"))) == 1):
         reason = f"the generated code drops properties beside the alternatives of {show(pointer)}"
         yield (*pointer, "properties"), f"{reason}: make them a schema, and one of two members of `allOf`"
-    if value.get("type") == "object" and value.get("additionalProperties") is not True:
+    if "object" in types(value) and value.get("additionalProperties") is not True:
         reason = f"{show(pointer)} must tolerate unknown fields: write `additionalProperties: true`"
         yield (*pointer, "additionalProperties"), reason
     if "responses" in pointer and value.get("schema") == {}:
@@ -98,6 +102,12 @@ def _rules_of_enums(spec: SpecDocument, pointer: Pointer, value: dict[str, Json]
     is_safe = pointer[-2:-1] == ("anyOf",) and {"type": "string"} in sequence(spec.find(pointer[:-1]))
     if reference.startswith(f"#/components/schemas/{OPEN_ENUM_PREFIX}") and not is_safe:
         yield (*pointer, "$ref"), f"the service may extend {reference}: put it in `anyOf`, beside `type: string`"
+
+
+def types(schema: dict[str, Json]) -> list[Json]:
+    """Return the types that a schema allows by name."""
+    given = schema.get("type")
+    return given if isinstance(given, list) else [given]
 
 
 def _is_variable(pointer: Pointer) -> bool:
@@ -159,11 +169,10 @@ def _rules_of_extensions(pointer: Pointer, value: dict[str, Json]) -> Found:
         place: Pointer = (*pointer, keyword)
         if keyword not in mapping(value.get(CONSTANTS)):
             yield place, f"{keyword} has no effect: it is not known, and {CONSTANTS} beside it has no such key"
+        yield from ((place, f"{keyword} {reason}") for reason in _unusable(keyword, given))
         if re.fullmatch("x-.*-keys?", keyword):
             is_list, known = keyword.endswith("s"), list[Json](mapping(value.get("properties")))
             yield from ((place, reason) for reason in _misnamed(keyword, given, known, "a property", is_list=is_list))
-            if given == []:
-                yield place, f"{keyword} must name at least one property"
             if keyword == OUTPUT_KEY and given in sequence(value.get("required")):
                 yield place, f"an output cannot be required: a client reads {given!r} as JSON of any type"
         elif "enum" in value:
@@ -172,6 +181,27 @@ def _rules_of_extensions(pointer: Pointer, value: dict[str, Json]) -> Found:
             if keyword == FINAL and given in ([], known):
                 reason = "all values" if given else "no value, so that a client would wait forever"
                 yield place, f"{keyword} names {reason}: name those after which nothing changes"
+            both = [each for each in sequence(given) if each in sequence(value.get(FINAL))]
+            if keyword == RUNNING and both:
+                yield place, f"{keyword} names {both[0]!r}, which is in {FINAL} too: name it once"
+
+
+def _unusable(keyword: str, given: Json) -> Iterator[str]:
+    """Say why no code can use the value of an extension."""
+    if re.search("-seconds$|-bytes$|-max-", keyword):
+        if type(given) is not int or given <= 0:
+            yield f"must be a whole number above 0, not {given!r}"
+    elif keyword.endswith(("-headers", "-keys")):
+        if not all(isinstance(each, str) and each for each in sequence(given) or [None]):
+            yield f"must be a list of names, not {given!r}"
+    elif keyword.endswith(("-prefix", "-separator", "-pattern", "-path")):
+        if not isinstance(given, str) or not given:
+            yield f"must be a string of at least one character, not {given!r}"
+        elif keyword.endswith("-pattern"):
+            try:
+                re.compile(given)
+            except re.error as error:
+                yield f"is not a regular expression: {error}"
 
 
 def _misnamed(keyword: str, given: Json, known: list[Json], what: str, *, is_list: bool = True) -> Iterator[str]:
@@ -237,7 +267,7 @@ def names(spec: SpecDocument) -> Found:
             loops = {f"{name}_item{rest}" for name in fields.values() for rest in ("", "_data")}
             yield from _collisions(pointer, fields, RESERVED_FIELDS | loops)
         if isinstance(mapping(value).get("enum"), list):
-            yield from _unusual_values(pointer, sequence(mapping(value)["enum"]))
+            yield from _unusual_values(pointer, mapping(value))
             values = [each for each in sequence(mapping(value)["enum"]) if isinstance(each, str) and each[:1].isalpha()]
             members = {each: strings.snake_case(each) for each in values}
             yield from _collisions((*pointer, "enum"), members, frozenset())
@@ -255,7 +285,10 @@ def names(spec: SpecDocument) -> Found:
                 yield (*place, "name"), f"the generated code uses the name {name!r} itself: it cannot be a parameter's"
 
 
-def _unusual_values(pointer: Pointer, values: list[Json]) -> Found:
+def _unusual_values(pointer: Pointer, schema: dict[str, Json]) -> Found:
+    values = sequence(schema["enum"])
+    if not values or types(schema) != ["string"]:
+        yield (*pointer, "enum"), "an enum needs values that are strings, beside `type: string`"
     for index, value in enumerate(values):
         if not isinstance(value, str) or value in values[:index]:
             yield (*pointer, "enum", index), f"the values of an enum must be different strings, see {value!r}"

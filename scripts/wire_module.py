@@ -20,6 +20,8 @@ CONSTANTS: Final = "x-runpod-constants"
 """Extensions of the specification, which says at its top what they mean."""
 
 _PARTS: Final = {"query": "params", "header": "headers", "cookie": "cookies"}
+RESERVED_HEADERS: Final = frozenset({"accept", "authorization", "content-type"})
+"""The headers that are no parameters, as OpenAPI has it."""
 _CHOICES: Final = ("allOf", "anyOf", "oneOf")
 
 HEADER: Final = '''\
@@ -130,8 +132,8 @@ def _server_url(spec: SpecDocument, source: Pointer, template: str) -> str:
     """Return the URL of a server, its variables replaced by their defaults."""
     variables = mapping(mapping(spec.find(source[:-1])).get("variables"))
     url = re.sub(r"\{(\w+)\}", lambda match: str(mapping(variables.get(match[1])).get("default", match[0])), template)
-    if not re.fullmatch(r"https?://[^{}]+", url):
-        reason = f"a client needs the whole address of the server, and {url} is not: give each variable a default"
+    if not re.fullmatch(r"https?://[^{}?#\s]+", url):
+        reason = f"a client needs an address such as https://host/path, not {url}: give each variable a default"
         raise SpecError(spec.problem(source, reason))
     return url
 
@@ -199,6 +201,9 @@ def _limits(spec: SpecDocument, operations: list[Operation]) -> Iterator[tuple[s
             place: Pointer = (BUDGETS, budget)
             requests = _number(spec, (*place, "requests"), int)
             window = _number(spec, (*place, "windowSeconds"), int, float)
+            for key in mapping(spec.find(place)):
+                if key not in {"requests", "windowSeconds", "concurrent"}:
+                    raise SpecError(spec.problem((*place, key), f"a rate limit has no {key!r}: correct it"))
             given = "concurrent" in mapping(spec.find(place))
             concurrent = _number(spec, (*place, "concurrent"), int) if given else None
             yield found.name, f"OperationLimit({budget!r}, {requests!r}, {float(window)!r}, {concurrent!r})"

@@ -242,7 +242,7 @@ EDITS: Final = {
     "an empty list of names": Edit(
         old="x-runpod-message-keys: [error, message, detail, title]",
         new="x-runpod-message-keys: []",
-        reason="x-runpod-message-keys must name at least one property",
+        reason="x-runpod-message-keys must be a list of names, not []",
         marker="x-runpod-message-keys: []",
     ),
     "a pattern of what is sent": Edit(

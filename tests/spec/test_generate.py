@@ -187,11 +187,14 @@ def test_a_broken_specification_leaves_what_was_generated_alone(
 def test_a_generator_warning_leaves_the_output_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(check_spec.ROOT / generate.OUTPUT, tmp_path / generate.OUTPUT)
     before = generate.read(tmp_path / generate.OUTPUT)
-    project_with(NOT_GENERATED, tmp_path)
+    text = project_with(NOT_GENERATED, tmp_path)
 
     assert generate.main(["--root", str(tmp_path)]) == 1
 
-    assert NOT_GENERATED.reason in capsys.readouterr().err
+    line = text[: text.index("    post:\n      operationId: run\n")].count("\n") + 1
+    told = capsys.readouterr().err
+    assert f"spec/openapi.yaml:{line}: openapi-python-client says: " in told
+    assert NOT_GENERATED.reason in told
     assert generate.read(tmp_path / generate.OUTPUT) == before
 
 
