@@ -31,6 +31,13 @@ def test_gives_each_job_to_one_worker(queue: LocalQueue, client: Caller, worker:
     assert queue.stats().executed_twice == ()
 
 
+def test_head_takes_no_job(client: Caller, worker: Caller) -> None:
+    job_id = client.run()
+    assert worker.call("HEAD", "/job-take/w?gpu=x").status == 405
+    assert client.call("HEAD", f"/stream/{job_id}").status == 405
+    assert worker.get("/job-take/w?gpu=x").json["id"] == job_id
+
+
 def test_batch_take_returns_up_to_its_size(client: Caller, worker: Caller) -> None:
     ids = [client.run(n) for n in range(4)]
     response = worker.get("/job-take-batch/w?gpu=x&batch_size=3&job_in_progress=0")

@@ -145,9 +145,11 @@ def build_app(runtime: QueueRuntime, access: Access, limits: Limits, others: Seq
 
 def _route(handler: RequestHandler, path: str, methods: dict[str, Operation]) -> Route:
     async def endpoint(request: Request) -> Response:
-        return await handler.respond(methods["GET" if request.method == "HEAD" else request.method], request)
+        return await handler.respond(methods[request.method], request)
 
-    return Route(f"{BASE_PATH}/{{endpoint_id}}{path}", endpoint, methods=list(methods))
+    route = Route(f"{BASE_PATH}/{{endpoint_id}}{path}", endpoint, methods=list(methods))
+    route.methods = set(methods)  # without HEAD: its response has no room for the job or the chunks that it would take
+    return route
 
 
 async def _show_http_error(request: Request, error: Exception) -> Response:
