@@ -146,7 +146,7 @@ async def test_time_limit_ends_what_has_not_finished() -> None:
 
     with LocalQueue(handler, workers=2) as queue:
         async with client_of(queue) as client:
-            results = [each async for each in endpoint_of(client, queue).batches.run(numbers(2), timeout=1)]
+            results = [each async for each in endpoint_of(client, queue).batches.run(numbers(2), timeout=3)]
         release.set()
     assert results[0].output == 0
     error = results[1].error

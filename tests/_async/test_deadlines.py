@@ -156,7 +156,7 @@ async def test_leaves_a_long_poll_that_outlasts_its_limit() -> None:
         async with client_of(server.base_url) as client:
             job = await client.endpoint("ep").run({"n": 1})
             with pytest.raises(WaitTimeoutError):
-                await job.output(timeout=1.15)
+                await job.output(timeout=2.5)
         assert "status-sync" in server.requests[1]
         assert "wait=" in server.requests[1]
 
@@ -201,7 +201,7 @@ async def test_an_unfinished_upload_over_tls_was_not_sent(monkeypatch: pytest.Mo
             with reading(0.02, scheme="https", tls=tls) as base_url:
                 async with AsyncClientOver(way, base_url, timeout=PATIENCE) as client:
                     with pytest.raises(APITimeoutError, match="of its body within") as caught:
-                        await client.endpoint("ep").run(LARGE, timeout=0.5)
+                        await client.endpoint("ep").run(LARGE, timeout=1.5)
                     assert not caught.value.request_sent
 
 

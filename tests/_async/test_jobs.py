@@ -318,8 +318,8 @@ async def test_a_queue_timeout_says_why_no_worker_took_the_job() -> None:
 @pytest.mark.slow
 async def test_a_queue_timeout_does_not_end_a_running_job(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
-        job = await client.endpoint(queue.endpoint_id).run({"n": 2, "sleep": 1.5})
-        assert await job.output(timeout=10, queue_timeout=1.2) == {"squared": 4}
+        job = await client.endpoint(queue.endpoint_id).run({"n": 2, "sleep": 3})
+        assert await job.output(timeout=30, queue_timeout=2.5) == {"squared": 4}
 
 
 async def test_a_known_job_that_is_gone_has_expired() -> None:

@@ -154,12 +154,13 @@ async def test_an_outage_without_timeout_ends_after_its_limit(outage: float) -> 
     assert len(server.requests) == 2 if outage == 0 else len(server.requests) > 2
 
 
+@pytest.mark.slow
 async def test_retry_after_beyond_the_timeout_is_not_polled_again() -> None:
     with scripted([QUEUED], [answer(429, "", "Retry-After: 60")]) as server:
         async with client_of(server) as client:
             job = await client.endpoint("ep").run({"n": 1})
             with pytest.raises(WaitTimeoutError) as caught:
-                await job.output(timeout=0.5)
+                await job.output(timeout=0.9)
     assert isinstance(caught.value.__cause__, RateLimitError)
     assert [request.split()[1].split("/")[3] for request in server.requests].count("status") == 1
 

@@ -360,10 +360,11 @@ def test_stops_submitting_at_the_cost_limit() -> None:
     assert mapped.stats.estimated_cost is not None
 
 
+@pytest.mark.slow
 def test_a_limit_of_one_job_leaves_the_others_alone(queue: LocalQueue, handler: Squares) -> None:
     with client_of(queue) as client:
         endpoint = client.endpoint("ep", output_type=int)
-        results = [result for result in endpoint.map([{"n": 2, "wait": True}, {"n": 3}], timeout=0.5)]
+        results = [result for result in endpoint.map([{"n": 2, "wait": True}, {"n": 3}], timeout=2)]
         error = results[0].error
         assert isinstance(error, WaitTimeoutError)
         handler.go.set()
