@@ -5,7 +5,7 @@ import warnings
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 import runpod_typed
 from runpod_typed._cli import batches, bulk, doctor, endpoints, jobs, serve
@@ -14,11 +14,37 @@ from runpod_typed._cli.printer import note, note_interrupt
 from runpod_typed._cli.wording import as_commands
 from runpod_typed._logging import logger
 
+# `ctx` is Any: the class of contexts has moved in Typer 0.27.
 
-class _Commands(TyperGroup):
+
+class _Command(TyperCommand):
+    """A command whose help shows flags without a type."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters."""
+        return _without_flag_types(super().get_params(ctx))
+
+
+class _Group(TyperGroup):
+    """A group of commands whose help shows flags without a type."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters."""
+        return _without_flag_types(super().get_params(ctx))
+
+
+def _without_flag_types(parameters: Any) -> Any:
+    """Hide the types of flags: Typer 0.29 writes `--wait <bool>`, as if the flag took a value."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+            parameter.metavar = ""
+    return parameters
+
+
+class _Commands(_Group):
     """The commands: an error of the package ends one with a message and its exit code."""
 
-    def invoke(self, ctx: Any) -> Any:  # the class of contexts has moved in Typer 0.27
+    def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
             return super().invoke(ctx)
@@ -78,8 +104,11 @@ for _command in (
 ):
     app.command()(_command)
 app.command("map")(bulk.map_inputs)
-app.add_typer(batches.batch, name="batch")
-app.add_typer(bulk.journal, name="journal")
+app.add_typer(batches.batch, name="batch", cls=_Group)
+app.add_typer(bulk.journal, name="journal", cls=_Group)
+for _app in (app, batches.batch, bulk.journal):
+    for _info in _app.registered_commands:
+        _info.cls = _Command
 
 
 def run() -> None:

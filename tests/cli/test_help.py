@@ -30,6 +30,11 @@ def test_help(name: str) -> None:
     check_golden(f"help{'_' * bool(name)}{name.replace(' ', '_')}.txt", result.stdout)
 
 
+@pytest.mark.parametrize("name", ["run", "batch create", "journal show"])
+def test_flags_are_shown_without_a_type(name: str) -> None:
+    assert "bool" not in run(None, *name.split(), "--help").stdout.lower()
+
+
 def test_help_is_an_exit_code_0() -> None:
     assert run(None, "--help").code == 0
 
