@@ -177,7 +177,7 @@ def generated_request(generated: GeneratedOperation[P, ModelT], *args: P.args, *
 
 def _read_generated(read_success: Callable[[int, Any], ModelT], data: object) -> ModelT:
     status = HTTPStatus.NO_CONTENT if data is None else HTTPStatus.OK
-    return checked(read_success, status, without_nulls(data, wire.JOB_OUTPUT_KEY, wire.ENVELOPE_INPUT_KEY))
+    return checked(lambda: read_success(status, without_nulls(data, wire.JOB_OUTPUT_KEY, wire.ENVELOPE_INPUT_KEY)))
 
 
 def load_models() -> None:

@@ -94,6 +94,8 @@ def checked(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise ValidationError(f"the field {error} is missing") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise ValidationError(f"a field has the wrong kind of value ({error})") from error
+    except RecursionError:
+        raise ValidationError("a field is nested too deeply") from None
 
 
 def without_nulls(value: object, *opaque: str) -> Any:

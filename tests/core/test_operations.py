@@ -17,6 +17,7 @@ from runpod_typed._core import operations
 from runpod_typed._core.error_messages import oversize_error
 from runpod_typed._core.operations import generated_request
 from runpod_typed._core.requests import Request, with_query
+from runpod_typed._models.responses import ValidationError
 from runpod_typed._models.retry_policy import OperationKind
 from runpod_typed.errors import ConfigurationError
 from tests.contract.described import OPERATIONS
@@ -175,6 +176,14 @@ def test_a_generated_operation_reads_its_own_model() -> None:
 def test_a_response_without_content_is_read_by_its_status() -> None:
     read = generated_request(described(), "ep").operation.read
     assert (read(None), read({})) == ((204, None), (200, {}))
+
+
+def test_a_response_that_python_cannot_follow_is_refused() -> None:
+    deep: list[Any] = []
+    for _ in range(2000):
+        deep = [deep]
+    with pytest.raises(ValidationError, match="nested too deeply"):
+        generated_request(described(), "ep").operation.read({"a": deep})
 
 
 def test_a_generated_operation_that_may_act_is_not_a_read() -> None:
