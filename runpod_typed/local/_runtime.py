@@ -266,7 +266,7 @@ class QueueRuntime:
         self.act(self.engine.lose_worker, worker_id)
 
     def release_worker(self, worker_id: str) -> None:
-        """Answer the held requests of a worker, and all that follow, at once: it is about to end."""
+        """Respond to the held requests of a worker, and to all that follow, at once: it is about to end."""
         self._ending.add(worker_id)
         for waiter in [waiter for waiter, taker in self._takers.items() if taker == worker_id]:
             waiter.wake()

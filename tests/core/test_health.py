@@ -19,7 +19,7 @@ def health(in_queue: int = 1, **workers: int) -> EndpointHealth:
     return read_health({"jobs": {"inQueue": in_queue}, "workers": workers})
 
 
-def test_every_counter_of_a_captured_answer_arrives() -> None:
+def test_every_counter_of_a_captured_response_arrives() -> None:
     found = read_health(CAPTURED)
     assert found.jobs == JobCounts(in_queue=3, in_progress=2, completed=31, failed=1, retried=4)
     assert found.workers == WorkerCounts(idle=5, running=8, initializing=6, ready=7, throttled=9, unhealthy=10)
@@ -98,7 +98,7 @@ def test_a_purge_need_not_say_more_as_the_specification_has_it(answer: object) -
 
 
 @pytest.mark.parametrize("answer", [[], {}, {"removed": None}, {"removed": "2"}, {"removed": 2, "status": 5}])
-def test_a_purge_s_answer_of_another_shape_is_refused(answer: object) -> None:
+def test_a_purge_response_of_another_shape_is_refused(answer: object) -> None:
     with pytest.raises(ValidationError):
         read_purge_result(answer)
 
