@@ -119,6 +119,7 @@ def finish(package: Path, spec: SpecDocument, endpoints: Iterable[Endpoint]) -> 
     for folder in {path.parent for path in package.glob("api/*/*.py")}:
         _list_members(folder)
     _deprecate(package, spec)
+    _import_models_once(package)
     (package / "webhooks.py").write_text(WEBHOOKS + "\n".join(_webhook_bodies(spec)) + "\n", encoding="utf-8")
 
 
@@ -187,6 +188,21 @@ def _finish_models(package: Path) -> None:
             _replace(path, r"^@_attrs_define$", "@_attrs_define(kw_only=True)", 1)
         if re.search(rf"^        {name} = cls\($", source, re.MULTILINE):
             _replace(path, rf"^(        (?:return )?){name}( = cls\($|\.additional_properties = |$)", r"\1_model\2", 3)
+
+
+def _import_models_once(package: Path) -> None:
+    """Import what a model refers to after its class, and not in each call: models may refer to each other."""
+    pattern = re.compile(r"^ {8}(from \.\.models\.\w+ import \w+).*\n", re.MULTILINE)
+    moved = 0
+    for path in package.glob("models/*.py"):
+        source = path.read_text(encoding="utf-8")
+        if imports := sorted(set(pattern.findall(source))):
+            moved += 1
+            block = textwrap.indent("\n".join(imports), "    ")
+            path.write_text(f"{pattern.sub('', source)}\n\nif not TYPE_CHECKING:\n{block}\n", encoding="utf-8")
+    references = any("    from ..models." in path.read_text(encoding="utf-8") for path in package.glob("models/*.py"))
+    if references and not moved:
+        raise FinishError("the generated models no longer import each other in their methods")
 
 
 def _finished_operation(path: Path, endpoint: Endpoint) -> str:

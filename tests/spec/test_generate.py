@@ -244,3 +244,24 @@ def test_a_step_fails_if_it_finds_nothing_to_change(tmp_path: Path) -> None:
     shutil.copytree(check_spec.ROOT / generate.OUTPUT / generate.PACKAGE, package)
     with pytest.raises(FinishError, match=r"client\.py has 0 times what is known as"):
         finish(package, SpecDocument.load(check_spec.ROOT / check_spec.SPEC), [])
+
+
+def test_models_that_refer_to_each_other_can_be_imported(tmp_path: Path) -> None:
+    text = (check_spec.ROOT / check_spec.SPEC).read_text(encoding="utf-8")
+    text = text.replace("        gpu:\n", "        parent: { $ref: '#/components/schemas/Job' }\n        gpu:\n", 1)
+    of_error = "    ErrorObject:\n      type: object\n"
+    job = "      properties: { job: { $ref: '#/components/schemas/Job' } }\n"
+    (tmp_path / "spec").mkdir()
+    (tmp_path / check_spec.SPEC).write_text(text.replace(of_error, of_error + job, 1), encoding="utf-8")
+    for path, content in generate.build(tmp_path).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    program = (
+        "from runpod_queue_api.models import ErrorObject, Job\n"
+        "inner = {'id': 'a', 'status': 'FAILED', 'error': {'code': 1}}\n"
+        "job = Job.from_dict(inner | {'parent': inner, 'error': {'job': inner}})\n"
+        "assert type(job.parent) is Job and type(job.error.job) is Job, job\n"
+        "assert job.to_dict()['parent'] == inner\n"
+    )
+
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, check=True)

@@ -46,8 +46,6 @@ class BatchAppend:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.run_request import RunRequest  # noqa: PLC0415
-
         d = dict(src_dict)
         requests = []
         _requests = d.pop("requests")
@@ -80,3 +78,7 @@ class BatchAppend:
 
     def __contains__(self, key: str) -> bool:
         return key in self.additional_properties
+
+
+if not TYPE_CHECKING:
+    from ..models.run_request import RunRequest

@@ -70,8 +70,6 @@ class BatchList:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.batch import Batch  # noqa: PLC0415
-
         d = dict(src_dict)
         _batches = d.pop("batches", UNSET)
         batches: list[Batch] | Unset = UNSET
@@ -116,3 +114,7 @@ class BatchList:
 
     def __contains__(self, key: str) -> bool:
         return key in self.additional_properties
+
+
+if not TYPE_CHECKING:
+    from ..models.batch import Batch

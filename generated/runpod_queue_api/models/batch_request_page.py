@@ -70,8 +70,6 @@ class BatchRequestPage:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.batch_request import BatchRequest  # noqa: PLC0415
-
         d = dict(src_dict)
         requests = []
         _requests = d.pop("requests")
@@ -114,3 +112,7 @@ class BatchRequestPage:
 
     def __contains__(self, key: str) -> bool:
         return key in self.additional_properties
+
+
+if not TYPE_CHECKING:
+    from ..models.batch_request import BatchRequest

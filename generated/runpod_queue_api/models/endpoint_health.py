@@ -52,9 +52,6 @@ class EndpointHealth:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.job_counts import JobCounts  # noqa: PLC0415
-        from ..models.worker_counts import WorkerCounts  # noqa: PLC0415
-
         d = dict(src_dict)
         _jobs = d.pop("jobs", UNSET)
         jobs: JobCounts | Unset
@@ -93,3 +90,8 @@ class EndpointHealth:
 
     def __contains__(self, key: str) -> bool:
         return key in self.additional_properties
+
+
+if not TYPE_CHECKING:
+    from ..models.job_counts import JobCounts
+    from ..models.worker_counts import WorkerCounts

@@ -51,8 +51,6 @@ class EndpointMetrics:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.worker_counts import WorkerCounts  # noqa: PLC0415
-
         d = dict(src_dict)
         _workers = d.pop("workers", UNSET)
         workers: WorkerCounts | Unset
@@ -86,3 +84,7 @@ class EndpointMetrics:
 
     def __contains__(self, key: str) -> bool:
         return key in self.additional_properties
+
+
+if not TYPE_CHECKING:
+    from ..models.worker_counts import WorkerCounts

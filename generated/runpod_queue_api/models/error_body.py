@@ -35,8 +35,6 @@ class ErrorBody:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.error_object import ErrorObject  # noqa: PLC0415
-
         error: dict[str, Any] | str | Unset
         if isinstance(self.error, Unset):
             error = UNSET
@@ -67,8 +65,6 @@ class ErrorBody:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.error_object import ErrorObject  # noqa: PLC0415
-
         d = dict(src_dict)
 
         def _parse_error(data: object) -> ErrorObject | str | Unset:
@@ -117,3 +113,7 @@ class ErrorBody:
 
     def __contains__(self, key: str) -> bool:
         return key in self.additional_properties
+
+
+if not TYPE_CHECKING:
+    from ..models.error_object import ErrorObject

@@ -58,8 +58,6 @@ class Job:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.error_object import ErrorObject  # noqa: PLC0415
-
         id = self.id
 
         status: str
@@ -126,8 +124,6 @@ class Job:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.error_object import ErrorObject  # noqa: PLC0415
-
         d = dict(src_dict)
         id = d.pop("id")
 
@@ -220,3 +216,7 @@ class Job:
     @deprecated("The field `gpu` will be removed from the API.", category=None)
     def gpu(self) -> str | Unset:
         return self._gpu
+
+
+if not TYPE_CHECKING:
+    from ..models.error_object import ErrorObject

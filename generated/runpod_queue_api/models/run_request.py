@@ -75,9 +75,6 @@ class RunRequest:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.execution_policy import ExecutionPolicy  # noqa: PLC0415
-        from ..models.s3_config import S3Config  # noqa: PLC0415
-
         d = dict(src_dict)
         input_ = d.pop("input")
 
@@ -125,3 +122,8 @@ class RunRequest:
 
     def __contains__(self, key: str) -> bool:
         return key in self.additional_properties
+
+
+if not TYPE_CHECKING:
+    from ..models.execution_policy import ExecutionPolicy
+    from ..models.s3_config import S3Config

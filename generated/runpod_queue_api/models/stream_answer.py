@@ -40,8 +40,6 @@ class StreamAnswer:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.error_object import ErrorObject  # noqa: PLC0415
-
         id = self.id
 
         status: str | Unset
@@ -87,9 +85,6 @@ class StreamAnswer:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.error_object import ErrorObject  # noqa: PLC0415
-        from ..models.stream_chunk import StreamChunk  # noqa: PLC0415
-
         d = dict(src_dict)
         id = d.pop("id", UNSET)
 
@@ -160,3 +155,8 @@ class StreamAnswer:
 
     def __contains__(self, key: str) -> bool:
         return key in self.additional_properties
+
+
+if not TYPE_CHECKING:
+    from ..models.error_object import ErrorObject
+    from ..models.stream_chunk import StreamChunk

@@ -49,8 +49,6 @@ class StreamChunk:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.stream_chunk_metrics import StreamChunkMetrics  # noqa: PLC0415
-
         d = dict(src_dict)
         output = d.pop("output", UNSET)
 
@@ -84,3 +82,7 @@ class StreamChunk:
 
     def __contains__(self, key: str) -> bool:
         return key in self.additional_properties
+
+
+if not TYPE_CHECKING:
+    from ..models.stream_chunk_metrics import StreamChunkMetrics
