@@ -37,6 +37,8 @@ class AsyncRateLimiter:
             operation: The operation's name in the specification.
             deadline: The time, on the monotonic clock, when the caller stops waiting; None for never.
         """
+        if self.limits.is_locked_here():
+            return None  # a signal handler's call: to wait for the lock would be to wait forever
         with self.lock:
             window = self.limits.find(rate_limits, endpoint_id, operation)
             if window is None:

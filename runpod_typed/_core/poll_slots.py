@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from http import HTTPStatus
-from threading import Lock
+from threading import RLock
 from typing import Final, NamedTuple, Self, final
 from weakref import ref
 
@@ -112,7 +112,7 @@ class PollScheduler:
     """Polling state of one client, shared by all its threads and tasks."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()  # a signal handler may poll too
         self._endpoints: defaultdict[str, _Endpoint] = defaultdict(_Endpoint)
 
     def register(self, endpoint_id: str) -> Registration:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from threading import Lock
-from typing import NamedTuple, final
+from contextlib import AbstractContextManager
+from threading import RLock
+from typing import Any, NamedTuple, final
 
 from runpod_typed._models.rate_limits import RateLimit, RateLimits, limit_for
 
@@ -247,8 +248,11 @@ class SharedLimits:
     """
 
     def __init__(self) -> None:
-        self.lock: Lock = Lock()
+        lock: Any = RLock()
+        self.lock: AbstractContextManager[bool] = lock
         """A lock of threads, in both APIs."""
+        self.is_locked_here: Callable[[], bool] = lock._is_owned  # noqa: SLF001 -- as threading.Condition asks it
+        """True if this thread holds the lock: then a signal handler runs in the middle of a change of a window."""
         self._by_operation = dict[tuple[RateLimits, str, str], SlidingWindow | None]()
         self._by_budget = dict[tuple[RateLimits, str, str], SlidingWindow]()
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random, SystemRandom
-from threading import Lock
+from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, final
 
@@ -66,7 +66,7 @@ class _ProcessState:
         self._connection = connection
         self._http_client = http_client
         self._closed = closed
-        self._lock = Lock()  # of threads, in the API too: nothing is awaited while it is held
+        self._lock = RLock()  # of threads, in the API too: nothing is awaited while it is held
         self._transports = dict[object, Transport]()
         prepare()
         if http_client is None:
@@ -106,7 +106,7 @@ class _ProcessState:
                 load_models()
                 from runpod_typed._sync.transports import make_transport  # noqa: PLC0415 -- loads HTTP libraries
 
-                transport = self._transports[owner] = make_transport(self._connection, self._http_client)
+                transport = self._transports.setdefault(owner, make_transport(self._connection, self._http_client))
             if transport is None or self._closed:  # perhaps meanwhile, by another thread
                 self._transports.pop(owner, None)
                 raise ConfigurationError(

@@ -1,5 +1,7 @@
 """A sync client is shared between threads, and survives a fork."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
@@ -53,6 +55,21 @@ def test_threads_share_a_client_and_get_their_own_results(queue: LocalQueue) -> 
         with ThreadPoolExecutor(16) as threads:
             for thread, results in enumerate(threads.map(work, range(16))):
                 assert results == [n * n for n in range(thread * 100, thread * 100 + 10) for _ in range(2)]
+
+
+def test_a_signal_handler_may_call_in_the_middle_of_any_change() -> None:
+    found = list[int]()
+    with scripted([HEALTHY]) as server, Client("key", base_url=server.base_url) as client:
+
+        def call() -> None:
+            state = client._executor._state()
+            with state.rate_limiter.lock, state._lock, state.scheduler._lock:  # as an interrupted call holds them
+                found.append(client.endpoint("ep").health().jobs.in_queue)
+
+        thread = threading.Thread(target=call, daemon=True)
+        thread.start()
+        thread.join(30)
+    assert found == [3]
 
 
 def test_threads_share_the_connections_of_a_client() -> None:
