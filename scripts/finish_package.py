@@ -15,6 +15,7 @@ from openapi_python_client.parser.openapi import Endpoint
 
 from scripts.spec_document import SpecDocument, mapping
 from scripts.spec_rules import sent_schemas, webhook_schemas
+from scripts.wire_module import module_name
 
 TIMEOUT_SECONDS: Final = 30.0
 """The default timeout of the generated client, which has none by itself."""
@@ -258,7 +259,7 @@ def _deprecate(package: Path, spec: SpecDocument) -> None:
         match pointer:
             case ("paths", str(), str(), _):
                 described = mapping(spec.find(pointer[:-1]))
-                name = strings.snake_case(str(described["operationId"]))
+                name = module_name(str(described["operationId"]))
                 (path,) = package.glob(f"api/*/{name}.py")
                 mark = f'@deprecated("The operation `{name}` will be removed from the API.", category=None)\n'
                 _replace(path, r"^((?:async )?def (?:_get_kwargs|(?:sync|asyncio)(?:_detailed)?)\()", rf"{mark}\1", 3)

@@ -59,9 +59,7 @@ def house_rules(spec: SpecDocument) -> Found:
         yield from _rules_of_operations(spec, operation)
         yield from _unnamed_bounds(spec, operation)
     yield from _misnamed_constants(spec)
-    version = str(mapping(spec.content.get("info")).get("version"))
-    if not re.fullmatch(r"\d+\.\d+\.\d+([-+].+)?", version):
-        yield ("info", "version"), f"the version must be three numbers, such as 1.2.3, not {version!r}"
+    yield from _rules_of_versions(spec)
     for place in webhook_schemas(spec):
         if spec.follow(place)[:-1] != SCHEMAS:
             yield place, "name the schema of what a webhook posts: refer to one of components/schemas"
@@ -72,6 +70,14 @@ def house_rules(spec: SpecDocument) -> Found:
             if mapping(tag).get("name") in tags and not operation.path.startswith(f"{base}/"):
                 reason = f"the path of {operation.name}, {operation.path}, does not begin with {base}"
                 yield ("tags", index, "x-runpod-base-path"), reason
+
+
+def _rules_of_versions(spec: SpecDocument) -> Found:
+    version = str(mapping(spec.content.get("info")).get("version"))
+    if not re.fullmatch(r"\d+\.\d+\.\d+([-+].+)?", version):
+        yield ("info", "version"), f"the version must be three numbers, such as 1.2.3, not {version!r}"
+    if "jsonSchemaDialect" in spec.content:
+        yield ("jsonSchemaDialect",), "schemas are read as JSON Schema 2020-12, as OpenAPI 3.1 has it: remove the key"
 
 
 def _rules_of_values(pointer: Pointer, value: dict[str, Json]) -> Found:

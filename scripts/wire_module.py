@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from attrs import evolve
+from openapi_python_client import strings
+
 from scripts.spec_document import Operation, Pointer, SpecDocument, SpecError, mapping, sequence, show
 
 BUDGETS: Final = "x-runpod-rate-limits"
@@ -57,7 +60,8 @@ def render(spec: SpecDocument) -> str:
     Raises:
         SpecError: The specification lacks a value, or has one that cannot be a constant.
     """
-    operations = sorted(spec.client_operations(), key=lambda found: found.name)
+    named = (evolve(found, name=module_name(found.name)) for found in spec.client_operations())
+    operations = sorted(named, key=lambda found: found.name)
     deprecated = [found.name for found in operations if mapping(spec.find(found.pointer)).get("deprecated") is True]
     statements = [
         *_constants(spec),
@@ -85,6 +89,11 @@ def render(spec: SpecDocument) -> str:
         ),
     ]
     return HEADER + "\n".join(statements)
+
+
+def module_name(operation_id: str) -> str:
+    """Return the name of the module that the generator makes of an operation."""
+    return strings.PythonIdentifier(operation_id, "field_")
 
 
 def named_constants(spec: SpecDocument) -> Iterator[tuple[str, Pointer, Pointer]]:

@@ -105,6 +105,11 @@ BROKEN: Final = {
     "a parameter twice": (MORE, MORE + MORE, "has the parameter 'more' in query twice"),
     "a path with a query": ("  '/{id}/run':", "  '/{id}/run?all=1':", "is not a path of a URL"),
     "a path with a space": ("  '/{id}/run':", "  '/{id}/ru n':", "is not a path of a URL"),
+    "another dialect of schemas": (
+        "info: {",
+        "jsonSchemaDialect: https://json-schema.org/draft/2019-09/schema\ninfo: {",
+        "read as JSON Schema 2020-12",
+    ),
     "a version in one part": ("version: 1.0.0", "version: draft", "must be three numbers"),
     "an enum of nothing": ("enum: [ON, OFF]", "enum: []", "an enum needs values"),
     "an enum of numbers": ("{ type: string, enum", "{ type: integer, enum", "beside `type: string`"),
@@ -171,3 +176,13 @@ def test_names_the_line_of_what_would_be_dropped(old: str, new: str, reason: str
     found = problems(DOCUMENT.replace(old, new), tmp_path)
 
     assert any(lines <= line <= last and reason in told for line, told in found), found
+
+
+def test_tables_name_an_operation_as_its_module_is_called(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(DOCUMENT.replace("operationId: run\n", "operationId: runJob\n      deprecated: true\n"), "utf-8")
+
+    source = render(SpecDocument.load(path))
+
+    assert "'run_job': OperationLimit('few', 2, 1.0, None)" in source
+    assert "frozenset(['run_job'])" in source
