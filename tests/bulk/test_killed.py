@@ -120,7 +120,8 @@ def run_and_kill(
     assert lines.pop() == "end"
     last = [line.split()[:2] for line in lines[-inputs:]]
     assert [int(number) for number, _ in last] == list(range(inputs))
-    assert {fate for _, fate in last} <= {"ok", "SubmissionUncertainError"}
+    fates = {"ok", "SubmissionUncertainError", *(["JobCancelledError"] if "cancel" in how else [])}
+    assert {fate for _, fate in last} <= fates
     uncertain = {int(number) for number, fate in last if fate != "ok"}
     lost = {number for number in range(inputs) if not runs[number]} - uncertain
     twice = {number for number, count in runs.items() if count > 1} - uncertain
