@@ -205,7 +205,8 @@ async def test_a_journal_yields_finished_inputs_again(queue: LocalQueue, handler
     assert (counts.succeeded, counts.failed, counts.total) == (8, 1, 9)
 
 
-async def test_a_journal_keeps_output_beyond_the_standard(tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_batches", [False, True])
+async def test_a_journal_keeps_output_beyond_the_standard(tmp_path: Path, *, in_batches: bool) -> None:
     outputs: list[Any] = [math.nan, "\ud83d", {"half": ["\udc00", math.inf]}, 2**90, "é\n"]
     path, exported = tmp_path / "run.sqlite", tmp_path / "out.jsonl"
 
@@ -214,8 +215,10 @@ async def test_a_journal_keeps_output_beyond_the_standard(tmp_path: Path) -> Non
 
     with LocalQueue(output_of, endpoint_id="ep") as queue:
         async with client_of(queue) as client:
+            endpoint, inputs = client.endpoint("ep"), numbers(len(outputs))
             for from_journal in (False, True):
-                results = [result async for result in client.endpoint("ep").map(numbers(len(outputs)), journal=path)]
+                run = endpoint.batches.run if in_batches else endpoint.map
+                results = [result async for result in run(inputs, journal=path)]
                 assert [repr(result.output) for result in results] == [repr(output) for output in outputs]
                 assert {result.from_journal for result in results} == {from_journal}
     assert Journal(path).export_jsonl(exported) == len(outputs)
