@@ -49,7 +49,7 @@ def follow(command: list[str], variables: dict[str, str]) -> Any:
         job = json.loads(found.stdout)
         shown = urllib.request.Request(f"{page[1]}page/jobs/{job['id']}", headers={"x-page-token": page[2]})
         with urllib.request.urlopen(shown, timeout=60) as response:
-            assert json.load(response)["output"] == job["output"]
+            assert json.loads(json.load(response)["output"]) == job["output"]
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
