@@ -180,11 +180,14 @@ class _Outcome(Generic[JobT]):
         """Raise if jobs did not finish in time."""
         if self._late:
             first = self._late[0]
-            raise WaitTimeoutError(
+            error = WaitTimeoutError(
                 f"{len(self._late)} of {self._count} jobs did not finish within {self._timeout:g} s, and keep running. "
                 "`error.job` is one of them.",
                 job=first.job,
-            ) from first.error
+            )
+            if isinstance(first.error, RunpodError):
+                error.job_id, error.endpoint_id = first.error.job_id, first.error.endpoint_id
+            raise error from first.error
 
 
 async def _watch(
