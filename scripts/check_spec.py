@@ -32,6 +32,7 @@ if __name__ == "__main__":  # run as a file, Python looks beside it and not in t
 
 from scripts.schema_rules import schema_rules
 from scripts.spec_document import (
+    DEFAULT,
     Operation,
     Pointer,
     Problem,
@@ -43,7 +44,6 @@ from scripts.spec_document import (
     show,
 )
 from scripts.spec_rules import SCHEMAS, Found, house_rules, names, names_properties, without_data
-from scripts.wire_module import DEFAULT
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SPEC: Final = Path("spec/openapi.yaml")

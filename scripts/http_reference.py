@@ -11,8 +11,7 @@ from typing import Final
 
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
-from scripts.spec_document import Json, SpecDocument, mapping, sequence
-from scripts.wire_module import DEFAULT, MAX_BYTES
+from scripts.spec_document import DEFAULT, MAX_BYTES, Json, SpecDocument, mapping, sequence
 
 _UNITS: Final = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 _BOUNDS: Final = {

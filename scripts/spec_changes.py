@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from scripts.api_changes import Change
-from scripts.spec_document import Json, Operation, SpecDocument, mapping, sequence
+from scripts.spec_document import BUDGETS, CONSTANTS, MAX_BYTES, UNIT, Json, Operation, SpecDocument, mapping, sequence
 
 
 class Way(Flag):
@@ -32,8 +32,6 @@ Table: TypeAlias = Mapping[str, "Node"]
 _NOWHERE: Final = Way(0)
 _TYPED_FORMATS: Final = frozenset({"date", "date-time", "binary", "uuid"})
 """The formats that decide on a Python type."""
-_RATE_LIMITS: Final = "x-runpod-rate-limits"
-_CONSTANTS: Final = "x-runpod-constants"
 """Names in the generated code, which are compared there."""
 _OPTIONAL: Final = re.compile(r"^The |: the response [^2][^,]*$")
 """The names of what can be removed without breaking callers."""
@@ -126,12 +124,12 @@ _RULES: Final[Mapping[str, Rule]] = {
     "callbacks": Rule("callback", _is_changed, always=True),
     "security": Rule("authentication", _is_withdrawn, always=True),
     "tags": Rule("tag", _is_withdrawn, always=True),
-    "x-runpod-max-bytes": Rule("limit in bytes", _bound(1)),
+    MAX_BYTES: Rule("limit in bytes", _bound(1)),
     "x-runpod-retention-seconds": Rule("retention in seconds", _bound(1), always=True),
     "x-runpod-max-active-batches": Rule("maximum of active batches", _bound(1), always=True),
     "x-runpod-max-queued-requests": Rule("maximum of queued requests", _bound(1), always=True),
-    "x-runpod-unit": Rule("unit", _is_changed, always=True),
-    _CONSTANTS: Rule(""),
+    UNIT: Rule("unit", _is_changed, always=True),
+    CONSTANTS: Rule(""),
 }
 
 
@@ -258,11 +256,11 @@ def _nodes(spec: SpecDocument) -> Table:
     for name, schema in nodes.schemas.items():
         nodes.add(name, schema, "", _NOWHERE)
     table = nodes.table
-    extensions = {key: value for key, value in content.items() if key.startswith("x-") and key != _RATE_LIMITS}
+    extensions = {key: value for key, value in content.items() if key.startswith("x-") and key != BUDGETS}
     table["The specification"] = Node("", "", extensions)
     for tag in map(mapping, sequence(content.get("tags"))):
         table[f"The tag {tag.get('name')}"] = Node("", "", tag)
-    for name, limit in mapping(content.get(_RATE_LIMITS)).items():
+    for name, limit in mapping(content.get(BUDGETS)).items():
         table[f"The rate limit {name}"] = Node("", ", ".join(f"{value} {key}" for key, value in mapping(limit).items()))
     urls = [str(mapping(server).get("url")) for server in sequence(content.get("servers"))]
     table["The service"] = Node("", f"at {' or '.join(urls) or 'no address'}")

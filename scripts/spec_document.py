@@ -16,6 +16,14 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 Pointer: TypeAlias = tuple[str | int, ...]
 """The keys and indexes that lead from the top of a document to a value in it."""
 
+BUDGETS: Final = "x-runpod-rate-limits"
+BUDGET: Final = "x-runpod-rate-limit"
+MAX_BYTES: Final = "x-runpod-max-bytes"
+DEFAULT: Final = "x-runpod-default"
+UNIT: Final = "x-runpod-unit"
+CONSTANTS: Final = "x-runpod-constants"
+"""Extensions of the specification, which says at its top what they mean."""
+
 METHODS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
 

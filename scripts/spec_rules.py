@@ -9,8 +9,22 @@ from typing import Final
 
 from openapi_python_client import strings
 
-from scripts.spec_document import Json, Operation, Pointer, SpecDocument, mapping, sequence, show
-from scripts.wire_module import BUDGET, BUDGETS, CONSTANTS, DEFAULT, MAX_BYTES, NO_BUDGET, UNIT, named_constants
+from scripts.spec_document import (
+    BUDGET,
+    BUDGETS,
+    CONSTANTS,
+    DEFAULT,
+    MAX_BYTES,
+    UNIT,
+    Json,
+    Operation,
+    Pointer,
+    SpecDocument,
+    mapping,
+    sequence,
+    show,
+)
+from scripts.wire_module import NO_BUDGET, named_constants
 
 OPEN_ENUM_PREFIX: Final = "Known"
 """The prefix of enums, all of which the service may extend."""

@@ -11,16 +11,23 @@ from typing import Final
 from attrs import evolve
 from openapi_python_client import strings
 
-from scripts.spec_document import Operation, Pointer, SpecDocument, SpecError, mapping, sequence, show
+from scripts.spec_document import (
+    BUDGET,
+    BUDGETS,
+    CONSTANTS,
+    MAX_BYTES,
+    UNIT,
+    Operation,
+    Pointer,
+    SpecDocument,
+    SpecError,
+    mapping,
+    sequence,
+    show,
+)
 
-BUDGETS: Final = "x-runpod-rate-limits"
-BUDGET: Final = "x-runpod-rate-limit"
 NO_BUDGET: Final = "none-published"
-MAX_BYTES: Final = "x-runpod-max-bytes"
-DEFAULT: Final = "x-runpod-default"
-UNIT: Final = "x-runpod-unit"
-CONSTANTS: Final = "x-runpod-constants"
-"""Extensions of the specification, which says at its top what they mean."""
+"""The rate limit of operations for which Runpod publishes none."""
 
 _PARTS: Final = {"query": "params", "header": "headers", "cookie": "cookies"}
 RESERVED_HEADERS: Final = frozenset({"accept", "authorization", "content-type"})
