@@ -53,21 +53,18 @@ class _Counted:
 
 @contextmanager
 def open_inputs(given: str) -> Generator[Iterable[Any]]:
-    """Yield the inputs of a file, read one at a time."""
+    """Yield the inputs of a file, read one at a time. All of them are checked first."""
     if given == "-":
         yield _json_lines(sys.stdin, "standard input")
         return
     read = _csv_rows if given.lower().endswith(".csv") else _json_lines
     with _open(Path(given), "r", "utf-8-sig") as file:
-        inputs = read(file, given)
-        yield _Counted(inputs, _count(file)) if read is _json_lines and file.seekable() else inputs
-
-
-def _count(file: TextIO) -> int:
-    """Count the lines through the same file: a second one of /dev/stdin may share its position."""
-    number = sum(bool(line.strip()) for line in file.buffer)
-    file.seek(0)
-    return number
+        if not file.seekable():
+            yield read(file, given)
+            return
+        total = sum(1 for _ in read(file, given))
+        file.seek(0)  # not opened again: a second file of /dev/stdin may share the position of the first
+        yield _Counted(read(file, given), total)
 
 
 def _csv_rows(file: TextIO, name: str) -> Iterator[Any]:

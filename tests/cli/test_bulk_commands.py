@@ -49,6 +49,11 @@ def test_lines_of_a_file_are_counted_and_read(tmp_path: Path) -> None:
         assert isinstance(inputs, Sized)
         assert len(inputs) == 2
         assert list(inputs) == [{"n": 1}, {"n": "ä"}]
+    rows = tmp_path / "inputs.csv"
+    rows.write_text('\ufeffn\n1\n"ä\n"\n', encoding="utf-8")
+    with open_inputs(str(rows)) as inputs:
+        assert isinstance(inputs, Sized)
+        assert (len(inputs), list(inputs)) == (2, [{"n": "1"}, {"n": "ä\n"}])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
@@ -75,6 +80,26 @@ def test_map_names_the_line_that_is_not_json(queue: LocalQueue) -> None:
     result = run(queue, "map", "demo", "-", stdin='{"text": "x"}\n{"text": \n')
     assert result.code == 2
     assert "is not valid JSON: line" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("inputs.jsonl", b'{"text": "x"}\n{"text": \n'),
+        ("inputs.jsonl", b'{"text": "x"}\n{"text": "\xff"}\n'),
+        ("inputs.csv", b"text,n\nx,1\nx\n"),
+    ],
+)
+def test_a_file_is_checked_before_anything_is_sent(
+    queue: LocalQueue, tmp_path: Path, name: str, content: bytes
+) -> None:
+    inputs = tmp_path / name
+    inputs.write_bytes(content)
+    before = len(queue.submissions)
+    result = run(queue, "map", "demo", str(inputs))
+    assert result.code == 2, result.stderr
+    assert "is not" in result.stderr
+    assert len(queue.submissions) == before
 
 
 def test_missing_journal_is_an_error(tmp_path: Path) -> None:
