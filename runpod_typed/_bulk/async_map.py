@@ -169,10 +169,10 @@ class AsyncJobMap(Generic[In, Out]):
             return
         self._finalizer.detach()
         try:
+            self._reporter.close()  # first, to show what was in flight
+        finally:
             with async_shielded():
                 await engine.stop()
-        finally:
-            self._reporter.close()
 
     async def _start(self) -> tuple[MapEngine, _Inbox, ProgressReporter]:
         if self._engine is None:

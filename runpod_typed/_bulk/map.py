@@ -195,9 +195,9 @@ class JobMap(Generic[In, Out]):
             return
         self._finalizer.detach()
         try:
-            worker.stop()
+            self._reporter.close()  # first, to show what was in flight
         finally:
-            self._reporter.close()
+            worker.stop()
 
     def _start(self) -> tuple[_Worker, ProgressReporter]:
         with self._lock:

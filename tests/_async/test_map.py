@@ -452,6 +452,15 @@ async def test_reports_progress_to_a_function(queue: LocalQueue, *, sized: bool)
     assert (seen[-1].done, seen[-1].total, seen[-1].in_flight) == (20, 20, 0)
 
 
+async def test_the_last_progress_tells_what_an_early_end_leaves(queue: LocalQueue) -> None:
+    seen: list[MapProgress] = []
+    inputs = [{"n": 0}, *({"n": number, "wait": True} for number in range(1, 4))]
+    async with client_of(queue) as client, client.endpoint("ep").map(inputs, progress=seen.append) as mapped:
+        async for _ in mapped:
+            break
+    assert (seen[-1].done, seen[-1].in_flight) == (1, 3)
+
+
 @pytest.mark.parametrize("size", [1, 200_000])
 async def test_maps_through_a_transport_without_a_network(size: int) -> None:
     def respond(request: httpx.Request) -> httpx.Response:
