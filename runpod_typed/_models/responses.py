@@ -168,9 +168,9 @@ def as_int(value: int, what: str) -> int:
 
 def as_optional_int(value: int | Unset | None, what: str) -> int | None:
     """Return the value, a whole number, or None if it is absent or null."""
-    if type(value) is int:
-        return value
-    return None if value is None or isinstance(value, Unset) else as_int(value, what)
+    if value is None or isinstance(value, Unset):
+        return None
+    return value if type(value) is int else as_int(value, what)
 
 
 def as_count(value: int | Unset | None, what: str) -> int:
