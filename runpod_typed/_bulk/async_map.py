@@ -109,7 +109,9 @@ class AsyncJobMap(Generic[In, Out]):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if exc is not None and not isinstance(exc, Exception):
-            self._explain(exc)
+            note = self._explain(exc)
+            if note is not None:
+                logger.warning("Interrupted: %s", note)
         await self.aclose()
 
     def __aiter__(self) -> Self:
@@ -136,7 +138,7 @@ class AsyncJobMap(Generic[In, Out]):
             try:
                 await inbox.wait(reporter.interval)
             except BaseException as interrupt:  # without a block, nothing else hears of it
-                self._explain(interrupt)
+                self._explain(interrupt)  # in a note alone: after a time limit, the caller may ask again
                 raise
         await self.aclose()
         if inbox.error is not None:
@@ -196,10 +198,11 @@ class AsyncJobMap(Generic[In, Out]):
             self._finalizer.atexit = False
         return self._engine, self._inbox, self._reporter
 
-    def _explain(self, interrupt: BaseException) -> None:
+    def _explain(self, interrupt: BaseException) -> str | None:
+        """Add a note about the jobs in flight, and return it; None if there is nothing to explain."""
         if self._engine is None or isinstance(interrupt, GeneratorExit):
-            return
+            return None
         note = self._options.interruption_note(self._counters.in_flight)
         if note not in getattr(interrupt, "__notes__", ()):
             interrupt.add_note(note)
-            logger.warning("Interrupted: %s", note)
+        return note

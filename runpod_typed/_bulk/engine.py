@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from threading import current_thread, main_thread
 from typing import Any, Final, Protocol, final
 
 from runpod_typed._bulk.concurrency import ConcurrencyControl
@@ -136,8 +137,11 @@ class MapEngine:
                 input_error = failed.error
             except Exception as error:  # noqa: BLE001 -- likewise
                 input_error = error
-            while self._counters.in_flight:
-                await self._change()
+            if input_error is not None and _may_be_interrupt(input_error):
+                self._fail(input_error)
+            else:
+                while self._counters.in_flight:
+                    await self._change()
             ended_early = self._error is not None
         finally:
             try:
@@ -407,3 +411,8 @@ class MapEngine:
         if self._changed is None:
             self._changed = AsyncEvent()
         await self._changed.wait(None)
+
+
+def _may_be_interrupt(error: BaseException) -> bool:
+    """Return whether a signal handler may have raised an error: it runs in the main thread."""
+    return isinstance(error, KeyboardInterrupt | SystemExit) and current_thread() is main_thread()

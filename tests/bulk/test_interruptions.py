@@ -190,7 +190,7 @@ def test_whatever_the_inputs_raise_follows_the_results(
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("raised", RAISED[:-1])
+@pytest.mark.parametrize("raised", [GeneratorExit, asyncio.CancelledError])
 @pytest.mark.parametrize("kind", [Inputs, AsyncInputs])
 async def test_whatever_async_inputs_raise_follows_the_results(
     queue: LocalQueue, raised: type[BaseException], kind: type[Inputs]
@@ -201,6 +201,38 @@ async def test_whatever_async_inputs_raise_follows_the_results(
             async for result in client.endpoint("local", output_type=int).map(kind(raised)):
                 outputs.append(result.output)
     assert outputs == [1, 2]
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("kind", [Inputs, AsyncInputs])
+def test_an_interrupt_of_async_inputs_waits_for_no_job(
+    gate: Gate, queue: LocalQueue, raised: type[BaseException], kind: type[Inputs]
+) -> None:
+    inputs = kind(raised)
+    inputs.left = iter([{"n": 1, "wait": True}])
+
+    async def take() -> None:
+        async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+            async for _ in client.endpoint("local").map(inputs):
+                gate.go.set()  # no result may come
+
+    with pytest.raises(raised):
+        asyncio.run(take())
+    assert not gate.go.is_set()
+
+
+@pytest.mark.anyio
+async def test_a_time_limit_on_one_result_does_not_end_the_map(
+    gate: Gate, queue: LocalQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+        mapped = client.endpoint("local", output_type=int).map([{"n": 1, "wait": True}])
+        with anyio.move_on_after(0.3):
+            await anext(mapped)
+        gate.go.set()
+        assert (await anext(mapped)).output == 1
+        await mapped.aclose()
+    assert "Interrupted" not in caplog.text
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
