@@ -222,7 +222,9 @@ def _length(output: object) -> int:
 
 
 def _digest(value: object) -> tuple[bytes, int]:
-    """Return a digest of JSON and its size in bytes."""
+    """Return a digest of JSON and its size in bytes. As in JSON, 1.0 is 1, and true is not."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     try:
         text = '"' + value if isinstance(value, str) else json.dumps(value, sort_keys=True)
         data = text.encode("utf-8", "surrogatepass")

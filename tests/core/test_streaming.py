@@ -152,6 +152,9 @@ def test_chunks_are_compared_as_json() -> None:
     assert repr(outputs(buffer)) == "[nan, 0, {'loss': nan}, 1]"
     buffer = buffer_of(page("a"), None, page(True))
     assert not buffer.reconcile(["a", 1])
+    buffer = buffer_of(page(2.0), None, page(-0.0, 3.5))
+    assert buffer.reconcile([2, 1, 0, 3.5])
+    assert outputs(buffer) == [2, 1, 0, 3.5]
 
 
 @pytest.mark.parametrize(
