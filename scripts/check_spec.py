@@ -144,7 +144,7 @@ def _missing_targets(spec: SpecDocument, operations: Mapping[str, Operation], li
 def path_parameters(spec: SpecDocument) -> Found:
     """Report names in braces that no parameter has, and parameters that the path does not name."""
     for operation in spec.client_operations():
-        if not re.fullmatch(r"(/([\w.~!$&'()*+,;=:@%-]|\{\w+\})*)+", operation.path, re.ASCII):
+        if not re.fullmatch(r"(/([\w.~!$&'()*+,;=:@%-]|\{[\w-]+\})*)+", operation.path, re.ASCII):
             yield operation.pointer[:2], f"{operation.path!r} is not a path of a URL, such as `/{{endpoint_id}}/run`"
         yield from _parameters_given_twice(spec, operation)
         given = [mapping(spec.find(place)) for place in spec.parameters(operation)]

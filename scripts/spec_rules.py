@@ -32,6 +32,7 @@ OPEN_ENUM_PREFIX: Final = "Known"
 BOUNDS: Final = (
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
     *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "multipleOf", "pattern"),
+    "uniqueItems",
 )
 SUFFIXES: Final = {"milliseconds": "_MS", "seconds": "_SECONDS"}
 """The end of a constant's name, by what it counts."""
@@ -286,7 +287,7 @@ def names(spec: SpecDocument) -> Found:
             fields = {key: _identifier(key) for key in mapping(value)}
             loops = {f"{name}_item{rest}" for name in fields.values() for rest in ("", "_data")}
             yield from _collisions(pointer, fields, RESERVED_FIELDS | loops)
-        if isinstance(mapping(value).get("enum"), list):
+        if isinstance(mapping(value).get("enum"), list) and not _is_variable(pointer):
             yield from _unusual_values(pointer, mapping(value))
             values = [each for each in sequence(mapping(value)["enum"]) if isinstance(each, str) and each[:1].isalpha()]
             members = {each: strings.snake_case(each) for each in values}
@@ -307,7 +308,7 @@ def names(spec: SpecDocument) -> Found:
 
 def _unusual_values(pointer: Pointer, schema: dict[str, Json]) -> Found:
     values = sequence(schema["enum"])
-    if not values or types(schema) != ["string"]:
+    if not values or types(schema) not in (["string"], [None]):
         yield (*pointer, "enum"), "an enum needs values that are strings, beside `type: string`"
     for index, value in enumerate(values):
         if not isinstance(value, str) or value in values[:index]:

@@ -48,7 +48,16 @@ BROKEN: Final = {
         "        name: { type: string, nullable: true }\n",
         "write `type: [..., 'null']`",
     ),
-    "a title": (FIELD, "        name: { type: string, title: Name }\n", "it would name the Python class"),
+    "a title of another class": (
+        "    Part: { type: object,",
+        "    Part: { type: object, title: Piece,",
+        "would name the Python class",
+    ),
+    "a title of a class in a class": (
+        FIELD,
+        "        name: { type: object, additionalProperties: true, title: Name }\n",
+        "would name the Python class",
+    ),
     "a discriminator": (
         FIELD,
         "        name: { oneOf: [{ type: string }], discriminator: { propertyName: kind } }\n",
@@ -176,6 +185,51 @@ def test_names_the_line_of_what_would_be_dropped(old: str, new: str, reason: str
     found = problems(DOCUMENT.replace(old, new), tmp_path)
 
     assert any(lines <= line <= last and reason in told for line, told in found), found
+
+
+ACCEPTED: Final = {
+    "an enum of a server's variable": (
+        "url: 'https://example.org/v1',",
+        "url: 'https://{host}/v1', variables: { host: { default: example.org, enum: [example.org] } },",
+    ),
+    "a title of a field": (FIELD, "        name: { type: string, title: Name }\n"),
+    "a title that is the name": ("    Part: { type: object,", "    Part: { type: object, title: part,"),
+    "notes beside a reference": (
+        FIELD,
+        "        name: { $ref: '#/components/schemas/Part', title: Name, readOnly: true }\n",
+    ),
+    "an enum without its type": ("KnownState: { type: string, enum", "KnownState: { enum"),
+    "unique items": (FIELD, "        name: { type: array, items: {}, uniqueItems: true }\n"),
+    "an encoding": (FIELD, "        name: { type: string, contentEncoding: base64 }\n"),
+    "a field that is called content": (
+        FIELD,
+        FIELD
+        + "        content: { type: object, additionalProperties: true, properties: { encoding: { type: string } } }\n",
+    ),
+    "a field that another member describes": (
+        FIELD,
+        """\
+        name:
+          allOf:
+            - { $ref: '#/components/schemas/Part' }
+            - { type: object, additionalProperties: true, required: [a], properties: { b: {} } }
+""",
+    ),
+    "one value that would not be repeated": (
+        MORE,
+        "        - { name: more, in: query, explode: false, schema: { type: string } }\n",
+    ),
+    "a hyphen in the path": ("  '/{id}/run':", "  '/{id}/run/{job-id}':"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), ACCEPTED.values(), ids=ACCEPTED.keys())
+def test_accepts_what_the_generated_code_follows(old: str, new: str, tmp_path: Path) -> None:
+    assert DOCUMENT.count(old) == 1
+    parameter = "        - { name: job-id, in: path, required: true, schema: { type: string } }\n"
+    text = DOCUMENT.replace(old, new)
+
+    assert problems(text.replace(MORE, MORE + parameter) if "job-id" in new else text, tmp_path) == []
 
 
 def test_tables_name_an_operation_as_its_module_is_called(tmp_path: Path) -> None:
