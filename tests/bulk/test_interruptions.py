@@ -237,10 +237,10 @@ async def test_a_time_limit_on_one_result_does_not_end_the_map(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 @pytest.mark.parametrize("kind", ["map", "as_completed"])
-def test_a_fork_does_not_iterate_over_the_rest(queue: LocalQueue, kind: str) -> None:
+def test_a_fork_does_not_iterate_over_the_rest(queue: LocalQueue, gate: Gate, kind: str) -> None:
     with Client(queue.api_key, base_url=queue.base_url) as client:
         endpoint = client.endpoint("local")
-        inputs = [{"n": number} for number in range(4)]
+        inputs = [{"n": 0}, *({"n": number, "wait": True} for number in range(1, 4))]
         iterator: Iterator[object] = (
             endpoint.map(inputs) if kind == "map" else as_completed([endpoint.run(each) for each in inputs])
         )
@@ -255,6 +255,7 @@ def test_a_fork_does_not_iterate_over_the_rest(queue: LocalQueue, kind: str) -> 
             finally:
                 os._exit(2)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
+        gate.go.set()
         assert len(list(iterator)) == 3
 
 

@@ -283,5 +283,5 @@ class QueueMachine(RuleBasedStateMachine):
             assert self.engine.next_deadline is not None
 
 
-QueueMachine.TestCase.settings = settings(max_examples=2 * settings().max_examples, stateful_step_count=80)
+QueueMachine.TestCase.settings = settings(stateful_step_count=80)
 TestQueueMachine = QueueMachine.TestCase
