@@ -14,7 +14,7 @@ BESIDE_REFERENCES: Final = frozenset(
         *("readOnly", "writeOnly"),
     }
 )
-"""What may stand beside a reference: it changes no value."""
+"""Keywords that may stand beside a reference, since they change no value."""
 FOLLOWED: Final = BESIDE_REFERENCES | {
     *("type", "format", "enum", "properties", "required", "additionalProperties", "items", "allOf", "anyOf", "oneOf"),
     *(*BOUNDS, "$defs", "contentMediaType", "contentEncoding"),

@@ -137,7 +137,7 @@ class AsyncJobMap(Generic[In, Out]):
                 break
             try:
                 await inbox.wait(reporter.interval)
-            except BaseException as interrupt:  # without a block, nothing else hears of it
+            except BaseException as interrupt:  # without a block, there is no other place to add the note
                 self._explain(interrupt)  # in a note alone: after a time limit, the caller may ask again
                 raise
         await self.aclose()

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from threading import current_thread, main_thread
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, final
 
 from runpod_typed._bulk.concurrency import ConcurrencyControl
 from runpod_typed._bulk.endpoint_jobs import EndpointJobs, MapJob
 from runpod_typed._bulk.input_journal import MapJournal
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.outage import SubmissionGate
-from runpod_typed._bulk.sources import InputsFailed
+from runpod_typed._bulk.sources import InputsFailed, Source
 from runpod_typed._bulk.tasks import Tasks
 from runpod_typed._core.bulk import Item, ResultBuffer, may_pass
 from runpod_typed._core.counters import Counters
@@ -49,18 +48,6 @@ _LEAST_WINDOW: Final = 256
 
 _FATAL: Final = (AuthenticationError, PermissionDeniedError, CertificateError, ConfigurationError)
 """Errors that every input would meet."""
-
-
-class Source(Protocol):
-    """The inputs of a map."""
-
-    async def next(self) -> Any:
-        """Return the next input.
-
-        Raises:
-            StopAsyncIteration: There are no more.
-        """
-        ...
 
 
 @final
@@ -125,7 +112,7 @@ class MapEngine:
         await self._main.wait(_EXIT_SECONDS)
 
     async def _run(self) -> None:
-        ended_early = True
+        ended_early, interrupted = True, False
         input_error: BaseException | None = None
         try:
             self._collect_earlier_jobs()
@@ -134,15 +121,12 @@ class MapEngine:
             try:
                 await self._read_inputs()
             except InputsFailed as failed:  # raised to the consumer, after the results of the inputs before
-                input_error = failed.error
+                input_error, interrupted = failed.error, failed.may_be_interrupt
             except Exception as error:  # noqa: BLE001 -- likewise
                 input_error = error
-            if input_error is not None and _may_be_interrupt(input_error):
-                self._fail(input_error)
-            else:
-                while self._counters.in_flight:
-                    await self._change()
-            ended_early = self._error is not None
+            while self._counters.in_flight and not interrupted:
+                await self._change()
+            ended_early = interrupted or self._error is not None
         finally:
             try:
                 with async_shielded():
@@ -411,8 +395,3 @@ class MapEngine:
         if self._changed is None:
             self._changed = AsyncEvent()
         await self._changed.wait(None)
-
-
-def _may_be_interrupt(error: BaseException) -> bool:
-    """Return whether a signal handler may have raised an error: it runs in the main thread."""
-    return isinstance(error, KeyboardInterrupt | SystemExit) and current_thread() is main_thread()

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from contextvars import copy_context
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, final
 
 from anyio import get_cancelled_exc_class
 
@@ -25,6 +25,21 @@ class InputsFailed(Exception):  # noqa: N818 -- its error is raised to the consu
         if isinstance(error, StopIteration | StopAsyncIteration):
             self.error = RuntimeError(f"the inputs raised {type(error).__name__}")
             self.error.__cause__ = error
+        is_main = threading.current_thread() is threading.main_thread()
+        self.may_be_interrupt = is_main and isinstance(error, KeyboardInterrupt | SystemExit)
+        """True if a signal handler may have raised the error: it runs in the main thread."""
+
+
+class Source(Protocol):
+    """The inputs of a map."""
+
+    async def next(self) -> Any:
+        """Return the next input.
+
+        Raises:
+            StopAsyncIteration: There are no more.
+        """
+        ...
 
 
 @final
