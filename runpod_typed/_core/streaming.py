@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple, cast
 
@@ -223,14 +223,22 @@ def _length(output: object) -> int:
 
 def _digest(value: object) -> tuple[bytes, int]:
     """Return a digest of JSON and its size in bytes. As in JSON, 1.0 is 1, and true is not."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
     try:
-        text = '"' + value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        text = '"' + value if isinstance(value, str) else json.dumps(_without_whole_floats(value), sort_keys=True)
         data = text.encode("utf-8", "surrogatepass")
     except RecursionError:  # JSON may be nested more deeply than Python follows
         data = b"nested too deeply"
     return blake2b(data, digest_size=_DIGEST_BYTES).digest(), len(data)
+
+
+def _without_whole_floats(value: Any) -> Any:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, list):
+        return [_without_whole_floats(item) for item in cast("Sequence[Any]", value)]
+    if isinstance(value, dict):
+        return {key: _without_whole_floats(item) for key, item in cast("Mapping[str, Any]", value).items()}
+    return value
 
 
 def _is_split(item: object) -> bool:

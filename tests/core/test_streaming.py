@@ -152,9 +152,11 @@ def test_chunks_are_compared_as_json() -> None:
     assert repr(outputs(buffer)) == "[nan, 0, {'loss': nan}, 1]"
     buffer = buffer_of(page("a"), None, page(True))
     assert not buffer.reconcile(["a", 1])
-    buffer = buffer_of(page(2.0), None, page(-0.0, 3.5))
-    assert buffer.reconcile([2, 1, 0, 3.5])
-    assert outputs(buffer) == [2, 1, 0, 3.5]
+    buffer = buffer_of(page(2.0), None, page(-0.0, 3.5, {"box": [1.0, True]}))
+    assert buffer.reconcile([2, 1, 0, 3.5, {"box": [1, True]}])
+    assert outputs(buffer) == [2, 1, 0, 3.5, {"box": [1, True]}]
+    buffer = buffer_of(page("a"), None, page({"box": [1]}))
+    assert not buffer.reconcile(["a", {"box": [True]}])
 
 
 @pytest.mark.parametrize(
