@@ -172,10 +172,13 @@ class FaultPlan:
         operations: The ids of all operations.
 
     Raises:
-        ValueError: An operation of `faults` is unknown.
+        ValueError: `faults` is of another type, or one of its operations is unknown.
     """
 
     def __init__(self, faults: Faults | None, operations: Collection[str]) -> None:
+        given: object = faults  # callers without a type checker may pass anything
+        if given is not None and not isinstance(given, Faults):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+            raise ValueError(f"faults must be Faults(...) or None, not {given!r}")
         self._faults = faults
         self._operations = operations
         for operation in (faults and faults.operations) or ():

@@ -115,6 +115,17 @@ def test_latency_only_delays(queue: LocalQueue, client: Caller) -> None:
     assert queue.faults_injected == {FaultKind.LATENCY: 1}
 
 
+def test_stops_quietly_while_latency_holds_a_request(caplog: pytest.LogCaptureFixture) -> None:
+    with LocalQueue() as queue:
+        queue.inject("latency", operation="get_health", seconds=600)
+        connection = Caller(queue).connect()
+        headers = {"Authorization": f"Bearer {queue.api_key}"}
+        connection.request("GET", f"/v2/{queue.endpoint_id}/health", headers=headers)
+        eventually(lambda: queue.faults_injected, lambda faults: faults == {FaultKind.LATENCY: 1})
+    connection.close()
+    assert caplog.records == []
+
+
 def test_clock_jump_expires_results(queue: LocalQueue, client: Caller) -> None:
     job_id = client.run()
     client.wait(job_id)
@@ -265,6 +276,12 @@ def test_outage_may_refuse_connections() -> None:
 
         eventually(status, lambda status: status == 200)
         queue.outage(60, status=None)
+
+
+def test_refuses_faults_of_another_type() -> None:
+    rate: Any = 0.3
+    with pytest.raises(ValueError, match="faults must be Faults"):
+        LocalQueue(faults=rate)
 
 
 def test_refuses_outage_with_other_status(queue: LocalQueue) -> None:

@@ -1,5 +1,7 @@
 """Budgets: never more than the limit in any window, never more at a time."""
 
+from typing import Any
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
@@ -54,6 +56,12 @@ def test_all_openai_requests_share_a_limit() -> None:
 
 def test_no_limits_by_default() -> None:
     assert make_limiters(None) == {}
+
+
+def test_refuses_limits_of_another_type() -> None:
+    unknown: Any = "documented"
+    with pytest.raises(ValueError, match="limits must be None, 'published' or a dict of Limit by operation"):
+        make_limiters(unknown)
 
 
 def test_refuses_limit_for_unknown_operation() -> None:

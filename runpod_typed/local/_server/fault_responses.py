@@ -1,6 +1,5 @@
 """The responses to requests that a fault or an outage hits."""
 
-import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -12,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from runpod_typed.local._faults import ErrorForm, Fault, FaultKind, RetryAfterForm
-from runpod_typed.local._runtime import QueueRuntime
+from runpod_typed.local._runtime import QueueRuntime, Waiter
 from runpod_typed.local._server.requests import json_response
 from runpod_typed.local._server.uvicorn_protocols import close, reset
 
@@ -27,7 +26,7 @@ async def respond_with_fault(
 ) -> Response:
     """Respond to a request that a fault hits; `process` handles it as usual."""
     if fault.kind is FaultKind.LATENCY:
-        await asyncio.sleep(fault.seconds)
+        await runtime.wait_for("", Waiter(), lambda: False, fault.seconds)  # ends when the queue stops
     elif fault.kind is FaultKind.CLOCK_JUMP:
         runtime.advance_clock(fault.seconds)
     elif fault.kind is FaultKind.NOT_YET_VISIBLE:

@@ -55,11 +55,17 @@ def make_limiters(limits: Limits) -> dict[str, RateLimiter]:
     The group `openai` is also the name of the operation that takes all of its POSTs.
 
     Raises:
-        ValueError: A name is neither an operation with a published limit nor a group of them.
+        ValueError: The limits are of another type, or a name is neither an operation with a published limit nor a group
+            of them.
     """
     if limits is None:
         return {}
     changes: Mapping[str, Limit | None] = {} if limits == "published" else limits
+    given: object = changes  # callers without a type checker may pass anything
+    if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+        raise ValueError(  # noqa: TRY004 -- as for the other arguments
+            f"limits must be None, 'published' or a dict of Limit by operation, not {limits!r}"
+        )
     groups = {operation: published.budget for operation, published in wire.OPERATION_LIMITS.items()}
     unknown = changes.keys() - groups.keys() - set(groups.values())
     if unknown:
