@@ -88,6 +88,7 @@ HANDLERS: dict[tuple[str, str], Handler | HandlerConfig | None] = {
     ("reliability.md", "Retries"): paint,
     ("reliability.md", "The log"): paint,
     ("reliability.md", "Rate limits"): paint,
+    ("reliability.md", "Proxies and certificates"): paint,
     ("types.md", "Typed inputs and outputs"): paint_seeded,
     ("types.md", "Data that does not fit"): paint_seeded,
     ("types.md", "pydantic"): paint_seeded,
