@@ -45,7 +45,7 @@ _UPDATE: Final = (  # an upsert takes longer
 )
 _SAVE_JOB: Final = "INSERT OR REPLACE INTO job (entry, id, content) VALUES (?, ?, ?)"
 _FIND: Final = f"SELECT {COLUMNS} FROM entry WHERE key = ?"  # noqa: S608 -- constants
-_SLOTS: Final = 2**21  # bytes, each of which tells that a key with a certain hash was used
+_SLOTS: Final = 2**21  # bytes; one is set for each hash of a key that was used
 _FIND_JOB: Final = "SELECT content FROM job WHERE entry = ? AND id = ?"
 _IN_FLIGHT: Final = f"SELECT {COLUMNS} FROM entry WHERE status = ?"  # noqa: S608 -- constants
 
@@ -229,10 +229,14 @@ def _lock(path: Path) -> sqlite3.Connection:
     """Take the lock of a journal. The operating system releases it when the process ends, even by SIGKILL."""
     import sqlite3  # noqa: PLC0415 -- slow to import, and needed for journals alone
 
+    if path.is_dir():
+        raise JournalError(f"The journal {path} is a folder. Name a file in it.")
     try:
         database = sqlite3.connect(f"{path}-lock", check_same_thread=False, timeout=0, isolation_level=None)
     except sqlite3.Error as error:
-        raise JournalError(f"The journal {path} cannot be written: {error}.") from error
+        raise JournalError(
+            f"The journal {path} cannot be written: {error}. Check that its folder exists and can be written."
+        ) from error
     try:
         database.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:

@@ -83,7 +83,8 @@ class MapOptions:
         """
         kind = type(inputs)
         if issubclass(kind, _NO_INPUTS) or not issubclass(kind, kinds):
-            note = " Only the async API takes async iterables." if issubclass(kind, AsyncIterable) else ""
+            note = " Put a single input into a list." if issubclass(kind, _NO_INPUTS) else ""
+            note = " Only the async API takes async iterables." if issubclass(kind, AsyncIterable) else note
             raise ConfigurationError(f"inputs must be an iterable of inputs, not {kind.__name__}.{note}")
         if self.key is not None and isinstance(inputs, Sequence):
             seen = set[str]()

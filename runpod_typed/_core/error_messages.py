@@ -41,8 +41,8 @@ _KEPT_BYTES: Final = 64 * 1024
 _REQUEST_ID_HEADERS: Final = tuple(name.lower() for name in wire.REQUEST_ID_HEADERS)
 _API_PATH: Final = urlsplit(wire.SERVER_URL).path
 
-# What Runpod says to a body above its cap, under 400, and what others in its place say. Other things than bodies may be
-# too large, or exceed something.
+# Messages of Runpod (with status 400) and of proxies for a body above their cap. Each names the body, since other
+# things may be too large too.
 _TOO_LARGE: Final = re.compile(
     r"max(imum)? size|(size|payload|body|entity|request) (is )?too large|exceed.*\b(size|payload|body|[km]i?b)\b",
     re.IGNORECASE,
@@ -64,7 +64,7 @@ _ADVICE: Final[Mapping[type[APIStatusError], str]] = {
     PermissionDeniedError: "The API key may not do this: check its permissions in the console.",
     PayloadTooLargeError: "Put large data into storage and send its URL.",
     RateLimitError: "Send fewer requests at once, or give the endpoint more workers.",
-    ServerError: "The platform or a worker failed: try again later, or send the request id to support.",
+    ServerError: "The platform or a worker failed: try again later.",
 }
 
 
@@ -118,7 +118,7 @@ class CallErrors:
         failed = f"{self._where(response.proxy)} failed with {status}: {said}."
         return self.make(
             kind,
-            " ".join(filter(None, (failed, asked, self._advice(kind, status)))) + _shown_id(request_id),
+            " ".join(filter(None, (failed, asked, self._advice(kind, status, request_id)))) + _shown_id(request_id),
             status_code=status,
             body=_kept_body(text, response),
             headers=headers,
@@ -130,10 +130,13 @@ class CallErrors:
         """Return the error for a response that does not fit the specification."""
         text, request_id = self._kept_text(response), self._cut(_request_id(response.headers) or "") or None
         begins = f" The body begins: {printable(text, _SHOWN_CHARACTERS)!r}." if text else ""
+        advice = " Upgrade runpod-typed, or report it."
+        if not is_json:
+            advice = "" if response.problem else " Check the base URL: a proxy may have responded."
         return self.make(
             APIResponseValidationError,
             f"{self._where(response.proxy)} got {response.status} with {printable(self._cut(reason))}, which does not "
-            f"fit the specification {wire.SPEC_VERSION}.{begins}{_shown_id(request_id)}",
+            f"fit the specification {wire.SPEC_VERSION}.{begins}{advice}{_shown_id(request_id)}",
             status_code=response.status,
             body=_kept_body(text, response),
             is_json=is_json,
@@ -145,7 +148,7 @@ class CallErrors:
         url = self.connection.url(self.request.http.target)
         return kind(message, operation=self.request.operation.name, method=self.request.http.method, url=url, **fields)
 
-    def _advice(self, kind: type[APIStatusError], status: int) -> str:
+    def _advice(self, kind: type[APIStatusError], status: int, request_id: str | None) -> str:
         if kind is NotFoundError:
             wrong = self.connection.base_url.path != _API_PATH
             path = f"the base URL, which does not end with {_API_PATH}, " if wrong else ""
@@ -155,6 +158,8 @@ class CallErrors:
             return "Redirects are not followed, since the API key would go along: check the base URL."
         if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             return "Check the user and password in the environment's proxy variables."
+        if kind is ServerError and request_id:
+            return "The platform or a worker failed: try again later, or send the request id to support."
         return _ADVICE.get(kind, "")
 
     def _where(self, proxy: str | None) -> str:

@@ -245,8 +245,8 @@ class PollSchedule(NamedTuple):
         failure, before = Failure.of(error), self.outage or FailedPolls(asked_at, 0, 0, now)
         since, failures = before.since, before.failures + 1
         unreadable = before.unreadable + 1 if failure.unreadable else 0
-        passing = is_allowed(self.config.retry, OperationKind.READ, error, attempt=failures, elapsed=now - since)
-        if not passing or unreadable == _UNREADABLE_RESPONSES:
+        retryable = is_allowed(self.config.retry, OperationKind.READ, error, attempt=failures, elapsed=now - since)
+        if not retryable or unreadable == _UNREADABLE_RESPONSES:
             return GiveUp()
         retry_after = failure.retry_after or 0.0
         pause = min(_LONGEST_RETRY_PAUSE, _FIRST_RETRY_PAUSE * 2.0 ** min(failures - 1, 10)) * random.uniform(0.5, 1)
@@ -344,7 +344,7 @@ def ttl_ms(ttl: Duration | None) -> int | None:
     seconds = to_seconds(ttl, "ttl=")
     if not 0 < seconds <= wire.TTL_MAX_MS / MS:
         raise ConfigurationError(
-            f"ttl= must be above 0 and at most {wire.TTL_MAX_MS / MS:g} s (seconds, not milliseconds), and was "
+            f"ttl= must be above 0 and at most {wire.TTL_MAX_MS / MS:g} s (seconds, not milliseconds), not "
             f"{seconds:g} s."
         )
     return max(1, round(seconds * MS))

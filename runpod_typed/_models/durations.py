@@ -28,7 +28,7 @@ def to_seconds(value: Duration, name: str) -> float:
     except OverflowError:  # an int of more than 308 digits
         raise ConfigurationError(f"{name} is more seconds than a float can hold.") from None
     if math.isnan(seconds) or seconds < 0:
-        raise ConfigurationError(f"{name} must not be negative, and was {seconds!r} s.")
+        raise ConfigurationError(f"{name} must not be negative or NaN: {seconds!r} s.")
     return seconds
 
 
@@ -63,7 +63,7 @@ def call_timeout(timeout: Duration | None) -> float | None:
 
 
 def wait_timeout(timeout: Duration | None, name: str = "timeout") -> float | None:
-    """Return the time limit of a wait in seconds; 0 asks once, None for no limit.
+    """Return the time limit of a wait in seconds; 0 polls once, None for no limit.
 
     Raises:
         ConfigurationError: It is not a duration.

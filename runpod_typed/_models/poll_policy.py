@@ -1,4 +1,4 @@
-"""Polling settings: when a client asks again whether a job has finished."""
+"""Polling settings: long polling, the pauses between polls, and the outage that a wait survives."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PollPolicy:
     def __attrs_post_init__(self) -> None:
         if self.min_interval > self.max_interval:
             raise ConfigurationError(
-                f"PollPolicy.min_interval must not be above max_interval, and they were {self.min_interval:g} s and "
+                f"PollPolicy.min_interval must not be above max_interval: {self.min_interval:g} s is above "
                 f"{self.max_interval:g} s."
             )
 

@@ -137,7 +137,7 @@ def check_name(name: object) -> None:
         ConfigurationError: It is neither None nor a string that is not empty.
     """
     if name is not None and not (isinstance(name, str) and name):
-        raise ConfigurationError(f"name= must be a string that is not empty, or None, and was {name!r}.")
+        raise ConfigurationError(f"name= must be a string that is not empty, or None, not {name!r}.")
 
 
 def check_http_client(given: object, kind: type) -> None:

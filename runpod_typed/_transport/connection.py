@@ -177,9 +177,9 @@ def _read_base_url(given: str | Secret | None) -> BaseUrl | str:
     if parts.username is not None or parts.password is not None:
         return "The base URL must not hold a user name or password; the API key goes into api_key=."
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return f"The base URL must begin with https:// and name a host, and was {shown}."
+        return f"The base URL must begin with https:// and name a host, not {shown}."
     if parts.query or parts.fragment or not re.fullmatch(r"[\x21-\x7e]*", text):
-        return f"The base URL must be a scheme, a host and a path, nothing more, and was {shown}."
+        return f"The base URL must be a scheme, a host and a path, and nothing more: {shown}."
     return BaseUrl(scheme=parts.scheme, host=parts.hostname, port=port, path=parts.path.rstrip("/"))
 
 

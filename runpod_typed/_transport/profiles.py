@@ -39,7 +39,10 @@ def _read(name: str) -> dict[str, str]:
     try:
         profiles = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigurationError(f"The profile {name!r} cannot be read: {path}: {error.strerror}.") from None
+        raise ConfigurationError(
+            f"The profile {name!r} cannot be read: {path}: {error.strerror}. The file needs a table of that name "
+            "with an api_key."
+        ) from None
     except ValueError as error:  # the message has the line, and not its content
         raise ConfigurationError(f"{path} is not valid TOML: {error}.") from None
     profile: Any = profiles.get(name)

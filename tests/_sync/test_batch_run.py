@@ -268,7 +268,7 @@ def test_bad_arguments_send_nothing(queue: LocalQueue, arguments: dict[str, Any]
     with client_of(queue) as client:
         with pytest.raises(ConfigurationError, match=message):
             endpoint_of(client, queue).batches.run(numbers(2), **arguments)
-        with pytest.raises(ConfigurationError, match="inputs must be an iterable of inputs, not dict"):
+        with pytest.raises(ConfigurationError, match=r"not dict\. Put a single input into a list"):
             endpoint_of(client, queue).batches.run({"n": 1})
 
 

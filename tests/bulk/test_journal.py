@@ -203,8 +203,9 @@ def test_a_journal_of_a_newer_format_is_refused(path: Path) -> None:
 def test_a_journal_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="cannot be written"):
         JournalWriter(tmp_path / "missing" / "run.sqlite", "ep")
-    with pytest.raises(JournalError, match="cannot be"):
+    with pytest.raises(JournalError, match="is a folder"):
         JournalWriter(tmp_path, "ep")
+    assert not Path(f"{tmp_path}-lock").exists()
 
 
 def test_reading_a_missing_journal_makes_no_file(tmp_path: Path) -> None:

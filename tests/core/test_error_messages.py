@@ -70,7 +70,7 @@ def test_each_success_is_read(name: str, status: int) -> None:
         (404, "endpoint id 'ep'"),
         (413, "storage"),
         (429, "fewer requests"),
-        (502, "try again later"),
+        (502, "try again later."),
         (302, "Redirects are not followed"),
     ],
 )
@@ -122,6 +122,7 @@ def test_the_request_s_id_stands_in_the_error(headers: dict[str, str], request_i
     found = error("get_status", answer(b"<html>", status, headers))
     assert found.request_id == request_id
     assert ("[request id" in found.message) is (request_id is not None)
+    assert ("to support" in found.message) is (request_id is not None and status >= 500)
     assert request_id is None or f"[request id {request_id}]" in found.message
 
 
@@ -273,6 +274,7 @@ def test_a_success_that_does_not_fit_says_what_came(body: object, reason: str) -
     assert type(found) is APIResponseValidationError
     assert f"got 200 with {reason}" in found.message
     assert ("The body begins: " in found.message) is (body != b"")
+    assert ("Check the base URL" if isinstance(body, bytes) else "Upgrade runpod-typed") in found.message
     assert found.status_code == 200
     assert found.body == (body.decode(errors="replace") if isinstance(body, bytes) else body)
 
