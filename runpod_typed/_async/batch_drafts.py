@@ -38,7 +38,7 @@ class AsyncDrafts:
         self._page_size = _LARGE_PAGE
 
     async def make(self, items: list[Item]) -> ActiveBatch:
-        """Return a draft of the inputs; repeat what fails in a way that passes."""
+        """Return a draft of the inputs. Transient errors are retried."""
         while True:
             try:
                 draft = await self._try(items)

@@ -91,8 +91,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
         Args:
             timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
                 alone.
-            ttl: Seconds (or a timedelta) that the platform shall keep the job and its result from now on, above 0, at
-                most 7 days; None leaves it.
+            ttl: Seconds (or a timedelta) from now on for which the platform keeps the job and its result, above 0, at
+                most 7 days; None leaves it as it is.
 
         Raises:
             JobExpiredError: The job was known to this handle and is gone.
@@ -111,8 +111,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
         Args:
             timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
                 alone.
-            ttl: Seconds (or a timedelta) that the platform shall keep the job and its result from now on, above 0, at
-                most 7 days; None leaves it.
+            ttl: Seconds (or a timedelta) from now on for which the platform keeps the job and its result, above 0, at
+                most 7 days; None leaves it as it is.
 
         Raises:
             JobExpiredError: The job was known to this handle and is gone.
@@ -138,7 +138,7 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
         Raises:
             WaitTimeoutError: `timeout` ended first; the job keeps running.
             QueueTimeoutError: `queue_timeout` ended first; the message says why no worker took the job.
-            APIError: A poll failed in a way that does not pass, or for too long.
+            APIError: A poll failed permanently, or polls failed for too long.
         """
         with JobErrors(self, self._poller.record):
             return self._typed(await self._finished(timeout, queue_timeout))
@@ -166,7 +166,7 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
         Raises:
             JobError: The job failed, was cancelled, timed out or has expired.
             WaitTimeoutError: A limit ended first; the job keeps running.
-            APIError: A poll failed in a way that does not pass, or for too long.
+            APIError: A poll failed permanently, or polls failed for too long.
         """
         check_flags(cancel_on_exit=cancel_on_exit)
         with JobErrors(self, self._poller.record):
@@ -233,7 +233,7 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
 
         Raises:
             WaitTimeoutError: A limit ended first; the job keeps running.
-            APIError: A poll failed in a way that does not pass, or for too long.
+            APIError: A poll failed permanently, or polls failed for too long.
         """
         schedule = self._schedule(Watching.CHANGES, timeout, queue_timeout)
         return AsyncEvents(self, self._poller, schedule, self._codecs.output)

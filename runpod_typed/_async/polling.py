@@ -218,7 +218,7 @@ class AsyncWatch(ABC, Generic[PollT]):
 
         Raises:
             WaitTimeoutError: A limit of the caller ended first.
-            APIError: A poll failed in a way that does not pass, or for too long.
+            APIError: A poll failed permanently, or polls failed for too long.
         """
         scheduler, usage = self._poller.executor.scheduler, self._usage()
         with scheduler.register(self._poller.record.address.endpoint_id):

@@ -54,7 +54,7 @@ def as_completed(jobs: Iterable[Job[Out, Chunk]], timeout: Duration | None = Non
 
     Raises:
         WaitTimeoutError: `timeout` ended first; the other jobs keep running.
-        APIError: A poll failed in a way that does not pass, or for too long.
+        APIError: A poll failed permanently, or polls failed for too long.
     """
     return _as_completed(_distinct(jobs, Job), wait_timeout(timeout))
 
@@ -78,7 +78,7 @@ def async_as_completed(
 
     Raises:
         WaitTimeoutError: `timeout` ended first; the other jobs keep running.
-        APIError: A poll failed in a way that does not pass, or for too long.
+        APIError: A poll failed permanently, or polls failed for too long.
     """
     return _async_as_completed(_distinct(jobs, AsyncJob), wait_timeout(timeout))
 

@@ -17,7 +17,7 @@ _READ_AHEAD: Final = 64
 
 @final
 class InputsFailed(Exception):  # noqa: N818 -- its error is raised to the consumer
-    """Reading the inputs raised what would end the task of the map, or look like their end."""
+    """An exception of the inputs that would cancel the task of the map, or be taken for the end of the inputs."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(error)

@@ -153,7 +153,7 @@ def purge(endpoint_id: str) -> Request[health.PurgeResult]:
     return build_request(PURGE, endpoint_id, built)
 
 
-# What repeating a generated operation means. A POST may do something once more.
+# The effect of repeating a generated operation. A POST may take effect once more.
 _KINDS = {"get": OperationKind.READ, "put": OperationKind.CANCEL, "delete": OperationKind.CANCEL}
 
 

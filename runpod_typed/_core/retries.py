@@ -1,13 +1,13 @@
 """Decide what follows a failed attempt: another one after a delay, or the end of the call.
 
 A *refusal* is a response that shows that nothing was done: 4xx except 408, and 301, 307 and 308, which send a request
-elsewhere unprocessed. A *passing failure* is a connection that failed or broke, a timeout, 408, 5xx (Cloudflare's 520
+elsewhere unprocessed. A *transient failure* is a connection that failed or broke, a timeout, 408, 5xx (Cloudflare's 520
 to 530 among them), or a success whose body is not JSON: the server may or may not have acted. No attempt follows any
 other unknown response.
 
 The table in docs/reliability.md says what is repeated after which failure.
 
-A custom `decide` may say no to a retry, and yes after a refusal; an attempt after a passing failure that the table
+A custom `decide` may say no to a retry, and yes after a refusal; an attempt after a transient failure that the table
 forbids is possible with ``resubmit=True`` alone.
 """
 
@@ -82,11 +82,11 @@ class Failure(NamedTuple):
 
 def is_retryable(kind: OperationKind, failure: Failure, policy: RetryPolicy) -> bool:
     """Return whether the table allows another attempt."""
-    return _is_passing(kind, failure) and _is_repeatable(kind, failure, policy)
+    return _is_transient(kind, failure) and _is_repeatable(kind, failure, policy)
 
 
 def is_allowed(policy: RetryPolicy, kind: OperationKind, error: APIError, *, attempt: int, elapsed: float) -> bool:
-    """Return whether another attempt is allowed by the table, or by the policy's `decide` in its stead."""
+    """Return whether another attempt is allowed by the table, or by the policy's `decide` instead."""
     failure = Failure.of(error)
     retryable = is_retryable(kind, failure, policy)
     if policy.decide is None:
@@ -109,7 +109,7 @@ def _is_repeatable(kind: OperationKind, failure: Failure, policy: RetryPolicy) -
     return kind in repeatable or not failure.may_have_taken_effect
 
 
-def _is_passing(kind: OperationKind, failure: Failure) -> bool:
+def _is_transient(kind: OperationKind, failure: Failure) -> bool:
     status = failure.status
     if failure.permanent:
         return False

@@ -279,7 +279,7 @@ class OutputError(RunpodError):
     path: str
     """The place in the output as JSONPath; ``$`` is the whole output."""
     output: Any
-    """The output as plain JSON; as its text if Python cannot decode it."""
+    """The output as plain JSON, or as a string if Python cannot decode it."""
     state: JobState[Any] | None
     """The state that holds the output; None for a chunk."""
 

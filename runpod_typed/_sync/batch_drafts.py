@@ -38,7 +38,7 @@ class Drafts:
         self._page_size = _LARGE_PAGE
 
     def make(self, items: list[Item]) -> ActiveBatch:
-        """Return a draft of the inputs; repeat what fails in a way that passes."""
+        """Return a draft of the inputs. Transient errors are retried."""
         while True:
             try:
                 draft = self._try(items)

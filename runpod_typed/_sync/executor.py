@@ -253,7 +253,7 @@ class RequestExecutor:
             logger.debug("%s in %.0f ms", call.describe(), 1000 * seconds)
 
     def job_ended(self, endpoint_id: str, state: JobState[Any]) -> None:
-        """Tell the log and the hooks that a handle has seen its job finished."""
+        """Log that a job has finished, and call the hook."""
         logger.info("Job %s of endpoint %s finished: %s", state.id, endpoint_id, state.status)
         if self.hooks is not None:
             notify(self.hooks.on_job_end, JobEnd(endpoint_id=endpoint_id, state=state))
@@ -306,7 +306,7 @@ class RequestExecutor:
 
 
 class ConnectionOwner(HasOptions, Closable):
-    """A client, or an endpoint that made its own one: closing it closes the connections."""
+    """A client, or an endpoint that made its own client. Closing it closes the connections."""
 
     _owned: RequestExecutor | None
 

@@ -38,7 +38,7 @@ class RateLimiter:
             deadline: The time, on the monotonic clock, when the caller stops waiting; None for never.
         """
         if self.limits.is_locked_here():
-            return None  # a signal handler's call: to wait for the lock would be to wait forever
+            return None  # called by a signal handler: waiting for the lock would be a deadlock
         with self.lock:
             window = self.limits.find(rate_limits, endpoint_id, operation)
             if window is None:

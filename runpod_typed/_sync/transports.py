@@ -52,7 +52,7 @@ def load_settings(config: ConnectionConfig) -> None:
 
 @final
 class _Request(httpcore.Request):
-    """A request of parts that are as httpcore keeps them. Its own constructor checks each header at each request."""
+    """A request whose parts have httpcore's own form. The constructor of its base class checks each header again."""
 
     def __init__(
         self,

@@ -50,7 +50,7 @@ class LocalQueue:
         limits: None enforces no rate limits, `"published"` the documented ones; a mapping from operation id or group to
             a `Limit` (or None) enforces the documented ones with these changes.
         time_scale: Factor above 0 for ttl, retention, execution timeout and webhook delays: with 0.001, a result is
-            kept for 1.8 seconds instead of 30 minutes. Held requests and heartbeats keep their times.
+            kept for 1.8 seconds instead of 30 minutes. Long polls and heartbeats keep their times.
         faults: Random faults to inject.
         auto_advance: Whether the queue's clock jumps to the next deadline while everything waits: a client for a job,
             no job runs, and no worker could take one. The end of a ttl then takes milliseconds.

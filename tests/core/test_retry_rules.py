@@ -95,7 +95,7 @@ PASSING = [LOST, UNREADABLE, *(answered(code) for code in (408, 500, 502, 503, 5
 
 
 @pytest.mark.parametrize("failure", PASSING)
-def test_a_passing_failure_is_retried_if_a_repeat_is_harmless(failure: Failure) -> None:
+def test_a_transient_failure_is_retried_if_a_repeat_is_harmless(failure: Failure) -> None:
     policy, consent = RetryPolicy(), RetryPolicy(resubmit=True)
     assert failure.may_have_taken_effect
     assert [kind for kind in OperationKind if is_retryable(kind, failure, policy)] == [READ, DRAIN, CANCEL]
