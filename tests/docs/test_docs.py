@@ -253,6 +253,19 @@ def subclasses(error: type[Exception]) -> Iterator[str]:
         yield child.__name__
 
 
+def test_every_environment_variable_is_in_the_table() -> None:
+    package = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "runpod_typed").rglob("*.py"))
+    table = (DOCS / "reference" / "options.md").read_text(encoding="utf-8")
+
+    variables = {
+        *re.findall(r"RUNPOD_TYPED_[A-Z]+", package),
+        connection.API_KEY_VARIABLE,
+        connection.BASE_URL_VARIABLE,
+    }
+    assert len(variables) >= 5
+    assert {name for name in variables if f"`{name}`" not in table} == set()
+
+
 def test_every_kind_of_fault_is_in_the_table() -> None:
     text = (DOCS / "local-queue.md").read_text(encoding="utf-8")
     table = text.partition("| Kind |")[2].partition("\n\n")[0]
