@@ -58,8 +58,8 @@ def test_no_limits_by_default() -> None:
     assert make_limiters(None) == {}
 
 
-def test_refuses_limits_of_another_type() -> None:
-    unknown: Any = "documented"
+@pytest.mark.parametrize("unknown", ["documented", ["run"], {"run": 5}])
+def test_refuses_limits_of_another_type(unknown: Any) -> None:
     with pytest.raises(ValueError, match="limits must be None, 'published' or a dict of Limit by operation"):
         make_limiters(unknown)
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
 from attrs import define, field, frozen
 from runpod_queue_api import wire
@@ -61,11 +61,8 @@ def make_limiters(limits: Limits) -> dict[str, RateLimiter]:
     if limits is None:
         return {}
     changes: Mapping[str, Limit | None] = {} if limits == "published" else limits
-    given: object = changes  # callers without a type checker may pass anything
-    if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
-        raise ValueError(  # noqa: TRY004 -- as for the other arguments
-            f"limits must be None, 'published' or a dict of Limit by operation, not {limits!r}"
-        )
+    if not _are_limits(changes):  # callers without a type checker may pass anything
+        raise ValueError(f"limits must be None, 'published' or a dict of Limit by operation, not {limits!r}")
     groups = {operation: published.budget for operation, published in wire.OPERATION_LIMITS.items()}
     unknown = changes.keys() - groups.keys() - set(groups.values())
     if unknown:
@@ -78,3 +75,9 @@ def make_limiters(limits: Limits) -> dict[str, RateLimiter]:
         if limit is not None:
             by_group.setdefault(published.budget, RateLimiter(limit))
     return by_group | {operation: by_group[group] for operation, group in groups.items() if group in by_group}
+
+
+def _are_limits(given: object) -> bool:
+    if not isinstance(given, Mapping):
+        return False
+    return all(limit is None or isinstance(limit, Limit) for limit in cast("Mapping[object, object]", given).values())
