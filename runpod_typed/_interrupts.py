@@ -276,7 +276,7 @@ class _Waiter:
 
 
 async def _finish_under_trio(send: Callable[[], Awaitable[T]], attempt: Attempt) -> T:
-    """Send in another task: trio's own can only be shielded from a cancellation without a word of it."""
+    """Send in another task. If the caller's task were shielded, it would not learn of a cancellation."""
     import trio  # noqa: PLC0415 -- it is loaded already
 
     values, errors = list[T](), list[BaseException]()

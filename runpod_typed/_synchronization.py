@@ -342,7 +342,7 @@ class Closable:
 
 
 class AsyncClosable(ABC):
-    """Has `close`, as other async libraries do, beside `aclose`."""
+    """Has `close` as well as `aclose`, as other async libraries do."""
 
     @abstractmethod
     async def aclose(self) -> None:

@@ -1,5 +1,5 @@
 # The drafts of a run over batches.
-"""The drafts of a run over batches: filled so that it is known which request is which, then finalized or discarded."""
+"""The drafts of a run over batches: filled in an order that can be checked, then finalized or discarded."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 """A run of many inputs in batches: drafts are filled and finalized, and their results collected.
 
 Each step happens in the caller's task or thread, while it waits for the next result. Until a draft is finalized,
-nothing runs: a step that is lost before is made anew. Its requests are in the journal by then.
+nothing runs, and a lost step is repeated. Before that, the journal has its requests.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ class AsyncBatches(AsyncBatchCalls[In, Out], Generic[In, Out]):
             name: The display name of the batches.
             concurrency: Requests that are queued or running at a time, 1 or more; None for 10 batches of 5,000.
             ordered: Whether results come in the order of the inputs, or else as batches end.
-            attempts: The number of times, 1 or more, that an input may be run in all if it fails or times out. Each
-                further one is paid for too.
+            attempts: The most runs of an input, 1 or more. It is run again if it fails or times out, and each run is
+                paid for.
             key: Returns the identity of an input for the journal; None takes its content.
             journal: The file that records the batches and their results. Its batches are known before they are
                 finalized, so that no request is lost or paid for twice if the process ends.

@@ -83,8 +83,8 @@ class AsyncEndpointBulk(AsyncEndpointQueue, Generic[In, Out, Chunk]):
             inputs: The inputs, as for `run`. They are read when there is room for another job.
             concurrency: The number of jobs in flight, 1 or more; None follows the endpoint's workers and queue.
             ordered: Whether results come in the order of the inputs, or else as jobs finish.
-            attempts: The number of times, 1 or more, that the job of an input may be run in all if it fails or times
-                out. Each further one is paid for too.
+            attempts: The most runs of an input's job, 1 or more. It is run again if it fails or times out, and each run
+                is paid for.
             key: Returns the identity of an input for the journal; None takes its content.
             journal: The file that records the jobs and their results.
             resubmit_uncertain: Whether an input is run again if its submission may have made a job already.

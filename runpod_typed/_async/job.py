@@ -89,8 +89,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
             ``state = await job.refresh()``
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
-                alone.
+            timeout: Seconds (or a timedelta) that the call may take with its retries, above 0; None for the budget
+                of the retry policy.
             ttl: Seconds (or a timedelta) from now on for which the platform keeps the job and its result, above 0, at
                 most 7 days; None leaves it as it is.
 
@@ -109,8 +109,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
             ``if await job.status() == "COMPLETED": ...``
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
-                alone.
+            timeout: Seconds (or a timedelta) that the call may take with its retries, above 0; None for the budget
+                of the retry policy.
             ttl: Seconds (or a timedelta) from now on for which the platform keeps the job and its result, above 0, at
                 most 7 days; None leaves it as it is.
 
@@ -176,8 +176,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
     def stream(self, timeout: Duration | None = None, queue_timeout: Duration | None = None) -> AsyncIterator[Chunk]:
         """Iterate over the chunks that the handler yields; the failure of the job raises after them.
 
-        Each chunk comes once: a second call continues after the last chunk. If the worker dies, another one begins
-        anew, and chunks come again: ``job.state.retries`` counts that. A job has one reader: chunks that another
+        Each chunk comes once: a second call continues after the last chunk. If the worker dies, another one starts
+        over, and chunks come again: ``job.state.retries`` counts that. A job has one reader: chunks that another
         program has read are gone, unless the worker aggregates them in the job's output.
 
         Example:
@@ -245,8 +245,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
             ``state = await job.cancel()``
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
-                alone.
+            timeout: Seconds (or a timedelta) that the call may take with its retries, above 0; None for the budget
+                of the retry policy.
 
         Raises:
             JobExpiredError: The job was known to this handle and is gone.
@@ -264,8 +264,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
             ``state = await job.retry()``
 
         Args:
-            timeout: Seconds (or a timedelta) that it may take in all, above 0; None for the retry policy's budget
-                alone.
+            timeout: Seconds (or a timedelta) that the call may take with its retries, above 0; None for the budget
+                of the retry policy.
 
         Raises:
             BadRequestError: The job's status does not allow a retry.

@@ -81,4 +81,4 @@ class SubmissionGate:
             if may_pass(error):
                 self._outage.pause_after(error, monotonic())
                 return
-        self.open()  # it responds, be it with an error
+        self.open()  # it responds, if only with an error

@@ -59,7 +59,7 @@ class PageReader:
     limit: int
     """The number of requests to ask for at a time."""
     offset: int = wire.PAGE_OFFSET_MIN
-    """Where the next page begins."""
+    """The offset of the next page."""
     complete: bool = False
     """True if there is no further page."""
     _seen: set[str] = field(factory=set[str])

@@ -61,7 +61,7 @@ class Batch:
     request_failed: int = 0
     """Requests that failed. They never fail the batch."""
     created_at: datetime | None = None
-    """When the batch was created, in UTC, or None if the response does not tell."""
+    """The time of creation in UTC, or None if the response does not tell."""
     raw: Any = field(repr=False, eq=False)
     """The response as it came, read-only: a JSON object, or any other JSON that the platform sent after a change."""
     _is_counted: bool = field(default=False, repr=False, eq=False, alias="is_counted")
@@ -93,9 +93,9 @@ class BatchResult(JobState[Out], Generic[Out]):
     """
 
     started_at: datetime | None = None
-    """When a worker took it, or None."""
+    """The time at which a worker took it, or None."""
     completed_at: datetime | None = None
-    """When it finished, or None."""
+    """The time at which it finished, or None."""
 
 
 @frozen(kw_only=True)

@@ -41,11 +41,11 @@ class JobFailure:
     remote_traceback: str | None = None
     """The worker's traceback."""
     output: Any = field(default=None, hash=False)
-    """What the handler returned beside the error, as plain JSON."""
+    """The output that the handler returned with the error, as plain JSON."""
     logs: str | None = None
     """The last lines that the worker wrote before it failed (worker SDK 2.0)."""
     event: str | None = None
-    """What failed instead of the handler, such as ``prestart_failed`` (worker SDK 2.0)."""
+    """The event that failed instead of the handler, such as ``prestart_failed`` (worker SDK 2.0)."""
     hook: str | None = None
     """The name of the hook that failed (worker SDK 2.0)."""
     worker_id: str | None = field(default=None, eq=False, repr=False)

@@ -227,11 +227,11 @@ class JobFailedError(JobError):
     worker_id: str | None
     """The worker that ran the job."""
     output: Any
-    """What the handler returned beside the error, as plain JSON."""
+    """The output that the handler returned with the error, as plain JSON."""
     logs: str | None
     """The last lines that the worker wrote before it failed (worker SDK 2.0)."""
     event: str | None
-    """What failed instead of the handler, such as ``prestart_failed`` (worker SDK 2.0)."""
+    """The event that failed instead of the handler, such as ``prestart_failed`` (worker SDK 2.0)."""
     hook: str | None
     """The name of the hook that failed (worker SDK 2.0)."""
 

@@ -89,7 +89,7 @@ class MapStats:
     cold_start_share: float | None
     """The share of finished jobs that waited more than 5 s for a worker, from 0 to 1; None if no job has finished."""
     execution_seconds: float
-    """The seconds that all finished jobs ran, in all."""
+    """The total of the seconds that finished jobs ran."""
     estimated_cost: float | None
     """`execution_seconds` times `price_per_second`, or None without a price."""
 

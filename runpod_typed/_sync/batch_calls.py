@@ -89,7 +89,7 @@ class BatchCalls(Generic[In, Out]):
         Raises:
             InputError: An input cannot be sent, or there are more than 5,000. Nothing was sent.
             SubmissionUncertainError: The batch may or may not exist. A draft costs nothing.
-            APIError: A call failed for good. If the batch was created, ``error.batch_id`` is its id.
+            APIError: A call failed, retries included. If the batch was created, ``error.batch_id`` is its id.
         """
         check_name(name)
         deadline = deadline_after(timeout)
@@ -133,7 +133,7 @@ class BatchCalls(Generic[In, Out]):
         Raises:
             InputError: An input cannot be sent, or there are more than 5,000. Nothing was sent.
             SubmissionUncertainError: The inputs may or may not be in the batch.
-            APIError: A call failed for good, for example because the batch is not a draft any more.
+            APIError: A call failed, for example because the batch is not a draft any more.
         """
         deadline = deadline_after(timeout)
         batch_id = as_batch_id(batch)
@@ -159,7 +159,7 @@ class BatchCalls(Generic[In, Out]):
                 the retry policy.
 
         Raises:
-            APIError: The call failed for good, for example because 10 batches are active.
+            APIError: The call failed, for example because 10 batches are active.
         """
         batch_id = as_batch_id(batch)
         deadline, lost = deadline_after(timeout), builtins.list[APIError]()
@@ -187,7 +187,7 @@ class BatchCalls(Generic[In, Out]):
                 retry policy for each call.
 
         Raises:
-            APIError: A call failed for good.
+            APIError: A call failed, retries included.
         """
         deadline, found = deadline_after(timeout), dict[str, Batch]()
         while True:
@@ -209,7 +209,7 @@ class BatchCalls(Generic[In, Out]):
                 the retry policy.
 
         Raises:
-            APIError: The call failed for good.
+            APIError: The call failed, retries included.
         """
         batch_id = as_batch_id(batch)
         with BatchErrors(self._endpoint_id, batch_id):
@@ -238,7 +238,7 @@ class BatchCalls(Generic[In, Out]):
             The requests, their outputs in the declared type.
 
         Raises:
-            APIError: A call failed for good.
+            APIError: A call failed, retries included.
         """
         batch_id, pages = as_batch_id(batch), PageReader(page_size)
         while not pages.complete:
@@ -260,7 +260,7 @@ class BatchCalls(Generic[In, Out]):
                 the retry policy.
 
         Raises:
-            APIError: The call failed for good.
+            APIError: The call failed, retries included.
         """
         batch_id = as_batch_id(batch)
         with BatchErrors(self._endpoint_id, batch_id):
@@ -280,7 +280,7 @@ class BatchCalls(Generic[In, Out]):
                 the retry policy.
 
         Raises:
-            APIError: The call failed for good, for example because the batch is not a draft any more.
+            APIError: The call failed, for example because the batch is not a draft any more.
         """
         batch_id, request_id = as_batch_id(batch), check_id(request_id, "batch request")
         request, lost = operations.delete_request(self._endpoint_id, batch_id, request_id), builtins.list[APIError]()

@@ -191,7 +191,7 @@ class Client(ConnectionOwner):
             kwargs: The same.
 
         Raises:
-            APIError: The call failed for good.
+            APIError: The call failed, retries included.
             APIResponseValidationError: The response does not fit the specification.
             ConfigurationError: The request cannot be sent, or the client is closed or has no key.
         """

@@ -168,7 +168,7 @@ class RequestExecutor:
             unsent: Called after an interrupt if no attempt can have taken effect.
 
         Raises:
-            APIError: The call failed for good, or the request is larger than the operation allows.
+            APIError: The call failed, or the request is larger than the operation allows.
             SubmissionUncertainError: A job was sent and its fate is unknown.
             ConfigurationError: The client is closed, or there is no key.
         """

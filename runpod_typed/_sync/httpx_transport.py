@@ -89,7 +89,7 @@ class HttpxTransport(Transport):
         if attempt.body_size:
             sent.stream = pieces
         else:
-            attempt.request_sent = True  # in doubt: the client does not tell when it sends a head
+            attempt.request_sent = True  # assumed: the client does not tell when it sends a head
         try:
             response = self._client.send(sent, stream=True, follow_redirects=False)
         finally:  # a custom transport may have read the body as a whole, and not through its stream

@@ -46,7 +46,7 @@ class EndpointQueue(ConnectionOwner):
                 the retry policy.
 
         Raises:
-            APIError: The call failed for good.
+            APIError: The call failed, retries included.
         """
         return self._call(operations.fetch_health(self._id), timeout)
 
@@ -61,7 +61,7 @@ class EndpointQueue(ConnectionOwner):
                 the retry policy.
 
         Raises:
-            APIError: The call failed for good.
+            APIError: The call failed, retries included.
         """
         return self._call(operations.fetch_metrics(self._id), timeout)
 
@@ -76,7 +76,7 @@ class EndpointQueue(ConnectionOwner):
                 the retry policy.
 
         Raises:
-            APIError: The call failed for good.
+            APIError: The call failed, retries included.
         """
         return self._call(operations.fetch_requests(self._id), timeout)
 
@@ -91,7 +91,7 @@ class EndpointQueue(ConnectionOwner):
                 the retry policy.
 
         Raises:
-            APIError: The call failed for good.
+            APIError: The call failed, retries included.
         """
         return self._call(operations.purge(self._id), timeout)
 

@@ -25,11 +25,11 @@ class Attempt:
     """One HTTP attempt, shared by a transport and the network streams below it."""
 
     seconds: float
-    """Seconds that the attempt may last beside its upload."""
+    """Seconds that the attempt may last, without its upload."""
     body_size: int = 0
     """Bytes of the request's body."""
     upload_seconds: float = 0.0
-    """Seconds that sending the body may take beside."""
+    """Additional seconds for sending the body."""
     bytes_sent: int | None = None
     """Bytes of the body that were handed to the network; None before its upload begins."""
     request_sent: bool = False

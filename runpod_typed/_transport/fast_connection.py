@@ -158,7 +158,7 @@ class FastConnection:
             self._loop.remove_reader(self._number)
 
     def is_over(self) -> bool:
-        """Return whether an idle connection is closed. The event loop may not have seen what came of late."""
+        """Return whether an idle connection is closed. The event loop may not have seen its end yet."""
         if not self.is_closed and is_readable(self._socket):
             self._read()
         return self.is_closed or self._broken is not None

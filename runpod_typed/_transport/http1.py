@@ -65,7 +65,7 @@ class ResponseReader:
     def expect(self) -> None:
         """Begin to read the next response."""
         self.complete = False
-        """True once the response is read to its end, or needs not be."""
+        """True once the response is read to its end, or the rest of it is not needed."""
         self._headers = list[tuple[bytes, bytes]]()
         self._body: ResponseBody | None = None
         self._status = 0

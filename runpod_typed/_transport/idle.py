@@ -24,8 +24,8 @@ _ConnectionT = TypeVar("_ConnectionT")
 class IdleConnections(Generic[_ConnectionT]):
     """Idle connections to one server, of which the one that was used last is used first.
 
-    A server closes idle connections after a time that it does not tell, and a request that leaves at that moment is
-    lost. A request that may be repeated uses any of them, and first those that show how long their server allows. All
+    A server closes idle connections after a time of its choice, and loses a request that arrives at that moment. A
+    request that may be repeated uses any of them, and first those that show how long their server allows. All
     others use one that was idle for some seconds, or has itself survived a longer time: behind one address there may be
     several servers. For a request that is billed it is half a second, until any connection has survived more.
 
@@ -116,7 +116,7 @@ class IdleConnections(Generic[_ConnectionT]):
             return None
 
     def _pop_trusted(self, attempt: Attempt) -> tuple[_ConnectionT, float] | None:
-        """Take out the newest if it was used of late, else one that has survived a longer time."""
+        """Take out the newest if it was used recently, else one that has survived a longer time."""
         try:
             newest = self._kept.pop()
             now = monotonic()

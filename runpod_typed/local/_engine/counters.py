@@ -33,7 +33,7 @@ class QueueStats:
     retried: int
     """Re-dispatches and retries."""
     executions: Mapping[str, int]
-    """How often each job was handed to a worker, by job id."""
+    """The number of times that each job was handed to a worker, by job id."""
     ignored_results: int
     """Results that changed nothing: the job was finished, gone or held by another worker."""
 

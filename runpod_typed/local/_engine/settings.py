@@ -21,13 +21,13 @@ class EngineSettings:
     orphan_after: float = 45.0
     """A job without a report or heartbeat for this long has lost its worker (captured: about 46 s)."""
     redispatches: int = 1
-    """How often an orphaned job is given to another worker before it fails."""
+    """The number of times that an orphaned job is given to another worker before it fails."""
     worker_silence: float = 60.0
     """A worker that neither polls nor pings for this long is forgotten."""
     active_batches: int = wire.BATCH_MAX_ACTIVE
     batch_requests: int = wire.BATCH_MAX_REQUESTS
     history: int = 0
-    """How many things that happened to a job are kept."""
+    """The number of history entries that are kept for each job."""
     queued_jobs: int = wire.BATCH_MAX_QUEUED
 
     def scaled(self, seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""Real workers: subprocesses that run the worker SDK, restarted when they end, and ended for good."""
+"""Real workers: subprocesses that run the worker SDK, restarted when they end, and ended with the queue."""
 
 import asyncio
 import logging
