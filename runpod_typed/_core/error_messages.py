@@ -130,13 +130,14 @@ class CallErrors:
         """Return the error for a response that does not fit the specification."""
         text, request_id = self._kept_text(response), self._cut(_request_id(response.headers) or "") or None
         begins = f" The body begins: {printable(text, _SHOWN_CHARACTERS)!r}." if text else ""
-        advice = " Upgrade runpod-typed, or report it."
-        if not is_json:
-            advice = "" if response.problem else " Check the base URL: a proxy may have responded."
+        unfit = advice = ""
+        if not response.problem:
+            unfit = f", which does not fit the specification {wire.SPEC_VERSION}"
+            advice = " Upgrade runpod-typed, or report it." if is_json else " Check the base URL, and any proxy."
         return self.make(
             APIResponseValidationError,
-            f"{self._where(response.proxy)} got {response.status} with {printable(self._cut(reason))}, which does not "
-            f"fit the specification {wire.SPEC_VERSION}.{begins}{advice}{_shown_id(request_id)}",
+            f"{self._where(response.proxy)} got {response.status} with {printable(self._cut(reason))}{unfit}."
+            f"{begins}{advice}{_shown_id(request_id)}",
             status_code=response.status,
             body=_kept_body(text, response),
             is_json=is_json,

@@ -337,6 +337,7 @@ def test_a_body_above_the_cap_says_how_to_raise_it(status: int, raised: type[Exc
     found = undecodable(gzip.compress(bytes(20_000)), status)
     assert found.__class__.__name__ == raised.__name__
     assert "above the cap of 10000 bytes (raise max_response_bytes= of the client)" in found.message
+    assert "does not fit the specification" not in found.message
     assert found.body is None
 
 
