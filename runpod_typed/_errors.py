@@ -84,7 +84,7 @@ class APIError(RunpodError):
 
 
 class APIConnectionError(APIError):
-    """No complete response came: the connection failed or broke, or the response was larger than allowed."""
+    """No complete response came: the connection failed or broke."""
 
     request_sent: bool
     """True if the whole request may have reached the server; if False, nothing was done."""
@@ -150,7 +150,7 @@ class PermissionDeniedError(APIStatusError):
 
 
 class NotFoundError(APIStatusError):
-    """404: there is no such endpoint or job, or the job was never seen and is gone."""
+    """404: there is no such endpoint or job. A handle that has seen its job raises `JobExpiredError` instead."""
 
 
 class ConflictError(APIStatusError):
@@ -174,7 +174,7 @@ class ServerError(APIStatusError):
 
 
 class APIResponseValidationError(APIError):
-    """The response does not fit the specification: it is not JSON, or JSON of another shape."""
+    """The response does not fit the specification: it is not JSON, of another shape, or too large."""
 
     status_code: int
     """The HTTP status."""

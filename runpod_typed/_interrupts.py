@@ -38,7 +38,7 @@ def finish(send: Callable[[], T], attempt: Attempt, *, uses_anyio: bool) -> T:
     Args:
         send: Sends the request.
         attempt: The attempt, which tells whether the request may have reached the server.
-        uses_anyio: Means nothing here.
+        uses_anyio: Unused in the sync API.
 
     Raises:
         BaseException: `send` raised it, or a signal handler.
