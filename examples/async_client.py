@@ -36,7 +36,7 @@ async def find_divisors(job: dict[str, Any]) -> dict[str, Any]:
 
 
 async def ask_all(endpoint: AsyncEndpoint[Question, Answer], numbers: range) -> list[Answer]:
-    """Run a job for each number, several at once. The first failure raises; the other results are not lost."""
+    """Run a job for each number, several at once. The first failure raises."""
     async with endpoint.map((Question(number) for number in numbers), timeout=30) as results:
         return [result.output async for result in results]
 

@@ -53,7 +53,7 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Submit a job, and wait for the post instead of asking."""
+    """Submit a job, and wait for the post instead of polling."""
     with (
         HTTPServer(("127.0.0.1", 0), Receiver) as server,
         LocalQueue(add) as queue,
