@@ -115,7 +115,7 @@ def run_and_kill(
                     stop(process)
                 finally:
                     process.kill()  # if it did not stop, the test fails instead of waiting for it
-        subprocess.run(command, check=True, timeout=170)
+        subprocess.run(command, check=True, timeout=450)
     lines = out.read_text(encoding="utf-8").splitlines()
     assert lines.pop() == "end"
     last = [line.split()[:2] for line in lines[-inputs:]]

@@ -52,7 +52,7 @@ def follow(command: list[str], variables: dict[str, str]) -> Any:
             assert json.loads(json.load(response)["output"]) == job["output"]
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=150)
     assert job["output"]["rows"][0] in section
     return job
 

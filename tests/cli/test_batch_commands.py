@@ -85,7 +85,7 @@ def test_interrupted_run_says_how_to_resume(fresh_queue: LocalQueue, inputs: str
     while fresh_queue.stats().submitted < 3:
         assert process.poll() is None, process.communicate()
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=150)
     assert (process.returncode, stdout) == (130, "")
     assert "epeat the command" in stderr
     assert "batch_" in stderr

@@ -74,7 +74,7 @@ def test_wait_prints_each_job_as_it_finishes(queue: LocalQueue) -> None:
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["id"] == quick
     assert run(queue, "cancel", "demo", slow).json["status"] == "CANCELLED"
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=150)
     assert (process.returncode, json.loads(stdout)["status"]) == (1, "CANCELLED")
     assert f"Job {slow} is CANCELLED" in stderr
 
@@ -115,7 +115,7 @@ def test_health_watch_repeats_until_interrupted(idle_queue: LocalQueue) -> None:
     assert json.loads(process.stdout.readline()).keys() == {"jobs", "workers"}
     assert json.loads(process.stdout.readline()).keys() == {"jobs", "workers"}
     process.send_signal(signal.SIGINT)
-    assert "Traceback" not in process.communicate(timeout=60)[1]
+    assert "Traceback" not in process.communicate(timeout=150)[1]
     assert process.returncode == 130
 
 
@@ -146,7 +146,7 @@ def test_interrupted_wait_prints_how_to_reconnect(idle_queue: LocalQueue) -> Non
     while held == 0:
         held = idle_queue.held_requests
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=150)
     assert (process.returncode, stdout) == (130, "")
     assert f"runpod-typed wait demo {job_id}" in stderr
     assert "Traceback" not in stderr
@@ -160,7 +160,7 @@ def test_interrupted_run_cancels_if_asked_to(idle_queue: LocalQueue, how: str) -
     while idle_queue.held_requests == 0:
         assert process.poll() is None, process.communicate()
     process.send_signal(signal.SIGINT)
-    stderr = process.communicate(timeout=60)[1]
+    stderr = process.communicate(timeout=150)[1]
     assert process.returncode == 130
     assert "cancelled" in stderr
     assert "Traceback" not in stderr
@@ -172,7 +172,7 @@ def test_interrupted_run_sync_names_the_job(idle_queue: LocalQueue) -> None:
     while idle_queue.held_requests == 0:
         assert process.poll() is None, process.communicate()
     process.send_signal(signal.SIGINT)
-    stderr = process.communicate(timeout=60)[1]
+    stderr = process.communicate(timeout=150)[1]
     assert process.returncode == 130
     assert without_ids(stderr).endswith("keeps running; reconnect with `runpod-typed wait demo sync-JOB`\n")
     assert "Traceback" not in stderr

@@ -46,7 +46,7 @@ def served(
         yield json.loads(process.stdout.readline())
     finally:
         process.send_signal(signal.SIGINT)
-        written = process.communicate(timeout=60)[1]
+        written = process.communicate(timeout=150)[1]
         if stderr is not None:
             stderr.append(written)
     assert process.returncode == 130, written
@@ -86,7 +86,7 @@ def test_prints_the_export_lines_and_a_first_job(tmp_path: Path) -> None:
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(2)]
     process.send_signal(signal.SIGTERM)
-    noted = process.communicate(timeout=60)[1]
+    noted = process.communicate(timeout=150)[1]
     assert "Page:" in noted
     assert """runpod-typed run local -i '{"text": "hi there"}' --wait""" in noted
     assert [line.partition("=")[0] for line in lines] == [

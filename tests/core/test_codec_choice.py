@@ -287,4 +287,4 @@ assert "pydantic" not in sys.modules
 codec_for(Box | Reply)
 assert "pydantic" in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=150)

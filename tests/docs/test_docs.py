@@ -131,7 +131,7 @@ def test_a_test_module_passes_under_pytest(snippet: Snippet, tmp_path: Path) -> 
     module = tmp_path / "test_shown.py"
     module.write_text(snippet.code, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", module.name]
-    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False)
 
     assert shown.returncode == 0, shown.stdout
     assert f"{snippet.code.count('def test_')} passed" in shown.stdout

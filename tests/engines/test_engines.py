@@ -32,6 +32,6 @@ def test_engine_runs_all_inputs(queue: LocalQueue, engine: str) -> None:
         "RAY_USAGE_STATS_ENABLED": "0",
     }
     command = [sys.executable, str(EXAMPLES / f"{engine}_map.py"), queue.endpoint_id]
-    program = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    program = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=450, check=False)
     assert program.returncode == 0, program.stderr[-3000:]
     assert "40 outputs, the last one: picture of lighthouse 39" in program.stdout

@@ -54,7 +54,7 @@ def worker(program: str) -> LocalQueue:
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
 
 
 def child_of(queue: LocalQueue, number: int = 1) -> int:

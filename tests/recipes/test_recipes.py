@@ -156,7 +156,7 @@ def test_notebook_runs_and_shows_progress(tmp_path: Path) -> None:
     notebook = tmp_path / "notebook.ipynb"
     notebook.write_bytes((ROOT / "examples" / "notebook.ipynb").read_bytes())
     command = [sys.executable, "-m", "jupyter", "execute", str(notebook), "--inplace", "--timeout=120"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=450, check=False)
     assert done.returncode == 0, done.stderr
     outputs = [output for cell in json.loads(notebook.read_bytes())["cells"] for output in cell.get("outputs", ())]
     shown = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
@@ -179,5 +179,5 @@ def test_recipes_pass_strict_mypy(tmp_path: Path) -> None:
     options = ["--strict", "--config-file=", "--follow-imports=silent", "--cache-dir", str(tmp_path / "cache")]
     command = [sys.executable, "-m", "mypy", *options, str(tmp_path)]
     environment = {**os.environ, "MYPYPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])}
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False, env=environment)
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=450, check=False, env=environment)
     assert checked.returncode == 0, checked.stdout

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 _PACKAGES: Final = ("runpod_typed", "runpod_queue_api")
-_SECONDS: Final = 150
+_SECONDS: Final = 450
 _COMMENT: Final = re.compile(r"# E:(?P<checkers>(?: \w+\[[\w, -]+\])+)")
 _RULES: Final = re.compile(r"(?P<checker>\w+)\[(?P<rules>[^\]]+)\]")
 
