@@ -1,13 +1,11 @@
 """Check the English of docstrings, comments, messages, Markdown and test names.
 
-python scripts/check_words.py            fail if a file has more findings than `words_baseline.json` allows
-python scripts/check_words.py PATH...    show all findings in these files and folders
-python scripts/check_words.py --update   lower the numbers of the baseline; it never raises one
+python scripts/check_words.py            check all files
+python scripts/check_words.py PATH...    check these files and folders
 """
 
 import ast
 import io
-import json
 import re
 import sys
 import tokenize
@@ -16,18 +14,9 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-BASELINE: Final = Path(__file__).with_name("words_baseline.json")
-CHECKED: Final = (
-    "README.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "noxfile.py",
-    "*/**/*.py",
-    "docs/**/*.md",
-    "*/README.md",
-)
+CHECKED: Final = ("*.md", "*/README.md", "docs/**/*.md", "noxfile.py", "*/**/*.py")
 SKIPPED: Final = re.compile(
-    r"CHANGELOG|generated/|\.|site/|runpod_typed/_sync/|tests/_sync/|tests/typing/refused/|(scripts/check|tests/docs/test)_words"
+    r"CHANGELOG|generated/|\.|site/|(runpod_typed|tests)/_sync/|tests/typing/refused/|(scripts/check|tests/docs/test)_words"
 )
 LONGEST_TEST_NAME: Final = 60
 
@@ -75,18 +64,13 @@ def structure_findings(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield docstrings that begin with a clause, and test names that are too long."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            line = getattr(node, "lineno", 1)
             match = FIRST_WORDS.match(ast.get_docstring(node) or "")
             if match is not None:
-                yield (
-                    getattr(node, "lineno", 1),
-                    f"docstring begins with {match.group()!r}: begin with a verb or a noun",
-                )
+                yield line, f"docstring begins with {match.group()!r}: begin with a verb or a noun"
             name = getattr(node, "name", "")
             if name.startswith("test_") and len(name) > LONGEST_TEST_NAME:
-                yield (
-                    getattr(node, "lineno", 1),
-                    f"{name} has {len(name)} characters, at most {LONGEST_TEST_NAME} are allowed",
-                )
+                yield line, f"{name} has {len(name)} characters, at most {LONGEST_TEST_NAME} are allowed"
 
 
 def checked_files() -> list[str]:
@@ -97,21 +81,11 @@ def checked_files() -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Print the findings; return the exit code."""
-    baseline: dict[str, int] = json.loads(BASELINE.read_text(encoding="utf-8")) if BASELINE.exists() else {}
-    asked = [Path(argument).resolve().relative_to(ROOT).as_posix() for argument in arguments if argument != "--update"]
-    found = {path: list(findings(ROOT / path)) for path in checked_files()}
-    if "--update" in arguments:
-        counts = {path: min(len(lines), baseline.get(path, len(lines))) for path, lines in found.items() if lines}
-        BASELINE.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
-        return 0
-    failed = 0
-    for path, lines in found.items():
-        is_asked = any(path == one or path.startswith(f"{one}/") for one in asked)
-        if is_asked if asked else len(lines) > baseline.get(path, 0):
-            failed += len(lines)
-            sys.stdout.writelines(f"{path}:{line}: {finding}\n" for line, finding in sorted(lines))
-    print(f"{failed} findings shown, {sum(map(len, found.values()))} in all")
-    return 1 if failed else 0
+    asked = [Path(argument).resolve() for argument in arguments] or [ROOT]
+    paths = [path for path in checked_files() if any((ROOT / path).is_relative_to(one) for one in asked)]
+    found = [f"{path}:{line}: {finding}" for path in paths for line, finding in sorted(findings(ROOT / path))]
+    print(*found, f"{len(found)} findings", sep="\n")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -100,10 +100,10 @@ EDITS: Final = {
         marker="[Production.]",
     ),
     "a field of nothing": Edit(
-        old="        description: Where to POST the finished job, see the webhook `jobFinished`.\n",
+        old="        description: Do not scale up for this job; run it when nothing more urgent waits.\n",
         new="        description:\n",
         reason="None is not of type 'string'",
-        marker="description:\n          examples: ['https://example.org/hook']",
+        marker="description:\n          examples: [true]",
     ),
     "a field without a schema": Edit(
         old="        retries:\n          type: integer\n"
