@@ -1,6 +1,6 @@
 """Opens every page of the built documentation in Chromium, at the widths of a phone, a tablet and a laptop.
 
-    python scripts/browse_site.py FOLDER [PICTURES]
+    python scripts/browse_site.py FOLDER
 
 No page may log an error, ask another host, or be wider than the screen; the search must find what it should.
 The exit code is 3 if there is no Chromium.
@@ -40,7 +40,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         """Log nothing."""
 
 
-def problems(page: Page, folder: Path, address: str, pictures: Path | None) -> Iterator[str]:
+def problems(page: Page, folder: Path, address: str) -> Iterator[str]:
     """Open the pages and run the searches; yield a line for each problem."""
     noted: list[str] = []
     page.on("console", lambda message: noted.append(message.text) if message.type == "error" else None)
@@ -52,8 +52,6 @@ def problems(page: Page, folder: Path, address: str, pictures: Path | None) -> I
             page.set_viewport_size({"width": width, "height": 844})
             page.goto(f"{address}/{name}")
             yield from (f"{name}: too wide for a {screen}: {element}" for element in page.evaluate(TOO_WIDE))
-            if pictures is not None:
-                page.screenshot(path=pictures / f"{name.replace('/', '-')}-{screen}.png")
     for term, target in SEARCHES.items():
         page.goto(f"{address}/search.html?q={term}")
         try:
@@ -68,7 +66,7 @@ def is_local(url: str, address: str) -> bool:
     return url.startswith((f"{address}/", "data:", "blob:"))
 
 
-def main(folder: Path, pictures: Path | None = None) -> int:
+def main(folder: Path) -> int:
     """Serve the folder and open its pages; return the exit code."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     handler = functools.partial(QuietHandler, directory=folder)
@@ -79,11 +77,11 @@ def main(folder: Path, pictures: Path | None = None) -> int:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser:
             address = f"http://127.0.0.1:{server.server_port}"
-            found = list(problems(browser.new_page(), folder, address, pictures))
+            found = list(problems(browser.new_page(), folder, address))
         server.shutdown()
     print(*found, f"{len(list(folder.rglob('*.html')))} pages opened in Chromium, {len(found)} problems", sep="\n")
     return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:])))
+    sys.exit(main(Path(sys.argv[1])))
