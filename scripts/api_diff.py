@@ -9,13 +9,11 @@ the specification. The revision is unpacked into a temporary folder; nothing in 
 """
 
 import argparse
-import io
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -65,10 +63,9 @@ def unpack(root: Path, commit: str, folder: Path) -> None:
     """Copy what concerns users from a commit into a folder."""
     present = _git(root, "ls-tree", "--name-only", commit).splitlines()
     if paths := sorted(set(SOURCES).intersection(present)):
-        command = ["git", "-C", str(root), "archive", "--format=zip", commit, "--", *paths]
-        packed = subprocess.run(command, capture_output=True, check=True).stdout
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            archive.extractall(folder)
+        archive = folder / "archive.zip"
+        subprocess.run(["git", "-C", str(root), "archive", "--output", str(archive), commit, "--", *paths], check=True)
+        shutil.unpack_archive(archive, folder)
 
 
 def compare(old: Path, new: Path) -> list[Part]:

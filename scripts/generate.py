@@ -15,10 +15,8 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -196,17 +194,13 @@ def _placed(spec: SpecDocument, error: GeneratorError) -> Problem:
 
 
 def _run(command: Sequence[str], *, cwd: Path) -> None:
-    """Run a tool of this interpreter's environment."""
-    path = os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", "")))
-    environment = os.environ | {"PATH": path, "NO_COLOR": "1"}
-    executable = shutil.which(command[0], path=path)
-    if executable is None:
-        raise GenerationError(f"generate: {command[0]} is not installed: run `nox -s generate`")
+    """Run a tool of this interpreter's environment; the folder has modules that are called like standard ones."""
+    command = [sys.executable, "-P", "-m", *command]
     done = subprocess.run(
-        [executable, *command[1:]], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        command, cwd=cwd, env=os.environ | {"NO_COLOR": "1"}, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise GenerationError(f"generate: {' '.join(command[:3])} failed\n{done.stdout}{done.stderr}".rstrip())
+        raise GenerationError(f"generate: {' '.join(command[3:6])} failed\n{done.stdout}{done.stderr}".rstrip())
 
 
 def _pinned_versions() -> dict[str, str]:
