@@ -15,11 +15,7 @@ _KEPT = frozenset(
 
 def render(spec: SpecDocument) -> str:
     """Return the operations and schemas as JSON, in the order of the specification."""
-    operations = {
-        operation.name: _operation(spec, mapping(spec.find(operation.pointer)))
-        for operation in spec.operations()
-        if not operation.is_webhook
-    }
+    operations = {operation.name: _operation(spec, operation.content) for operation in spec.client_operations()}
     schemas = mapping(mapping(spec.content["components"])["schemas"])
     content = {"operations": operations, "schemas": {name: _schema(schema) for name, schema in schemas.items()}}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

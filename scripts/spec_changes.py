@@ -279,7 +279,7 @@ class _Nodes:
 
     def add_operation(self, operation: Operation) -> None:
         """Add an operation and everything that it sends and receives."""
-        path, content = (mapping(self._spec.find(each)) for each in (operation.pointer[:-1], operation.pointer))
+        path, content = mapping(self._spec.find(operation.pointer[:-1])), operation.content
         parameters = [*sequence(path.get("parameters")), *sequence(content.get("parameters"))]
         keywords: Object = {**content, "security": _security(self._spec, content), "parameters": parameters}
         if "callbacks" in content:

@@ -57,6 +57,7 @@ class Operation:
     pointer: Pointer
     path: str
     method: str
+    content: dict[str, Json] = field(eq=False, repr=False)
 
     @property
     def is_webhook(self) -> bool:
@@ -132,24 +133,23 @@ class SpecDocument:
             yield pointer, value
             stack.extend(((*pointer, key), inner) for key, inner in reversed(_members(value).items()))
 
-    def keys_of_references(self, target: Pointer) -> Iterator[str | int]:
-        """Yield the key of each reference to a place, wherever it is."""
-        for pointer, value in self.walk():
-            if pointer[-1:] == ("$ref",) and value == show(target):
-                yield pointer[-2]
-
     def operations(self) -> Iterator[Operation]:
         """Yield every operation, those of webhooks last."""
         for section in ("paths", "webhooks"):
             for path, item in mapping(self.content.get(section)).items():
                 for method, value in mapping(item).items():
                     if method in METHODS:
-                        name = mapping(value).get("operationId")
-                        yield Operation(str(name or ""), (section, path, method), path, method)
+                        content = mapping(value)
+                        name = str(content.get("operationId") or "")
+                        yield Operation(name, (section, path, method), path, method, content)
 
     def client_operations(self) -> Iterator[Operation]:
         """Yield every operation that a client calls."""
         return (found for found in self.operations() if not found.is_webhook)
+
+    def body(self, operation: Operation) -> Pointer:
+        """Return the place of an operation's body, its reference followed, or an empty one."""
+        return self.follow((*operation.pointer, "requestBody")) if "requestBody" in operation.content else ()
 
     def parameters(self, operation: Operation) -> Iterator[Pointer]:
         """Yield the place of each parameter of an operation, those of its path first, references followed."""
@@ -216,8 +216,8 @@ def _plain(tree: Any, pointer: Pointer, lines: dict[Pointer, int], path: Path) -
         return values
     if isinstance(tree, CommentedMap):
         entries: dict[str, Json] = {}
+        places = cast("dict[Any, list[int]]", cast("Any", tree).lc.data or {})
         for key, value in cast("dict[Any, Any]", tree).items():
-            places = cast("dict[Any, list[int]]", cast("Any", tree).lc.data or {})
             line = places[key][0] + 1 if key in places else lines[pointer]  # `<<` brings keys without a place
             if not isinstance(key, str):
                 reason = f"the key {key!r} in {show(pointer)} is not a string: put it in quotes"

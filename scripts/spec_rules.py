@@ -81,8 +81,8 @@ def house_rules(spec: SpecDocument) -> Found:
     for index, tag in enumerate(sequence(spec.content.get("tags"))):
         base = mapping(tag).get("x-runpod-base-path")
         for operation in spec.client_operations() if base else ():
-            tags = sequence(mapping(spec.find(operation.pointer)).get("tags"))
-            if mapping(tag).get("name") in tags and not operation.path.startswith(f"{base}/"):
+            is_of_tag = mapping(tag).get("name") in sequence(operation.content.get("tags"))
+            if is_of_tag and not operation.path.startswith(f"{base}/"):
                 reason = f"the path of {operation.name}, {operation.path}, does not begin with {base}"
                 yield ("tags", index, "x-runpod-base-path"), reason
 
@@ -137,12 +137,12 @@ def _is_variable(pointer: Pointer) -> bool:
 
 
 def _rules_of_operations(spec: SpecDocument, operation: Operation) -> Found:
-    described = mapping(spec.find(operation.pointer))
+    described = operation.content
     budgets: list[Json] = [NO_BUDGET, *mapping(spec.content.get(BUDGETS))]
     if described.get(BUDGET) not in budgets:
         known = ", ".join(map(str, budgets))
         yield (*operation.pointer, BUDGET), f"{BUDGET} must be one of {known}, not {described.get(BUDGET)!r}"
-    body = spec.follow((*operation.pointer, "requestBody")) if "requestBody" in described else ()
+    body = spec.body(operation)
     for media_type in mapping(mapping(spec.find(body)).get("content")) if body else ():
         if media_type != "application/json":
             place: Pointer = (*body, "content", media_type)
@@ -265,9 +265,7 @@ def webhook_schemas(spec: SpecDocument) -> Iterator[Pointer]:
 
 def sent_schemas(spec: SpecDocument, operation: Operation) -> Iterator[tuple[Pointer, Json]]:
     """Yield every value of the parameters and the body of an operation, references followed."""
-    left = list(spec.parameters(operation))
-    if "requestBody" in mapping(spec.find(operation.pointer)):
-        left.append((*operation.pointer, "requestBody"))
+    left = [*spec.parameters(operation), *filter(None, [spec.body(operation)])]
     seen: set[Pointer] = set()
     while left:
         start = spec.follow(left.pop())

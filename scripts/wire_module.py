@@ -69,7 +69,7 @@ def render(spec: SpecDocument) -> str:
     """
     named = (evolve(found, name=module_name(found.name)) for found in spec.client_operations())
     operations = sorted(named, key=lambda found: found.name)
-    deprecated = [found.name for found in operations if mapping(spec.find(found.pointer)).get("deprecated") is True]
+    deprecated = [found.name for found in operations if found.content.get("deprecated") is True]
     statements = [
         *_constants(spec),
         *_authentication(spec),
@@ -125,8 +125,8 @@ def _constants(spec: SpecDocument) -> Iterator[str]:
 def _literal(spec: SpecDocument, source: Pointer) -> tuple[str, str]:
     """Return the type and the source code of a constant."""
     if source[:2] == ("components", "headers") and source[-1] == "name":
-        names = sorted({str(key).lower() for key in spec.keys_of_references(source[:-1])})
-        return "tuple[str, ...]", repr(tuple(names))
+        uses = (place for place, value in spec.walk() if place[-1:] == ("$ref",) and value == show(source[:-1]))
+        return "tuple[str, ...]", repr(tuple(sorted({str(place[-2]).lower() for place in uses})))
     match spec.find(source):
         case dict() as entries:
             return "frozenset[str]", f"frozenset({sorted(entries)})"
@@ -182,8 +182,7 @@ def _deprecated(spec: SpecDocument, operation: Operation) -> Iterator[tuple[str,
         parameter = mapping(spec.find(place))
         if parameter.get("deprecated") is True and parameter.get("in") in _PARTS:
             yield _PARTS[str(parameter["in"])], str(parameter["name"])
-    if "requestBody" in mapping(spec.find(operation.pointer)):
-        body = spec.follow((*operation.pointer, "requestBody"))
+    if body := spec.body(operation):
         yield from _deprecated_fields(spec, (*body, "content", "application/json", "schema"), ("json",), frozenset())
 
 
@@ -204,10 +203,9 @@ def _deprecated_fields(
 
 def _payload_caps(spec: SpecDocument, operations: list[Operation]) -> Iterator[tuple[str, str]]:
     for found in operations:
-        if "requestBody" in mapping(spec.find(found.pointer)):
-            body = spec.follow((*found.pointer, "requestBody"))
-            if MAX_BYTES in mapping(spec.find(body)):
-                yield found.name, repr(_number(spec, (*body, MAX_BYTES), int))
+        body = spec.body(found)
+        if body and MAX_BYTES in mapping(spec.find(body)):
+            yield found.name, repr(_number(spec, (*body, MAX_BYTES), int))
 
 
 def _limits(spec: SpecDocument, operations: list[Operation]) -> Iterator[tuple[str, str]]:
