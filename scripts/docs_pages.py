@@ -120,7 +120,7 @@ def lead_with_example(name: str, lines: Sequence[str]) -> list[str]:
     else:
         other, _ = _take_example((inspect.getdoc(twin) or "").splitlines())
         tabs = [*_tab("Sync", code), *_tab("Async", other)]
-        shown = [".. tab-set::", "   :sync-group: api", "", *(f"   {line}" if line else "" for line in tabs)]
+        shown = [".. tab-set::", "   :sync-group: api", "", *_indented(tabs)]
     summary = rest.index("") if "" in rest else len(rest)
     return [*rest[:summary], "", *shown, *rest[summary:]]
 
@@ -147,29 +147,25 @@ def _async_twin(name: str) -> object | None:
 
 
 def _tab(title: str, code: Sequence[str]) -> list[str]:
-    body = [f"   {line}" if line else "" for line in _code_block(code)]
-    return [f".. tab-item:: {title}", f"   :sync: {title.lower()}", "", *body, ""]
+    return [f".. tab-item:: {title}", f"   :sync: {title.lower()}", "", *_indented(_code_block(code)), ""]
 
 
 def _code_block(code: Sequence[str]) -> list[str]:
-    return [".. code-block:: python", "", *(f"   {line}" if line else "" for line in code), ""]
+    return [".. code-block:: python", "", *_indented(code), ""]
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"   {line}" if line else "" for line in lines]
 
 
 def convert_fences(lines: Sequence[str]) -> list[str]:
     """Return a docstring's lines with the Markdown code fences, which editors show, as reStructuredText directives."""
-    converted: list[str] = []
-    indent: str | None = None
-    for line in lines:
-        fence = re.fullmatch(r"(?P<indent> *)```(?P<language>\w*)", line)
-        if fence is None:
-            converted.append(f"    {line}" if indent is not None and line else line)
-        elif indent is None:
-            indent = fence["indent"]
-            converted += ["", f"{indent}.. code-block:: {fence['language'] or 'text'}", ""]
-        else:
-            indent = None
-            converted.append("")
-    return converted
+    return re.sub(
+        r"^( *)```(\w*)\n(.*?)\n *```$",
+        lambda match: f"\n{match[1]}.. code-block:: {match[2] or 'text'}\n\n{textwrap.indent(match[3], '    ')}\n",
+        "\n".join(lines),
+        flags=re.DOTALL | re.MULTILINE,
+    ).split("\n")
 
 
 def _constant(name: str, constant: str) -> str:
