@@ -41,7 +41,7 @@ from scripts.spec_document import (
     sequence,
     show,
 )
-from scripts.spec_rules import SCHEMAS, Found, house_rules, names, names_properties, without_data
+from scripts.spec_rules import SCHEMAS, Found, described, house_rules, names, names_properties, without_data
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SPEC: Final = Path("spec/openapi.yaml")
@@ -205,17 +205,14 @@ def examples(spec: SpecDocument) -> Found:
     """Report each example that breaks its schema, and each default of another type."""
     for place, schema in example_places(spec):
         yield from misfits(spec, place, schema)
-    for place, value in without_data(spec):
-        described = mapping(value)
-        if DEFAULT in described and "type" in described and not names_properties(place):
-            yield from _told((*place, DEFAULT), _validator({"type": described["type"]}).iter_errors(described[DEFAULT]))
+    for place, value in described(spec):
+        if DEFAULT in value and "type" in value:
+            yield from _told((*place, DEFAULT), _validator({"type": value["type"]}).iter_errors(value[DEFAULT]))
 
 
 def example_places(spec: SpecDocument) -> Iterator[tuple[Pointer, Pointer]]:
     """Yield the place of each example, and of the schema that it is an example of."""
-    for pointer, value in without_data(spec):
-        if not isinstance(value, dict) or names_properties(pointer):
-            continue
+    for pointer, value in described(spec):
         given = value.get("examples")
         if isinstance(given, list):  # of a schema
             yield from (((*pointer, "examples", index), pointer) for index in range(len(given)))

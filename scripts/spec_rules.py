@@ -65,11 +65,10 @@ Found = Iterator[tuple[Pointer, str]]
 
 def house_rules(spec: SpecDocument) -> Found:
     """Report what breaks the rules at the top of the file, most of which the generated code would get wrong."""
-    for pointer, value in without_data(spec):
-        if isinstance(value, dict) and not names_properties(pointer):
-            yield from _rules_of_values(pointer, value)
-            yield from _rules_of_enums(spec, pointer, value)
-            yield from _rules_of_extensions(pointer, value)
+    for pointer, value in described(spec):
+        yield from _rules_of_values(pointer, value)
+        yield from _rules_of_enums(spec, pointer, value)
+        yield from _rules_of_extensions(pointer, value)
     for operation in spec.client_operations():
         yield from _rules_of_operations(spec, operation)
         yield from _unnamed_bounds(spec, operation)
@@ -271,10 +270,10 @@ def sent_schemas(spec: SpecDocument, operation: Operation) -> Iterator[tuple[Poi
         start = spec.follow(left.pop())
         if start not in seen:
             seen.add(start)
-            for pointer, value in spec.walk(start):
+            for pointer, value in without_data(spec, start):
                 if "$ref" in mapping(value):
                     left.append(pointer)
-                elif not any(_is_data(pointer[:depth], str(key)) for depth, key in enumerate(pointer)):
+                else:
                     yield pointer, value
 
 
@@ -327,9 +326,16 @@ def _identifier(name: str) -> str:
     return strings.PythonIdentifier(name, "field_")
 
 
-def without_data(spec: SpecDocument) -> Iterator[tuple[Pointer, Json]]:
-    """Yield every value of the document proper: the inside of an example or an extension is data."""
-    for pointer, value in spec.walk():
+def described(spec: SpecDocument) -> Iterator[tuple[Pointer, dict[str, Json]]]:
+    """Yield every mapping of the document proper whose keys are keywords."""
+    for pointer, value in without_data(spec):
+        if isinstance(value, dict) and not names_properties(pointer):
+            yield pointer, value
+
+
+def without_data(spec: SpecDocument, start: Pointer = ()) -> Iterator[tuple[Pointer, Json]]:
+    """Yield every value of the document proper from a place: the inside of an example or an extension is data."""
+    for pointer, value in spec.walk(start):
         if not any(_is_data(pointer[:depth], str(key)) for depth, key in enumerate(pointer)):
             yield pointer, value
 
