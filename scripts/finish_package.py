@@ -15,7 +15,7 @@ from openapi_python_client.parser.openapi import Endpoint
 
 from scripts.spec_document import SpecDocument, mapping
 from scripts.spec_rules import sent_schemas, webhook_schemas
-from scripts.wire_module import module_name
+from scripts.wire_module import python_name
 
 TIMEOUT_SECONDS: Final = 30.0
 """The default timeout of the generated client, which has none by itself."""
@@ -259,14 +259,14 @@ def _deprecate(package: Path, spec: SpecDocument) -> None:
         match pointer:
             case ("paths", str(), str(), _):
                 described = mapping(spec.find(pointer[:-1]))
-                name = module_name(str(described["operationId"]))
+                name = python_name(str(described["operationId"]))
                 (path,) = package.glob(f"api/*/{name}.py")
                 mark = f'@deprecated("The operation `{name}` will be removed from the API.", category=None)\n'
                 _replace(path, r"^((?:async )?def (?:_get_kwargs|(?:sync|asyncio)(?:_detailed)?)\()", rf"{mark}\1", 3)
             case ("components", "schemas", str() as schema, "properties", str() as key, _):
                 path = package / "models" / f"{strings.snake_case(schema)}.py"
                 # mypy does not point at reads of a property that can be set: only what is sent can be.
-                _deprecate_field(path, strings.PythonIdentifier(key, "field_"), is_sent=pointer[:3] in sent)
+                _deprecate_field(path, python_name(key), is_sent=pointer[:3] in sent)
             case ("components", "schemas", str() as schema, _):
                 path = package / "models" / f"{strings.snake_case(schema)}.py"
                 mark = f'@deprecated("The schema `{schema}` will be removed from the API.", category=None)\n'

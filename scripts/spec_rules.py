@@ -24,7 +24,7 @@ from scripts.spec_document import (
     sequence,
     show,
 )
-from scripts.wire_module import NO_BUDGET, named_constants
+from scripts.wire_module import NO_BUDGET, named_constants, python_name
 
 OPEN_ENUM_PREFIX: Final = "Known"
 """The prefix of enums, all of which the service may extend."""
@@ -281,7 +281,7 @@ def names(spec: SpecDocument) -> Found:
     """Report names that become the same in Python, or that the generated code uses itself."""
     for pointer, value in without_data(spec):
         if pointer[-1:] == ("properties",) and names_properties(pointer):
-            fields = {key: _identifier(key) for key in mapping(value)}
+            fields = {key: python_name(key) for key in mapping(value)}
             loops = {f"{name}_item{rest}" for name in fields.values() for rest in ("", "_data")}
             yield from _collisions(pointer, fields, RESERVED_FIELDS | loops)
         if isinstance(mapping(value).get("enum"), list) and not _is_variable(pointer):
@@ -296,10 +296,10 @@ def names(spec: SpecDocument) -> Found:
         for place in spec.parameters(operation):
             parameter = mapping(spec.find(place))
             name = str(parameter.get("name"))
-            key = str(parameter.get("in")), _identifier(name)
+            key = str(parameter.get("in")), python_name(name)
             if seen.setdefault(key, name) != name:
                 yield (*place, "name"), f"{name!r} and {seen[key]!r} are both called {key[1]!r} in Python"
-            if _identifier(name) in RESERVED_PARAMETERS:
+            if python_name(name) in RESERVED_PARAMETERS:
                 yield (*place, "name"), f"the generated code uses the name {name!r} itself: it cannot be a parameter's"
 
 
@@ -320,10 +320,6 @@ def _collisions(pointer: Pointer, spelled: dict[str, str], reserved: Iterable[st
         elif name in taken:
             yield (*pointer, key), f"{key!r} and {taken[name]!r} are both called {name!r} in Python"
         taken[name] = key
-
-
-def _identifier(name: str) -> str:
-    return strings.PythonIdentifier(name, "field_")
 
 
 def described(spec: SpecDocument) -> Iterator[tuple[Pointer, dict[str, Json]]]:

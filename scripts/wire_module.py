@@ -67,7 +67,7 @@ def render(spec: SpecDocument) -> str:
     Raises:
         SpecError: The specification lacks a value, or has one that cannot be a constant.
     """
-    named = (evolve(found, name=module_name(found.name)) for found in spec.client_operations())
+    named = (evolve(found, name=python_name(found.name)) for found in spec.client_operations())
     operations = sorted(named, key=lambda found: found.name)
     deprecated = [found.name for found in operations if found.content.get("deprecated") is True]
     statements = [
@@ -98,9 +98,9 @@ def render(spec: SpecDocument) -> str:
     return HEADER + "\n".join(statements)
 
 
-def module_name(operation_id: str) -> str:
-    """Return the name of the module that the generator makes of an operation."""
-    return strings.PythonIdentifier(operation_id, "field_")
+def python_name(name: str) -> str:
+    """Return the name that the generator gives to the module of an operation, to a field or to a parameter."""
+    return strings.PythonIdentifier(name, "field_")
 
 
 def named_constants(spec: SpecDocument) -> Iterator[tuple[str, Pointer, Pointer]]:
