@@ -154,21 +154,15 @@ def _signatures(path: str, was: griffe.Function, now: griffe.Function) -> Iterat
 def _type(path: str, verb: str, old: str | griffe.Expr | None, new: str | griffe.Expr | None) -> Iterator[Change]:
     was, now = _text(old), _text(new)
     if was != now:
-        narrower, wider = (was, now) if verb.startswith("takes") else (now, was)
-        is_safe = wider in {"", "object"} or _members_of_union(narrower) <= _members_of_union(wider)
+        narrower, wider = (old, new) if verb.startswith("takes") else (new, old)
+        is_safe = _text(wider) in {"", "object"} or _members_of_union(narrower) <= _members_of_union(wider)
         yield Change(path, f"{verb} {now or 'any type'}, was {was or 'any type'}", breaks=not is_safe, merge=True)
 
 
-def _members_of_union(annotation: str) -> frozenset[str]:
-    """Split a union at its top level: brackets stay whole."""
-    depth, members = 0, [""]
-    for character in annotation:
-        depth += (character in "([{") - (character in ")]}")
-        if character == "|" and not depth:
-            members.append("")
-        else:
-            members[-1] += character
-    return frozenset(member.strip() for member in members)
+def _members_of_union(annotation: str | griffe.Expr | None) -> set[str]:
+    if isinstance(annotation, griffe.ExprBinOp) and annotation.operator == "|":
+        return _members_of_union(annotation.left) | _members_of_union(annotation.right)
+    return {_text(annotation)}
 
 
 def _parameter(member: Found) -> griffe.Parameter | None:
