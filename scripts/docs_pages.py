@@ -88,14 +88,9 @@ def public_names() -> dict[str, str]:
 def public_name(target: str) -> str | None:
     """Return the public name of a reference's target, such as `runpod_typed._sync.job.Job` or `Job`, or None."""
     names = public_names()
-    if target in names and names[target] != target:
-        return names[target]
-    public = f"runpod_typed.{target.rpartition('.')[2]}"
-    if target.startswith("runpod_typed._") and public in names.values() and target.count(".") == 2:
-        return public  # a class that says it is from its public module
-    if target.partition(".")[0].isidentifier() and f"runpod_typed.{target}" in names.values():
-        return f"runpod_typed.{target}"
-    return None
+    short = re.sub(r"^runpod_typed\._\w+\.", "", target)  # of a class that says it is from its public module
+    name = names.get(target, f"runpod_typed.{short}")
+    return name if name in names.values() and name != target else None
 
 
 def translate_signature(name: str, signature: str | None) -> str | None:
