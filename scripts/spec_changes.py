@@ -32,7 +32,6 @@ Table: TypeAlias = Mapping[str, "Node"]
 _NOWHERE: Final = Way(0)
 _TYPED_FORMATS: Final = frozenset({"date", "date-time", "binary", "uuid"})
 """The formats that decide on a Python type."""
-"""Names in the generated code, which are compared there."""
 _OPTIONAL: Final = re.compile(r"^The |: the response [^2][^,]*$")
 """The names of what can be removed without breaking callers."""
 _RESULT: Final = re.compile(r": the response 2..$")
@@ -57,15 +56,11 @@ class Node:
 # Rules
 
 
-def _never(_was: Json, _now: Json) -> bool:
-    return False
-
-
 class Rule(NamedTuple):
     """The meaning of a keyword for callers."""
 
     words: str
-    refuses: Callable[[Json, Json], bool] = _never
+    refuses: Callable[[Json, Json], bool] = lambda _was, _now: False
     """Tells whether the new value refuses what the old one accepted."""
     always: bool = False
     """It binds callers wherever it stands, and not only in what is sent."""
