@@ -127,28 +127,25 @@ def finish(package: Path, spec: SpecDocument, endpoints: Iterable[Endpoint]) -> 
 def _harden_client(package: Path) -> None:
     """Show no secret, send the key as the specification says, end each request, and survive any error response."""
     client = package / "client.py"
-    _replace(client, r"^import httpx$", "import httpx\nfrom .wire import API_KEY_HEADER, API_KEY_PREFIX", 1)
+    _replace(client, r"^import httpx$", "import httpx\nfrom .wire import API_KEY_HEADER, API_KEY_PREFIX")
     _load_httpx_lazily(client, ".")
-    _replace(client, r"^    token: str$", "    token: str = field(repr=False)", 1)
+    _replace(client, r"^    token: str$", "    token: str = field(repr=False)")
     _replace(client, r"(_(?:headers|cookies|httpx_args): .* = field\()", r"\1repr=False, ", 6)
     _replace(client, r"(_timeout: .* = field\()default=None", rf"\1factory=lambda: httpx.Timeout({TIMEOUT_SECONDS})", 2)
-    _replace(client, r'^    prefix: str = "Bearer"$', "    prefix: str = API_KEY_PREFIX.strip()", 1)
-    _replace(client, r'^    auth_header_name: str = "Authorization"$', "    auth_header_name: str = API_KEY_HEADER", 1)
-    _replace(package / "types.py", r"^    status_code: HTTPStatus$", "    status_code: int", 1)
+    _replace(client, r'^    prefix: str = "Bearer"$', "    prefix: str = API_KEY_PREFIX.strip()")
+    _replace(client, r'^    auth_header_name: str = "Authorization"$', "    auth_header_name: str = API_KEY_HEADER")
+    _replace(package / "types.py", r"^    status_code: HTTPStatus$", "    status_code: int")
     errors = package / "errors.py"
     imports = "from typing import Any\n\nimport httpx\n\nfrom .wire import ERROR_MESSAGE_KEYS"
-    _replace(errors, r'\A(""".*?""")', rf"\1\n\n{imports}", 1)
-    _replace(errors, r"^__all__ = ", f"{READ_ERROR}\n\n__all__ = ", 1)
+    _replace(errors, r'\A(""".*?""")', rf"\1\n\n{imports}")
+    _replace(errors, r"^__all__ = ", f"{READ_ERROR}\n\n__all__ = ")
     _load_httpx_lazily(errors, ".")
     (package / "lazy_httpx.py").write_text(LAZY_HTTPX, encoding="utf-8")
 
 
 def _load_httpx_lazily(path: Path, dots: str) -> None:
-    _replace(path, r"^import httpx$", f"from {dots} import lazy_httpx as httpx", 1)
-    source = path.read_text(encoding="utf-8")
-    first_import = re.search(r"^(?:from|import) ", source, re.MULTILINE)
-    place = 0 if first_import is None else first_import.start()
-    path.write_text(f"{source[:place]}from __future__ import annotations\n{source[place:]}", encoding="utf-8")
+    _replace(path, r"^import httpx$", f"from {dots} import lazy_httpx as httpx")
+    _replace(path, r"\A((?:.*\n)*?)(?=from |import )", r"\1from __future__ import annotations\n")
 
 
 def _load_models_lazily(path: Path) -> None:
@@ -175,10 +172,10 @@ def _read_date_times(package: Path, spec: SpecDocument) -> None:
     if wanted != bool(modules):
         raise FinishError("the generator no longer reads a date-time with `datetime.datetime.fromisoformat`")
     for path in modules:
-        _replace(path, stock.pattern, "read_date_time(", 1)
-        _replace(path, r"^(from \.+types import .*)$", r"\1, read_date_time", 1)
-    _replace(package / "types.py", r"^(from collections)", r"import datetime\n\1", 1)
-    _replace(package / "types.py", r"^__all__ = \[", f"{READ_DATE_TIME}\n\n__all__ = ['read_date_time', ", 1)
+        _replace(path, stock.pattern, "read_date_time(")
+        _replace(path, r"^(from \.+types import .*)$", r"\1, read_date_time")
+    _replace(package / "types.py", r"^(from collections)", r"import datetime\n\1")
+    _replace(package / "types.py", r"^__all__ = \[", f"{READ_DATE_TIME}\n\n__all__ = ['read_date_time', ")
 
 
 def _finish_models(package: Path) -> None:
@@ -186,7 +183,7 @@ def _finish_models(package: Path) -> None:
     for path in package.glob("models/*.py"):
         name, source = path.stem, path.read_text(encoding="utf-8")
         if "@_attrs_define" in source:
-            _replace(path, r"^@_attrs_define$", "@_attrs_define(kw_only=True)", 1)
+            _replace(path, r"^@_attrs_define$", "@_attrs_define(kw_only=True)")
         if re.search(rf"^        {name} = cls\($", source, re.MULTILINE):
             _replace(path, rf"^(        (?:return )?){name}( = cls\($|\.additional_properties = |$)", r"\1_model\2", 3)
 
@@ -272,10 +269,10 @@ def _deprecate(package: Path, spec: SpecDocument) -> None:
                 mark = f'@deprecated("The schema `{schema}` will be removed from the API.", category=None)\n'
                 if not path.is_file():  # an array has no class
                     continue
-                _replace(path, r"^((?:@_attrs_define.*\n)?class )", rf"{mark}\1", 1)
+                _replace(path, r"^((?:@_attrs_define.*\n)?class )", rf"{mark}\1")
             case _:
                 continue
-        _replace(path, r"^(from (?:typing|enum) import )", r"from typing_extensions import deprecated\n\1", 1)
+        _replace(path, r"^(from (?:typing|enum) import )", r"from typing_extensions import deprecated\n\1")
 
 
 def _deprecate_field(path: Path, name: str, *, is_sent: bool) -> None:
@@ -283,15 +280,15 @@ def _deprecate_field(path: Path, name: str, *, is_sent: bool) -> None:
     if declared is None:
         raise FinishError(f"{path.name} declares no field {name}")
     default = "default=UNSET, " if declared[2] else ""
-    _replace(path, rf"^    {name}: (.*?)( = UNSET)?$", rf'    _{name}: \1 = _attrs_field({default}alias="{name}")', 1)
-    _replace(path, rf"\bself\.{name}\b", f"self._{name}", 1)
+    _replace(path, rf"^    {name}: (.*?)( = UNSET)?$", rf'    _{name}: \1 = _attrs_field({default}alias="{name}")')
+    _replace(path, rf"\bself\.{name}\b", f"self._{name}")
     reason = f"The field `{name}` will be removed from the API."
     added = f"{DEPRECATED_FIELD}{DEPRECATED_SETTER if is_sent else ''}"
     added = added.format(name=name, type=declared[1], reason=reason)
     path.write_text(path.read_text(encoding="utf-8") + added, encoding="utf-8")
 
 
-def _replace(path: Path, pattern: str, replacement: str, least: int) -> None:
+def _replace(path: Path, pattern: str, replacement: str, least: int = 1) -> None:
     text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     if count < least:
         raise FinishError(f"{path.name} has {count} times what is known as `{pattern}`, not {least} times")
