@@ -45,7 +45,8 @@ def problems(page: Page, folder: Path, address: str) -> Iterator[str]:
     noted: list[str] = []
     page.on("console", lambda message: noted.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: noted.append(str(error)))
-    page.on("request", lambda request: noted.append(request.url) if not is_local(request.url, address) else None)
+    local = (f"{address}/", "data:", "blob:")
+    page.on("request", lambda request: noted.append(request.url) if not request.url.startswith(local) else None)
     for path in sorted(folder.rglob("*.html")):
         name = path.relative_to(folder).as_posix()
         for screen, width in WIDTHS.items():
@@ -59,11 +60,6 @@ def problems(page: Page, folder: Path, address: str) -> Iterator[str]:
         except Error:
             yield f"the search for {term!r} does not find {target}.html"
     yield from (f"console or request: {line}" for line in noted)
-
-
-def is_local(url: str, address: str) -> bool:
-    """Return whether an address belongs to the site or needs no request."""
-    return url.startswith((f"{address}/", "data:", "blob:"))
 
 
 def main(folder: Path) -> int:
