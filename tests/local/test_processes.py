@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from runpod_typed.local import LocalQueue
 from runpod_typed.local._runtime import KEPT_LINES
 from runpod_typed.local._workers import process_tree, process_worker
-from tests.local.caller import eventually
+from tests.local.caller import Caller, eventually
 
 STAY = "import time; time.sleep(600)\n"
 IGNORE_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -176,6 +177,23 @@ def test_endless_line_of_output_is_cut() -> None:
 def test_last_output_of_failed_worker_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "runpod_typed.local"), worker("raise SystemExit('no model')"):
         eventually(lambda: caplog.text, lambda text: "Its last output:\nno model" in text)
+
+
+def test_restart_between_two_processes_starts_one_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_worker, "FIRST_RESTART_PAUSE", 600.0)
+    mended = tmp_path / "mended"
+    program = (
+        f"import os, sys, urllib.request\nif not os.path.exists({str(mended)!r}):\n    sys.exit('broken')\n"
+        "url = os.environ['RUNPOD_WEBHOOK_GET_JOB'].replace('$ID', os.environ['RUNPOD_POD_ID'])\n"
+        "request = urllib.request.Request(url, headers={'Authorization': os.environ['RUNPOD_AI_API_KEY']})\n"
+        "print('took', urllib.request.urlopen(request).read(), flush=True)\n"
+    )
+    with worker(program + STAY) as queue:
+        eventually(lambda: queue.workers_failed, bool)
+        mended.touch()
+        queue.restart_workers()
+        Caller(queue).run({"prompt": "a dot"})
+        eventually(lambda: queue.worker_output, lambda output: "a dot" in output)
 
 
 def test_worker_gets_no_endpoint_or_key_of_the_cloud() -> None:

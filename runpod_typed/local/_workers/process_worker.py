@@ -161,6 +161,8 @@ class ProcessWorker:
         self._runtime = runtime
         self._loop = loop
         self._stopping = threading.Event()
+        self._hurry = threading.Event()
+        """Ends the pause before the next process."""
         self._kill_at = 0.0
         self._process: subprocess.Popen[str] | None = None
         self._killed: subprocess.Popen[str] | None = None
@@ -183,6 +185,7 @@ class ProcessWorker:
             busy = worker is not None and worker.jobs
             self._kill_at = time.monotonic() + (TERMINATE_SECONDS if busy else TERMINATE_IDLE_SECONDS)
             self._stopping.set()
+            self._hurry.set()
         self._terminate()
 
     def join(self) -> list[str]:
@@ -215,7 +218,10 @@ class ProcessWorker:
         self._loop.call_later(STOP_SECONDS, self._kill_if_unresponsive, self._process, self.worker_id, job_id)
 
     def replace(self) -> None:
-        """End the worker after its present jobs (`stopPod`)."""
+        """End the worker after its present jobs (`stopPod`); between two processes, start the next one at once."""
+        self._hurry.set()
+        if self._process is None:
+            return  # the next one has an id already, and must be given jobs
         self._runtime.release_worker(self.worker_id)
         self._terminate()
         self._kill_later(REPLACE_SECONDS)
@@ -260,8 +266,8 @@ class ProcessWorker:
                 if failure is not None:
                     self._report(failure, pause)
                 self._add_worker(healthy=failure is None)
-                self._stopping.wait(pause)
-                pause = min(pause * 2, LONGEST_RESTART_PAUSE)
+                hurried = self._hurry.wait(pause)
+                pause = FIRST_RESTART_PAUSE if hurried else min(pause * 2, LONGEST_RESTART_PAUSE)
 
     @property
     def _marker(self) -> str:
@@ -294,6 +300,7 @@ class ProcessWorker:
         """Run a process to its end, and return its failure, if any."""
         variables = worker_variables(self._endpoint_url, self.worker_id, self._token)
         output: deque[str] = deque(maxlen=REPORTED_LINES)
+        self._hurry.clear()
         with kill_on_parent_exit(self._marker) as tell_group:
             try:
                 process = subprocess.Popen(
@@ -316,6 +323,8 @@ class ProcessWorker:
             reader.start()
             if self._stopping.is_set():
                 self._terminate()  # `stop` came before there was a process
+            elif self._hurry.is_set():
+                self.kill()  # and so did `replace`: it may have read an old file
             code = process.wait()
             kill_tree(process.pid, self._marker)
         reader.join(OUTPUT_SECONDS)
