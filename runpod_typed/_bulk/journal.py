@@ -126,11 +126,14 @@ class Journal:
             The number of lines.
 
         Raises:
-            JournalError: The journal is missing, damaged or not a journal.
+            JournalError: The journal is missing, damaged, not a journal, or the file to write.
         """
         self.counts()  # raises before the other file is replaced
+        target = Path(path)
+        if target.exists() and target.samefile(self._path):
+            raise JournalError(f"The journal {self._path} would be overwritten by its own export. Pass another path.")
         lines = 0
-        with Path(path).open("wb") as file:
+        with target.open("wb") as file:
             for entry in self:
                 file.write(_json_line(entry))
                 lines += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +15,7 @@ from runpod_typed._cli.inputs import (
     open_inputs,
     open_output,
     resumable,
+    show_progress,
     write_results,
 )
 from runpod_typed._cli.printer import Printer, encode, note
@@ -68,14 +68,14 @@ def run(
     with (
         connect(endpoint, profile) as target,
         open_inputs(inputs) as values,
-        open_output(output) as file,
+        open_output(output, inputs, journal_file) as file,
         resumable("The batches", journal_file),
         target.batches.run(
             values,
             name=name,
             journal=journal_file,
             resubmit_uncertain=resubmit_uncertain,
-            progress=sys.stderr.isatty(),
+            progress=show_progress(output),
             webhook=webhook,
             policy=policy,
         ) as results,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from runpod_typed._cli.inputs import (
     open_inputs,
     open_output,
     resumable,
+    show_progress,
     write_results,
 )
 from runpod_typed._cli.printer import Printer, encode, note
@@ -48,14 +48,14 @@ def map_inputs(
     with (
         connect(endpoint, profile) as target,
         open_inputs(inputs) as values,
-        open_output(output) as file,
+        open_output(output, inputs, journal_file) as file,
         resumable("Jobs in flight", journal_file),
         target.map(
             values,
             concurrency=concurrency,
             journal=journal_file,
             resubmit_uncertain=resubmit_uncertain,
-            progress=sys.stderr.isatty(),
+            progress=show_progress(output),
         ) as results,
     ):
         write_results(results, file)

@@ -14,6 +14,7 @@ import typer
 
 from runpod_typed._cli.exit_codes import ExitCode
 from runpod_typed._cli.printer import encode, note, note_interrupt
+from runpod_typed._cli.values import utf8_stdin
 from runpod_typed._cli.wording import as_commands
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class _Counted:
 def open_inputs(given: str) -> Generator[Iterable[Any]]:
     """Yield the inputs of a file, read one at a time. All of them are checked first."""
     if given == "-":
-        yield _json_lines(sys.stdin, "standard input")
+        yield _json_lines(utf8_stdin(), "standard input")
         return
     read = _csv_rows if given.lower().endswith(".csv") else _json_lines
     with _open(Path(given), "r", "utf-8-sig") as file:
@@ -70,6 +71,10 @@ def open_inputs(given: str) -> Generator[Iterable[Any]]:
 def _csv_rows(file: TextIO, name: str) -> Iterator[Any]:
     rows = csv.DictReader(file, strict=True)
     try:
+        names = rows.fieldnames or ()
+        for column in names:
+            if names.count(column) > 1:
+                _refuse(f"{name} is not valid CSV: line {rows.line_num} names the column {column!r} more than once.")
         for row in rows:
             if None in row or None in row.values():
                 _refuse(f"{name} is not valid CSV: line {rows.line_num} has more or fewer values than the first line.")
@@ -95,6 +100,9 @@ def _decode(line: str, number: int, name: str) -> Any:
         return json.loads(line)
     except json.JSONDecodeError as error:
         _refuse(f"{name} is not valid JSON: line {number}, column {error.colno}: {error.msg}.")
+    except ValueError as error:  # a number with too many digits
+        reason = str(error).partition(";")[0]
+        _refuse(f"{name} cannot be read: line {number}: {reason}.")
     except RecursionError:
         _refuse(f"{name} is nested too deeply: line {number}.")
 
@@ -104,11 +112,13 @@ def _refuse(message: str) -> NoReturn:
 
 
 @contextmanager
-def open_output(path: Path | None) -> Generator[TextIO]:
-    """Yield the file to write to."""
+def open_output(path: Path | None, *kept: str | Path | None) -> Generator[TextIO]:
+    """Yield the file to write to. It must be none of the files that the command reads or keeps."""
     if path is None:
         yield sys.stdout
         return
+    if any(_are_same(path, Path(other)) for other in kept if other is not None):
+        _refuse(f"{path} would be overwritten: write the results to another file.")
     with _open(path, "w", "utf-8") as file:
         yield file
 
@@ -118,6 +128,17 @@ def _open(path: Path, mode: Literal["r", "w"], encoding: str) -> TextIO:
         return path.open(mode, encoding=encoding, newline="")
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error.strerror}.") from None
+
+
+def _are_same(path: Path, other: Path) -> bool:
+    if path.is_file() and other.is_file():
+        return path.samefile(other)
+    return path.resolve() == other.resolve() and not path.exists()
+
+
+def show_progress(output: Path | None) -> bool:
+    """Tell if progress is shown: on a terminal that does not get the results too."""
+    return sys.stderr.isatty() and (output is not None or not sys.stdout.isatty())
 
 
 def write_results(results: Iterable[MapResult[Any, Any]], file: TextIO) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
@@ -39,17 +39,25 @@ def read_input(given: str | None) -> Any:
     """Return the JSON of `-i`: the argument itself, `@FILE`, or standard input for `-`."""
     if given is None:
         raise typer.BadParameter('give the input: -i \'{"prompt": "..."}\', -i @FILE, or -i - for standard input.')
-    if given == "-":
-        return _decode(sys.stdin.read(), "standard input")
-    if not given.startswith("@"):
+    if given != "-" and not given.startswith("@"):
         return _decode(given, "the input")
     path = Path(given[1:])
+    source = "standard input" if given == "-" else str(path)
     try:
-        return _decode(path.read_text(encoding="utf-8"), str(path))
+        return _decode(utf8_stdin().read() if given == "-" else path.read_text(encoding="utf-8-sig"), source)
     except OSError as error:
-        raise typer.BadParameter(f"{path}: {error.strerror}.") from None
+        raise typer.BadParameter(f"{source}: {error.strerror}.") from None
     except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from None
+        raise typer.BadParameter(f"{source} is not UTF-8: {error.reason} at byte {error.start}.") from None
+
+
+def utf8_stdin() -> TextIO:
+    """Return standard input, read as UTF-8 whatever the locale is: JSON has no other encoding."""
+    stdin = sys.stdin
+    reconfigure = getattr(stdin, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(encoding="utf-8-sig", errors="strict")
+    return stdin
 
 
 def _decode(text: str, source: str) -> Any:
@@ -58,12 +66,15 @@ def _decode(text: str, source: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        line = (text.splitlines() or [""])[error.lineno - 1 : error.lineno] or [""]
+        line = text.split("\n")[error.lineno - 1]
         begin = max(0, error.colno - 31)
-        excerpt = f"{line[0][begin : begin + 60]}\n{' ' * (error.colno - 1 - begin)}^"
+        excerpt = f"{line[begin : begin + 60]}\n{' ' * (error.colno - 1 - begin)}^"
         raise typer.BadParameter(
             f"{source} is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}.\n{excerpt}"
         ) from None
+    except ValueError as error:  # a number with too many digits
+        reason = str(error).partition(";")[0]
+        raise typer.BadParameter(f"{source} cannot be read: {reason}.") from None
     except RecursionError:
         raise typer.BadParameter(f"{source} is nested too deeply.") from None
 

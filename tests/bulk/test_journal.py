@@ -75,6 +75,18 @@ def test_people_read_it_while_a_map_writes(path: Path, tmp_path: Path) -> None:
     writer.close()
 
 
+def test_export_does_not_overwrite_the_journal(path: Path, tmp_path: Path) -> None:
+    writer = JournalWriter(path, "ep")
+    writer.save(entry("a", JournalStatus.FAILED, error="out of memory"))
+    writer.close()
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    for target in (path, link):
+        with pytest.raises(JournalError, match="would be overwritten"):
+            Journal(path).export_jsonl(target)
+    assert Journal(path).counts().failed == 1
+
+
 def test_a_number_that_python_cannot_read_is_kept(path: Path, tmp_path: Path) -> None:
     digits = b"9" * 5000
     body = b'{"id":"j","status":"COMPLETED","output":' + digits + b"}"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runpod_typed._cli.inputs import open_inputs
+from runpod_typed._bulk.journal_writer import JournalWriter
+from runpod_typed._cli.inputs import open_inputs, show_progress
 from runpod_typed.local import LocalQueue
 from tests.cli.commands import run
 
@@ -88,6 +89,7 @@ def test_map_names_the_line_that_is_not_json(queue: LocalQueue) -> None:
         ("inputs.jsonl", b'{"text": "x"}\n{"text": \n'),
         ("inputs.jsonl", b'{"text": "x"}\n{"text": "\xff"}\n'),
         ("inputs.csv", b"text,n\nx,1\nx\n"),
+        ("inputs.csv", b"text,n,text\nx,1,y\n"),
     ],
 )
 def test_a_file_is_checked_before_anything_is_sent(
@@ -100,6 +102,37 @@ def test_a_file_is_checked_before_anything_is_sent(
     assert result.code == 2, result.stderr
     assert "is not" in result.stderr
     assert len(queue.submissions) == before
+
+
+@pytest.mark.parametrize("name", ["inputs.jsonl", "link.jsonl", "run.sqlite"])
+def test_files_in_use_are_not_overwritten(idle_queue: LocalQueue, tmp_path: Path, name: str) -> None:
+    inputs = tmp_path / "inputs.jsonl"
+    inputs.write_text('{"text": "x"}\n', "utf-8")
+    (tmp_path / "link.jsonl").symlink_to(inputs)
+    for command in (("map",), ("batch", "run")):
+        options = ("-o", str(tmp_path / name), "--journal", str(tmp_path / "run.sqlite"))
+        result = run(idle_queue, *command, "demo", str(inputs), *options)
+        assert result.code == 2
+        assert "would be overwritten" in result.stderr
+    assert inputs.read_text("utf-8") == '{"text": "x"}\n'
+    assert idle_queue.stats().submitted == 0
+
+
+def test_progress_is_shown_beside_the_results_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert not show_progress(None)
+    assert show_progress(tmp_path / "out.jsonl")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
+    assert show_progress(None)
+
+
+def test_export_names_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    JournalWriter(tmp_path / "run.sqlite", "demo").close()
+    result = run(None, "journal", "export", str(tmp_path / "run.sqlite"), "-o", str(tmp_path / "none" / "out"))
+    assert result.code == 2
+    assert "No such file or directory" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_missing_journal_is_an_error(tmp_path: Path) -> None:
