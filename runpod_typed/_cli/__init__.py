@@ -13,6 +13,9 @@ def main() -> None:
     if find_spec("typer") is None or find_spec("rich") is None:
         print(_MISSING, file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    from runpod_typed._cli.app import run  # noqa: PLC0415
+    try:
+        from runpod_typed._cli.app import run  # noqa: PLC0415
 
-    run()
+        run()
+    except KeyboardInterrupt:  # before there is a command that handles it
+        sys.exit(130)

@@ -1,6 +1,8 @@
 """The application: its commands, and the errors that end them."""
 
 import logging
+import os
+import sys
 import warnings
 from typing import Annotated, Any
 
@@ -57,6 +59,11 @@ class _Commands(_Group):
             message = "\n".join([f"{type(error).__name__}: {error.message}", *getattr(error, "__notes__", ())])
             note(as_commands(message, error.job_id))
             raise typer.Exit(exit_code_for(error)) from None
+        except BrokenPipeError:  # Typer ends the command quietly
+            raise
+        except OSError as error:
+            note(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}.")
+            raise typer.Exit(ExitCode.USAGE if error.filename else ExitCode.FAILED) from None
 
 
 app: typer.Typer = typer.Typer(
@@ -113,6 +120,9 @@ for _app in (app, batches.batch, bulk.journal):
 
 def run() -> None:
     """Run the application and exit."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # it was closed, and a connection would take its place
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 -- until the end
     warnings.showwarning = _show_warning
     if not logger.handlers:  # RUNPOD_TYPED_LOG adds one
         logger.addHandler(_Notes(logging.WARNING))

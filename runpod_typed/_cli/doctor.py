@@ -47,13 +47,15 @@ def doctor(
     import httpx  # noqa: PLC0415 -- --help must be quick
 
     checks = [Check("versions", ok=True, detail=_versions())]
-    code = ExitCode.DONE
+    code, subject = ExitCode.DONE, "configuration"
     dates: list[tuple[float, str]] = []
 
     def note_date(response: httpx.Response) -> None:
         dates.append((time.time(), response.headers.get("date", "")))
 
     try:
+        with runpod_typed.Client("none", profile=profile):
+            subject = "key"
         with (
             httpx.Client(event_hooks={"response": [note_date]}) as http,
             runpod_typed.Client(profile=profile, http_client=http) as client,
@@ -63,17 +65,18 @@ def doctor(
                 Check("key", ok=True, detail=f"found in {source}"),
                 Check("URL", ok=True, detail=client.base_url),
             ]
-            checks.append(Check("endpoint", ok=None, detail="not called: name one"))
-            if endpoint is not None:
+            if endpoint is None:
+                checks.append(Check("endpoint", ok=None, detail="not called: name one"))
+            else:
+                subject = "endpoint"
                 target = client.endpoint(endpoint)
-                checks[-1] = _reach(target)
-                checks += [_clock(*dates[-1]), _long_polling(target, job)]
+                checks.append(_reach(target))
+                subject = "long polling"
+                checks.append(_clock(*dates[-1]))
+                checks.append(_long_polling(target, job))
     except runpod_typed.RunpodError as error:
-        code = exit_code_for(error)
-        key_missing = len(checks) == 1
-        checks = [check for check in checks if check.ok is not None]
-        checks.append(Check("key" if key_missing else "endpoint", ok=False, detail=as_commands(error.message)))
-        code = ExitCode.NOT_AUTHORIZED if key_missing else code
+        code = ExitCode.NOT_AUTHORIZED if subject == "key" else exit_code_for(error)
+        checks.append(Check(subject, ok=False, detail=as_commands(error.message)))
     _show(Printer(as_json=as_json), checks)
     raise typer.Exit(code)
 

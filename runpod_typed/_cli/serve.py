@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from runpod_typed.local import Faults, LocalQueue
 
 _FAULT_RATES: Final = {"light": 0.02, "some": 0.1, "heavy": 0.3}
+_OPTIONS: Final = {"endpoint_id": "--endpoint", "time_scale": "--time-scale"}
+"""The options for the arguments that messages of the queue begin with."""
 _POLL_SECONDS: Final = 0.2
 _LONGEST_EXAMPLE: Final = 200
 _SKIPPED_FOLDERS: Final = frozenset({"__pycache__", "node_modules", "venv", "site-packages"})
@@ -98,8 +100,11 @@ def serve(
             _announce(queue, _example_input(handler), stdout, as_json=as_json)
             output.begin()
             _supervise(queue, handler or Path.cwd(), reload=reload)
-    except (HandlerFileError, ValueError) as error:
+    except HandlerFileError as error:
         _fail(str(error))
+    except ValueError as error:
+        subject, space, problem = str(error).partition(" ")
+        _fail(f"{_OPTIONS.get(subject, subject)}{space}{problem}")
     except OSError as error:
         _fail(f"{error.strerror or error}.")
     finally:
@@ -108,7 +113,7 @@ def serve(
 
 def _worker_options(handler: Path | None, worker: str | None, *, reload: bool) -> dict[str, Any]:
     if worker is not None:
-        return {"worker": shlex.split(worker)}
+        return {"worker": _split(worker)}
     path = handler or Path()
     if not path.is_file():
         raise HandlerFileError(f"There is no file {path}.")
@@ -117,6 +122,16 @@ def _worker_options(handler: Path | None, worker: str | None, *, reload: bool) -
     if reload:
         raise HandlerFileError("--reload needs Runpod's worker SDK (pip install runpod), or --worker.")
     return {"handler": load_handler(path)}
+
+
+def _split(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"--worker is not a command: {error}.") from None
+    if not words:
+        raise ValueError("--worker is empty.")
+    return words
 
 
 def _limits(given: str | None) -> Any:

@@ -52,7 +52,7 @@ def read_input(given: str | None) -> Any:
 
 
 def utf8_stdin() -> TextIO:
-    """Return standard input, read as UTF-8 whatever the locale is: JSON has no other encoding."""
+    """Return standard input, read as UTF-8 in every locale: JSON has no other encoding."""
     stdin = sys.stdin
     reconfigure = getattr(stdin, "reconfigure", None)
     if reconfigure is not None:

@@ -46,6 +46,7 @@ _REPLACEMENTS: Final = tuple(
         (r"(?:ExecutionPolicy\.|\b)execution_timeout\b", "--execution-timeout"),
         (r"ExecutionPolicy\.ttl", "--ttl"),
         (r"\bwebhook= must", "--webhook must"),
+        (r" \(RUNPOD_API_KEY\)", "{key}"),
         (r"pass api_key=", "use --profile NAME"),
         (r"goes into api_key=", "goes into RUNPOD_API_KEY"),
         (r"the request_total of", "the requests in all of"),
@@ -61,11 +62,13 @@ def command(*words: str) -> str:
 
 def as_commands(message: str, job_id: str | None = None) -> str:
     """Return a message of the package with commands and options in place of calls and arguments."""
+    endpoint_id, profile = in_use.get()
     names = {
         "{command}": "runpod-typed",
-        "{endpoint}": shlex.quote(in_use.get().endpoint_id),
+        "{endpoint}": shlex.quote(endpoint_id),
         "{job}": shlex.quote(job_id or "JOB"),
         "{options}": _options(),
+        "{key}": " (RUNPOD_API_KEY)" if profile is None else f" of the profile {profile!r}",
     }
     for pattern, replacement in _REPLACEMENTS:
         message = pattern.sub(partial(_fill, replacement, names), message)

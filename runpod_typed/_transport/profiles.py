@@ -37,7 +37,7 @@ def _read(name: str) -> dict[str, str]:
 
     path = profiles_file()
     try:
-        profiles = tomllib.loads(path.read_text(encoding="utf-8"))
+        profiles = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(
             f"The profile {name!r} cannot be read: {path}: {error.strerror}. The file needs a table of that name "
@@ -64,4 +64,6 @@ def _problem(settings: dict[str, object]) -> str | None:
         return "has no api_key"
     if not all(isinstance(value, str) for value in settings.values()):
         return "has a setting that is not a string"
+    if not str(settings["api_key"]).strip():
+        return "has an empty api_key"
     return None

@@ -137,6 +137,16 @@ def test_doctor_without_a_key() -> None:
     result = run(None, "doctor")
     assert result.code == 3
     assert result.json["ok"] is False
+    assert [check["name"] for check in result.json["checks"]] == ["versions", "key"]
+
+
+def test_doctor_names_what_fails(idle_queue: LocalQueue) -> None:
+    lost = run(idle_queue, "doctor", "demo", "--job", "lost")
+    assert {check["name"]: check["ok"] for check in lost.json["checks"]}["long polling"] is False
+    assert [check["name"] for check in lost.json["checks"]].count("endpoint") == 1
+    for options, variables in (((), {"RUNPOD_ENDPOINT_BASE_URL": "nonsense"}), (("--profile", "lost"), {})):
+        result = run(idle_queue, "doctor", *options, **variables)
+        assert (result.code, result.json["checks"][-1]["name"]) == (2, "configuration")
 
 
 def test_interrupted_wait_prints_how_to_reconnect(idle_queue: LocalQueue) -> None:
@@ -208,6 +218,13 @@ def test_key_of_a_profile(idle_queue: LocalQueue, tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_text(f'[local]\napi_key = "{idle_queue.api_key}"\nbase_url = "{idle_queue.base_url}"\n', "utf-8")
     assert run(None, "health", "demo", "--profile", "local", HOME=str(tmp_path)).code == 0
+    file.write_text(f'\ufeff[local]\napi_key = "wrong"\nbase_url = "{idle_queue.base_url}"\n', "utf-8")
+    wrong = run(None, "health", "demo", "--profile", "local", HOME=str(tmp_path))
+    assert wrong.code == 3
+    assert "Check the API key of the profile 'local'" in wrong.stderr
+    file.write_text('[local]\napi_key = ""\n', "utf-8")
+    empty = run(None, "health", "demo", "--profile", "local", HOME=str(tmp_path))
+    assert "has an empty api_key" in empty.stderr
     unknown = run(None, "health", "demo", "--profile", "other", HOME=str(tmp_path))
     assert unknown.code == 2
     assert "'local'" in unknown.stderr
@@ -221,6 +238,7 @@ def test_key_of_a_profile(idle_queue: LocalQueue, tmp_path: Path) -> None:
         (["run", "demo"], "give the input"),
         (["run", "demo", "-i", '{"a": 1,}'], "line 1, column 9"),
         (["run", "demo", "-i", "@no-such-file.json"], "No such file"),
+        (["run", "demo", "-i", "9" * 5000], "4300 digits"),
         (["run", "demo", "-i", "{}"], "empty"),
         (["run", "de/mo", "-i", "1"], "invalid character"),
         (["run", "demo", "-i", "1", "--ttl", "1y"], "write 90s, 10m or 2h"),
@@ -232,6 +250,52 @@ def test_bad_usage_exits_with_2(idle_queue: LocalQueue, arguments: list[str], me
     assert (result.code, result.stdout) == (2, "")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("begin", ["", "\ufeff"], ids=["plain", "byte order mark"])
+def test_input_is_utf_8_in_every_locale(tmp_path: Path, begin: str) -> None:
+    path = tmp_path / "input.json"
+    path.write_text(f'{begin}{{"text": "ü"}}', "utf-8")
+    variables = environment(None, PYTHONIOENCODING="ascii")
+    for source in ("-", f"@{path}"):
+        with path.open("rb") as file:
+            arguments = command("run", "demo", "-i", source, "--dry-run")
+            written = subprocess.run(arguments, env=variables, stdin=file, stdout=subprocess.PIPE, check=True).stdout
+        assert json.loads(written)["body"] == {"input": {"text": "ü"}}
+
+
+@pytest.mark.parametrize("arguments", [("run", "demo", "-i", "-"), ("map", "demo", "-")])
+def test_stdin_that_is_not_utf_8_is_refused(idle_queue: LocalQueue, arguments: tuple[str, ...]) -> None:
+    ended = subprocess.run(
+        command(*arguments), env=environment(idle_queue), input=b'"\xff"', capture_output=True, check=False
+    )
+    assert ended.returncode == 2
+    assert b"standard input is not UTF-8" in ended.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_named(idle_queue: LocalQueue) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            command("health", "demo"), env=environment(idle_queue), stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (ended.returncode, ended.stderr) == (1, b"No space left on device.\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+@pytest.mark.parametrize(("closed", "code"), [("<&-", 2), (">&-", 2), ("2>&-", 2)])
+def test_closed_streams_are_empty(closed: str, code: int) -> None:
+    line = f'"$@" {closed}'
+    ended = subprocess.run(
+        ["sh", "-c", line, "sh", *command("run", "demo", "-i", "-")],
+        env=environment(None),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == code
+    assert "Traceback" not in ended.stderr
 
 
 def test_dry_run_sends_nothing() -> None:

@@ -72,7 +72,8 @@ def test_serves_a_command() -> None:
 
 def test_serves_a_handler_in_process_without_the_sdk(tmp_path: Path) -> None:
     file = tmp_path / "handler.py"
-    file.write_text("import runpod\nrunpod.serverless.start({'handler': lambda job: job['input']})\n", "utf-8")
+    start = "runpod.serverless.start({'handler': lambda job: job['input']})"
+    file.write_text(f"import runpod, sys\nassert sys.argv == [__file__]\n{start}\n", "utf-8")
     with served(str(file), program=[sys.executable, "-c", IN_PROCESS]) as places, client(places) as ours:
         assert ours.endpoint("local").run_sync("in process", timeout=60) == "in process"
 
@@ -196,9 +197,11 @@ def test_reload_restarts_the_workers(tmp_path: Path) -> None:
         (["no-such-file.py"], "There is no file no-such-file.py"),
         ([str(WORKER), "--limits", "none"], "--limits must be published"),
         ([str(WORKER), "--faults", "unknown"], "unknown fault kind"),
-        ([str(WORKER), "--time-scale", "0"], "time_scale must be"),
-        ([str(WORKER), "--endpoint", "a/b"], "endpoint_id"),
+        ([str(WORKER), "--time-scale", "0"], "--time-scale must be"),
+        ([str(WORKER), "--endpoint", "a/b"], "--endpoint 'a/b' must match"),
         ([str(WORKER), "--persist", __file__], "not a database"),
+        (["--worker", " "], "--worker is empty"),
+        (["--worker", "'"], "--worker is not a command"),
     ],
 )
 def test_refuses_what_cannot_work(arguments: list[str], message: str) -> None:
@@ -214,6 +217,21 @@ def test_refuses_a_port_in_use() -> None:
         result = run(None, "serve", str(WORKER), "--port", port)
     assert result.code == 2
     assert f"cannot listen on 127.0.0.1 port {port}" in result.stderr
+
+
+@pytest.mark.parametrize("line", ["runpod.RunPodLogger()", "from runpod.serverless.utils import rp_cuda"])
+def test_tells_that_a_file_needs_the_sdk(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "handler.py"
+    file.write_text(f"import runpod\n{line}\n", "utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-c", IN_PROCESS, "serve", str(file)],
+        env=environment(None),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "pip install runpod" in ended.stderr
 
 
 @pytest.mark.parametrize("program", [command(), [sys.executable, "-c", IN_PROCESS]], ids=["sdk", "in process"])
