@@ -120,6 +120,15 @@ def test_requests_returns_an_object(client: Caller) -> None:
     assert client.get("/requests").json == {"requests": [{"id": job_id, "status": "IN_QUEUE"}]}
 
 
+def test_head_is_a_get_without_a_body(client: Caller) -> None:
+    job_id = client.run()
+    for path in ("/health", f"/status/{job_id}", "/batch"):
+        response, expected = client.call("HEAD", path), client.get(path)
+        assert (response.status, response.body) == (200, b"")
+        assert response.headers["content-length"] == expected.headers["content-length"]
+    assert client.call("HEAD", "/status/unknown").status == 404
+
+
 def test_unknown_methods_and_paths_get_json_errors(client: Caller) -> None:
     wrong = client.call("DELETE", "/run")
     assert (wrong.status, wrong.json, wrong.headers["allow"]) == (405, {"error": "method not allowed"}, "POST")

@@ -34,7 +34,10 @@ def test_gives_each_job_to_one_worker(queue: LocalQueue, client: Caller, worker:
 def test_head_takes_no_job(client: Caller, worker: Caller) -> None:
     job_id = client.run()
     assert worker.call("HEAD", "/job-take/w?gpu=x").status == 405
-    assert client.call("HEAD", f"/stream/{job_id}").status == 405
+    for taking in ("/job-take-batch/w?gpu=x", "/job-stop/w", "/ping/w"):
+        assert worker.call("HEAD", taking).status == 405
+    for taking in (f"/stream/{job_id}", "/openai/v1/models"):
+        assert client.call("HEAD", taking).status == 405
     assert worker.get("/job-take/w?gpu=x").json["id"] == job_id
 
 

@@ -53,7 +53,7 @@ def _reference() -> dict[str, Any]:
 
 
 def _section(operation: Operation) -> str:
-    name, methods = operation.name, "/".join(operation.methods)
+    name, methods = operation.name, "/".join(method for method in operation.methods if method != "HEAD")
     facts: list[str] = []
     limit = wire.OPERATION_LIMITS.get(name)
     if limit is not None:

@@ -37,39 +37,41 @@ class Operation:
     worker: bool = False
 
 
-READ: Final = ("GET", "POST")  # documented with GET; the Go client posts
-GET: Final = ("GET",)
+READ: Final = ("GET", "HEAD")
+POLL: Final = ("GET", "HEAD", "POST")  # documented with GET; the Go client posts
+TAKE: Final = ("GET",)  # not HEAD: its response has no room for what is taken
+TAKE_CHUNKS: Final = ("GET", "POST")
 POST: Final = ("POST",)
 
 # The busiest first: routes are tried in order.
 OPERATIONS: Final = (
-    Operation("get_status", READ, "/status/{job_id}", client.get_status),
-    Operation("get_status_sync", READ, "/status-sync/{job_id}", client.get_status_sync),
+    Operation("get_status", POLL, "/status/{job_id}", client.get_status),
+    Operation("get_status_sync", POLL, "/status-sync/{job_id}", client.get_status_sync),
     Operation("run", POST, "/run", client.run),
     Operation("run_sync", POST, "/runsync", client.run_sync),
-    Operation("stream", READ, "/stream/{job_id}", client.stream),
-    Operation("job_take", GET, "/job-take/{worker_id}", worker.take_job, worker=True),
+    Operation("stream", TAKE_CHUNKS, "/stream/{job_id}", client.stream),
+    Operation("job_take", TAKE, "/job-take/{worker_id}", worker.take_job, worker=True),
     Operation("job_done", POST, "/job-done/{worker_id}/{job_id}", worker.finish_job, worker=True),
     Operation("job_stream", POST, "/job-stream/{worker_id}/{job_id}", worker.stream_chunk, worker=True),
-    Operation("ping", GET, "/ping/{worker_id}", worker.ping, worker=True),
-    Operation("job_stop", GET, "/job-stop/{worker_id}", worker.stop_jobs, worker=True),
-    Operation("job_take_batch", GET, "/job-take-batch/{worker_id}", worker.take_jobs, worker=True),
-    Operation("get_health", GET, "/health", client.get_health),
+    Operation("ping", TAKE, "/ping/{worker_id}", worker.ping, worker=True),
+    Operation("job_stop", TAKE, "/job-stop/{worker_id}", worker.stop_jobs, worker=True),
+    Operation("job_take_batch", TAKE, "/job-take-batch/{worker_id}", worker.take_jobs, worker=True),
+    Operation("get_health", READ, "/health", client.get_health),
     Operation("cancel", POST, "/cancel/{job_id}", client.cancel),
     Operation("retry", POST, "/retry/{job_id}", client.retry),
     Operation("purge_queue", POST, "/purge-queue", client.purge_queue),
-    Operation("get_requests", GET, "/requests", client.get_requests),
-    Operation("get_metrics", GET, "/metrics", client.get_metrics),
+    Operation("get_requests", READ, "/requests", client.get_requests),
+    Operation("get_metrics", READ, "/metrics", client.get_metrics),
     Operation("create_batch", POST, "/batch", batch.create_batch),
-    Operation("list_batches", GET, "/batch", batch.list_batches),
-    Operation("get_batch", GET, "/batch/{batch_id}", batch.get_batch),
+    Operation("list_batches", READ, "/batch", batch.list_batches),
+    Operation("get_batch", READ, "/batch/{batch_id}", batch.get_batch),
     Operation("update_batch", ("PUT",), "/batch/{batch_id}", batch.update_batch),
     Operation("append_batch_requests", POST, "/batch/{batch_id}/requests", batch.append_requests),
-    Operation("list_batch_requests", GET, "/batch/{batch_id}/requests", batch.list_requests),
+    Operation("list_batch_requests", READ, "/batch/{batch_id}/requests", batch.list_requests),
     Operation("delete_batch_request", ("DELETE",), "/batch/{batch_id}/requests/{request_id}", batch.delete_request),
     Operation("finalize_batch", POST, "/batch/{batch_id}/finalize", batch.finalize_batch),
     Operation("cancel_batch", POST, "/batch/{batch_id}/cancel", batch.cancel_batch),
-    Operation("list_models", GET, "/openai/v1/models", openai.list_models),
+    Operation("list_models", TAKE, "/openai/v1/models", openai.list_models),
     Operation("openai", POST, "/openai/v1/{route:path}", openai.forward),
 )
 OPERATION_NAMES: Final = frozenset(operation.name for operation in OPERATIONS)
@@ -148,7 +150,7 @@ def _route(handler: RequestHandler, path: str, methods: dict[str, Operation]) ->
         return await handler.respond(methods[request.method], request)
 
     route = Route(f"{BASE_PATH}/{{endpoint_id}}{path}", endpoint, methods=list(methods))
-    route.methods = set(methods)  # without HEAD: its response has no room for the job or the chunks that it would take
+    route.methods = set(methods)  # Starlette adds HEAD to each GET
     return route
 
 
