@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _QUEUES = pytest.StashKey["list[LocalQueue]"]()
 _OPTION = "--runpod-strict"
-_CODECS = ("input_type", "output_type", "chunk_type")
+_TYPES = frozenset({"input_type", "output_type", "chunk_type", "input_codec", "output_codec", "chunk_codec"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,8 +66,8 @@ def runpod_endpoint(runpod_queue: QueueFactory) -> Iterator[EndpointFactory]:
     with ExitStack() as stack:
 
         def make(handler: Any = None, *, queue: LocalQueue | None = None, **options: Any) -> Endpoint[Any, Any, Any]:
-            types = {name: options.pop(name) for name in _CODECS if name in options}
-            serving = runpod_queue(handler, **options) if queue is None else queue
+            types = _take_types(options)
+            serving = _choose_queue(runpod_queue, queue, handler, options)
             client = stack.enter_context(Client(serving.api_key, base_url=serving.base_url))
             return client.endpoint(serving.endpoint_id, **types)
 
@@ -80,14 +80,27 @@ def async_runpod_endpoint(runpod_queue: QueueFactory) -> AsyncEndpointFactory:
     from runpod_typed import AsyncClient  # noqa: PLC0415 -- pytest loads this module at every start
 
     def make(handler: Any = None, *, queue: LocalQueue | None = None, **options: Any) -> AsyncEndpoint[Any, Any, Any]:
-        types = {name: options.pop(name) for name in _CODECS if name in options}
-        serving = runpod_queue(handler, **options) if queue is None else queue
+        types = _take_types(options)
+        serving = _choose_queue(runpod_queue, queue, handler, options)
         client = AsyncClient(serving.api_key, base_url=serving.base_url)
         executor = client._executor.without_keepalive()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- see below
         client._executor = client._owned = executor  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- the loop of the test is closed before its fixtures
         return client.endpoint(serving.endpoint_id, **types)
 
     return make
+
+
+def _take_types(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: options.pop(name) for name in _TYPES & options.keys()}
+
+
+def _choose_queue(start: QueueFactory, queue: LocalQueue | None, handler: Any, options: dict[str, Any]) -> LocalQueue:
+    if queue is None:
+        return start(handler, **options)
+    given = ["handler"] * (handler is not None) + sorted(options)
+    if given:
+        raise TypeError(f"{given[0]} is not possible beside queue=: pass it to runpod_queue()")
+    return queue
 
 
 def _left_behind(queue: LocalQueue) -> Iterator[str]:

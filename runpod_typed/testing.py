@@ -9,7 +9,7 @@ The fixtures `runpod_queue`, `runpod_endpoint` and `async_runpod_endpoint` come 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, overload
 
 from typing_extensions import TypeForm, TypeVar, Unpack
@@ -17,7 +17,9 @@ from typing_extensions import TypeForm, TypeVar, Unpack
 from runpod_typed._recordings import Recording, ReplayError, record, replay
 
 if TYPE_CHECKING:
-    from runpod_typed import AsyncEndpoint, Endpoint
+    from pathlib import Path
+
+    from runpod_typed import AsyncEndpoint, Codec, Endpoint
     from runpod_typed.local import Faults, Handler, HandlerConfig, LocalQueue
     from runpod_typed.local._server.rate_limits import Limits
 
@@ -48,6 +50,10 @@ class QueueOptions(TypedDict, total=False):
     """The endpoint's id; ``local`` by default."""
     api_key: str
     """The key that clients must send; a random one by default."""
+    host: str
+    """The address to listen on."""
+    port: int
+    """The port to listen on; a free one by default."""
     limits: Limits
     """The rate limits that the queue enforces."""
     time_scale: float
@@ -56,6 +62,12 @@ class QueueOptions(TypedDict, total=False):
     """Random faults to inject."""
     auto_advance: bool
     """True if the queue's clock jumps to the next deadline while everything waits."""
+    persist: str | Path | None
+    """A file that keeps jobs and batches over a restart."""
+    page: bool
+    """True if `LocalQueue.page_url` shows the queue in a browser."""
+    on_worker_output: Callable[[str, str], object] | None
+    """Called with a worker's id and each line that its process writes."""
 
 
 class QueueFactory(Protocol):
@@ -82,6 +94,9 @@ class EndpointFactory(Protocol):
         input_type: type[InT] = ...,
         output_type: type[OutT] = ...,
         chunk_type: type[ChunkT] = ...,
+        input_codec: Codec[InT] | None = None,
+        output_codec: Codec[OutT] | None = None,
+        chunk_codec: Codec[ChunkT] | None = None,
         **options: Unpack[QueueOptions],
     ) -> Endpoint[InT, OutT, ChunkT]: ...
     @overload
@@ -93,6 +108,9 @@ class EndpointFactory(Protocol):
         input_type: TypeForm[InT] = ...,
         output_type: TypeForm[OutT] = ...,
         chunk_type: TypeForm[ChunkT] = ...,
+        input_codec: Codec[InT] | None = None,
+        output_codec: Codec[OutT] | None = None,
+        chunk_codec: Codec[ChunkT] | None = None,
         **options: Unpack[QueueOptions],
     ) -> Endpoint[InT, OutT, ChunkT]: ...
     def __call__(
@@ -100,8 +118,13 @@ class EndpointFactory(Protocol):
     ) -> Endpoint[Any, Any, Any]:
         """Return an endpoint of a queue that runs the handler, or of the given queue.
 
+        Types and codecs are those of `Client.endpoint`.
+
         Example:
             ``endpoint = runpod_endpoint(handler, output_type=Caption)``
+
+        Raises:
+            TypeError: A handler or an option of a queue is given beside `queue`.
         """
         ...
 
@@ -118,6 +141,9 @@ class AsyncEndpointFactory(Protocol):
         input_type: type[InT] = ...,
         output_type: type[OutT] = ...,
         chunk_type: type[ChunkT] = ...,
+        input_codec: Codec[InT] | None = None,
+        output_codec: Codec[OutT] | None = None,
+        chunk_codec: Codec[ChunkT] | None = None,
         **options: Unpack[QueueOptions],
     ) -> AsyncEndpoint[InT, OutT, ChunkT]: ...
     @overload
@@ -129,6 +155,9 @@ class AsyncEndpointFactory(Protocol):
         input_type: TypeForm[InT] = ...,
         output_type: TypeForm[OutT] = ...,
         chunk_type: TypeForm[ChunkT] = ...,
+        input_codec: Codec[InT] | None = None,
+        output_codec: Codec[OutT] | None = None,
+        chunk_codec: Codec[ChunkT] | None = None,
         **options: Unpack[QueueOptions],
     ) -> AsyncEndpoint[InT, OutT, ChunkT]: ...
     def __call__(
@@ -136,7 +165,12 @@ class AsyncEndpointFactory(Protocol):
     ) -> AsyncEndpoint[Any, Any, Any]:
         """Return an endpoint of a queue that runs the handler, or of the given queue.
 
+        Types and codecs are those of `AsyncClient.endpoint`.
+
         Example:
             ``endpoint = async_runpod_endpoint(handler, output_type=Caption)``
+
+        Raises:
+            TypeError: A handler or an option of a queue is given beside `queue`.
         """
         ...

@@ -10,8 +10,9 @@ import pytest
 pytestmark = pytest.mark.slow
 
 USED = """
+from datetime import timedelta
 import pytest
-from runpod_typed import JobExpiredError, WaitTimeoutError
+from runpod_typed import Codec, JobExpiredError, WaitTimeoutError
 from runpod_typed.testing import AsyncEndpointFactory, EndpointFactory, QueueFactory
 
 
@@ -42,6 +43,28 @@ def test_fault_in_one_line(runpod_queue, runpod_endpoint) -> None:
 async def test_async(async_runpod_endpoint: AsyncEndpointFactory) -> None:
     endpoint = async_runpod_endpoint(double, output_type=int)
     assert await endpoint.run_sync(4, timeout=60) == 8
+
+
+def test_codecs(runpod_endpoint: EndpointFactory) -> None:
+    class Hours(Codec[timedelta]):
+        def encode(self, value: timedelta) -> object:
+            return value / timedelta(hours=1)
+
+        def decode(self, value: object) -> timedelta:
+            return timedelta(hours=value)
+
+    endpoint = runpod_endpoint(double, input_codec=Hours(), output_codec=Hours())
+    assert endpoint.run_sync(timedelta(hours=3), timeout=60) == timedelta(hours=6)
+
+
+@pytest.mark.parametrize("given", [{"handler": double}, {"workers": 2}, {"output_typ": int}])
+@pytest.mark.parametrize("fixture", ["runpod_endpoint", "async_runpod_endpoint"])
+def test_nothing_is_ignored(runpod_queue, request, fixture, given) -> None:
+    queue = runpod_queue(double)
+    with pytest.raises(TypeError, match=f"{next(iter(given))} is not possible beside queue="):
+        request.getfixturevalue(fixture)(queue=queue, **given)
+    with pytest.raises(TypeError, match="output_typ"):
+        request.getfixturevalue(fixture)(double, output_typ=int)
 
 
 def test_ttl_of_an_hour(runpod_queue, runpod_endpoint) -> None:
@@ -88,7 +111,7 @@ def run(folder: Path, module: str, *arguments: str) -> "subprocess.CompletedProc
 def test_fixtures_serve_a_test_module(tmp_path: Path) -> None:
     ended = run(tmp_path, USED, "--runpod-strict", "-p", "anyio")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "6 passed" in ended.stdout
+    assert "13 passed" in ended.stdout
 
 
 ASYNC = """
