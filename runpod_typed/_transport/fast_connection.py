@@ -28,7 +28,7 @@ class FastConnection:
         self.reader = ResponseReader(most_bytes)
         self._loop = loop
         self._socket = sock
-        self._is_in_use = True
+        self._is_in_use = False
         self._tls = sock if isinstance(sock, ssl.SSLSocket) else None
         self._number = sock.fileno()
         self._waiter: asyncio.Future[None] | None = None
@@ -129,8 +129,9 @@ class FastConnection:
         """Take what has arrived."""
         try:
             data = self._socket.recv(READ_SIZE)
-            if not self._is_in_use:
-                self.close()  # between two responses only the end of the connection can come
+            if not self._is_in_use:  # no request was sent for it: a server may also say that it has waited for too long
+                self._fail(httpcore.RemoteProtocolError("the server closed the connection before a request"), None)
+                self.close()
             elif not data:
                 self._stop_reading()
                 self.reader.end()

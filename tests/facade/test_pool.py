@@ -131,15 +131,22 @@ async def test_a_hanging_connection_holds_up_no_later_request(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("billed", [False, True])
-async def test_a_connection_may_be_closed_before_its_first_use(billed: bool) -> None:
+@pytest.mark.parametrize(
+    "last_words",
+    [b"", b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n", answer(408, b"{}"), OK[:-4]],
+    ids=["nothing", "a response", "a response with a length", "half a response"],
+)
+async def test_a_connection_may_be_closed_before_its_first_use(last_words: bytes, billed: bool) -> None:
     with scripted([0.1, OK], [OK]) as server:
         transport = transport_to(server.base_url)
         slow = SlowDials(transport, first=2)
         assert all(isinstance(each, HttpResponse) for each in await asyncio.gather(*send(transport, 2)))
         slow.go_on.set()
         await until(lambda: server.connections_made == 2 and not transport._pool._dials)
-        server.connections[1].shutdown(socket.SHUT_RDWR)
-        await asyncio.to_thread(wait_until, lambda: server.open_connections == 1)
+        server.connections[1].sendall(last_words)
+        if last_words != OK[:-4]:  # its end is not always seen with it
+            server.connections[1].shutdown(socket.SHUT_RDWR)
+            await asyncio.to_thread(wait_until, lambda: server.open_connections == 1)
         outcome = await transport.send(SUBMISSION, Attempt(60.0, billed=billed))
         assert isinstance(outcome, HttpResponse)
         await transport.aclose()
