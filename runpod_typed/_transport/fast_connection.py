@@ -36,7 +36,6 @@ class FastConnection:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ends_at = 0.0
         self._broken: Exception | None = None
-        self._unsent: Exception | None = None
         self.is_closed = False
         loop.add_reader(self._number, self._read)
 
@@ -59,7 +58,7 @@ class FastConnection:
                     break
         while not reader.complete:
             if self._broken is not None:
-                raise self._unsent or self._broken
+                raise self._broken
             await self._wait(attempt)
         self._is_in_use = False
         return reader.response()
@@ -74,9 +73,7 @@ class FastConnection:
             except NOT_YET as error:
                 attempt.request_sent = False  # its end is not handed to the network
                 await (self._wait if isinstance(error, ssl.SSLWantReadError) else self._until_writable)(attempt)
-            except OSError as error:
-                self._unsent = httpcore.WriteError(str(error))
-                self._unsent.__cause__ = error
+            except OSError:  # a response or an alert of TLS may say why, and the end follows
                 break
         if rest:
             self.reader.reusable = attempt.request_sent = False

@@ -112,19 +112,14 @@ class _Connection:
         """Send a request and read its response."""
         reader = self.reader
         reader.expect()
-        broken = self._send(head, body, attempt)
-        try:
-            while not reader.complete:
-                data = self._step(self._socket.recv, READ_SIZE, attempt, httpcore.ReadTimeout, httpcore.ReadError)
-                reader.feed(data) if data else reader.end()
-        except (httpcore.ReadError, httpcore.RemoteProtocolError):
-            if broken is None:
-                raise
-            raise broken from broken.__cause__
+        self._send(head, body, attempt)
+        while not reader.complete:
+            data = self._step(self._socket.recv, READ_SIZE, attempt, httpcore.ReadTimeout, httpcore.ReadError)
+            reader.feed(data) if data else reader.end()
         return reader.response()
 
-    def _send(self, head: bytes, body: bytes | None, attempt: Attempt) -> httpcore.WriteError | None:
-        """Send a request. If the server closes early, return the error: its response may be there nevertheless."""
+    def _send(self, head: bytes, body: bytes | None, attempt: Attempt) -> None:
+        """Send a request. If the server closes early, a response or an alert of TLS may say why."""
         try:
             if attempt.body_size <= PIECE_SIZE:
                 self._send_all(head + (body or b""), attempt, is_last=True)
@@ -136,8 +131,6 @@ class _Connection:
             if _passes_through(error, attempt):
                 raise
             self.reader.reusable = False
-            return error
-        return None
 
     def _send_all(self, data: bytes, attempt: Attempt, *, is_last: bool = False) -> None:
         rest = memoryview(data)

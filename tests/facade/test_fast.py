@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
+import httpcore
 import pytest
 from attrs import evolve
 
@@ -286,6 +288,24 @@ def test_tls_messages_beside_data_do_not_end_a_connection(monkeypatch: pytest.Mo
         connection.exchange(transport._writer.head(HEALTH), None, attempt)
         wait_until(connection.is_closed)
         connection.close()
+
+
+def test_the_alert_that_ended_a_connection_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with trusted_tls(monkeypatch) as tls:
+        tls.verify_mode = ssl.CERT_REQUIRED  # of the client, which has none: the server says so after the handshake
+        with scripted([OK], tls=tls) as server:
+            transport: Any = FastTransport(
+                evolve(config_of(server.base_url), base_url=evolve(config_of(server.base_url).base_url, scheme="https"))
+            )
+            attempt = Attempt(30.0, 2)
+            connection = transport._connect(attempt)
+            wait_until(lambda: server.connections_made == 1 and not server.open_connections)
+            with suppress(OSError):  # it may be reset already: in any case nothing can be sent
+                socket.socket.shutdown(connection._socket, socket.SHUT_WR)
+            with pytest.raises(httpcore.ReadError, match="CERTIFICATE_REQUIRED"):
+                connection.exchange(transport._writer.head(SUBMISSION), SUBMISSION.body, attempt)
+            connection.close()
+    assert not attempt.request_sent
 
 
 class AlarmError(ConnectionError):
