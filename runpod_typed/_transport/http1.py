@@ -58,6 +58,9 @@ class ResponseReader:
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._parser = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(  # some servers send these, and their meaning is clear
+            lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self.reusable = True
         """False if the connection cannot serve another request."""
         self.expect()
@@ -128,7 +131,10 @@ class ResponseReader:
         if self.complete:
             return
         self._status = self._parser.get_status_code()
-        if self._status >= 200 or self._status == 101:
+        if self._status < 100 or self._status == 101:
+            self.reusable = False
+            raise httpcore.RemoteProtocolError(f"a response with the status {self._status:03} was not asked for")
+        if self._status >= 200:
             self._body = ResponseBody(self._headers, self._most_bytes)
             self._beside_body = 0
         else:

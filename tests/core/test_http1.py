@@ -23,6 +23,11 @@ BODIES: Final[dict[str, tuple[bytes, bytes]]] = {
         b"hello",
     ),
     "a trailer": (b"HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n0\r\nY: z\r\n\r\n", b"h"),
+    "spaces after the size of a chunk": (
+        b"HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n2  \r\nhi\r\n0 \r\n\r\n",
+        b"hi",
+    ),
+    "line feeds alone": (b"HTTP/1.1 200 OK\nX: y\nContent-Length: 5\n\nhello", b"hello"),
     "an interim response": (
         b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 1\r\n\r\nh",
         b"h",
@@ -138,8 +143,10 @@ def test_a_body_above_the_cap_is_not_read_further() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\x00: a\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+        b"HTTP/1.1 000 None\r\nContent-Length: 2\r\n\r\n{}",
     ],
-    ids=["two lengths", "a length and chunks", "a zero", "not HTTP"],
+    ids=["two lengths", "a length and chunks", "a zero", "not HTTP", "another protocol", "no status"],
 )
 def test_ambiguous_responses_are_refused(sent: bytes) -> None:
     with pytest.raises(httpcore.RemoteProtocolError):
