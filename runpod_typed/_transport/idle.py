@@ -16,6 +16,9 @@ _MARGIN: Final = 1.0
 """Seconds by which a submission's connection is idle for less time than the server is known to allow."""
 _LONGEST_TRUST: Final = 4.0
 """Seconds of idleness for which a connection is trusted at most that has not survived more itself."""
+_INSTRUCTIVE: Final = 1.5
+"""The oldest connection is used if its pause exceeds what it has survived by this factor. Without it, polls would keep
+all connections of a burst open."""
 
 _ConnectionT = TypeVar("_ConnectionT")
 
@@ -110,7 +113,7 @@ class IdleConnections(Generic[_ConnectionT]):
         try:
             oldest, used_at = self._kept[0]
             idle = monotonic() - used_at
-            instructive = idle >= _LONGEST_TRUST and idle > self._survived.get(oldest, 0.0)
+            instructive = idle >= _LONGEST_TRUST and idle >= _INSTRUCTIVE * self._survived.get(oldest, 0.0)
             return self._kept.popleft() if instructive else self._kept.pop()
         except IndexError:
             return None

@@ -135,8 +135,18 @@ def test_repeatable_requests_use_the_last_one_during_traffic(
         clock.now += 0.1
     clock.now += 3
     assert [survive(connections, repeatable=True) for _ in range(3)] == ["second"] * 3
-    clock.now += 4
+    clock.now += 5
     assert [survive(connections, repeatable=True) for _ in range(3)] == ["first", "second", "second"]
+
+
+def test_polls_do_not_keep_the_connections_of_a_burst(clock: Clock) -> None:
+    connections = IdleConnections[Connection](100, lambda each: each.is_closed)
+    for _ in range(50):
+        connections.keep(Connection(), 0.0)
+    for _ in range(6000):
+        clock.now += 0.1
+        survive(connections, repeatable=True)
+    assert len(connections) <= 1
 
 
 def test_the_oldest_is_taken_out_first(connections: IdleConnections[Connection]) -> None:
