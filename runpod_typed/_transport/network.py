@@ -23,6 +23,8 @@ from runpod_typed._transport.proxies import ProxyAddress
 from runpod_typed.errors import ConfigurationError
 
 _WRITE_SIZE: Final = 64 * 1024
+_PATIENCE: Final = 1.0
+"""Seconds after which another address of a host is tried."""
 
 _StreamT = TypeVar("_StreamT")
 _SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
@@ -134,6 +136,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
     def __init__(self, tls_layers: int = 0) -> None:
         self._inner = httpcore.SyncBackend()
         self._tls_layers = tls_layers
+        self._last_good: str | None = None
 
     @override
     def connect_tcp(
@@ -146,16 +149,25 @@ class DeadlineBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         options = tuple(socket_options or ())
         failure: Exception = httpcore.ConnectError(f"no address for {host}")
-        # One address after the other, each with the time that is left: a socket alone takes the whole timeout for each.
-        for address in _resolve(host, port):
-            try:
-                stream = self._inner.connect_tcp(
-                    address, port, _time_left(timeout, httpcore.ConnectTimeout), local_address, options
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-            else:
-                return _noted(DeadlineStream(stream, layers_to_come=self._tls_layers))
+        addresses = sorted(_resolve(host, port), key=lambda each: each != self._last_good)
+        patience = _PATIENCE if timeout is None else min(_PATIENCE, timeout / 2)
+        # One address after the other. If there are several, those that are silent get the time that is left at the end.
+        for limit in [patience, timeout][len(addresses) == 1 :]:
+            silent = list[str]()
+            for address in addresses:
+                try:
+                    stream = self._inner.connect_tcp(
+                        address, port, _time_left(limit, httpcore.ConnectTimeout), local_address, options
+                    )
+                except httpcore.ConnectTimeout as error:
+                    failure = error
+                    silent.append(address)
+                except httpcore.ConnectError as error:
+                    failure = error
+                else:
+                    self._last_good = address
+                    return _noted(DeadlineStream(stream, layers_to_come=self._tls_layers))
+            addresses = silent
         raise failure
 
 

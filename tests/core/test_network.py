@@ -156,6 +156,24 @@ def test_each_address_of_a_name_is_tried_until_one_connects(monkeypatch: pytest.
         assert ask(at_several(server.base_url), seconds=30.0) == (200, True)
 
 
+def test_a_silent_address_leaves_time_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    names(monkeypatch, "127.0.0.1", "127.0.0.2")
+    with never_accepting() as silent:
+        port = int(silent.split(":")[2].split("/", maxsplit=1)[0])
+        with socket.create_server(("127.0.0.2", port)):
+            backend: Any = DeadlineBackend()
+            connect, tried = backend._inner.connect_tcp, list[str]()
+
+            def note(host: str, *arguments: Any) -> Any:
+                tried.append(host)
+                return connect(host, *arguments)
+
+            backend._inner.connect_tcp = note
+            for _ in range(2):
+                backend.connect_tcp("several.example", port, 0.4).close()
+    assert tried == ["127.0.0.1", "127.0.0.2", "127.0.0.2"]
+
+
 def test_if_no_address_connects_the_last_failure_is_raised(monkeypatch: pytest.MonkeyPatch, free_tcp_port: int) -> None:
     names(monkeypatch, "127.0.0.2", "127.0.0.3")
     found, sent = ask(f"http://several.example:{free_tcp_port}/", seconds=30.0)
