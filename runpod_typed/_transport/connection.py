@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -43,6 +43,7 @@ _KEY_HEADER, _KEY_PREFIX = wire.API_KEY_HEADER.encode(), wire.API_KEY_PREFIX.enc
 
 BODY_TYPE = (b"Content-Type", b"application/json")
 
+_HOST = re.compile(r"[^.]{1,63}(\.[^.]{1,63})*\.?")  # Python cannot resolve others
 _KEY = re.compile(r"[\x21-\x7e]+")  # visible ASCII: anything else could forge a header or break it
 
 
@@ -176,7 +177,7 @@ def _read_base_url(given: str | Secret | None) -> BaseUrl | str:
         return f"The base URL is not a URL, its host or port cannot be read: {shown}."
     if parts.username is not None or parts.password is not None:
         return "The base URL must not hold a user name or password; the API key goes into api_key=."
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not is_host(parts.hostname):
         return f"The base URL must begin with https:// and name a host, not {shown}."
     if parts.query or parts.fragment or not re.fullmatch(r"[\x21-\x7e]*", text):
         return f"The base URL must be a scheme, a host and a path, and nothing more: {shown}."
@@ -186,6 +187,11 @@ def _read_base_url(given: str | Secret | None) -> BaseUrl | str:
 def openai_base_url(connection: ConnectionConfig, endpoint_id: str) -> str:
     """Return the URL under which an endpoint's workers speak OpenAI's API."""
     return connection.url(wire.OPENAI_BASE_PATH.format(endpoint_id))
+
+
+def is_host(text: str | None) -> TypeGuard[str]:
+    """Return whether a string can be the name or the address of a host."""
+    return text is not None and _HOST.fullmatch(text) is not None
 
 
 def is_loopback(host: str) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from attrs import field, frozen
 
 from runpod_typed._models.secret import Secret
-from runpod_typed._transport.connection import BaseUrl, is_loopback
+from runpod_typed._transport.connection import BaseUrl, is_host, is_loopback
 from runpod_typed.errors import ConfigurationError
 
 
@@ -48,7 +48,7 @@ def proxy_for(base_url: BaseUrl) -> ProxyAddress | None:
         return None
     from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 -- slow to import
 
-    if proxy_bypass(base_url.host):
+    if proxy_bypass(base_url.host) or proxy_bypass(base_url.authority):
         return None
     proxy = _read_proxy(base_url.scheme, getproxies())
     if isinstance(proxy, str):
@@ -74,7 +74,9 @@ def _read_proxy(scheme: str, proxies: Mapping[str, str]) -> ProxyAddress | str |
         )
     except ValueError:
         return "The environment names a proxy that is not a URL."
-    if address.scheme not in _PROXY_SCHEMES or not address.host:
+    if not is_host(address.host):
+        return "The environment names a proxy without a host, or with one that cannot be resolved."
+    if address.scheme not in _PROXY_SCHEMES:
         return f"The environment names a proxy of the kind {address.scheme!r}, not http, https or socks5."
     if address.scheme.startswith("socks") and find_spec("socksio") is None:
         return "The environment names a SOCKS proxy, which needs the package socksio: install httpx[socks]."

@@ -172,6 +172,8 @@ def test_a_base_url_is_taken_apart_and_put_together_again(text: str, authority: 
         "https://api.example:port/v2",
         "https://api.example:99999/v2",
         "https://[::1/v2",
+        "https://api..example/v2",
+        f"https://{'a' * 64}.example/v2",
         "https://\uff0f.example/v2",
         "5",
     ],
@@ -398,11 +400,21 @@ def test_a_proxy_is_what_the_environment_names_for_the_host(
     assert proxy_for(API) == proxy
 
 
+@pytest.mark.parametrize("named", ["api.example:8443", "[fd00::1]", "[fd00::1]:8443", "fd00::1", ".example"])
+def test_no_proxy_may_name_a_port_and_brackets(environment: pytest.MonkeyPatch, named: str) -> None:
+    environment.setenv("https_proxy", "http://proxy:1")
+    environment.setenv("no_proxy", named)
+    host = "fd00::1" if "::" in named else "api.example"
+    assert proxy_for(BaseUrl(scheme="https", host=host, port=8443, path="/v2")) is None
+    assert proxy_for(BaseUrl(scheme="https", host="other.host", port=8443, path="/v2")) is not None
+
+
 @pytest.mark.parametrize(
     ("proxy", "words"),
     [
         ("ftp://proxy:1", "of the kind 'ftp'"),
-        ("http://", "of the kind 'http'"),
+        ("http://", "without a host"),
+        ("http://proxy..example:1", "cannot be resolved"),
         (f"http://me:{PASSWORD}@proxy:port", "not a URL"),
         (f"http://me:{PASSWORD}@[::1", "not a URL"),
     ],
