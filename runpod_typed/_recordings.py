@@ -94,12 +94,13 @@ def record(
 
     Raises:
         ConfigurationError: There is no key.
-        OSError: The folder cannot be made.
+        OSError: The file cannot be written.
     """
     options = {"api_key": api_key, "base_url": base_url, "profile": profile}
     with Client(api_key, base_url=base_url, profile=profile) as client:
         base = urlsplit(client.base_url).path
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).open("a").close()  # raises before anything is sent
     exchanges: list[dict[str, Any]] = []
     secrets: set[str] = set()
 
@@ -190,11 +191,14 @@ def replay(path: str | Path) -> Recording:
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    recording: Any = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(recording, dict) or cast("dict[str, Any]", recording).get("version") != _VERSION:
+    try:
+        recording: Any = json.loads(path.read_text(encoding="utf-8"))
+        version, exchanges = recording["version"], recording["exchanges"]
+    except (ValueError, LookupError, TypeError):
+        version, exchanges = None, None
+    if version != _VERSION or not isinstance(exchanges, list):
         raise ValueError(f"{path} is not a recording of this version of runpod_typed: record it again")
-    exchanges: list[dict[str, Any]] = cast("dict[str, Any]", recording)["exchanges"]
-    return exchanges
+    return cast("list[dict[str, Any]]", exchanges)
 
 
 def _request(request: httpx.Request, base: str, secrets: set[str]) -> dict[str, Any]:

@@ -170,13 +170,19 @@ def test_replays_a_map_to_its_threads(tmp_path: Path) -> None:
         assert sorted(result.output["id"] for result in client.endpoint("demo").map(inputs)) == recorded
 
 
+def test_refuses_a_folder_before_anything_is_sent(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="directory"):
+        record(tmp_path, api_key="key")
+
+
 def test_unknown_request_names_it(recording: Path) -> None:
     with replay(recording) as client, pytest.raises((ReplayError, APIError), match="no response to POST /demo/run"):
         client.endpoint("demo").run("something else")
 
 
-def test_refuses_a_file_that_is_not_a_recording(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["[]", "", "{", '{"version": 1}', '{"version": 1, "exchanges": {}}'])
+def test_refuses_a_file_that_is_not_a_recording(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other.json"
-    path.write_text(json.dumps([]), encoding="utf-8")
+    path.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match="not a recording"):
         replay(path)
