@@ -157,21 +157,36 @@ def test_each_address_of_a_name_is_tried_until_one_connects(monkeypatch: pytest.
 
 
 def test_a_silent_address_leaves_time_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    names(monkeypatch, "127.0.0.1", "127.0.0.2")
-    with never_accepting() as silent:
-        port = int(silent.split(":")[2].split("/", maxsplit=1)[0])
-        with socket.create_server(("127.0.0.2", port)):
-            backend: Any = DeadlineBackend()
-            connect, tried = backend._inner.connect_tcp, list[str]()
+    names(monkeypatch, "127.0.0.2", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        backend: Any = DeadlineBackend()
+        connect, tried = backend._inner.connect_tcp, list[tuple[str, float]]()
 
-            def note(host: str, *arguments: Any) -> Any:
-                tried.append(host)
-                return connect(host, *arguments)
+        def connect_to_one(host: str, port: int, timeout: float, *arguments: Any) -> Any:
+            tried.append((host, timeout))
+            if host == "127.0.0.2":
+                raise httpcore.ConnectTimeout
+            return connect(host, port, timeout, *arguments)
 
-            backend._inner.connect_tcp = note
-            for _ in range(2):
-                backend.connect_tcp("several.example", port, 0.4).close()
-    assert tried == ["127.0.0.1", "127.0.0.2", "127.0.0.2"]
+        backend._inner.connect_tcp = connect_to_one
+        for _ in range(2):
+            backend.connect_tcp("several.example", listener.getsockname()[1], 30.0).close()
+    assert tried == [("127.0.0.2", 1.0), ("127.0.0.1", 1.0), ("127.0.0.1", 1.0)]
+
+
+def test_silent_addresses_get_the_rest_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    names(monkeypatch, "127.0.0.2", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        backend: Any = DeadlineBackend()
+        connect = backend._inner.connect_tcp
+
+        def connect_late(host: str, port: int, timeout: float, *arguments: Any) -> Any:
+            if host == "127.0.0.2" or timeout < 30:
+                raise httpcore.ConnectTimeout
+            return connect(host, port, timeout, *arguments)
+
+        backend._inner.connect_tcp = connect_late
+        backend.connect_tcp("several.example", listener.getsockname()[1], 30.0).close()
 
 
 def test_if_no_address_connects_the_last_failure_is_raised(monkeypatch: pytest.MonkeyPatch, free_tcp_port: int) -> None:
