@@ -118,16 +118,16 @@ class _Spans:
             self._jobs.popitem(last=False)[1].end()
 
     def on_job_end(self, end: JobEnd) -> None:
-        state = end.state
+        state, status = end.state, str(end.state.status)  # exporters know plain strings
         span = self._jobs.pop((end.endpoint_id, state.id), trace.INVALID_SPAN)
-        span.set_attribute("runpod.job.status", state.status)
+        span.set_attribute("runpod.job.status", status)
         span.set_attribute("runpod.job.retries", state.retries)
         if state.delay_time_ms is not None:
             span.set_attribute("runpod.job.delay_time_ms", state.delay_time_ms)
         if state.execution_time_ms is not None:
             span.set_attribute("runpod.job.execution_time_ms", state.execution_time_ms)
         if not state.succeeded:
-            _fail(span, state.status, f"the job is {state.status}")
+            _fail(span, status, f"the job is {status}")
         span.end()
 
 

@@ -54,6 +54,7 @@ def test_job_span_lasts_to_the_end_with_requests_below(client: Client, exporter:
     assert span.attributes is not None
     assert span.attributes["messaging.message.id"] == job.id
     assert span.attributes["runpod.job.status"] == "COMPLETED"
+    assert {type(value) for value in span.attributes.values()} <= {str, int}
     assert {"runpod.job.delay_time_ms", "runpod.job.execution_time_ms"} <= span.attributes.keys()
     assert len(requests) >= 2
     for request in requests:
