@@ -106,7 +106,7 @@ class CallErrors:
 
     def of_status(self, response: HttpResponse, body: Any, *, retry_after: float | None) -> APIStatusError:
         """Return the error for a response with an error status, whose decoded body is `body` if it is JSON."""
-        status, text = response.status, self._kept_text(response)
+        status, (text, kept) = response.status, self._kept(response)
         message = self._cut(_message(body)[:_KEPT_BYTES]) or text
         said = printable(message.strip(), _SHOWN_CHARACTERS) or response.problem or "no message"
         kind = _BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
@@ -120,7 +120,7 @@ class CallErrors:
             kind,
             " ".join(filter(None, (failed, asked, self._advice(kind, status, request_id)))) + _shown_id(request_id),
             status_code=status,
-            body=_kept_body(text, response),
+            body=kept,
             headers=headers,
             request_id=request_id,
             retry_after=retry_after,
@@ -128,7 +128,7 @@ class CallErrors:
 
     def of_validation(self, response: HttpResponse, reason: str, *, is_json: bool = True) -> APIResponseValidationError:
         """Return the error for a response that does not fit the specification."""
-        text, request_id = self._kept_text(response), self._cut(_request_id(response.headers) or "") or None
+        (text, kept), request_id = self._kept(response), self._cut(_request_id(response.headers) or "") or None
         begins = f" The body begins: {printable(text, _SHOWN_CHARACTERS)!r}." if text else ""
         unfit = advice = ""
         if not response.problem:
@@ -139,7 +139,7 @@ class CallErrors:
             f"{self._where(response.proxy)} got {response.status} with {printable(self._cut(reason))}{unfit}."
             f"{begins}{advice}{_shown_id(request_id)}",
             status_code=response.status,
-            body=_kept_body(text, response),
+            body=kept,
             is_json=is_json,
             request_id=request_id,
         )
@@ -168,11 +168,19 @@ class CallErrors:
         url = self.connection.url(request.http.target)
         return f"{request.operation.name} ({request.http.method} {url}{through})"
 
-    def _kept_text(self, response: HttpResponse) -> str:
-        """Return the beginning of the body, without secrets."""
+    def _kept(self, response: HttpResponse) -> tuple[str, Any]:
+        """Return the beginning of the body as text, and what is kept of the decoded body, both without secrets."""
         longest = max(len(secret.reveal()) for secret in self._secrets)
         text = response.body[: _KEPT_BYTES + longest].decode("utf-8", "replace")  # a secret at the end is found whole
-        return self._cut(text)[:_KEPT_BYTES]
+        text = self._cut(text)[:_KEPT_BYTES]
+        body = _kept_body(text, response)
+        if isinstance(body, str):
+            return text, self._cut(body)
+        if "\\u00" not in text:
+            return text, body
+        plain = _encode(body)  # JSON may have had any character of a secret as its number
+        cut = self._cut(plain)
+        return (text, body) if cut == plain else (cut, json.decode(cut.encode()))
 
     def _cut(self, text: str) -> str:
         """Return text of the server without secrets."""
@@ -211,6 +219,13 @@ def _message(body: object) -> str:
         values = (fields.get(key) for key in wire.ERROR_MESSAGE_KEYS)
         found = next((value for value in values if value and isinstance(cast("object", value), str | Mapping)), None)
     return found if isinstance(found, str) else ""
+
+
+def _encode(body: Any) -> str:
+    try:
+        return json.encode(body).decode()
+    except json.UnencodableJSON:  # a lone surrogate
+        return json.encode_as_decoded(body).decode()
 
 
 def _kept_body(text: str, response: HttpResponse) -> Any:

@@ -43,8 +43,14 @@ class Secret:
         return self._recover()
 
     def cut_from(self, text: str) -> str:
-        """Return the text with ``***`` in place of each exact copy of the secret."""
-        return text.replace(self.reveal(), _MASK) if len(self.reveal()) >= _SHORTEST_CUT else text
+        """Return the text with ``***`` in place of each copy of the secret, as it is or as JSON may have it."""
+        if len(self.reveal()) < _SHORTEST_CUT:
+            return text
+        text = text.replace(self.reveal(), _MASK)
+        if "\\" in text:
+            text = text.replace(self.reveal().replace("\\", "\\\\").replace('"', '\\"'), _MASK)
+            text = text.replace(self.reveal().replace("/", "\\/"), _MASK)
+        return text
 
     def __repr__(self) -> str:
         return f"Secret({_MASK!r})"

@@ -107,6 +107,8 @@ def test_no_error_of_a_refused_connection_tells_a_secret() -> None:
                 assert_error_tells_no_secret(error)
 
 
+ESCAPED_KEY: Final = "".join(f"\\u{ord(character):04x}" for character in KEY)
+
 ECHOES: dict[str, Script] = {
     **{
         f"{status} with {name}": [answer(status, body, f"X-Request-Id: {KEY}", f"X-Echo: Bearer {KEY}")]
@@ -127,6 +129,7 @@ ECHOES: dict[str, Script] = {
     "an encoding": [answer(200, "nope", f"Content-Encoding: {KEY}")],
     "a redirect": [answer(302, "", f"Location: http://elsewhere.example/?key={KEY}")],
     "a cookie": [answer(500, "", f"Set-Cookie: key={KEY}")],
+    "escapes of JSON": [answer(401, f'{{"error": "{ESCAPED_KEY}"}}')],
     "a pause": [answer(429, KEY, f"Retry-After: {KEY}", f'RateLimit: "{KEY}";r=0;t=1')],
 }
 

@@ -195,6 +195,26 @@ def test_no_error_shows_or_keeps_a_secret(secret: str, status: int, body: bytes)
 
 
 @pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("others", [b"", rb', "\ud800"', rb', "\u0022", NaN'])
+def test_no_error_shows_a_secret_in_escapes_of_json(secret: str, status: int, others: bytes) -> None:
+    copy = "".join(f"\\u{ord(character):04x}" for character in secret).encode()
+    bodies = b'{"error": "bad key %b", "%b": ["%b"%b]}' % (copy, copy, copy, others), b'"%b"' % copy
+    for body in bodies:
+        found = storing_error(answer(body, status))
+        assert isinstance(found, APIError)
+        assert secret not in str(found)
+        assert secret not in repr(vars(found))
+        assert "***" in repr(vars(found))
+
+
+@pytest.mark.parametrize("body", [rb'{"a\/b": "\u00e9\n"}', rb"<p>\u0041 \/</p>", rb'{"a": "\ud800"}'])
+def test_escapes_without_a_secret_are_kept(body: bytes) -> None:
+    found = storing_error(answer(body, 200))
+    assert repr(body.decode()) in str(found)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
 def test_no_connection_error_shows_a_secret(secret: str) -> None:
     failure: Any = TransportFailure(f"RemoteProtocolError: illegal status line {secret}", request_sent=True)
     assert secret not in str(storing_error(failure))

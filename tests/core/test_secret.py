@@ -121,10 +121,16 @@ def test_argument_is_hidden_if_there_is_one() -> None:
         (KEY, "***"),
         (f"<p>{KEY}</p>{KEY}", "<p>***</p>***"),
         (KEY[:-1], KEY[:-1]),
+        (f"a\\b {KEY}", "a\\b ***"),
     ],
 )
 def test_exact_copies_of_a_secret_are_cut(text: str, left: str) -> None:
     assert Secret(KEY).cut_from(text) == left
+
+
+@pytest.mark.parametrize(("secret", "copy"), [("sec/ret+end", r"sec\/ret+end"), ('sec"ret\\end', r"sec\"ret\\end")])
+def test_copies_of_a_secret_within_json_are_cut(secret: str, copy: str) -> None:
+    assert Secret(secret).cut_from(f'["{copy}"]') == '["***"]'
 
 
 def test_a_secret_that_occurs_by_chance_is_left_in() -> None:
