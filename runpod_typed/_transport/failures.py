@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import ssl
 from collections.abc import Iterator
-from typing import Final, cast
+from traceback import walk_tb
+from types import CodeType
+from typing import Any, Final, cast
 
 from runpod_typed._transport.deadlines import Attempt
 from runpod_typed._transport.messages import TransportFailure
@@ -23,8 +26,8 @@ def foreign_exception(
 ) -> BaseException | None:
     """Return the exception that only passed through the attempt, or None if it failed.
 
-    HTTP libraries take each TimeoutError and OSError for a socket's, also one that a signal handler raised; aiohttp's
-    task that writes a body wraps any exception.
+    HTTP libraries take each TimeoutError and OSError for a socket's, also one that a signal handler raised, which may
+    be of any class; aiohttp's task that writes a body wraps any exception.
 
     Args:
         error: The exception that a library raised.
@@ -34,7 +37,10 @@ def foreign_exception(
     """
     if not isinstance(error, failures):
         return error
+    handlers = _signal_handlers()
     for cause in _causes(error):
+        if any(frame.f_code in handlers for frame, _ in walk_tb(cause.__traceback__)):
+            return cause
         if _module(cause) not in _OWN_MODULES and (isinstance(cause, OSError) or _module(error) == "aiohttp"):
             return cause
         numbered = not isinstance(cause, OSError) or cause.errno is not None  # as a socket's own are
@@ -43,6 +49,17 @@ def foreign_exception(
         if not numbered and (early or plain) and not isinstance(error, connecting):
             return cause
     return None
+
+
+def _signal_handlers() -> set[CodeType]:
+    """Return the code of the signal handlers, one of which may have raised an exception."""
+    codes = set[CodeType]()
+    for number in signal.valid_signals():
+        handler: Any = signal.getsignal(number)
+        if callable(handler):
+            functions: tuple[Any, ...] = handler, getattr(handler, "func", None), type(handler).__call__
+            codes.update(function.__code__ for function in functions if hasattr(function, "__code__"))
+    return codes
 
 
 def _module(error: BaseException) -> str:

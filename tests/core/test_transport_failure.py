@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import ssl
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import aiohttp
 import h11
@@ -184,6 +185,46 @@ def test_foreign_exceptions_that_a_library_wraps_pass_through(library: Any, fore
 
 def raised_by(wrapping: type[Exception], foreign: type[Exception], _attempt: Attempt) -> Exception:
     return caused(wrapping("x"), foreign("5 s"))
+
+
+class Handlers:
+    """The ways to write a signal handler."""
+
+    raised: ClassVar[Exception]
+
+    @staticmethod
+    def function(*_: object) -> None:
+        raise Handlers.raised
+
+    def method(self, *_: object) -> None:
+        raise self.raised
+
+    def __call__(self, *_: object) -> None:
+        raise self.raised
+
+
+@pytest.mark.parametrize("handler", [Handlers.function, Handlers().method, Handlers(), partial(Handlers.function, 1)])
+@pytest.mark.parametrize(
+    "raised",
+    [InterruptedError("stop"), ConnectionResetError(), ssl.SSLError("x"), OSError(5, "x"), httpcore.ReadTimeout("x")],
+    ids=lambda raised: type(raised).__name__,
+)
+def test_any_exception_of_a_signal_handler_passes_through(handler: Any, raised: Exception) -> None:
+    def receive(_: Attempt) -> Exception:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Exception as error:  # noqa: BLE001 -- as the libraries do
+            return caused(httpcore.ReadError("x"), error)
+        raise AssertionError("no signal came")
+
+    Handlers.raised = raised
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with pytest.raises(type(raised)) as caught:
+            httpcore_outcome(receive)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert caught.value is raised
 
 
 def test_a_timeout_of_the_attempt_itself_is_a_failure() -> None:
