@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any, Self
 
@@ -103,8 +104,16 @@ class HasOptions:
     def __copy__(self) -> Self:
         return self.with_options()
 
-    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
-        return self.with_options()  # a pickle of a job has no types, and connections cannot be copied
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copy = memo[id(self)] = self.with_options()  # a pickle of a job has no types, and connections cannot be copied
+        for name, value in _attributes(self).items():
+            if name not in _SHARED:
+                object.__setattr__(copy, name, deepcopy(value, memo))
+        return copy
+
+
+_SHARED = frozenset({"_codecs", "_config", "_executor", "_id", "_input", "_owned", "_poller"})
+"""The attributes of this library's classes; all others belong to subclasses."""
 
 
 def _attributes(instance: object) -> Mapping[str, Any]:

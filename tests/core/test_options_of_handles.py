@@ -98,6 +98,17 @@ def test_python_copies_share_everything(make: Callable[[], Any], make_copy: Call
     assert not isinstance(original, Job) or other._poller is original._poller
 
 
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_deep_copy_has_its_own_attributes_of_subclasses(make: Callable[[], Any]) -> None:
+    original = make()
+    original.name = {"tags": ["mine"], "self": original}
+    shallow, deep = copy.copy(original), copy.deepcopy(original)
+    assert shallow.name is original.name
+    assert deep.name["self"] is deep
+    deep.name["tags"].append("other")
+    assert original.name["tags"] == ["mine"]
+
+
 def test_a_second_endpoint_of_a_client_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     loads = list[object]()
     monkeypatch.setattr(transports, "load_settings", loads.append)
