@@ -332,6 +332,11 @@ def test_ids_of_the_documented_form_are_accepted(kind: Any, value: str) -> None:
     assert check_id(value, kind) == value
 
 
+@pytest.mark.parametrize("value", ["a.b", "a:b-u1", "job~1", "YWJj+ZGVm==", "x@y", "..a", "a..b"])
+def test_a_jobs_id_of_another_form_is_accepted(value: str) -> None:
+    assert check_id(value, "job") == value
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "value",
