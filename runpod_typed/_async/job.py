@@ -168,8 +168,8 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
             WaitTimeoutError: A limit ended first; the job keeps running.
             APIError: A poll failed permanently, or polls failed for too long.
         """
-        check_flags(cancel_on_exit=cancel_on_exit)
         with JobErrors(self, self._poller.record):
+            check_flags(cancel_on_exit=cancel_on_exit)
             state = await self._finished(timeout, queue_timeout, cancel_on_exit=cancel_on_exit)
             return self._typed(state).result()
 
@@ -305,14 +305,15 @@ class AsyncJob(HasOptions, Generic[Out, Chunk]):
         return await self._poller.wait(self, schedule, cancel_on_exit=cancel_on_exit)
 
     def _schedule(self, watching: Watching, timeout: Duration | None, queue_timeout: Duration | None) -> PollSchedule:
-        return PollSchedule.starting(
-            self._config,
-            monotonic(),
-            watching=watching,
-            timeout=wait_timeout(timeout),
-            queue_timeout=wait_timeout(queue_timeout, "queue_timeout"),
-            seen=self._poller.record.seen,
-        )
+        with JobErrors(self, self._poller.record):
+            return PollSchedule.starting(
+                self._config,
+                monotonic(),
+                watching=watching,
+                timeout=wait_timeout(timeout),
+                queue_timeout=wait_timeout(queue_timeout, "queue_timeout"),
+                seen=self._poller.record.seen,
+            )
 
     async def _change(
         self,

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from typing import Any, final
 
+from attrs import evolve
+
 from runpod_typed._bulk.journal_writer import JournalWriter
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.tasks import turn_of_loop
@@ -99,7 +101,7 @@ class InputJournal:
                 return None
         job = None if record.job_id is None or self._writer is None else self._writer.job(record)
         if job is not None:
-            return read_job(decode_job(job))
+            return evolve(read_job(decode_job(job)), endpoint_id=self._endpoint_id)
         message, job_id = record.error or "The input failed.", item.job_id
         return InputError(message) if job_id is None else JobExpiredError(message, job_id=job_id)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from random import Random
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, cast
 
-from attrs import define, field
+from attrs import define, evolve, field
 from typing_extensions import TypeVar
 
 from runpod_typed._codecs import json
@@ -131,11 +131,13 @@ class Call(Generic[T]):
         except ValidationError as error:
             return self._errors.of_validation(response, str(error))
         kind: type = JobState  # a plain type: narrowing to the generic one would leave its parameter unknown
-        job_id: object = getattr(result, "id", None) if isinstance(result, kind) else None
-        if job_id is None or request.job_id in {None, job_id}:
+        if not isinstance(result, kind):
             return result
-        shown = printable(str(job_id))
-        return self._errors.of_validation(response, f"the job {shown!r}, not {request.job_id!r}")
+        job: Any = result
+        if request.job_id not in {None, job.id}:
+            shown = printable(job.id)
+            return self._errors.of_validation(response, f"the job {shown!r}, not {request.job_id!r}")
+        return cast("T", evolve(job, endpoint_id=request.endpoint_id))
 
     def _is_finished_job(self, body: object) -> bool:
         job: Any
@@ -251,12 +253,14 @@ class Call(Generic[T]):
         note = self.request.operation.note
         if note is not None and self.response is not None:
             return note(self.response)
-        if self.is_uncertain:
-            return self.request.uncertain or (
-                f"A job for endpoint {self.request.endpoint_id} may have been submitted and keep running: its "
-                "response did not come. Check the endpoint's health and the worker's side effects."
-            )
-        return None
+        if not self.is_uncertain:
+            return None
+        if self.request.uncertain is not None:
+            return f"{self.request.uncertain}."
+        return (
+            f"A job for endpoint {self.request.endpoint_id} may have been submitted and keep running: its response did "
+            "not come. Check the endpoint's health and the worker's side effects."
+        )
 
 
 def _outcome(outcome: HttpResponse | TransportFailure | None) -> str:

@@ -110,6 +110,8 @@ class JobState(Generic[Out]):
     """The last progress update of a running job, or None. Always None once the job is finished."""
     raw: Mapping[str, Any] = field(repr=False, eq=False)
     """The response as it came, read-only."""
+    endpoint_id: str | None = field(default=None, repr=False, eq=False)
+    """The job's endpoint; None if it is not known, as from the body of a webhook."""
 
     @property
     def output(self) -> Out | None:
@@ -212,6 +214,7 @@ class JobError(RunpodError):
     def __init__(self, message: str, *, job_id: str, state: JobState[Any] | None = None) -> None:
         super().__init__(message)
         self.job_id = job_id  # pyright: ignore[reportIncompatibleVariableOverride] -- always known here
+        self.endpoint_id = None if state is None else state.endpoint_id
         self.state = state
 
 
@@ -296,6 +299,7 @@ class OutputError(RunpodError):
         self.path = path
         self.output = output
         self.job_id = job_id
+        self.endpoint_id = None if state is None else state.endpoint_id
         self.state = state
 
 

@@ -7,6 +7,7 @@ import builtins
 from collections.abc import Iterator, Callable, Iterable
 from typing import Any, Generic
 
+from attrs import evolve
 from typing_extensions import TypeVar
 
 from runpod_typed._sync.executor import RequestExecutor
@@ -246,7 +247,7 @@ class BatchCalls(Generic[In, Out]):
                 request = operations.list_requests(self._endpoint_id, batch_id, pages)
                 results = self._call(request, deadline_after(timeout))
             for result in results:
-                yield typed_result(result, self._output)
+                yield evolve(typed_result(result, self._output), endpoint_id=self._endpoint_id)
 
     def cancel(self, batch: Batch | str, *, timeout: Duration | None = None) -> Batch:
         """Cancel a batch: waiting requests never run, running ones finish. A draft is discarded.

@@ -106,8 +106,9 @@ async def test_output_of_another_type_raises_when_used(queue: LocalQueue) -> Non
         draft = await batches.create([{"n": 2}])
         await batches.finalize(draft)
         (result,) = await results_of(batches, await finished(batches, draft))
-        with pytest.raises(OutputError):
+        with pytest.raises(OutputError) as caught:
             result.result()
+        assert (caught.value.job_id, caught.value.endpoint_id) == (result.id, queue.endpoint_id)
 
 
 async def test_request_is_removed_from_a_draft(queue: LocalQueue) -> None:

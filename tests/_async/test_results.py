@@ -69,6 +69,26 @@ async def test_misfit_output_hides_no_state(queue: LocalQueue) -> None:
         assert pickle.loads(pickle.dumps(caught.value)).state.done
 
 
+async def test_the_errors_of_a_state_name_its_endpoint(queue: LocalQueue) -> None:
+    async with client_of(queue) as client:
+        endpoint = client.endpoint(queue.endpoint_id, output_type=int)
+        misfit, failed = await endpoint.run({"n": 5}), await endpoint.run({"raise": "boom"})
+        states: list[JobState[int] | None] = [
+            misfit.state,
+            await misfit.wait(timeout=30),
+            await failed.wait(timeout=30),
+        ]
+        states += [misfit.state, await endpoint.run_sync_state({"n": 5}, timeout=30), await failed.refresh()]
+        async for event in failed.events(timeout=30):
+            states.append(event.state)
+    for state in states:
+        assert state is not None
+        with pytest.raises(RunpodError) as caught:
+            state.result()
+        assert (caught.value.job_id, caught.value.endpoint_id) == (state.id, queue.endpoint_id)
+        assert pickle.loads(pickle.dumps(caught.value)).endpoint_id == queue.endpoint_id
+
+
 async def test_output_is_decoded_once_per_response() -> None:
     class Counting:
         count = 0

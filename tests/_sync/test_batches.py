@@ -106,8 +106,9 @@ def test_output_of_another_type_raises_when_used(queue: LocalQueue) -> None:
         draft = batches.create([{"n": 2}])
         batches.finalize(draft)
         (result,) = results_of(batches, finished(batches, draft))
-        with pytest.raises(OutputError):
+        with pytest.raises(OutputError) as caught:
             result.result()
+        assert (caught.value.job_id, caught.value.endpoint_id) == (result.id, queue.endpoint_id)
 
 
 def test_request_is_removed_from_a_draft(queue: LocalQueue) -> None:

@@ -69,6 +69,26 @@ def test_misfit_output_hides_no_state(queue: LocalQueue) -> None:
         assert pickle.loads(pickle.dumps(caught.value)).state.done
 
 
+def test_the_errors_of_a_state_name_its_endpoint(queue: LocalQueue) -> None:
+    with client_of(queue) as client:
+        endpoint = client.endpoint(queue.endpoint_id, output_type=int)
+        misfit, failed = endpoint.run({"n": 5}), endpoint.run({"raise": "boom"})
+        states: list[JobState[int] | None] = [
+            misfit.state,
+            misfit.wait(timeout=30),
+            failed.wait(timeout=30),
+        ]
+        states += [misfit.state, endpoint.run_sync_state({"n": 5}, timeout=30), failed.refresh()]
+        for event in failed.events(timeout=30):
+            states.append(event.state)
+    for state in states:
+        assert state is not None
+        with pytest.raises(RunpodError) as caught:
+            state.result()
+        assert (caught.value.job_id, caught.value.endpoint_id) == (state.id, queue.endpoint_id)
+        assert pickle.loads(pickle.dumps(caught.value)).endpoint_id == queue.endpoint_id
+
+
 def test_output_is_decoded_once_per_response() -> None:
     class Counting:
         count = 0

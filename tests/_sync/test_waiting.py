@@ -14,9 +14,11 @@ from runpod_typed import (
     APIError,
     APIResponseValidationError,
     APITimeoutError,
+    Client,
     Endpoint,
     Job,
     AuthenticationError,
+    ConfigurationError,
     JobExpiredError,
     JobFailedError,
     NotFoundError,
@@ -219,6 +221,33 @@ def test_the_error_of_a_closed_client_has_the_job() -> None:
         with pytest.raises(RunpodError, match="closed") as caught:
             job.output()
     assert_reconnects(caught.value)
+
+
+BAD_ARGUMENTS: dict[str, Use] = {
+    "stream": lambda job: job.stream(timeout=-1),
+    "stream_detailed": lambda job: job.stream_detailed(queue_timeout=float("nan")),
+    "events": lambda job: job.events(queue_timeout=-1),
+    "output": lambda job: job.output(timeout=-1),
+    "cancel": lambda job: job.cancel(timeout=0),
+    "refresh": lambda job: job.refresh(ttl=0),
+}
+
+
+@pytest.mark.parametrize("call", BAD_ARGUMENTS.values(), ids=list(BAD_ARGUMENTS))
+def test_the_error_of_an_argument_has_the_job(call: Use) -> None:
+    with Client("key", base_url="http://127.0.0.1:9/v2") as client:
+        with pytest.raises(ConfigurationError) as caught:
+            call(client.endpoint("ep").job("job-1"))
+    assert_reconnects(caught.value)
+
+
+def test_reconnects_to_every_id_that_the_api_gives() -> None:
+    job = {"id": "a.b:c~1", "status": "IN_QUEUE"}
+    with scripted([answer(200, json.dumps(job))], [answer(200, json.dumps(job | {"status": "COMPLETED"}))]) as server:
+        with client_of(server) as client:
+            endpoint = client.endpoint("ep")
+            job_id = (endpoint.run({"n": 1})).id
+            assert endpoint.job(job_id).status() == "COMPLETED"
 
 
 @pytest.mark.parametrize("name", ["output", "run_sync"])
