@@ -45,13 +45,17 @@ def submission_note(job: jobs.JobState[Any]) -> str:
     return f"job {job.id} was submitted and keeps running; reconnect with endpoint.job({job.id!r})"
 
 
+def _requeue_note(job: jobs.JobState[Any]) -> str:
+    return f"job {job.id} was queued again and keeps running; reconnect with endpoint.job({job.id!r})"
+
+
 RUN = describe(run, OperationKind.SUBMIT, read_job, note=submission_note)
 RUN_SYNC = describe(run_sync, OperationKind.SUBMIT, read_job, returns_job=True, note=submission_note)
 STATUS = describe(get_status, OperationKind.READ, read_job, returns_job=True)
 STATUS_SYNC = describe(get_status_sync, OperationKind.READ, read_job, returns_job=True)
 STREAM = describe(stream, OperationKind.DRAIN, read_stream_page)
 CANCEL = describe(cancel, OperationKind.CANCEL, read_job)
-RETRY = describe(retry, OperationKind.REQUEUE, read_job, note=submission_note)
+RETRY = describe(retry, OperationKind.REQUEUE, read_job, note=_requeue_note)
 HEALTH = describe(get_health, OperationKind.READ, health.read_health)
 METRICS = describe(get_metrics, OperationKind.READ, health.read_metrics)
 REQUESTS = describe(get_requests, OperationKind.READ, health.read_requests)
@@ -126,7 +130,11 @@ def cancel_job(endpoint_id: str, job_id: str) -> Request[jobs.JobState[Any]]:
 def retry_job(endpoint_id: str, job_id: str) -> Request[jobs.JobState[Any]]:
     """Queue a failed job once more."""
     built = retry._get_kwargs(endpoint_id, job_id)
-    return build_request(RETRY, endpoint_id, built, job_id=job_id)
+    uncertain = (
+        f"Job {job_id} of endpoint {endpoint_id} may have been queued again and keep running: its response did not "
+        "come. Check its status"
+    )
+    return build_request(RETRY, endpoint_id, built, job_id=job_id)._replace(uncertain=uncertain)
 
 
 def fetch_health(endpoint_id: str) -> Request[health.EndpointHealth]:

@@ -372,21 +372,27 @@ def test_a_date_in_retry_after_is_compared_with_the_clock() -> None:
 # Interrupts
 
 
-def test_an_interrupt_names_the_job_that_was_submitted() -> None:
-    for name in ("run", "run_sync", "retry"):
-        call = call_of(REQUESTS[name])
-        assert call.interruption_note() is None
-        call.result(answer(GOOD[name]), seconds=5.0, wall_clock=NOW)
-        note = "job job-1 was submitted and keeps running; reconnect with endpoint.job('job-1')"
-        assert call.interruption_note() == note
+@pytest.mark.parametrize(("name", "what"), [("run", "submitted"), ("run_sync", "submitted"), ("retry", "queued again")])
+def test_an_interrupt_names_the_job_that_was_queued(name: str, what: str) -> None:
+    call = call_of(REQUESTS[name])
+    assert call.interruption_note() is None
+    call.result(answer(GOOD[name]), seconds=5.0, wall_clock=NOW)
+    assert call.interruption_note() == f"job job-1 was {what} and keeps running; reconnect with endpoint.job('job-1')"
 
 
-def test_an_interrupt_says_that_a_job_may_have_been_submitted() -> None:
-    call = call_of(REQUESTS["run"])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("run", "A job for endpoint ep may have been submitted and keep running"),
+        ("retry", "Job job-1 of endpoint ep may have been queued again and keep running"),
+    ],
+)
+def test_an_interrupt_says_that_a_job_may_have_been_queued(name: str, words: str) -> None:
+    call = call_of(REQUESTS[name])
     call.in_flight = True
     note = call.interruption_note()
     assert note is not None
-    assert "A job for endpoint ep may have been submitted" in note
+    assert words in note
     call.result(TransportFailure("ReadError", request_sent=True), seconds=5.0, wall_clock=NOW)
     assert call.interruption_note() == note
 
