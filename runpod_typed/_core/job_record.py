@@ -166,8 +166,11 @@ class JobErrors:
     def __exit__(
         self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None or isinstance(error, StopIteration | StopAsyncIteration):
+        if error is None:
             return
+        if isinstance(error, StopIteration | StopAsyncIteration):  # it would end an iteration without a word
+            reason = f"a function of the caller raised {type(error).__name__}"
+            raise RuntimeError(reason) from error  # noqa: TRY004 -- as a generator does
         record, address = self._record, self._record.address
         if isinstance(error, RunpodError):
             if error.job is not None and error.job_id is not None:

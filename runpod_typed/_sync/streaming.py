@@ -30,7 +30,7 @@ from runpod_typed._logging import logger
 from runpod_typed._models.jobs import JobEvent, JobState, JobStatus, job_error, output_of, with_typed_output
 from runpod_typed._models.stream import StreamChunk, StreamPage, decode_chunk
 from runpod_typed._synchronization import monotonic
-from runpod_typed.errors import JobExpiredError, NotFoundError, RunpodError
+from runpod_typed.errors import APIError, JobExpiredError, NotFoundError, RunpodError
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Events(Generic[T]):
                     return JobEvent(
                         status=state.status, progress=state.progress, state=with_typed_output(state, self._codec)
                     )
-            raise StopIteration
+        raise StopIteration
 
 
 @final
@@ -83,6 +83,15 @@ class StreamWatch(Watch[JobState[Any] | StreamPage]):
             return poller.call(
                 request, config, deadline, observe=self._buffer.note, retry_not_found=retry_not_found
             )
+        except JobExpiredError as error:
+            if self._buffer.confirming:
+                raise
+            try:
+                state = poller.fetch_status(config, deadline, retry_not_found=False)
+            except APIError:
+                raise error from error.__cause__
+            self._buffer.lost()  # the job is there, though its stream is not
+            return state
         except RunpodError:
             raise
         except BaseException:  # an interrupt: the chunks that the server has sent by then are lost
@@ -116,7 +125,7 @@ class Chunks(Generic[T]):
                     self._finish()
                 else:
                     self._read()
-            raise StopIteration
+        raise StopIteration
 
     def _typed(self, chunk: StreamChunk[Any]) -> StreamChunk[T]:
         output = decode_chunk(self._codecs.chunk, chunk.output, self._poller.record.address.job_id)

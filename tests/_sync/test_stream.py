@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import TypedDict
 
 import pytest
 
 from runpod_typed import (
     Client,
+    FailedAttempt,
     JobCancelledError,
     JobExpiredError,
     JobFailedError,
@@ -20,6 +23,7 @@ from runpod_typed import (
     StreamInterruptedError,
     WaitTimeoutError,
 )
+from runpod_typed._core import schedule
 from runpod_typed.local import LocalQueue
 from tests._sync.ways import ClientOver
 from tests.handlers import count, large_chunks
@@ -188,6 +192,34 @@ def test_a_lost_response_without_output_is_an_error() -> None:
     assert seen == [0, 1]
     assert caught.value.received == [0, 1, 4]
     assert caught.value.gap == 2
+
+
+@pytest.mark.parametrize(("output", "hole"), [([0, 1, 2], False), (None, True)])
+def test_a_stream_that_is_not_found_is_no_expired_job(
+    output: list[int] | None, monkeypatch: pytest.MonkeyPatch, *, hole: bool
+) -> None:
+    monkeypatch.setattr(schedule, "_NOT_FOUND_SECONDS", 0.0)
+    done = answer(200, json.dumps({"id": "job-1", "status": "COMPLETED", "output": output}))
+    scripts = [RUN], [page("IN_PROGRESS", 0)], [answer(404)], [done], [answer(404)], [done]
+    with scripted(*scripts) as server:
+        with client_of(server) as client:
+            job = client.endpoint("ep").run({"n": 1})
+            seen: list[object] = []
+            with pytest.raises(StreamInterruptedError) if hole else nullcontext():
+                for chunk in job.stream(timeout=30):
+                    seen.append(chunk)
+    assert seen == (output or [0])
+
+
+def test_a_function_that_raises_stop_iteration_ends_no_stream() -> None:
+    def decide(_: FailedAttempt) -> bool:
+        raise StopIteration
+
+    with scripted([RUN], [answer(502)]) as server:
+        with Client("key", base_url=server.base_url, retry=RetryPolicy(decide=decide)) as client:
+            job = client.endpoint("ep").run({"n": 1})
+            with pytest.raises(RuntimeError, match="StopIteration"):
+                _ = [chunk for chunk in job.stream(timeout=30)]
 
 
 def test_chunks_after_the_end_status_all_arrive() -> None:

@@ -171,12 +171,15 @@ def test_another_exception_has_a_note(exception: BaseException) -> None:
     assert found.__notes__ == [f"{RECONNECT}."]
 
 
-@pytest.mark.parametrize(
-    ("exception", "state"),
-    [(KeyboardInterrupt(), DONE), (StopIteration(), RUNNING), (StopAsyncIteration(), RUNNING)],
-)
-def test_nothing_is_added_if_nothing_keeps_running(exception: BaseException, state: Any) -> None:
-    assert not hasattr(raised_by(exception, state), "__notes__")
+def test_nothing_is_added_if_nothing_keeps_running() -> None:
+    assert not hasattr(raised_by(KeyboardInterrupt(), DONE), "__notes__")
+
+
+@pytest.mark.parametrize("exception", [StopIteration(), StopAsyncIteration()])
+def test_an_exception_that_would_end_an_iteration_is_wrapped(exception: Exception) -> None:
+    with pytest.raises(RuntimeError, match=type(exception).__name__) as caught, JobErrors(JOB, JobRecord(ADDRESS)):
+        raise exception
+    assert caught.value.__cause__ is exception
 
 
 @pytest.mark.parametrize("exception", [JobFailedError("It failed.", job_id="job-1"), OutputError("It does not fit.")])
