@@ -81,7 +81,7 @@ def run(
                 note_interrupt(interrupt, "Nothing was submitted.")
                 raise typer.Exit(ExitCode.INTERRUPTED) from None
             _finish(printer, state)
-        job = target.run(value, webhook=webhook, policy=policy)
+        job = target.run(value, webhook=webhook, policy=policy, timeout=None if wait or stream else timeout)
         if stream:
             _stream(printer, job, timeout, cancel_on_interrupt=cancel_on_interrupt)
         if wait:

@@ -194,6 +194,12 @@ def test_timeout_exits_with_4_and_says_how_to_reconnect(idle_queue: LocalQueue) 
     assert "runpod-typed wait demo " in result.stderr
 
 
+def test_timeout_limits_a_submission_without_waiting(idle_queue: LocalQueue) -> None:
+    idle_queue.inject("latency", operation="run", seconds=30)
+    result = run(idle_queue, "run", "demo", "-i", '{"text": 1}', "--timeout", "500ms")
+    assert result.code == 5  # uncertain: the request was sent
+
+
 def test_lost_response_exits_with_5(idle_queue: LocalQueue) -> None:
     idle_queue.inject("reset_after", operation="run")
     result = run(idle_queue, "run", "demo", "-i", '{"text": 1}')
