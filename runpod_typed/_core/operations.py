@@ -40,13 +40,9 @@ P = ParamSpec("P")
 ModelT = TypeVar("ModelT")
 
 
-def submission_note(job: jobs.JobState[Any]) -> str:
+def submission_note(job: jobs.JobState[Any], what: str = "submitted") -> str:
     """Return the note for an exception that hides the id of a submitted job."""
-    return f"job {job.id} was submitted and keeps running; reconnect with endpoint.job({job.id!r})"
-
-
-def _requeue_note(job: jobs.JobState[Any]) -> str:
-    return f"job {job.id} was queued again and keeps running; reconnect with endpoint.job({job.id!r})"
+    return f"job {job.id} was {what} and keeps running; reconnect with endpoint.job({job.id!r})"
 
 
 RUN = describe(run, OperationKind.SUBMIT, read_job, note=submission_note)
@@ -55,7 +51,7 @@ STATUS = describe(get_status, OperationKind.READ, read_job, returns_job=True)
 STATUS_SYNC = describe(get_status_sync, OperationKind.READ, read_job, returns_job=True)
 STREAM = describe(stream, OperationKind.DRAIN, read_stream_page)
 CANCEL = describe(cancel, OperationKind.CANCEL, read_job)
-RETRY = describe(retry, OperationKind.REQUEUE, read_job, note=_requeue_note)
+RETRY = describe(retry, OperationKind.REQUEUE, read_job, note=partial(submission_note, what="queued again"))
 HEALTH = describe(get_health, OperationKind.READ, health.read_health)
 METRICS = describe(get_metrics, OperationKind.READ, health.read_metrics)
 REQUESTS = describe(get_requests, OperationKind.READ, health.read_requests)
