@@ -17,7 +17,6 @@ from runpod_typed._core.journal_records import JournalRecord, split_journal_id
 from runpod_typed._core.run_request import RunRequest
 from runpod_typed._models.jobs import JobState
 from runpod_typed._models.journal import JournalStatus
-from runpod_typed._models.responses import decode_job, read_job
 from runpod_typed.errors import InputError, JobExpiredError, JournalError, RunpodError, SubmissionUncertainError
 
 _DIGEST_BYTES = 16
@@ -101,7 +100,7 @@ class InputJournal:
                 return None
         job = None if record.job_id is None or self._writer is None else self._writer.job(record)
         if job is not None:
-            return evolve(read_job(decode_job(job)), endpoint_id=self._endpoint_id)
+            return evolve(job, endpoint_id=self._endpoint_id)
         message, job_id = record.error or "The input failed.", item.job_id
         return InputError(message) if job_id is None else JobExpiredError(message, job_id=job_id)
 

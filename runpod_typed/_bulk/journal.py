@@ -12,13 +12,14 @@ from runpod_typed._codecs import json
 from runpod_typed._models.jobs import JobStatus, output_of
 from runpod_typed._models.journal import JournalCounts, JournalEntry, JournalStatus
 from runpod_typed._models.responses import decode_job, read_job
-from runpod_typed.errors import JournalError
+from runpod_typed.errors import JournalError, RunpodError
 
 if TYPE_CHECKING:
     import sqlite3
 
 FORMAT: Final = 1
 APPLICATION_ID: Final = 0x52504A31  # tells our files from other SQLite databases
+_LEAST_BYTES: Final = 512  # of a database that is not empty
 _COLUMNS: Final = "position, key, status, attempts, entry.job_id, error, job.content"
 
 
@@ -185,7 +186,7 @@ def _json_line(entry: JournalEntry) -> bytes:
 
 @final
 class sqlite_errors:  # noqa: N801 -- used like a function
-    """Report an error of SQLite as a `JournalError` that names the file."""
+    """Report an error of SQLite, or a value that cannot be read, as a `JournalError` that names the file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -200,6 +201,13 @@ class sqlite_errors:  # noqa: N801 -- used like a function
             raise JournalError(
                 f"The journal {self._path} cannot be used: {error}. Restore it, or use another file."
             ) from error
+        if isinstance(error, ValueError) and not isinstance(error, RunpodError):
+            raise damaged(self._path, error) from error
+
+
+def damaged(path: Path, problem: object) -> JournalError:
+    """Return the error for a journal that no map has left so."""
+    return JournalError(f"The journal {path} is damaged: {problem}. Restore it, or use another file.")
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -228,6 +236,8 @@ def _check_format(database: sqlite3.Connection, path: Path) -> None:
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application_id != APPLICATION_ID and tables:
         raise JournalError(f"{path} is a SQLite database, but not a journal of a map. Use another file.")
+    if 0 < path.stat().st_size < _LEAST_BYTES:
+        raise damaged(path, "it was cut off")
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > FORMAT:
         raise JournalError(f"The journal {path} was written by a newer version of this package: upgrade it.")

@@ -12,12 +12,15 @@ from runpod_typed._bulk.journal import (
     APPLICATION_ID,
     FORMAT,
     connect,
+    damaged,
     endpoint_id_of,
     sqlite_errors,
 )
 from runpod_typed._core.bulk import repeated_key
 from runpod_typed._core.journal_records import COLUMNS, JournalRecord
+from runpod_typed._models.jobs import JobState
 from runpod_typed._models.journal import JournalStatus
+from runpod_typed._models.responses import decode_job, read_job
 from runpod_typed.errors import JournalError
 
 if TYPE_CHECKING:
@@ -45,6 +48,15 @@ _UPDATE: Final = (  # an upsert takes longer
 )
 _SAVE_JOB: Final = "INSERT OR REPLACE INTO job (entry, id, content) VALUES (?, ?, ?)"
 _FIND: Final = f"SELECT {COLUMNS} FROM entry WHERE key = ?"  # noqa: S608 -- constants
+_WRONG: Final = (
+    "typeof(key) || typeof(position) || typeof(fingerprint) != 'textintegertext'",
+    "typeof(attempts) || typeof(run) != 'integerinteger'",
+    "typeof(job_id) NOT IN ('text', 'null')",
+    "typeof(error) NOT IN ('text', 'null')",
+    f"status NOT IN ({str([*map(str, JournalStatus)])[1:-1]})",
+    "status = 'submitted' AND job_id IS NULL",
+)
+_FIND_WRONG: Final = f"SELECT position FROM entry WHERE {' OR '.join(_WRONG)} LIMIT 1"  # noqa: S608 -- constants
 _SLOTS: Final = 2**21  # bytes; one is set for each hash of a key that was used
 _FIND_JOB: Final = "SELECT content FROM job WHERE entry = ? AND id = ?"
 _IN_FLIGHT: Final = f"SELECT {COLUMNS} FROM entry WHERE status = ?"  # noqa: S608 -- constants
@@ -84,7 +96,7 @@ class JournalWriter:
         with sqlite_errors(self._path):
             (problem,) = database.execute("PRAGMA quick_check(1)").fetchone()
             if problem != "ok":
-                raise JournalError(f"The journal {self._path} is damaged: {problem}. Restore it, or use another file.")
+                raise damaged(self._path, problem)
             database.execute("PRAGMA journal_mode = WAL")
             # A killed process loses nothing. A power failure may lose the last moments.
             database.execute("PRAGMA synchronous = NORMAL")
@@ -92,7 +104,13 @@ class JournalWriter:
                 database.execute("BEGIN IMMEDIATE")
                 for statement in _SCHEMA:
                     database.execute(statement)
+                wrong = database.execute(_FIND_WRONG).fetchone()
+                if wrong is not None:
+                    raise damaged(self._path, f"the entry of input {wrong[0]} is not as a map writes it")
+                (last,) = database.execute("SELECT max(number) FROM entry").fetchone()
                 known = endpoint_id_of(database)
+                if known is None and last is not None:
+                    raise damaged(self._path, "its endpoint is missing")
                 if known is None:
                     database.execute("INSERT INTO about VALUES (?, 0)", (endpoint_id,))
                 elif known != endpoint_id:
@@ -101,7 +119,6 @@ class JournalWriter:
                     )
                 database.execute("UPDATE about SET runs = runs + 1")
                 self.run = database.execute("SELECT runs FROM about").fetchone()[0]
-                (last,) = database.execute("SELECT max(number) FROM entry").fetchone()
                 self._last_number: int = last or 0
                 self._last_written = self._last_number
                 self._slots = None if last else bytearray(_SLOTS)
@@ -124,13 +141,18 @@ class JournalWriter:
             row = self._database.execute(_FIND, (key,)).fetchone()
         return None if row is None else JournalRecord.from_row(row)
 
-    def job(self, entry: JournalRecord) -> bytes | None:
-        """Return the finished job of an entry as JSON, or None."""
-        if entry.job is not None:
-            return entry.job
+    def job(self, entry: JournalRecord) -> JobState[Any] | None:
+        """Return the finished job of an entry, its output as it came, or None.
+
+        Raises:
+            JournalError: The journal is damaged.
+        """
         with sqlite_errors(self._path):
             row = self._database.execute(_FIND_JOB, (entry.number, entry.job_id)).fetchone()
-        return None if row is None else row[0]
+            content = entry.job or (None if row is None else row[0])
+            if content is None and entry.status is JournalStatus.SUCCEEDED:
+                raise damaged(self._path, f"the result of input {entry.index} is missing")
+            return None if content is None else read_job(decode_job(content))
 
     def claim(self, index: int, key: str | None, fingerprint: str) -> JournalRecord:
         """Return the entry of an input that the map has read, a new one if it is not known.
@@ -232,7 +254,8 @@ def _lock(path: Path) -> sqlite3.Connection:
     if path.is_dir():
         raise JournalError(f"The journal {path} is a folder. Name a file in it.")
     try:
-        database = sqlite3.connect(f"{path}-lock", check_same_thread=False, timeout=0, isolation_level=None)
+        # A link to the journal has the same lock.
+        database = sqlite3.connect(f"{path.resolve()}-lock", check_same_thread=False, timeout=0, isolation_level=None)
     except sqlite3.Error as error:
         raise JournalError(
             f"The journal {path} cannot be written: {error}. Check that its folder exists and can be written."

@@ -36,7 +36,9 @@ def test_remembers_entries_across_writers(path: Path) -> None:
     writer = JournalWriter(path, "ep")
     found = writer.find("a")
     assert found is not None
-    assert (found.status, found.job_id, writer.job(found)) == (JournalStatus.SUCCEEDED, "j", job(7))
+    state = writer.job(found)
+    assert state is not None
+    assert (found.status, found.job_id, state.output) == (JournalStatus.SUCCEEDED, "j", 7)
     assert writer.find("b") is None
     assert writer.job(entry("b", JournalStatus.WAITING)) is None
     writer.close()
@@ -178,6 +180,73 @@ def test_a_corrupt_journal_is_refused(path: Path, content: bytes) -> None:
     with pytest.raises(JournalError):
         JournalWriter(path, "ep")
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("length", [1, 15, 16, 99, 511, 512, 4095, 4096, 4097, 8191])
+def test_a_journal_that_was_cut_off_is_refused(path: Path, length: int) -> None:
+    writer = JournalWriter(path, "ep")
+    writer.save(entry("a", JournalStatus.SUCCEEDED, job=job(7), job_id="j", attempts=1))
+    writer.close()
+    path.write_bytes(path.read_bytes()[:length])
+    for use in (lambda: Journal(path).counts(), lambda: JournalWriter(path, "ep")):
+        with pytest.raises(JournalError):
+            use()
+    assert path.stat().st_size == length
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE entry SET status = 'done'",
+        "UPDATE entry SET status = 'submitted', job_id = NULL",
+        "UPDATE entry SET attempts = 'many'",
+        "UPDATE entry SET position = 'x'",
+        "UPDATE entry SET job_id = x'00'",
+        "DELETE FROM about",
+    ],
+)
+def test_an_edited_journal_is_refused(path: Path, change: str) -> None:
+    writer = JournalWriter(path, "ep")
+    writer.save(entry("a", JournalStatus.SUCCEEDED, job=job(7), job_id="j", attempts=1))
+    writer.close()
+    with sqlite3.connect(path) as database:
+        database.execute(change)
+    database.close()
+    with pytest.raises(JournalError, match="is damaged"):
+        JournalWriter(path, "ep")
+
+
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM job", "UPDATE job SET content = x'7b7b'", "UPDATE job SET content = '[]'"]
+)
+def test_a_result_that_cannot_be_read_is_damage(path: Path, change: str) -> None:
+    writer = JournalWriter(path, "ep")
+    writer.save(entry("a", JournalStatus.SUCCEEDED, job=job(7), job_id="j", attempts=1))
+    writer.close()
+    with sqlite3.connect(path) as database:
+        database.execute(change)
+    database.close()
+    if "UPDATE" in change:
+        with pytest.raises(JournalError, match="is damaged"):
+            list(Journal(path))
+    writer = JournalWriter(path, "ep")
+    found = writer.find("a")
+    assert found is not None
+    with pytest.raises(JournalError, match="is damaged"):
+        writer.job(found)
+    writer.close()
+
+
+def test_a_link_to_a_journal_has_the_same_lock(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "latest.sqlite"
+    try:
+        link.symlink_to(path)
+    except OSError:
+        pytest.skip("links cannot be made here")
+    writer = JournalWriter(path, "ep")
+    with pytest.raises(JournalError, match="in use by another map"):
+        JournalWriter(link, "ep")
+    writer.close()
 
 
 def test_a_damaged_page_is_found_when_it_is_opened(path: Path) -> None:
