@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from inspect import iscoroutinefunction
 from typing import Any, Protocol, final
 
 from runpod_typed._core.counters import Counters
@@ -25,6 +26,8 @@ def check_progress(progress: object) -> None:
     Raises:
         ConfigurationError: It is neither a bool nor a function.
     """
+    if iscoroutinefunction(progress):
+        raise ConfigurationError("progress= must be True, False or a plain function, not an async one.")
     if progress is not None and not isinstance(progress, bool) and not callable(progress):
         raise ConfigurationError(f"progress= must be True, False or a function, not {type(progress).__name__}.")
 
@@ -66,8 +69,8 @@ class ProgressReporter:
             display.close()
 
     def _show(self, display: _Display) -> None:
-        self._shown_at = monotonic()
-        display.show(self._counters.progress(self._shown_at - self._began))
+        display.show(self._counters.progress(monotonic() - self._began))
+        self._shown_at = monotonic()  # afterwards: a slow function is not called for each result
 
 
 class _Display(Protocol):
@@ -82,10 +85,17 @@ class _Callback:
     interval = _CALLBACK_INTERVAL
 
     def __init__(self, callback: Callable[[MapProgress], object]) -> None:
-        self._callback = callback
+        self._callback: Callable[[MapProgress], object] | None = callback
 
     def show(self, progress: MapProgress) -> None:
-        self._callback(progress)
+        callback, self._callback = self._callback, None  # not called again if it raises, or while it runs
+        if callback is None:
+            return
+        try:
+            callback(progress)
+        except (StopIteration, StopAsyncIteration) as error:  # would end the caller's loop
+            raise RuntimeError(f"progress= raised {type(error).__name__}") from error
+        self._callback = callback
 
     def close(self) -> None:
         pass

@@ -3,6 +3,7 @@
 import io
 import itertools
 import sys
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -55,13 +56,36 @@ def test_shows_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_calls_a_function_from_time_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([100.0, 100.05, 100.15, 100.15, 100.2, 100.3, 100.3])
+    times = iter([100.0, 100.05, 100.15, 100.15, 100.35, 100.4, 100.5, 100.5, 100.5])  # the first call takes 0.2 s
     monkeypatch.setattr(module, "monotonic", lambda: next(times))
     seen: list[MapProgress] = []
     reporter = ProgressReporter(seen.append, Counters(total=3))
     for _ in range(4):
         reporter.update()
-    assert [round(progress.elapsed, 2) for progress in seen] == [0.15, 0.3]
+    assert [round(progress.elapsed, 2) for progress in seen] == [0.15, 0.5]
+
+
+@pytest.mark.parametrize("raised", [OSError, KeyboardInterrupt, StopIteration, StopAsyncIteration])
+def test_a_function_that_has_raised_is_not_called_again(raised: type[BaseException]) -> None:
+    seen: list[MapProgress] = []
+
+    def show(progress: MapProgress) -> None:
+        seen.append(progress)
+        raise raised
+
+    reporter = ProgressReporter(show, Counters())
+    ends_loops = raised in {StopIteration, StopAsyncIteration}
+    with pytest.raises(RuntimeError if ends_loops else raised):
+        reporter.close()
+    reporter = ProgressReporter(show, Counters())
+    while not seen[1:]:
+        with suppress(RuntimeError, raised):
+            reporter.update()
+    reporter.close()
+    assert len(seen) == 2
+
+
+async def show_later(_: MapProgress) -> None: ...
 
 
 def test_shows_nothing_unless_asked() -> None:
@@ -71,8 +95,9 @@ def test_shows_nothing_unless_asked() -> None:
         assert reporter.interval is None
         reporter.update()
         reporter.close()
-    with pytest.raises(ConfigurationError, match="True, False or a function"):
-        check_progress("bar")
+    for wrong in ("bar", show_later):
+        with pytest.raises(ConfigurationError, match=r"True, False or a (plain )?function"):
+            check_progress(wrong)
 
 
 def test_updates_one_display_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
