@@ -59,7 +59,7 @@ class _Inbox:
 
 
 _abandoned: Final = dict[Path, MapEngine]()
-"""Engines that end because their maps were collected, and that may have a journal open."""
+"""Engines that may have a journal open. Their maps were collected, or nothing continued them after a cancellation."""
 
 
 def _abandon(engine: MapEngine, journal: Path | None) -> None:
@@ -68,10 +68,11 @@ def _abandon(engine: MapEngine, journal: Path | None) -> None:
     engine.abandon()
 
 
-async def _wait_for_abandoned(journal: Path | None) -> None:
+async def _end_abandoned(journal: Path | None) -> None:
     """Wait until a map that was abandoned in this event loop has closed the journal."""
     engine = None if journal is None else _abandoned.pop(journal, None)
     if engine is not None:
+        engine.abandon()
         await engine.ended()
 
 
@@ -128,6 +129,7 @@ class AsyncJobMap(Generic[In, Out]):
         if self._closed:
             raise StopAsyncIteration
         engine, inbox, reporter = await self._start()
+        self._continue()
         while True:
             reporter.update()
             if inbox.results:
@@ -139,6 +141,8 @@ class AsyncJobMap(Generic[In, Out]):
                 await inbox.wait(reporter.interval)
             except BaseException as interrupt:  # without a block, there is no other place to add the note
                 self._explain(interrupt)  # in a note alone: after a time limit, the caller may ask again
+                if self._options.journal is not None:
+                    _abandoned[self._options.journal] = engine
                 raise
         await self.aclose()
         if inbox.error is not None:
@@ -169,6 +173,7 @@ class AsyncJobMap(Generic[In, Out]):
         engine, self._engine = self._engine, None
         if engine is None:
             return
+        self._continue()
         self._finalizer.detach()
         try:
             self._reporter.close()  # first, to show what was in flight
@@ -178,7 +183,7 @@ class AsyncJobMap(Generic[In, Out]):
 
     async def _start(self) -> tuple[MapEngine, _Inbox, ProgressReporter]:
         if self._engine is None:
-            await _wait_for_abandoned(self._options.journal)
+            await _end_abandoned(self._options.journal)
         if self._engine is None or self._inbox is None:
             endpoint = self._endpoint
             journal = MapJournal(self._options, endpoint.id, endpoint.url)
@@ -197,6 +202,10 @@ class AsyncJobMap(Generic[In, Out]):
             self._finalizer = weakref.finalize(self, _abandon, self._engine, self._options.journal)
             self._finalizer.atexit = False
         return self._engine, self._inbox, self._reporter
+
+    def _continue(self) -> None:
+        if self._options.journal is not None:
+            _abandoned.pop(self._options.journal, None)
 
     def _explain(self, interrupt: BaseException) -> str | None:
         """Add a note about the jobs in flight, and return it; None if there is nothing to explain."""

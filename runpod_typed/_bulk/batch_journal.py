@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from contextlib import suppress
+from typing import Any, Final, final
 
 from attrs import evolve, frozen
 from typing_extensions import override
@@ -17,10 +18,12 @@ from runpod_typed._core.bulk import Item, failure_of
 from runpod_typed._core.journal_records import journal_id, split_journal_id
 from runpod_typed._core.run_request import RunRequest
 from runpod_typed._models.batches import BatchResult
-from runpod_typed._models.jobs import JobState, with_typed_output
+from runpod_typed._models.jobs import JobState, JobStatus, with_typed_output
 from runpod_typed._models.journal import JournalStatus
 from runpod_typed._models.poll_policy import PollPolicy
-from runpod_typed.errors import InputError, RunpodError, WaitTimeoutError
+from runpod_typed.errors import InputError, JournalError, RunpodError, WaitTimeoutError
+
+_CANCELLED: Final = "The run that was left has cancelled the batch."
 
 
 @frozen(kw_only=True)
@@ -78,8 +81,18 @@ class BatchJournal(InputJournal):
             self.save(item, item.record.moved(JournalStatus.WAITING, attempts=item.record.attempts - 1))
         self.flush()
 
+    def leave(self, batch: ActiveBatch) -> None:
+        """Record that a batch is about to be cancelled: the same call runs again what did not run."""
+        for item in batch.items.values():
+            self.save(item, evolve(item.record, error=_CANCELLED))
+        with suppress(JournalError):  # which `close` raises again
+            self.flush()
+
     def finish(self, item: Item, result: BatchResult[Any]) -> None:
         """Record the result of a request."""
+        if result.status is JobStatus.CANCELLED and item.record.error == _CANCELLED:
+            self.save(item, item.record.moved(JournalStatus.WAITING))
+            return
         failure = failure_of(result)
         status = JournalStatus.SUCCEEDED if failure is None else JournalStatus.FAILED
         error = None if failure is None else failure.message

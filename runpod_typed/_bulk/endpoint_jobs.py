@@ -17,13 +17,15 @@ from runpod_typed._core.config import CallConfig
 from runpod_typed._core.job_record import JobAddress, JobCodecs, JobRecord
 from runpod_typed._core.requests import Operation
 from runpod_typed._core.run_request import RunRequest
+from runpod_typed._logging import logger
 from runpod_typed._models.health import EndpointHealth
-from runpod_typed._models.jobs import JobState, with_typed_output
-from runpod_typed.errors import APIError, RateLimitError
+from runpod_typed._models.jobs import JobState, JobStatus, with_typed_output
+from runpod_typed.errors import APIError, RateLimitError, RunpodError
 
 ExecutorT = TypeVar("ExecutorT")
 
 _HOLD_MS: Final = 1000
+_CANCEL_TIMEOUT: Final = 4.0
 
 
 @frozen(kw_only=True)
@@ -108,6 +110,14 @@ class EndpointJobs:
     def reconnect(self, job_id: str) -> MapJob:
         """Return a job that was submitted before."""
         return self._job(job_id)
+
+    async def cancel(self, job: MapJob) -> bool:
+        """Cancel a job; return True if it has no result. A failure is logged."""
+        try:
+            return (await job.cancel(_CANCEL_TIMEOUT)).status is JobStatus.CANCELLED
+        except RunpodError as error:
+            logger.warning("Job %s could not be cancelled and may keep running: %s", job.id, error)
+            return False
 
     def typed(self, state: JobState[Any]) -> JobState[Any]:
         """Return the state with its output in the endpoint's type."""

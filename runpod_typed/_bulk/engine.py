@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import aclosing, closing
 from functools import partial
 from typing import Any, Final, final
 
@@ -14,7 +15,7 @@ from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.outage import SubmissionGate
 from runpod_typed._bulk.sources import InputsFailed, Source
 from runpod_typed._bulk.tasks import Tasks
-from runpod_typed._core.bulk import Item, ResultBuffer, may_pass
+from runpod_typed._core.bulk import FATAL, Item, ResultBuffer, may_pass
 from runpod_typed._core.counters import Counters
 from runpod_typed._core.journal_records import JournalRecord
 from runpod_typed._logging import logger
@@ -26,28 +27,20 @@ from runpod_typed._synchronization import AsyncEvent, async_shielded, async_slee
 from runpod_typed.errors import (
     APIError,
     APIResponseValidationError,
-    AuthenticationError,
-    CertificateError,
-    ConfigurationError,
     JobCancelledError,
     JobError,
     JobExpiredError,
     JournalError,
     NotFoundError,
-    PermissionDeniedError,
     RunpodError,
     SubmissionUncertainError,
     WaitTimeoutError,
 )
 
 _HEALTH_INTERVALS: Final = (1.0, 10.0)
-_CANCEL_TIMEOUT: Final = 4.0
 _EXIT_SECONDS: Final = 5.0
 _SHORT_JOB: Final = 0.5
 _LEAST_WINDOW: Final = 256
-
-_FATAL: Final = (AuthenticationError, PermissionDeniedError, CertificateError, ConfigurationError)
-"""Errors that every input would meet."""
 
 
 @final
@@ -80,12 +73,13 @@ class MapEngine:
         self._deliver, self._finish = deliver, finish
         self._control = ConcurrencyControl(options.concurrency)
         self._gate = SubmissionGate(jobs.health, jobs.poll)
-        self._main, self._tasks = Tasks(), Tasks()
+        self._main, self._reader, self._tasks = Tasks(), Tasks(), Tasks()
         self._changed: AsyncEvent | None = None
         self._error: BaseException | None = None
+        self._input_error: BaseException | None = None
         self._results = ResultBuffer(options.ordered)
-        self._untaken = 0
-        self._running: dict[str, MapJob] = {}
+        self._untaken, self._by_signal = 0, False
+        self._running: dict[str, tuple[Item, MapJob]] = {}
         self._collecting: dict[str, tuple[Item, AsyncEvent]] = {}
         self._short_jobs: deque[bool] = deque(maxlen=32)
 
@@ -112,21 +106,21 @@ class MapEngine:
         await self._main.wait(_EXIT_SECONDS)
 
     async def _run(self) -> None:
-        ended_early, interrupted = True, False
-        input_error: BaseException | None = None
+        ended_early = True
         try:
             self._collect_earlier_jobs()
             if self._options.concurrency is None:
                 self._tasks.spawn(self._watch_health)
-            try:
-                await self._read_inputs()
-            except InputsFailed as failed:  # raised to the consumer, after the results of the inputs before
-                input_error, interrupted = failed.error, failed.may_be_interrupt
-            except Exception as error:  # noqa: BLE001 -- likewise
-                input_error = error
-            while self._counters.in_flight and not interrupted:
-                await self._change()
-            ended_early = interrupted or self._error is not None
+            self._reader.spawn(self._read)
+            await self._reader.wait(None)
+            if self._options.cost_reached(self._counters):
+                logger.warning("The map submits no more jobs: its estimated cost has reached max_cost.")
+            if not self._by_signal:
+                while self._counters.in_flight:
+                    await self._change()
+                self._results.release()
+                self._deliver_results()
+                ended_early = self._error is not None
         finally:
             try:
                 with async_shielded():
@@ -134,23 +128,31 @@ class MapEngine:
             except JournalError as error:
                 self._fail(error)
             finally:
-                self._finish(self._error or input_error)
+                self._finish(self._error or self._input_error)
 
     async def _wind_up(self, *, ended_early: bool) -> None:
-        try:
-            self._tasks.cancel()
-            await self._tasks.wait(_EXIT_SECONDS)
-            if ended_early and self._options.on_exit == "cancel":
-                await self._cancel_jobs()
-        finally:
-            self._journal.close()
-            await self._jobs.aclose()
+        async with aclosing(self._jobs):
+            with closing(self._journal):
+                for tasks in (self._reader, self._tasks):
+                    tasks.cancel()
+                    await tasks.wait(_EXIT_SECONDS)
+                if ended_early and self._options.on_exit == "cancel":
+                    await self._cancel_jobs()
 
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
         self._gate.open()
+        self._reader.cancel()  # it may wait for an input
 
     # Inputs
+
+    async def _read(self) -> None:
+        try:
+            await self._read_inputs()
+        except InputsFailed as failed:  # raised to the consumer, after the results of the inputs before
+            self._input_error, self._by_signal = failed.error, failed.may_be_interrupt
+        except Exception as error:  # noqa: BLE001 -- likewise
+            self._input_error = error
 
     async def _read_inputs(self) -> None:
         index = 0
@@ -177,7 +179,6 @@ class MapEngine:
         counters = self._counters
         while self._error is None:
             if self._options.cost_reached(counters):
-                logger.warning("The map submits no more jobs: its estimated cost has reached max_cost.")
                 return False
             target = self._control.target
             if counters.in_flight < target and self._untaken < max(_LEAST_WINDOW, 4 * target):
@@ -200,8 +201,11 @@ class MapEngine:
         if result is not None:
             self._counters.count_result(result)
             self._results.put(result)
-            while (following := self._results.take()) is not None:
-                self._deliver(following)
+            self._deliver_results()
+
+    def _deliver_results(self) -> None:
+        while (result := self._results.take()) is not None:
+            self._deliver(result)
 
     async def _result_of(self, item: Item, earlier: tuple[Item, AsyncEvent] | None) -> MapResult[Any, Any] | None:
         """Return the result of an input, or None if the map ends before.
@@ -221,15 +225,15 @@ class MapEngine:
         if known is not None:
             return self._result(item, known, from_journal=earlier is None)
         record = item.record
-        job = (
-            self._jobs.reconnect(record.job_id) if record.job_id and record.status is JournalStatus.SUBMITTED else None
-        )
+        left = record.job_id if record.status is JournalStatus.SUBMITTED else None
+        job = self._jobs.reconnect(left) if left else None
+        result: MapResult[Any, Any] | None = None
         while True:
             if job is None:
                 with self._gate:
                     sent = await self._submit(item)
                 if sent is None or isinstance(sent, RunpodError):
-                    return None if sent is None else self._result(item, sent)
+                    return result if sent is None else self._result(item, sent)
                 job = sent
             result = await self._finish_job(item, job)
             if not self._may_run_again(result):
@@ -241,7 +245,7 @@ class MapEngine:
             isinstance(result.error, JobError)
             and not isinstance(result.error, JobCancelledError)
             and result.attempts < self._options.attempts
-            and self._error is None
+            and not (self._error or self._options.cost_reached(self._counters))
         )
 
     async def _submit(self, item: Item) -> MapJob | RunpodError | None:
@@ -266,7 +270,7 @@ class MapEngine:
                     return error
                 item.record = sending
                 self._gate.failed(error)
-            except (*_FATAL, NotFoundError):
+            except (*FATAL, NotFoundError):
                 await self._journal.commit(item, before.moved(JournalStatus.WAITING))
                 raise
             except APIError as error:
@@ -287,7 +291,7 @@ class MapEngine:
         if job is None:
             self._journal.save(item, sending.moved(JournalStatus.WAITING, attempts=sending.attempts - 1))
         else:
-            self._running[job.id] = job
+            self._running[job.id] = item, job
             self._journal.save(item, sending.moved(JournalStatus.SUBMITTED, job_id=job.id))
 
     async def _finish_job(self, item: Item, job: MapJob) -> MapResult[Any, Any]:
@@ -295,14 +299,15 @@ class MapEngine:
         began = monotonic()
         try:
             if job.state is None or not job.state.done:
-                await self._journal.commit(item, item.record)
-            self._running[job.id] = job
+                await self._save(item, item.record)
+            self._running[job.id] = item, job
             state = await job.wait(self._options.timeout, self._options.queue_timeout)
-        except _FATAL:
+        except FATAL:
             raise
         except (JobError, NotFoundError) as error:
+            self._running.pop(job.id)
             gone = error if isinstance(error, JobError) else JobExpiredError(str(error), job_id=job.id)
-            await self._save_result(item, item.record.moved(JournalStatus.FAILED, job_id=job.id, error=str(gone)))
+            await self._save(item, item.record.moved(JournalStatus.FAILED, job_id=job.id, error=str(gone)))
             return self._result(item, gone)
         except (APIError, WaitTimeoutError) as error:
             if may_pass(error) and not isinstance(error, APIResponseValidationError):  # which may be of one job alone
@@ -311,16 +316,18 @@ class MapEngine:
         self._running.pop(job.id, None)
         self._short_jobs.append(monotonic() - began < _SHORT_JOB)
         self._counters.count_job(state)
+        if self._options.cost_reached(self._counters):
+            self._reader.cancel()  # it may wait for an input
         result = self._result(item, state)
         failed = isinstance(result.error, JobError)
         status, message = (JournalStatus.FAILED, str(result.error)) if failed else (JournalStatus.SUCCEEDED, None)
         if self._journal.is_file:
             finished = item.record.moved(status, job_id=job.id, error=message, job=encode_job(state))
-            await self._save_result(item, finished)
+            await self._save(item, finished)
         return result
 
-    async def _save_result(self, item: Item, record: JournalRecord) -> None:
-        """Write a result. If that fails, the map ends, and still delivers the result."""
+    async def _save(self, item: Item, record: JournalRecord) -> None:
+        """Record the progress of a job. If that fails, the map ends, and still delivers the result."""
         try:
             await self._journal.commit(item, record)
         except JournalError as error:
@@ -338,8 +345,8 @@ class MapEngine:
         result = item.result(outcome, from_journal=from_journal)
         error = result.error
         if error is not None and result.job_id is not None:
-            error.job, error.job_id = self._jobs.handle(result.job_id), result.job_id
-            error.endpoint_id = self._jobs.endpoint_id
+            error.job_id, error.endpoint_id = result.job_id, self._jobs.endpoint_id
+            error.job = self._jobs.handle(result.job_id)
         return result
 
     # Jobs of an earlier map
@@ -361,8 +368,6 @@ class MapEngine:
             self._collecting.pop(item.record.key)[1].set()
             self._notify()
 
-    # Beside the inputs
-
     async def _watch_health(self) -> None:
         interval, longest = _HEALTH_INTERVALS
         while True:
@@ -375,14 +380,12 @@ class MapEngine:
             self._notify()
 
     async def _cancel_jobs(self) -> None:
-        async def cancel(job: MapJob) -> None:
-            try:
-                await job.cancel(_CANCEL_TIMEOUT)
-            except RunpodError as error:
-                logger.warning("Job %s could not be cancelled and may keep running: %s", job.id, error)
+        async def cancel(item: Item, job: MapJob) -> None:
+            if await self._jobs.cancel(job):  # a later map on the journal runs the input again
+                await self._save(item, item.record.moved(JournalStatus.WAITING))
 
-        for job in self._running.values():
-            self._tasks.spawn(cancel, job)
+        for item, job in self._running.values():
+            self._tasks.spawn(cancel, item, job)
         await self._tasks.wait(_EXIT_SECONDS)
 
     def _notify(self) -> None:

@@ -6,10 +6,11 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
 from types import TracebackType
-from typing import Any, Generic, Self, final
+from typing import Any, Final, Generic, Self, final
 
 from attrs import frozen
 from typing_extensions import TypeVar
@@ -95,6 +96,16 @@ class _Worker:
             self._results.put(end)
 
 
+_abandoned: Final = dict[Path, _Worker]()
+"""Workers that have a journal open, of maps that nothing continued after an exception of a function of the caller."""
+
+
+def _end_abandoned(journal: Path | None) -> None:
+    worker = None if journal is None else _abandoned.pop(journal, None)
+    if worker is not None:
+        worker.stop()
+
+
 class JobMap(Generic[In, Out]):
     """The results of ``endpoint.map(...)``. Iterate over it, in a ``with`` block if the loop may end early.
 
@@ -147,14 +158,21 @@ class JobMap(Generic[In, Out]):
             APIConnectionError: Nothing could be submitted for ``PollPolicy.max_outage`` seconds.
         """
         try:
+            if self._worker is not None:
+                self._continue()
+                self._reporter.update()
             while (result := self._take()) is None:
                 worker, reporter = self._start()
                 worker.check()
-                reporter.update()
                 self._receive(worker, reporter.interval)
+                reporter.update()
         except BaseException as error:  # what a signal handler raises too
             if not isinstance(error, StopIteration | RunpodError):
                 self._explain(error)
+            if not isinstance(error, Exception):
+                self.close()  # without a block, nothing else would end the map
+            elif self._worker is not None and self._options.journal is not None:
+                _abandoned[self._options.journal] = self._worker
             raise
         if isinstance(result, _End):
             self._queue.put(_End(None))  # for other threads that take results
@@ -193,6 +211,7 @@ class JobMap(Generic[In, Out]):
         worker, self._worker = self._worker, None
         if worker is None:
             return
+        self._continue()
         self._finalizer.detach()
         try:
             self._reporter.close()  # first, to show what was in flight
@@ -203,15 +222,18 @@ class JobMap(Generic[In, Out]):
         with self._lock:
             if self._closed:
                 raise StopIteration
-            if self._worker is None:
+            worker = self._worker
+            if worker is None:
                 endpoint = self._endpoint
+                _end_abandoned(self._options.journal)
                 journal = MapJournal(self._options, endpoint.id, endpoint.url)
                 jobs = EndpointJobs(endpoint, async_executor(endpoint.executor), own_client=True)
                 self._reporter = ProgressReporter(self._options.progress, self._counters)
-                self._worker = _Worker(jobs, self._inputs, self._options, self._counters, journal, results=self._queue)
-                self._finalizer = weakref.finalize(self, self._worker.stop)
-                self._worker.start()
-            return self._worker, self._reporter
+                worker = _Worker(jobs, self._inputs, self._options, self._counters, journal, results=self._queue)
+                self._worker = worker
+                self._finalizer = weakref.finalize(self, worker.stop)
+                worker.start()
+            return worker, self._reporter
 
     def _take(self) -> MapResult[In, Out] | _End | None:
         with suppress(IndexError):
@@ -227,6 +249,10 @@ class JobMap(Generic[In, Out]):
                 self._results.append(self._queue.get_nowait())
         if count:
             worker.taken(count)
+
+    def _continue(self) -> None:
+        if self._options.journal is not None:
+            _abandoned.pop(self._options.journal, None)
 
     def _explain(self, interrupt: BaseException) -> None:
         note = self._options.interruption_note(self._counters.in_flight)

@@ -102,13 +102,18 @@ class MapOptions:
         """Return True if no more jobs may be submitted, since the estimated cost has reached its limit."""
         return self.max_cost is not None and counters.cost is not None and counters.cost >= self.max_cost
 
+    @property
+    def _resume(self) -> str:
+        return f"To resume, make the same call: journal={str(self.journal)!r} has"
+
     def interruption_note(self, in_flight: int) -> str:
         """Return a sentence about the jobs that an interrupt leaves, and how to continue."""
         jobs = "1 job is" if in_flight == 1 else f"{in_flight} jobs are"
         if self.on_exit == "cancel":
-            return f"{jobs} in flight, and cancelled now. A second Ctrl-C leaves them."
+            resume = f" {self._resume} the results, and runs what was cancelled." if self.journal else ""
+            return f"{jobs} in flight, and cancelled now. A second Ctrl-C leaves them.{resume}"
         if self.journal is not None:
-            return f"{jobs} in flight. To resume, make the same call: journal={str(self.journal)!r} has the jobs."
+            return f"{jobs} in flight. {self._resume} the jobs."
         return (
             f"{jobs} in flight and will run to the end. To resume after an interrupt, pass journal=PATH; to cancel the "
             "jobs, pass on_exit='cancel', or call endpoint.purge_queue()."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, final
+from typing import Any, Final, final
 
 from attrs import define, field
 from runpod_queue_api import models
@@ -17,11 +17,17 @@ from runpod_typed._models.responses import is_sendable
 from runpod_typed._models.retry_policy import OperationKind, RetryPolicy
 from runpod_typed.errors import (
     APIError,
+    AuthenticationError,
+    CertificateError,
     ConfigurationError,
     InputError,
+    PermissionDeniedError,
     RunpodError,
     SubmissionUncertainError,
 )
+
+FATAL: Final = (AuthenticationError, PermissionDeniedError, CertificateError, ConfigurationError)
+"""Errors that every input would meet."""
 
 
 def may_pass(error: BaseException | None) -> bool:
@@ -108,6 +114,11 @@ class ResultBuffer:
     def take(self) -> MapResult[Any, Any] | None:
         """Return the next result, or None if it is not there yet."""
         return self._ready.popleft() if self._ready else None
+
+    def release(self) -> None:
+        """Make all results ready, since the inputs before them get none any more."""
+        self._ready.extend(result for _, result in sorted(self._waiting.items()))
+        self._waiting.clear()
 
 
 @final

@@ -14,7 +14,7 @@ class JournalStatus(StrEnum):
     """The progress of an input."""
 
     WAITING = "waiting"
-    """No job was submitted for it."""
+    """No job was submitted for it, or the map that was left has cancelled its job."""
     SUBMITTING = "submitting"
     """The submission was about to leave. If nothing follows, its fate is unknown."""
     SUBMITTED = "submitted"
@@ -62,7 +62,7 @@ class JournalCounts:
     """The numbers of inputs in a journal."""
 
     waiting: int = 0
-    """Inputs that were read, and for which no job was submitted."""
+    """Inputs that were read and have no job: none was submitted, or the map that was left has cancelled it."""
     succeeded: int = 0
     """Inputs with a result."""
     failed: int = 0

@@ -7,6 +7,7 @@ nothing runs, and a lost step is repeated. Before that, the journal has its requ
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, final
@@ -18,6 +19,7 @@ from runpod_typed._sync.batch_drafts import Drafts
 from runpod_typed._bulk.batch_journal import BatchJournal, RunSetup
 from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.progress import ProgressReporter
+from runpod_typed._bulk.sources import InputsFailed
 from runpod_typed._core.batch_run import (
     MAX_ACTIVE,
     MAX_IN_FLIGHT,
@@ -82,6 +84,7 @@ class BatchRun(Closable, Generic[In, Out]):
         self._read = 0
         self._source_ended = self._over = False
         self._source_error: BaseException | None = None
+        self._error: BaseException | None = None  # follows the results
         self._reporter: ProgressReporter | None = None
         self._journal: BatchJournal | None = None
 
@@ -108,6 +111,9 @@ class BatchRun(Closable, Generic[In, Out]):
         while (result := self._buffer.take()) is None:
             if self._over:
                 self.close()
+                if (failed := self._error) is not None:
+                    self._error = None
+                    raise failed
                 raise StopIteration
             try:
                 journal, reporter = self._start()
@@ -116,9 +122,11 @@ class BatchRun(Closable, Generic[In, Out]):
             except BaseException as error:  # Ctrl-C and cancellation too: the note says how to resume
                 self._over = True
                 self._explain(error)
-                if isinstance(error, Exception):
-                    self.close()
-                raise
+                self.close()
+                if not isinstance(error, Exception):
+                    raise
+                self._error = error
+                self._deliver_rest()
         return result
 
     @property
@@ -151,6 +159,8 @@ class BatchRun(Closable, Generic[In, Out]):
             if draft is not None and self._journal is not None:
                 self._drafts.discard(draft, self._journal)
             for batch in left:
+                if self._journal is not None:
+                    self._journal.leave(batch)
                 self._drafts.cancel(batch.id)
         if self._journal is not None:
             self._journal.close()
@@ -160,6 +170,7 @@ class BatchRun(Closable, Generic[In, Out]):
     def _start(self) -> tuple[BatchJournal, ProgressReporter]:
         if self._journal is None or self._reporter is None:
             self._journal = BatchJournal(self._options, self._setup)
+            weakref.finalize(self, self._journal.close)  # which a loop that ends early does not
             self._resumed = self._journal.unfinished(monotonic())
             self._reporter = ProgressReporter(self._options.progress, self._counters)
         return self._journal, self._reporter
@@ -191,11 +202,15 @@ class BatchRun(Closable, Generic[In, Out]):
         if self._active or self._draft is not None:
             self._pause(self._active)
             return
-        self._over = True
+        self._over, self._error = True, self._source_error
+        self._deliver_rest()
+
+    def _deliver_rest(self) -> None:
+        """Deliver the results that nothing follows any more, before the error that ended the run."""
         for item, state in self._again:  # the money is spent
             self._deliver(item.result(state))
-        if self._source_error is not None:
-            raise self._source_error
+        self._again.clear()
+        self._buffer.release()
 
     def _pause(self, batches: list[ActiveBatch]) -> None:
         now = monotonic()
@@ -255,12 +270,17 @@ class BatchRun(Closable, Generic[In, Out]):
         if not self._may_read:
             return None
         try:
-            item = journal.item(self._read, self._inputs.__next__(), self._setup.prepare)
+            value = self._inputs.__next__()
         except StopIteration:
             self._source_ended, self._counters.total = True, self._read
             return None
         except Exception as error:  # noqa: BLE001 -- the caller gets it, after the results of what was submitted
             self._source_ended, self._source_error = True, error
+            return None
+        try:
+            item = journal.item(self._read, value, self._setup.prepare)
+        except Exception as error:  # noqa: BLE001 -- of the caller's key function: likewise
+            self._source_ended, self._source_error = True, InputsFailed(error).error
             return None
         self._read += 1
         return item

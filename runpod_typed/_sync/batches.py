@@ -100,7 +100,8 @@ class Batches(BatchCalls[In, Out], Generic[In, Out]):
             webhook: The URL that the platform posts each request to when it has finished.
             policy: Limits and priority of the requests.
             s3_config: The bucket for large results.
-            on_exit: ``"cancel"`` to cancel the batches if the run is left early.
+            on_exit: ``"cancel"`` to cancel the batches if the run is left early. With a journal, the same call runs
+                again what was cancelled.
             price_per_second: The price of one second of execution, 0 or more.
             max_cost: The estimated cost, 0 or more, at which no more batches are made.
 

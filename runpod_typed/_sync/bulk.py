@@ -94,7 +94,8 @@ class EndpointBulk(EndpointQueue, Generic[In, Out, Chunk]):
             webhook: The URL that the platform posts each job to when it has finished.
             policy: Limits and priority of the jobs.
             s3_config: The bucket for large results.
-            on_exit: ``"cancel"`` to cancel the jobs in flight if the map is left early.
+            on_exit: ``"cancel"`` to cancel the jobs in flight if the map is left early. With a journal, the same call
+                runs their inputs again.
             price_per_second: The price of one second of execution, 0 or more.
             max_cost: The estimated cost, 0 or more, at which no more jobs are submitted.
 

@@ -235,6 +235,28 @@ async def test_inputs_that_raise_do_so_after_the_results(queue: LocalQueue) -> N
     assert got == [0, 1, 2]
 
 
+async def test_results_that_are_there_come_before_the_error() -> None:
+    runs, release = list[int](), threading.Event()
+
+    def handler(job: dict[str, Any]) -> int:
+        runs.append(job["input"]["n"])
+        if runs.count(0) == 2:
+            running.inject("server_error", operation="get_batch", times=1, status=401)
+            release.wait(30)
+        if job["input"]["n"] == 0:
+            raise ValueError("again")
+        return int(job["input"]["n"])
+
+    got = list[int]()
+    with LocalQueue(handler, workers=2) as running:
+        async with client_of(running) as client:
+            with pytest.raises(AuthenticationError):
+                async for result in endpoint_of(client, running).batches.run(numbers(3), attempts=2):
+                    got.append(result.index)
+        release.set()
+    assert got == [1, 2]
+
+
 async def test_keys_name_the_results_and_must_differ(queue: LocalQueue) -> None:
     async with client_of(queue) as client:
         batches = endpoint_of(client, queue).batches

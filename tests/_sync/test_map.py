@@ -20,15 +20,19 @@ from runpod_typed import (
     AuthenticationError,
     ConfigurationError,
     InputError,
+    JobCancelledError,
     JobFailedError,
     Journal,
     JournalError,
+    JournalStatus,
     MapProgress,
     PollPolicy,
     RetryPolicy,
     SubmissionUncertainError,
     WaitTimeoutError,
 )
+from runpod_typed._bulk.journal_writer import JournalWriter
+from runpod_typed._core.journal_records import JournalRecord
 from runpod_typed._synchronization import sleep
 from runpod_typed.local import FaultKind, LocalQueue
 from tests._sync.ways import client_of
@@ -361,6 +365,93 @@ def test_stops_submitting_at_the_cost_limit() -> None:
     assert 1 <= len(results) < 200
     assert all(result.succeeded for result in results)
     assert mapped.stats.estimated_cost is not None
+
+
+def test_no_further_attempt_above_the_cost_limit() -> None:
+    runs: list[int] = []
+
+    def fails(job: dict[str, Any]) -> None:
+        runs.append(job["input"]["n"])
+        Event().wait(0.005)
+        raise ValueError("never")
+
+    with LocalQueue(fails, endpoint_id="ep") as queue:
+        with client_of(queue) as client:
+            mapped = client.endpoint("ep").map(numbers(1), attempts=5, price_per_second=1000.0, max_cost=0.000001)
+            results = [result for result in mapped]
+    assert [(type(result.error), result.attempts) for result in results] == [(JobFailedError, 1)]
+    assert runs == [0]
+
+
+def test_results_that_are_there_come_before_the_error(queue: LocalQueue) -> None:
+    poll, taken = PollPolicy(min_interval=0.01, max_interval=0.02, long_poll=False), list[int]()
+    inputs = [{"n": 0, "wait": True}, *numbers(4)[1:]]
+    with (
+        Client(queue.api_key, base_url=queue.base_url, poll=poll) as client,
+        client.endpoint("ep").map(inputs, concurrency=4) as mapped,
+    ):
+        while mapped.stats.succeeded < 3:  # the first input is before them
+            sleep(0.01)
+        queue.inject("server_error", operation="get_status", times=1, status=401)
+        with pytest.raises(AuthenticationError):
+            for result in mapped:
+                taken.append(result.index)
+    assert taken == [1, 2, 3]
+
+
+def test_runs_again_what_its_own_exit_has_cancelled(queue: LocalQueue, handler: Squares, tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    inputs = numbers(8, wait=True)
+    with client_of(queue) as client:
+        endpoint = client.endpoint("ep", output_type=int)
+        with endpoint.map(inputs, journal=path, on_exit="cancel", concurrency=8) as mapped:
+            while mapped.stats.submitted < 8:
+                sleep(0.01)
+        assert Journal(path).counts().waiting == 8
+        handler.go.set()
+        results = [result for result in endpoint.map(inputs, journal=path)]
+    assert [(result.output, result.from_journal) for result in results] == [(n * n, False) for n in range(8)]
+
+
+def test_a_job_that_was_cancelled_elsewhere_stays_cancelled(queue: LocalQueue, tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    inputs = [{"n": 0}, {"n": 1, "wait": True}]
+    with client_of(queue) as client:
+        endpoint = client.endpoint("ep")
+        with endpoint.map(inputs, journal=path) as mapped:
+            while mapped.stats.submitted < 2 or not mapped.stats.succeeded:
+                sleep(0.01)
+        [left] = [entry.job_id for entry in Journal(path) if entry.job_id and not entry.succeeded]
+        endpoint.job(left).cancel()
+        for _ in range(2):
+            results = [result for result in endpoint.map(inputs, journal=path)]
+            assert isinstance(results[1].error, JobCancelledError)
+
+
+@pytest.mark.parametrize("full_at", [JournalStatus.SUBMITTED, JournalStatus.SUCCEEDED])
+def test_a_full_disk_loses_no_result(
+    queue: LocalQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_at: JournalStatus
+) -> None:
+    save, flush, full = JournalWriter.save, JournalWriter.flush, list[bool]()
+
+    def fill(writer: JournalWriter, entry: JournalRecord) -> None:
+        save(writer, entry)
+        full.extend([True] * (entry.status is full_at))
+
+    def fail(writer: JournalWriter) -> None:
+        if full:
+            raise JournalError("The disk is full.")
+        flush(writer)
+
+    monkeypatch.setattr(JournalWriter, "save", fill)
+    monkeypatch.setattr(JournalWriter, "flush", fail)
+    taken: list[int] = []
+    with client_of(queue) as client:
+        mapped = client.endpoint("ep").map([{"n": 3}], journal=tmp_path / "run.sqlite")
+        with pytest.raises(JournalError, match="The disk is full"):
+            for result in mapped:
+                taken.append(result.output)
+    assert taken == [9]
 
 
 @pytest.mark.slow

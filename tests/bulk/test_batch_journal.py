@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,6 +201,52 @@ def test_journal_in_use_is_refused_and_free_after_the_run(endpoint: Any, path: P
         with pytest.raises(JournalError, match="in use"):
             list(endpoint.batches.run(INPUTS[:2], journal=path))
     assert len(list(endpoint.batches.run(INPUTS[:2], journal=path))) == 2
+
+
+def test_loop_that_ends_early_frees_the_journal(endpoint: Any, path: Path) -> None:
+    for _ in endpoint.batches.run(INPUTS[:2], journal=path):
+        break
+    assert len(list(endpoint.batches.run(INPUTS[:2], journal=path))) == 2
+
+
+def test_cancelled_requests_of_a_run_that_was_left_run_again(path: Path) -> None:
+    started, release, ran = threading.Event(), threading.Event(), list[int]()
+
+    def wait(job: dict[str, Any]) -> int:
+        ran.append(job["input"]["n"])
+        started.set()
+        release.wait(30)
+        return int(job["input"]["n"])
+
+    def interrupt(_: object) -> None:
+        if started.is_set():
+            raise KeyboardInterrupt
+
+    with LocalQueue(wait, workers=1) as queue:
+        poll = PollPolicy(max_interval=0.05)
+        with Client(queue.api_key, base_url=queue.base_url, poll=poll) as client:
+            batches = client.endpoint(queue.endpoint_id).batches
+            with pytest.raises(KeyboardInterrupt) as caught:
+                list(batches.run(INPUTS, journal=path, on_exit="cancel", progress=interrupt))
+            release.set()
+            results = list(batches.run(INPUTS, journal=path))
+    assert "To resume, make the same call" in " ".join(caught.value.__notes__)
+    assert [each.output for each in results] == [0, 1, 2, 3, 4]
+    assert sorted(ran) == [0, 1, 2, 3, 4]  # the one that ran has finished
+
+
+@pytest.mark.parametrize("raised", [StopIteration, StopAsyncIteration, KeyError])
+def test_whatever_a_key_function_raises_follows_the_results(endpoint: Any, raised: type[Exception]) -> None:
+    def key(value: dict[str, int]) -> str:
+        if value["n"] == 2:
+            raise raised
+        return str(value["n"])
+
+    got = list[int]()
+    with pytest.raises(KeyError if raised is KeyError else RuntimeError):
+        for result in endpoint.batches.run(iter(INPUTS), key=key):
+            got.append(result.index)
+    assert got == [0, 1]
 
 
 def test_repeated_key_ends_the_run_after_its_results(endpoint: Any, path: Path) -> None:

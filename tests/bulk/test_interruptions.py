@@ -22,6 +22,7 @@ import pytest
 from runpod_typed import (
     APIConnectionError,
     AsyncClient,
+    AuthenticationError,
     Client,
     ConfigurationError,
     Journal,
@@ -233,6 +234,108 @@ async def test_a_time_limit_on_one_result_does_not_end_the_map(
         assert (await anext(mapped)).output == 1
         await mapped.aclose()
     assert "Interrupted" not in caplog.text
+
+
+def test_an_interrupt_ends_a_map_without_a_block(queue: LocalQueue, gate: Gate, tmp_path: Path) -> None:
+    inputs = [{"n": 0}, {"n": 1, "wait": True}]
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        endpoint = client.endpoint("local", output_type=int)
+        mapped = endpoint.map(inputs, journal=tmp_path / "run.sqlite")
+        next(mapped)
+        interrupt_soon()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            next(mapped)
+        gate.go.set()
+        assert list(endpoint.map(inputs, journal=tmp_path / "run.sqlite").outputs()) == [0, 1]
+    assert "make the same call" in " ".join(caught.value.__notes__)
+    assert len(queue.submissions) == 2
+
+
+def test_a_map_whose_function_raised_gives_its_journal_up(queue: LocalQueue, gate: Gate, tmp_path: Path) -> None:
+    def fail(_: object) -> None:
+        raise OSError("no screen")
+
+    inputs = [{"n": 0}, {"n": 1, "wait": True}]
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        endpoint = client.endpoint("local", output_type=int)
+        mapped = endpoint.map(inputs, journal=tmp_path / "run.sqlite", progress=fail)
+        with pytest.raises(OSError, match="no screen"):
+            list(mapped)
+        gate.go.set()
+        assert list(endpoint.map(inputs, journal=tmp_path / "run.sqlite").outputs()) == [0, 1]
+        assert list(mapped) == []
+    assert len(queue.submissions) == 2
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_map_gives_its_journal_up(queue: LocalQueue, gate: Gate, tmp_path: Path) -> None:
+    inputs = [{"n": 0}, {"n": 1, "wait": True}]
+    async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+        endpoint = client.endpoint("local", output_type=int)
+        mapped = endpoint.map(inputs, journal=tmp_path / "run.sqlite")
+        await anext(mapped)
+        with anyio.move_on_after(0.1):
+            await anext(mapped)
+        gate.go.set()
+        again = endpoint.map(inputs, journal=tmp_path / "run.sqlite")
+        assert [output async for output in again.outputs()] == [0, 1]
+        assert [result async for result in mapped] == []
+    assert len(queue.submissions) == 2
+
+
+def test_an_error_of_the_endpoint_waits_for_no_input(queue: LocalQueue, gate: Gate) -> None:
+    def inputs() -> Iterator[dict[str, int]]:
+        yield {"n": 1}
+        gate.go.wait(20)
+        read.append(True)
+
+    read: list[bool] = []
+    with Client("wrong", base_url=queue.base_url) as client, pytest.raises(AuthenticationError):
+        list(client.endpoint("local").map(inputs()))
+    assert not read
+
+
+@pytest.mark.anyio
+async def test_an_error_of_the_endpoint_waits_for_no_async_input(queue: LocalQueue) -> None:
+    ended: list[bool] = []
+
+    async def inputs() -> AsyncIterator[dict[str, int]]:
+        yield {"n": 1}
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.append(True)
+
+    async with AsyncClient("wrong", base_url=queue.base_url) as client:
+        with anyio.fail_after(30), pytest.raises(AuthenticationError):
+            async for _ in client.endpoint("local").map(inputs()):
+                pass
+    assert ended == [True]
+
+
+def test_the_cost_limit_waits_for_no_input(queue: LocalQueue, gate: Gate) -> None:
+    def inputs() -> Iterator[dict[str, Any]]:
+        yield {"n": 1, "wait": True}
+        ended.wait(20)
+        read.append(True)
+
+    read, ended = list[bool](), threading.Event()
+    threading.Timer(0.1, gate.go.set).start()  # a run of less than 1 ms costs nothing
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        mapped = client.endpoint("local").map(inputs(), price_per_second=1000.0, max_cost=0.000001)
+        assert [result.output for result in mapped] == [1]
+    assert not read
+    ended.set()
+
+
+def test_the_inputs_may_close_the_map(queue: LocalQueue) -> None:
+    def inputs() -> Iterator[dict[str, int]]:
+        mapped.close()
+        yield {"n": 1}
+
+    with Client(queue.api_key, base_url=queue.base_url) as client:
+        mapped = client.endpoint("local").map(inputs())
+        assert list(mapped) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")

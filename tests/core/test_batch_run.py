@@ -108,6 +108,15 @@ def test_buffer_gives_results_in_the_order_of_the_inputs(arrived: list[int]) -> 
     assert not ordered.ready
 
 
+def test_buffer_releases_the_results_behind_a_missing_one() -> None:
+    buffer = ResultBuffer(ordered=True)
+    for index in (5, 0, 3):
+        buffer.put(item(index).result(InputError("no")))
+    buffer.release()
+    assert [found.index for found in iter(buffer.take, None)] == [0, 3, 5]
+    assert not len(buffer)
+
+
 def test_result_is_the_output_or_the_error() -> None:
     good = item().result(read_result({"id": "r", "status": "COMPLETED", "output": 7}))
     bad = item(1, request_id="r").result(read_result({"id": "r", "status": "FAILED", "error": "no"}))
