@@ -15,7 +15,7 @@ from runpod_typed._bulk.options import MapOptions
 from runpod_typed._bulk.outage import SubmissionGate
 from runpod_typed._bulk.sources import InputsFailed, Source
 from runpod_typed._bulk.tasks import Tasks
-from runpod_typed._core.bulk import FATAL, Item, ResultBuffer, may_pass
+from runpod_typed._core.bulk import FATAL, Item, ResultBuffer, is_transient
 from runpod_typed._core.counters import Counters
 from runpod_typed._core.journal_records import JournalRecord
 from runpod_typed._logging import logger
@@ -265,7 +265,7 @@ class MapEngine:
                 )
             except SubmissionUncertainError as error:
                 self._gate.close()
-                if not (self._options.resubmit_uncertain and may_pass(error)):
+                if not (self._options.resubmit_uncertain and is_transient(error)):
                     await self._journal.commit(item, sending.moved(JournalStatus.UNCERTAIN, error=str(error)))
                     return error
                 item.record = sending
@@ -274,7 +274,7 @@ class MapEngine:
                 await self._journal.commit(item, before.moved(JournalStatus.WAITING))
                 raise
             except APIError as error:
-                if not may_pass(error):
+                if not is_transient(error):
                     await self._journal.commit(item, before.moved(JournalStatus.FAILED, error=str(error)))
                     return error
                 self._gate.close()
@@ -310,7 +310,9 @@ class MapEngine:
             await self._save(item, item.record.moved(JournalStatus.FAILED, job_id=job.id, error=str(gone)))
             return self._result(item, gone)
         except (APIError, WaitTimeoutError) as error:
-            if may_pass(error) and not isinstance(error, APIResponseValidationError):  # which may be of one job alone
+            if is_transient(error) and not isinstance(
+                error, APIResponseValidationError
+            ):  # which may be of one job alone
                 raise
             return self._result(item, error)  # a later map on the journal reconnects to the job
         self._running.pop(job.id, None)

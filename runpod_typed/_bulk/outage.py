@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import final
 
-from runpod_typed._core.bulk import Outage, may_pass
+from runpod_typed._core.bulk import Outage, is_transient
 from runpod_typed._models.poll_policy import PollPolicy
 from runpod_typed._synchronization import AsyncEvent, async_sleep, monotonic
 from runpod_typed.errors import APIError
@@ -78,7 +78,7 @@ class SubmissionGate:
         try:
             await self._probe()
         except APIError as error:
-            if may_pass(error):
+            if is_transient(error):
                 self._outage.pause_after(error, monotonic())
                 return
         self.open()  # it responds, if only with an error

@@ -30,13 +30,13 @@ FATAL: Final = (AuthenticationError, PermissionDeniedError, CertificateError, Co
 """Errors that every input would meet."""
 
 
-def may_pass(error: BaseException | None) -> bool:
+def is_transient(error: BaseException | None) -> bool:
     """Return whether the cause of an error may pass by itself, such as an outage or a page of a proxy.
 
     It does not say that the call is safe to repeat: a submission of unknown fate may have made a job.
     """
     if isinstance(error, SubmissionUncertainError):
-        return may_pass(error.__cause__)
+        return is_transient(error.__cause__)
     return isinstance(error, APIError) and is_retryable(OperationKind.READ, Failure.of(error), RetryPolicy())
 
 
@@ -147,7 +147,7 @@ class Outage:
         Raises:
             RunpodError: The error does not pass, or the outage lasts too long.
         """
-        if not may_pass(error):
+        if not is_transient(error):
             raise error
         self.begin(now)
         lasted = self._lasted(now)

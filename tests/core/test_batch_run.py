@@ -39,7 +39,7 @@ from runpod_typed._core.batch_run import (
     take_results,
     unfinished_error,
 )
-from runpod_typed._core.bulk import Item, Outage, ResultBuffer, checked_key, may_pass, repeated_key
+from runpod_typed._core.bulk import Item, Outage, ResultBuffer, checked_key, is_transient, repeated_key
 from runpod_typed._core.journal_records import JournalRecord, journal_id, split_journal_id
 from runpod_typed._models.batch_responses import read_batch, read_result
 
@@ -219,10 +219,10 @@ def test_outage_ends_after_its_limit_and_not_before() -> None:
     ],
 )
 def test_tells_what_may_pass(error: RunpodError | None, *, passes: bool) -> None:
-    assert may_pass(error) is passes
+    assert is_transient(error) is passes
     uncertain = SubmissionUncertainError("lost", **CALL, endpoint_id="ep")
     uncertain.__cause__ = error
-    assert may_pass(uncertain) is passes
+    assert is_transient(uncertain) is passes
 
 
 def test_no_pause_follows_an_error_that_does_not_pass() -> None:
