@@ -214,7 +214,7 @@ class JobError(RunpodError):
     def __init__(self, message: str, *, job_id: str, state: JobState[Any] | None = None) -> None:
         super().__init__(message)
         self.job_id = job_id  # pyright: ignore[reportIncompatibleVariableOverride] -- always known here
-        self.endpoint_id = None if state is None else state.endpoint_id
+        self.endpoint_id: str | None = None if state is None else state.endpoint_id
         self.state = state
 
 
@@ -299,7 +299,7 @@ class OutputError(RunpodError):
         self.path = path
         self.output = output
         self.job_id = job_id
-        self.endpoint_id = None if state is None else state.endpoint_id
+        self.endpoint_id: str | None = None if state is None else state.endpoint_id
         self.state = state
 
 
