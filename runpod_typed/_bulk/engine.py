@@ -310,9 +310,7 @@ class MapEngine:
             await self._save(item, item.record.moved(JournalStatus.FAILED, job_id=job.id, error=str(gone)))
             return self._result(item, gone)
         except (APIError, WaitTimeoutError) as error:
-            if is_transient(error) and not isinstance(
-                error, APIResponseValidationError
-            ):  # which may be of one job alone
+            if is_transient(error) and not isinstance(error, APIResponseValidationError):
                 raise
             return self._result(item, error)  # a later map on the journal reconnects to the job
         self._running.pop(job.id, None)
