@@ -174,13 +174,12 @@ class CallErrors:
         text = response.body[: _KEPT_BYTES + longest].decode("utf-8", "replace")  # a secret at the end is found whole
         text = self._cut(text)[:_KEPT_BYTES]
         body = _kept_body(text, response)
-        if isinstance(body, str):
-            return text, self._cut(body)
-        if "\\u00" not in text:
-            return text, body
-        plain = _encode(body)  # JSON may have had any character of a secret as its number
-        cut = self._cut(plain)
-        return (text, body) if cut == plain else (cut, json.decode(cut.encode()))
+        if body is not text and "\\" in text:  # JSON may have had any character of a secret as an escape
+            plain = _encode(body)
+            cut = self._cut(plain)
+            if cut != plain:
+                return cut, _kept_body(cut, response)
+        return text, body
 
     def _cut(self, text: str) -> str:
         """Return text of the server without secrets."""

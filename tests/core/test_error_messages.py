@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import pickle
+import re
 from typing import Any, Final
 
 import pytest
@@ -165,9 +166,9 @@ def test_response_about_another_job_is_refused(name: str, status: str) -> None:
 SECRETS: Final = (KEY, "AKIACANARYACCESS", "canary-access-secret")
 
 
-def storing_error(response: HttpResponse) -> Any:
+def storing_error(response: HttpResponse, *secrets: str) -> Any:
     request = REQUESTS["run"]
-    credentials = tuple(map(Secret, SECRETS[1:]))
+    credentials = tuple(map(Secret, secrets or SECRETS[1:]))
     return call_of(request._replace(http=evolve(request.http, credentials=credentials))).result(
         response, seconds=5.0, wall_clock=NOW
     )
@@ -206,6 +207,21 @@ def test_no_error_shows_a_secret_in_escapes_of_json(secret: str, status: int, ot
         assert secret not in str(found)
         assert secret not in repr(vars(found))
         assert "***" in repr(vars(found))
+
+
+@pytest.mark.parametrize(
+    ("secret", "body"),
+    [
+        ("canary+secret", rb'"bad key canary\u002bsecret"'),
+        ("canary/secret\\", rb'{"error": "bad key canary\/secret\\"}'),
+        ("123456789", rb'{"error": "\u00e9", "bad key": 1.23456789e8}'),  # JSON no more without it
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_secret_is_cut_wherever_json_has_escapes(secret: str, body: bytes, status: int) -> None:
+    found = storing_error(answer(body, status), secret)
+    assert "***" in repr(found.body)
+    assert re.search("canary|1.?23456789", f"{found} {found.body}") is None
 
 
 @pytest.mark.parametrize("body", [rb'{"a\/b": "\u00e9\n"}', rb"<p>\u0041 \/</p>", rb'{"a": "\ud800"}'])
