@@ -30,7 +30,7 @@ from runpod_typed._logging import logger
 from runpod_typed._models.jobs import JobEvent, JobState, JobStatus, job_error, output_of, with_typed_output
 from runpod_typed._models.stream import StreamChunk, StreamPage, decode_chunk
 from runpod_typed._synchronization import monotonic
-from runpod_typed.errors import APIError, JobExpiredError, NotFoundError, RunpodError
+from runpod_typed.errors import JobExpiredError, NotFoundError, RunpodError
 
 T = TypeVar("T")
 
@@ -83,13 +83,10 @@ class AsyncStreamWatch(AsyncWatch[JobState[Any] | StreamPage]):
             return await poller.call(
                 request, config, deadline, observe=self._buffer.note, retry_not_found=retry_not_found
             )
-        except JobExpiredError as error:
+        except JobExpiredError:
             if self._buffer.confirming:
                 raise
-            try:
-                state = await poller.fetch_status(config, deadline, retry_not_found=False)
-            except APIError:
-                raise error from error.__cause__
+            state = await poller.fetch_status(config, deadline, retry_not_found=False)
             self._buffer.lost()  # the job is there, though its stream is not
             return state
         except RunpodError:
