@@ -150,7 +150,8 @@ class DeadlineBackend(httpcore.NetworkBackend):
         options = tuple(socket_options or ())
         failure: Exception = httpcore.ConnectError(f"no address for {host}")
         addresses = sorted(_resolve(host, port), key=lambda each: each != self._last_good)
-        patience = _PATIENCE if timeout is None else min(_PATIENCE, timeout / 2)
+        left = _time_left(timeout, httpcore.ConnectTimeout)
+        patience = _PATIENCE if left is None else min(_PATIENCE, left / (len(addresses) + 1))
         # One address after the other. If there are several, those that are silent get the time that is left at the end.
         for limit in [patience, timeout][len(addresses) == 1 :]:
             silent = list[str]()

@@ -174,6 +174,21 @@ def test_a_silent_address_leaves_time_for_others(monkeypatch: pytest.MonkeyPatch
     assert tried == [("127.0.0.2", 1.0), ("127.0.0.1", 1.0), ("127.0.0.1", 1.0)]
 
 
+def test_a_short_time_is_divided_among_the_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    names(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
+    backend: Any = DeadlineBackend()
+    times = list[float]()
+
+    def connect(_host: str, _port: int, timeout: float, *_: Any) -> Any:
+        times.append(timeout)
+        raise httpcore.ConnectTimeout
+
+    backend._inner.connect_tcp = connect
+    with pytest.raises(httpcore.ConnectTimeout):
+        backend.connect_tcp("several.example", 80, 2.0)
+    assert times == [0.5] * 3 + [2.0] * 3
+
+
 def test_silent_addresses_get_the_rest_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     names(monkeypatch, "127.0.0.2", "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as listener:
