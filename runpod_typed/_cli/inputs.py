@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -117,7 +118,7 @@ def open_output(path: Path | None, *kept: str | Path | None) -> Generator[TextIO
     if path is None:
         yield sys.stdout
         return
-    if any(_are_same(path, Path(other)) for other in kept if other is not None):
+    if any(_are_same(path, other) for other in kept if other is not None):
         _refuse(f"{path} would be overwritten: write the results to another file.")
     with _open(path, "w", "utf-8") as file:
         yield file
@@ -130,10 +131,12 @@ def _open(path: Path, mode: Literal["r", "w"], encoding: str) -> TextIO:
         raise typer.BadParameter(f"{path}: {error.strerror}.") from None
 
 
-def _are_same(path: Path, other: Path) -> bool:
-    if path.is_file() and other.is_file():
+def _are_same(path: Path, other: str | Path) -> bool:
+    if other == "-":
+        return path.is_file() and os.path.samestat(path.stat(), os.fstat(0))  # standard input
+    if path.is_file() and Path(other).is_file():
         return path.samefile(other)
-    return path.resolve() == other.resolve() and not path.exists()
+    return os.path.realpath(path) == os.path.realpath(other) and not path.exists()
 
 
 def show_progress(output: Path | None) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Sized
@@ -12,7 +13,7 @@ import pytest
 from runpod_typed._bulk.journal_writer import JournalWriter
 from runpod_typed._cli.inputs import open_inputs, show_progress
 from runpod_typed.local import LocalQueue
-from tests.cli.commands import run
+from tests.cli.commands import command, environment, run
 
 pytestmark = pytest.mark.slow
 
@@ -109,11 +110,30 @@ def test_files_in_use_are_not_overwritten(idle_queue: LocalQueue, tmp_path: Path
     inputs = tmp_path / "inputs.jsonl"
     inputs.write_text('{"text": "x"}\n', "utf-8")
     (tmp_path / "link.jsonl").symlink_to(inputs)
-    for command in (("map",), ("batch", "run")):
+    for words in (("map",), ("batch", "run")):
         options = ("-o", str(tmp_path / name), "--journal", str(tmp_path / "run.sqlite"))
-        result = run(idle_queue, *command, "demo", str(inputs), *options)
+        result = run(idle_queue, *words, "demo", str(inputs), *options)
         assert result.code == 2
         assert "would be overwritten" in result.stderr
+
+
+def test_a_file_on_standard_input_is_not_overwritten(idle_queue: LocalQueue, tmp_path: Path) -> None:
+    inputs = tmp_path / "inputs.jsonl"
+    inputs.write_text('{"text": "x"}\n', "utf-8")
+    arguments = command("map", "demo", "-", "-o", str(inputs))
+    with inputs.open() as stdin:
+        ended = subprocess.run(arguments, stdin=stdin, env=environment(idle_queue), capture_output=True, check=False)
+    assert ended.returncode == 2
+    assert inputs.read_text("utf-8") == '{"text": "x"}\n'
+
+
+def test_an_output_that_links_to_itself_is_named(idle_queue: LocalQueue, tmp_path: Path) -> None:
+    inputs, output = tmp_path / "inputs.jsonl", tmp_path / "loop"
+    inputs.write_text('{"text": "x"}\n', "utf-8")
+    output.symlink_to(output)
+    result = run(idle_queue, "map", "demo", str(inputs), "-o", str(output))
+    assert result.code == 2
+    assert "symbolic links" in result.stderr
     assert inputs.read_text("utf-8") == '{"text": "x"}\n'
     assert idle_queue.stats().submitted == 0
 
