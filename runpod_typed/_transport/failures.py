@@ -6,7 +6,7 @@ import signal
 import ssl
 from collections.abc import Iterator
 from traceback import walk_tb
-from types import CodeType
+from types import CellType, CodeType, FrameType
 from typing import Any, Final, cast
 
 from runpod_typed._transport.deadlines import Attempt
@@ -39,7 +39,8 @@ def foreign_exception(
         return error
     handlers = _signal_handlers()
     for cause in _causes(error):
-        if any(frame.f_code in handlers for frame, _ in walk_tb(cause.__traceback__)):
+        frames = walk_tb(cause.__traceback__)
+        if any(_runs(frame, handler) for frame, _ in frames for handler in handlers):
             return cause
         if _module(cause) not in _OWN_MODULES and (isinstance(cause, OSError) or _module(error) == "aiohttp"):
             return cause
@@ -51,15 +52,31 @@ def foreign_exception(
     return None
 
 
-def _signal_handlers() -> set[CodeType]:
-    """Return the code of the signal handlers, one of which may have raised an exception."""
-    codes = set[CodeType]()
+def _signal_handlers() -> list[Any]:
+    """Return the functions of the signal handlers, one of which may have raised an exception."""
+    found = list[Any]()
     for number in signal.valid_signals():
         handler: Any = signal.getsignal(number)
         if callable(handler):
             functions: tuple[Any, ...] = handler, getattr(handler, "func", None), type(handler).__call__
-            codes.update(function.__code__ for function in functions if hasattr(function, "__code__"))
-    return codes
+            found += [function for function in functions if hasattr(function, "__code__")]
+    return found
+
+
+def _runs(frame: FrameType, function: Any) -> bool:
+    """Return whether a frame is that of the function, and not of another one that the same decorator has made."""
+    code: CodeType = function.__code__
+    if frame.f_code is not code:
+        return False
+    variables = zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=False)
+    return all(_content(cell) is frame.f_locals.get(name) for name, cell in variables)
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cast("object", cell.cell_contents)
+    except ValueError:  # it is empty
+        return None
 
 
 def _module(error: BaseException) -> str:

@@ -203,7 +203,23 @@ class Handlers:
         raise self.raised
 
 
-@pytest.mark.parametrize("handler", [Handlers.function, Handlers().method, Handlers(), partial(Handlers.function, 1)])
+def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    return wrapper
+
+
+HANDLERS: Final = (
+    Handlers.function,
+    Handlers().method,
+    Handlers(),
+    partial(Handlers.function, 1),
+    logged(Handlers.function),
+)
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
 @pytest.mark.parametrize(
     "raised",
     [InterruptedError("stop"), ConnectionResetError(), ssl.SSLError("x"), OSError(5, "x"), httpcore.ReadTimeout("x")],
@@ -225,6 +241,20 @@ def test_any_exception_of_a_signal_handler_passes_through(handler: Any, raised: 
     finally:
         signal.signal(signal.SIGTERM, before)
     assert caught.value is raised
+
+
+def test_a_decorator_of_a_signal_handler_makes_no_others() -> None:
+    @logged
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    before = signal.signal(signal.SIGTERM, logged(Handlers.function))
+    try:
+        with httpx.Client(transport=httpx.MockTransport(fail)) as client:
+            outcome = HttpxTransport(CONNECTION, client).send(POST, Attempt(60.0, len(POST.body or b"")))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert isinstance(outcome, TransportFailure)
 
 
 def test_a_timeout_of_the_attempt_itself_is_a_failure() -> None:
