@@ -37,17 +37,26 @@ def foreign_exception(
     """
     if not isinstance(error, failures):
         return error
-    handlers = _signal_handlers()
+    raised = raised_by_signal_handler(error)
+    if raised is not None:
+        return raised
     for cause in _causes(error):
-        frames = walk_tb(cause.__traceback__)
-        if any(_runs(frame, handler) for frame, _ in frames for handler in handlers):
-            return cause
         if _module(cause) not in _OWN_MODULES and (isinstance(cause, OSError) or _module(error) == "aiohttp"):
             return cause
         numbered = not isinstance(cause, OSError) or cause.errno is not None  # as a socket's own are
         early = type(cause) is TimeoutError and attempt.left() > _CLOCK_TOLERANCE
         plain = type(cause) is OSError and cause is not error
         if not numbered and (early or plain) and not isinstance(error, connecting):
+            return cause
+    return None
+
+
+def raised_by_signal_handler(error: BaseException) -> BaseException | None:
+    """Return the exception of a signal handler that an exception comes from, or None."""
+    handlers = _signal_handlers()
+    for cause in _causes(error):
+        frames = walk_tb(cause.__traceback__)
+        if any(_runs(frame, handler) for frame, _ in frames for handler in handlers):
             return cause
     return None
 

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from runpod_typed._models.secret import MaskedBytes
 from runpod_typed._transport.deadlines import current_attempt
+from runpod_typed._transport.failures import raised_by_signal_handler
 from runpod_typed._transport.proxies import ProxyAddress
 from runpod_typed.errors import ConfigurationError
 
@@ -160,11 +161,12 @@ class DeadlineBackend(httpcore.NetworkBackend):
                     stream = self._inner.connect_tcp(
                         address, port, _time_left(limit, httpcore.ConnectTimeout), local_address, options
                     )
-                except httpcore.ConnectTimeout as error:
+                except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                    if raised_by_signal_handler(error) is not None:
+                        raise
                     failure = error
-                    silent.append(address)
-                except httpcore.ConnectError as error:
-                    failure = error
+                    if isinstance(error, httpcore.ConnectTimeout):
+                        silent.append(address)
                 else:
                     self._last_good = address
                     return _noted(DeadlineStream(stream, layers_to_come=self._tls_layers))

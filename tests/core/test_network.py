@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import ssl
 import threading
@@ -172,6 +173,28 @@ def test_a_silent_address_leaves_time_for_others(monkeypatch: pytest.MonkeyPatch
         for _ in range(2):
             backend.connect_tcp("several.example", listener.getsockname()[1], 30.0).close()
     assert tried == [("127.0.0.2", 1.0), ("127.0.0.1", 1.0), ("127.0.0.1", 1.0)]
+
+
+@pytest.mark.parametrize("raised", [TimeoutError("late"), ConnectionResetError("stop")], ids=repr)
+def test_a_signal_handler_ends_the_search_for_an_address(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    names(monkeypatch, "127.0.0.2", "127.0.0.1")
+
+    def handler(*_: object) -> None:
+        raise raised
+
+    def connect(address: tuple[str, int], *_: object, **__: object) -> socket.socket:
+        assert address[0] == "127.0.0.2"
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("no signal came")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with pytest.raises((httpcore.ConnectError, httpcore.ConnectTimeout)) as caught:
+            DeadlineBackend().connect_tcp("several.example", 80, 30.0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert caught.value.__cause__ is raised
 
 
 def test_a_short_time_is_divided_among_the_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
