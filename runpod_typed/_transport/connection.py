@@ -191,7 +191,7 @@ def openai_base_url(connection: ConnectionConfig, endpoint_id: str) -> str:
 
 def is_host(text: str | None) -> TypeGuard[str]:
     """Return whether a string can be the name or the address of a host."""
-    return text is not None and _HOST.fullmatch(text) is not None
+    return text is not None and text.isascii() and _HOST.fullmatch(text) is not None
 
 
 def is_loopback(host: str) -> bool:
