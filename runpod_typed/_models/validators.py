@@ -24,7 +24,7 @@ _IDS: Final = {
     "batch request": re.compile(wire.BATCH_REQUEST_ID_PATTERN),
 }
 # A job's id is opaque: the API may give one that the specification does not know, and these characters change no path.
-_ALSO_IN_JOB_IDS: Final = str.maketrans("", "", ".:~=+@")
+_ALSO_IN_JOB_IDS: Final = ".:~=+@"
 
 
 def flag(instance: object, attribute: Attribute[Any], value: object) -> None:
@@ -185,9 +185,9 @@ def check_id(value: object, what: Literal["endpoint", "job", "batch", "batch req
         raise ConfigurationError(f"The {what} id must be a string, not {type(value).__name__}.")
     if not value:
         raise ConfigurationError(f"The {what} id is empty.")
-    if _IDS[what].fullmatch(value.translate(_ALSO_IN_JOB_IDS) if what == "job" else value) is None:
+    also = _ALSO_IN_JOB_IDS if what == "job" else ""
+    if _IDS[what].fullmatch(value.translate(str.maketrans("", "", also))) is None:
         hint = " Pass the id alone, not a URL or path." if "/" in value else ""
-        raise ConfigurationError(
-            f"The {what} id {value!r} has an invalid character (letters, digits, '-' and '_' are valid).{hint}"
-        )
+        valid = f"letters, digits and {' '.join('-_' + also)}"
+        raise ConfigurationError(f"The {what} id {value!r} has an invalid character: valid are {valid}.{hint}")
     return value

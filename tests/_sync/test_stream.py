@@ -200,7 +200,8 @@ def test_a_stream_that_is_not_found_is_no_expired_job(
 ) -> None:
     monkeypatch.setattr(schedule, "_NOT_FOUND_SECONDS", 0.0)
     done = answer(200, json.dumps({"id": "job-1", "status": "COMPLETED", "output": output}))
-    scripts = [RUN], [page("IN_PROGRESS", 0)], [answer(404)], [answer(503)], [answer(404)], [done], [answer(404)], [done]
+    missing = [answer(404)]
+    scripts = [RUN], [page("IN_PROGRESS", 0)], missing, [answer(503)], missing, [done], missing, [done]
     with scripted(*scripts) as server:
         with client_of(server) as client:
             job = client.endpoint("ep").run({"n": 1})
