@@ -17,6 +17,7 @@ import pytest
 
 import runpod_typed
 from runpod_typed import Client, Job, RateLimit, RateLimits
+from runpod_typed._transport.deadlines import current_attempt
 from runpod_typed.local import LocalQueue
 from tests.scripted_server import answer, scripted, wait_until
 
@@ -88,6 +89,12 @@ def _no_collector() -> Iterator[None]:
     yield
     if was_on:
         gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def _no_attempt_left() -> Iterator[None]:
+    yield
+    current_attempt.set(None)  # an interrupt may come before the block that resets it; each attempt sets its own
 
 
 # One that comes while Python frees an object is printed, and goes no further.
