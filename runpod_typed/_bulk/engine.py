@@ -133,11 +133,12 @@ class MapEngine:
     async def _wind_up(self, *, ended_early: bool) -> None:
         async with aclosing(self._jobs):
             with closing(self._journal):
-                for tasks in (self._reader, self._tasks):
-                    tasks.cancel()
-                    await tasks.wait(_EXIT_SECONDS)
+                self._reader.cancel()
+                self._tasks.cancel()
+                await self._tasks.wait(_EXIT_SECONDS)
                 if ended_early and self._options.on_exit == "cancel":
                     await self._cancel_jobs()
+                await self._reader.wait(_EXIT_SECONDS)  # last: the inputs may take long to end
 
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
@@ -162,12 +163,13 @@ class MapEngine:
             except StopAsyncIteration:
                 self._counters.total = index
                 return
+            if self._reader.cancelled:  # which the inputs have ignored
+                return
             try:
                 item = self._journal.item(index, value, self._jobs.prepare)
             except BaseException as error:  # noqa: BLE001 -- of the caller's key function or codec
                 raise InputsFailed(error) from None
-            earlier = self._collecting.get(item.record.key)
-            if earlier is not None:
+            if (earlier := self._collecting.get(item.record.key)) is not None:
                 earlier[0].record = item.record  # otherwise its end is recorded as that of an input that was not read
             index += 1
             self._untaken += 1
@@ -221,11 +223,9 @@ class MapEngine:
             if self._journal.can_record(item):
                 await self._journal.commit(item, item.record.moved(JournalStatus.FAILED, error=str(item.error)))
             return self._result(item, item.error)
-        known = self._journal.known(item)
-        if known is not None:
+        if (known := self._journal.known(item)) is not None:
             return self._result(item, known, from_journal=earlier is None)
-        record = item.record
-        left = record.job_id if record.status is JournalStatus.SUBMITTED else None
+        left = item.record.job_id if item.record.status is JournalStatus.SUBMITTED else None
         job = self._jobs.reconnect(left) if left else None
         result: MapResult[Any, Any] | None = None
         while True:

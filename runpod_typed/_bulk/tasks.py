@@ -37,6 +37,7 @@ class Tasks:
     """The tasks of one owner. A nursery would have to be open around all uses of the owner."""
 
     def __init__(self) -> None:
+        self.cancelled: bool = False
         self._running: set[_Cancellable] = set()
         self._ended: AsyncEvent | None = None
         self._call_soon: Callable[[Callable[[], None]], object] | None = None
@@ -55,12 +56,14 @@ class Tasks:
             await self._ended.wait(seconds)
 
     def cancel(self) -> None:
-        """Cancel all tasks."""
-        for task in list(self._running):
-            task.cancel()
+        """Cancel all tasks. A second call does nothing: it would cut their clean-up short."""
+        if not self.cancelled:
+            self.cancelled = True
+            for task in list(self._running):
+                task.cancel()
 
     def cancel_soon(self) -> None:
-        """Cancel all tasks, from another thread or from a finalizer."""
+        """Do what `cancel` does, from another thread or from a finalizer."""
         if self._call_soon is not None:
             with suppress(RuntimeError):  # the event loop is closed
                 self._call_soon(self.cancel)

@@ -27,6 +27,8 @@ from runpod_typed import (
     ConfigurationError,
     Journal,
     PollPolicy,
+    RateLimit,
+    RateLimits,
     ServerError,
     SubmissionUncertainError,
     as_completed,
@@ -281,6 +283,50 @@ async def test_a_cancelled_map_gives_its_journal_up(queue: LocalQueue, gate: Gat
         assert [output async for output in again.outputs()] == [0, 1]
         assert [result async for result in mapped] == []
     assert len(queue.submissions) == 2
+
+
+@pytest.mark.anyio
+async def test_a_map_that_is_ended_twice_keeps_what_it_submits(queue: LocalQueue, tmp_path: Path) -> None:
+    path, inputs = tmp_path / "run.sqlite", [{"n": 0}, {"n": 1}]
+    async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+        endpoint = client.endpoint("local", output_type=int)
+        assert [output async for output in endpoint.map(inputs[:1], journal=path).outputs()] == [0]
+        for operation in ("run", "run_sync"):
+            queue.inject("latency", operation=operation, seconds=0.5)
+        async for _ in endpoint.map(inputs, journal=path):
+            while len(list(Journal(path))) < 2 or Journal(path).counts().waiting:
+                await anyio.sleep(0.01)
+            break  # the second input is being submitted
+        gc.collect()  # ends the map
+        await anyio.sleep(0.05)
+        again = endpoint.map(inputs, journal=path)  # ends it too
+        assert [output async for output in again.outputs()] == [0, 1]
+    assert len(queue.submissions) == 2
+
+
+@pytest.mark.anyio
+async def test_inputs_that_are_slow_to_end_hold_nothing_up(queue: LocalQueue, tmp_path: Path) -> None:
+    async def inputs() -> AsyncIterator[dict[str, int]]:
+        for n in range(4):
+            yield {"n": n}
+        try:
+            await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class():  # which is ignored
+            with anyio.move_on_after(4, shield=True):
+                while mapped.stats.in_flight:
+                    await anyio.sleep(0.01)
+                ended.append(True)
+        yield {"n": 4}
+
+    ended, one = list[bool](), RateLimit(requests=1, window=60)
+    limits = RateLimits(overrides={"run": one, "run_sync": one})
+    async with AsyncClient(queue.api_key, base_url=queue.base_url, rate_limits=limits) as client:
+        async with client.endpoint("local").map(inputs(), journal=tmp_path / "run.sqlite", concurrency=8) as mapped:
+            while not mapped.stats.succeeded:
+                await anyio.sleep(0.01)
+        await anyio.sleep(0.05)
+    assert ended == [True]
+    assert len(queue.submissions) + Journal(tmp_path / "run.sqlite").counts().waiting == 4
 
 
 def test_an_error_of_the_endpoint_waits_for_no_input(queue: LocalQueue, gate: Gate) -> None:
