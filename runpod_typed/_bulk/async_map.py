@@ -130,20 +130,19 @@ class AsyncJobMap(Generic[In, Out]):
             raise StopAsyncIteration
         engine, inbox, reporter = await self._start()
         self._continue()
-        while True:
+        try:
             reporter.update()
-            if inbox.results:
-                engine.taken()
-                return inbox.results.popleft()
-            if inbox.finished:
-                break
-            try:
+            while not (inbox.results or inbox.finished):
                 await inbox.wait(reporter.interval)
-            except BaseException as interrupt:  # without a block, there is no other place to add the note
-                self._explain(interrupt)  # in a note alone: after a time limit, the caller may ask again
-                if self._options.journal is not None:
-                    _abandoned[self._options.journal] = engine
-                raise
+                reporter.update()
+        except BaseException as interrupt:  # without a block, there is no other place to add the note
+            self._explain(interrupt)  # in a note alone: after a time limit, the caller may ask again
+            if self._options.journal is not None:
+                _abandoned[self._options.journal] = engine
+            raise
+        if inbox.results:
+            engine.taken()
+            return inbox.results.popleft()
         await self.aclose()
         if inbox.error is not None:
             raise inbox.error

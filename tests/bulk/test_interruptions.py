@@ -270,6 +270,25 @@ def test_a_map_whose_function_raised_gives_its_journal_up(queue: LocalQueue, gat
 
 
 @pytest.mark.anyio
+async def test_an_async_map_whose_function_raised_does_so_too(queue: LocalQueue, gate: Gate, tmp_path: Path) -> None:
+    def fail(_: object) -> None:
+        raise OSError("no screen")
+
+    inputs = [{"n": 0}, {"n": 1, "wait": True}]
+    async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+        endpoint = client.endpoint("local", output_type=int)
+        mapped = endpoint.map(inputs, journal=tmp_path / "run.sqlite", progress=fail)
+        with pytest.raises(OSError, match="no screen") as caught:
+            [result async for result in mapped]
+        gate.go.set()
+        again = endpoint.map(inputs, journal=tmp_path / "run.sqlite")
+        assert [output async for output in again.outputs()] == [0, 1]
+        await mapped.aclose()
+    assert "make the same call" in " ".join(caught.value.__notes__)
+    assert len(queue.submissions) == 2
+
+
+@pytest.mark.anyio
 async def test_a_cancelled_map_gives_its_journal_up(queue: LocalQueue, gate: Gate, tmp_path: Path) -> None:
     inputs = [{"n": 0}, {"n": 1, "wait": True}]
     async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
