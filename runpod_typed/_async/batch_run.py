@@ -122,11 +122,15 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
             except BaseException as error:  # Ctrl-C and cancellation too: the note says how to resume
                 self._over = True
                 self._explain(error)
-                await self.aclose()
                 if not isinstance(error, Exception):
+                    await self.aclose()
                     raise
                 self._error = error
                 self._deliver_rest()
+                try:
+                    await self.aclose()
+                except Exception as failed:  # noqa: BLE001 -- the results and the first error follow
+                    error.add_note(f"The run could not be closed either: {failed}")
         return result
 
     @property
@@ -162,10 +166,12 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
                 if self._journal is not None:
                     self._journal.leave(batch)
                 await self._drafts.cancel(batch.id)
-        if self._journal is not None:
-            self._journal.close()
-        if self._reporter is not None:
-            self._reporter.close()
+        try:
+            if self._journal is not None:
+                self._journal.close()
+        finally:
+            if self._reporter is not None:
+                self._reporter.close()
 
     def _start(self) -> tuple[BatchJournal, ProgressReporter]:
         if self._journal is None or self._reporter is None:

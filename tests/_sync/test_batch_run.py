@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -19,6 +20,8 @@ from runpod_typed import (
     InputError,
     JobCancelledError,
     JobFailedError,
+    JournalError,
+    JournalStatus,
     MapProgress,
     MapResult,
     PollPolicy,
@@ -27,6 +30,8 @@ from runpod_typed import (
     ServerError,
     WaitTimeoutError,
 )
+from runpod_typed._bulk.journal_writer import JournalWriter
+from runpod_typed._core.journal_records import JournalRecord
 from runpod_typed.local import Faults, LocalQueue
 from tests.handlers import square
 from tests.scripted_server import Script, answer, scripted
@@ -255,6 +260,28 @@ def test_results_that_are_there_come_before_the_error() -> None:
                     got.append(result.index)
         release.set()
     assert got == [1, 2]
+
+
+def test_a_full_disk_loses_no_result(queue: LocalQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save, flush, full = JournalWriter.save, JournalWriter.flush, list[bool]()
+
+    def fill(writer: JournalWriter, entry: JournalRecord) -> None:
+        save(writer, entry)
+        full.extend([True] * (entry.status is JournalStatus.SUCCEEDED))
+
+    def fail(writer: JournalWriter) -> None:
+        if full:
+            raise JournalError("The disk is full.")
+        flush(writer)
+
+    monkeypatch.setattr(JournalWriter, "save", fill)
+    monkeypatch.setattr(JournalWriter, "flush", fail)
+    got = list[int]()
+    with client_of(queue) as client:
+        with pytest.raises(JournalError, match="The disk is full"):
+            for result in endpoint_of(client, queue).batches.run(numbers(3), journal=tmp_path / "run.sqlite"):
+                got.append(result.index)
+    assert got == [0, 1, 2]
 
 
 def test_keys_name_the_results_and_must_differ(queue: LocalQueue) -> None:
