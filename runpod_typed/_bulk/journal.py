@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 APPLICATION_ID: Final = 0x52504A31  # tells our files from other SQLite databases
 _LEAST_BYTES: Final = 512  # of a database that is not empty
-_COLUMNS: Final = "position, key, status, attempts, entry.job_id, error, job.content"
+_COLUMNS: Final = "position, key, status, attempts, entry.job_id, error, CAST(job.content AS BLOB)"
 
 
 @final

@@ -58,7 +58,7 @@ _WRONG: Final = (
 )
 _FIND_WRONG: Final = f"SELECT position FROM entry WHERE {' OR '.join(_WRONG)} LIMIT 1"  # noqa: S608 -- constants
 _SLOTS: Final = 2**21  # bytes; one is set for each hash of a key that was used
-_FIND_JOB: Final = "SELECT content FROM job WHERE entry = ? AND id = ?"
+_FIND_JOB: Final = "SELECT CAST(content AS BLOB) FROM job WHERE entry = ? AND id = ?"
 _IN_FLIGHT: Final = f"SELECT {COLUMNS} FROM entry WHERE status = ?"  # noqa: S608 -- constants
 
 
@@ -251,12 +251,12 @@ def _lock(path: Path) -> sqlite3.Connection:
     """Take the lock of a journal. The operating system releases it when the process ends, even by SIGKILL."""
     import sqlite3  # noqa: PLC0415 -- slow to import, and needed for journals alone
 
-    if path.is_dir():
-        raise JournalError(f"The journal {path} is a folder. Name a file in it.")
     try:
+        if path.is_dir():
+            raise JournalError(f"The journal {path} is a folder. Name a file in it.")
         # A link to the journal has the same lock.
         database = sqlite3.connect(f"{path.resolve()}-lock", check_same_thread=False, timeout=0, isolation_level=None)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError, RuntimeError, ValueError) as error:  # links in a circle, a NUL character
         raise JournalError(
             f"The journal {path} cannot be written: {error}. Check that its folder exists and can be written."
         ) from error

@@ -217,7 +217,14 @@ def test_an_edited_journal_is_refused(path: Path, change: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", ["DELETE FROM job", "UPDATE job SET content = x'7b7b'", "UPDATE job SET content = '[]'"]
+    "change",
+    [
+        "DELETE FROM job",
+        "UPDATE job SET content = x'7b7b'",
+        "UPDATE job SET content = '[]'",
+        "UPDATE job SET content = 'x'",
+        "UPDATE job SET content = 5",
+    ],
 )
 def test_a_result_that_cannot_be_read_is_damage(path: Path, change: str) -> None:
     writer = JournalWriter(path, "ep")
@@ -284,6 +291,10 @@ def test_a_journal_of_a_newer_format_is_refused(path: Path) -> None:
 def test_a_journal_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="cannot be written"):
         JournalWriter(tmp_path / "missing" / "run.sqlite", "ep")
+    with pytest.raises(JournalError, match="cannot be written"):
+        JournalWriter(tmp_path / ("long" * 100), "ep")
+    with pytest.raises(JournalError, match="cannot be written"):
+        JournalWriter(Path("run\0"), "ep")
     with pytest.raises(JournalError, match="is a folder"):
         JournalWriter(tmp_path, "ep")
     assert not Path(f"{tmp_path}-lock").exists()
