@@ -164,7 +164,7 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
                 await self._drafts.discard(draft, self._journal)
             for batch in left:
                 if self._journal is not None:
-                    self._journal.leave(batch)
+                    self._journal.leave(batch.items.values())
                 await self._drafts.cancel(batch.id)
         try:
             if self._journal is not None:

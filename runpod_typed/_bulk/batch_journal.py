@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, Final, final
+from typing import Any, final
 
 from attrs import evolve, frozen
 from typing_extensions import override
@@ -18,12 +17,10 @@ from runpod_typed._core.bulk import Item, failure_of
 from runpod_typed._core.journal_records import journal_id, split_journal_id
 from runpod_typed._core.run_request import RunRequest
 from runpod_typed._models.batches import BatchResult
-from runpod_typed._models.jobs import JobState, JobStatus, with_typed_output
+from runpod_typed._models.jobs import JobState, with_typed_output
 from runpod_typed._models.journal import JournalStatus
 from runpod_typed._models.poll_policy import PollPolicy
-from runpod_typed.errors import InputError, JournalError, RunpodError, WaitTimeoutError
-
-_CANCELLED: Final = "The run that was left has cancelled the batch."
+from runpod_typed.errors import InputError, RunpodError, WaitTimeoutError
 
 
 @frozen(kw_only=True)
@@ -81,16 +78,9 @@ class BatchJournal(InputJournal):
             self.save(item, item.record.moved(JournalStatus.WAITING, attempts=item.record.attempts - 1))
         self.flush()
 
-    def leave(self, batch: ActiveBatch) -> None:
-        """Record that a batch is about to be cancelled: the same call runs again what did not run."""
-        for item in batch.items.values():
-            self.save(item, evolve(item.record, error=_CANCELLED))
-        with suppress(JournalError):  # which `close` raises again
-            self.flush()
-
     def finish(self, item: Item, result: BatchResult[Any]) -> None:
         """Record the result of a request."""
-        if result.status is JobStatus.CANCELLED and item.record.error == _CANCELLED:
+        if self.is_left(item, result):
             self.save(item, item.record.moved(JournalStatus.WAITING))
             return
         failure = failure_of(result)

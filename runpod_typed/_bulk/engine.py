@@ -179,9 +179,7 @@ class MapEngine:
     async def _has_room(self) -> bool:
         """Wait until one more input may be read; return False if none will be."""
         counters = self._counters
-        while self._error is None:
-            if self._options.cost_reached(counters):
-                return False
+        while self._error is None and not self._options.cost_reached(counters):
             target = self._control.target
             if counters.in_flight < target and self._untaken < max(_LEAST_WINDOW, 4 * target):
                 return True
@@ -323,7 +321,8 @@ class MapEngine:
         status, message = (JournalStatus.FAILED, str(result.error)) if failed else (JournalStatus.SUCCEEDED, None)
         if self._journal.is_file:
             finished = item.record.moved(status, job_id=job.id, error=message, job=encode_job(state))
-            await self._save(item, finished)
+            runs_again = self._journal.is_left(item, state)
+            await self._save(item, item.record.moved(JournalStatus.WAITING) if runs_again else finished)
         return result
 
     async def _save(self, item: Item, record: JournalRecord) -> None:
@@ -384,6 +383,7 @@ class MapEngine:
             if await self._jobs.cancel(job):  # a later map on the journal runs the input again
                 await self._save(item, item.record.moved(JournalStatus.WAITING))
 
+        self._journal.leave(item for item, _ in self._running.values())
         for item, job in self._running.values():
             self._tasks.spawn(cancel, item, job)
         await self._tasks.wait(_EXIT_SECONDS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from hashlib import blake2b
-from typing import Any, final
+from typing import Any, Final, final
 
 from attrs import evolve
 
@@ -15,11 +16,12 @@ from runpod_typed._codecs import json
 from runpod_typed._core.bulk import Item, checked_key, repeated_key
 from runpod_typed._core.journal_records import JournalRecord, split_journal_id
 from runpod_typed._core.run_request import RunRequest
-from runpod_typed._models.jobs import JobState
+from runpod_typed._models.jobs import JobState, JobStatus
 from runpod_typed._models.journal import JournalStatus
 from runpod_typed.errors import InputError, JobExpiredError, JournalError, RunpodError, SubmissionUncertainError
 
 _DIGEST_BYTES = 16
+_LEFT: Final = "The call was left, and has cancelled the job."
 
 
 class InputJournal:
@@ -114,6 +116,17 @@ class InputJournal:
         """Write all changes. Then they survive the process."""
         if self._writer is not None:
             self._writer.flush()
+
+    def leave(self, items: Iterable[Item]) -> None:
+        """Record that jobs are about to be cancelled: the same call runs again what did not run."""
+        for item in items:
+            self.save(item, evolve(item.record, error=_LEFT))
+        with suppress(JournalError):  # which `close` raises again
+            self.flush()
+
+    def is_left(self, item: Item, state: JobState[Any]) -> bool:
+        """Return whether a job was cancelled because an earlier call was left."""
+        return state.status is JobStatus.CANCELLED and item.record.error == _LEFT
 
     def close(self) -> None:
         """Write all changes and close the file. A second call does nothing."""

@@ -164,7 +164,7 @@ class BatchRun(Closable, Generic[In, Out]):
                 self._drafts.discard(draft, self._journal)
             for batch in left:
                 if self._journal is not None:
-                    self._journal.leave(batch)
+                    self._journal.leave(batch.items.values())
                 self._drafts.cancel(batch.id)
         try:
             if self._journal is not None:

@@ -34,6 +34,7 @@ from runpod_typed import (
     as_completed,
 )
 from runpod_typed._bulk.bridge import async_executor
+from runpod_typed._bulk.endpoint_jobs import EndpointJobs, MapJob
 from runpod_typed._bulk.threads import LoopThread
 from runpod_typed.local import LocalQueue
 from tests.local.caller import eventually
@@ -321,6 +322,31 @@ async def test_a_map_that_is_ended_twice_keeps_what_it_submits(queue: LocalQueue
         again = endpoint.map(inputs, journal=path)  # ends it too
         assert [output async for output in again.outputs()] == [0, 1]
     assert len(queue.submissions) == 2
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_job_runs_again_if_its_map_heard_nothing(
+    queue: LocalQueue, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancel = EndpointJobs.cancel
+
+    async def cancel_unheard(jobs: EndpointJobs, job: MapJob) -> bool:
+        await cancel(jobs, job)
+        return False  # as after a second Ctrl-C
+
+    inputs = [{"n": n, "wait": True} for n in range(3)]
+    async with AsyncClient(queue.api_key, base_url=queue.base_url) as client:
+        endpoint = client.endpoint("local", output_type=int)
+        with monkeypatch.context() as patch:
+            patch.setattr(EndpointJobs, "cancel", cancel_unheard)
+            async with endpoint.map(inputs, journal=tmp_path / "run.sqlite", on_exit="cancel") as mapped:
+                while mapped.stats.submitted < 3:
+                    await anyio.sleep(0.01)
+        assert Journal(tmp_path / "run.sqlite").counts().in_flight == 3
+        gate.go.set()
+        again = endpoint.map(inputs, journal=tmp_path / "run.sqlite")
+        assert [output async for output in again.outputs()] == [0, 1, 2]
+    assert len(queue.submissions) == 6
 
 
 @pytest.mark.anyio
