@@ -285,7 +285,7 @@ class AsyncBatchRun(AsyncClosable, Generic[In, Out]):
             return None
         try:
             item = journal.item(self._read, value, self._setup.prepare)
-        except Exception as error:  # noqa: BLE001 -- of the caller's key function: likewise
+        except Exception as error:  # noqa: BLE001 -- a key function may raise anything: as above
             self._source_ended, self._source_error = True, InputsFailed(error).error
             return None
         self._read += 1

@@ -194,6 +194,16 @@ def test_a_journal_that_was_cut_off_is_refused(path: Path, length: int) -> None:
     assert path.stat().st_size == length
 
 
+def write_and_edit(path: Path, change: str) -> None:
+    """Write a journal of one finished input, and edit it with SQL."""
+    writer = JournalWriter(path, "ep")
+    writer.save(entry("a", JournalStatus.SUCCEEDED, job=job(7), job_id="j", attempts=1))
+    writer.close()
+    with sqlite3.connect(path) as database:
+        database.execute(change)
+    database.close()
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -206,12 +216,7 @@ def test_a_journal_that_was_cut_off_is_refused(path: Path, length: int) -> None:
     ],
 )
 def test_an_edited_journal_is_refused(path: Path, change: str) -> None:
-    writer = JournalWriter(path, "ep")
-    writer.save(entry("a", JournalStatus.SUCCEEDED, job=job(7), job_id="j", attempts=1))
-    writer.close()
-    with sqlite3.connect(path) as database:
-        database.execute(change)
-    database.close()
+    write_and_edit(path, change)
     with pytest.raises(JournalError, match="is damaged"):
         JournalWriter(path, "ep")
 
@@ -227,12 +232,7 @@ def test_an_edited_journal_is_refused(path: Path, change: str) -> None:
     ],
 )
 def test_a_result_that_cannot_be_read_is_damage(path: Path, change: str) -> None:
-    writer = JournalWriter(path, "ep")
-    writer.save(entry("a", JournalStatus.SUCCEEDED, job=job(7), job_id="j", attempts=1))
-    writer.close()
-    with sqlite3.connect(path) as database:
-        database.execute(change)
-    database.close()
+    write_and_edit(path, change)
     if "UPDATE" in change:
         with pytest.raises(JournalError, match="is damaged"):
             list(Journal(path))
